@@ -1,0 +1,184 @@
+"""Run a trial in a guest kernel: User-Mode Linux on this machine's own files, inside bubblewrap.
+
+    caller --> bwrap (no network, own processes, all files read-only but one directory)
+                 '--> setarch -R (addresses not randomised)
+                        '--> linux (User-Mode Linux; time-travel clock; randomness from the seed)
+                               '--> guest/init.py --> the command
+
+The guest needs neither root nor modules, and can change nothing on this machine but ``directory``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import testbed
+from testbed.backends.kernel import Kernel
+from testbed.backends.watchdog import Watchdog
+from testbed.errors import MachineError, TrialError
+
+#: Where the guest sees the directory that it may write; the same for every trial, so that nothing depends on it.
+DIRECTORY = Path("/tmp/trial")
+#: The guest's clock starts here, so that no date of this machine enters a trial: 2024-01-01 00:00:00 UTC.
+EPOCH_NS = 1_704_067_200 * 10**9
+MEMORY = "1G"
+
+_INIT = Path(__file__).resolve().parent / "init.py"
+_PROJECT = Path(testbed.__file__).resolve().parent.parent
+_PROGRAMS = {"bwrap": "bubblewrap", "setarch": "util-linux", "taskset": "util-linux"}
+
+
+def missing() -> list[str]:
+    """The Debian packages that this backend lacks here, apart from a kernel."""
+    return sorted({package for program, package in _PROGRAMS.items() if not shutil.which(program)})
+
+
+def _launcher(command: Sequence[str]) -> str:
+    """The script that the guest kernel starts: a fixed environment, then the first process."""
+    environment = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(_PROJECT),
+    }
+    first = [sys.executable, str(_INIT), str(DIRECTORY), *command]
+    setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+    return f"#!/bin/sh\ncd /\nexec env -i {setting} {shlex.join(first)}\n"
+
+
+def _visible() -> list[Path]:
+    """Directories that must stay visible although the guest has its own /tmp."""
+    places = {_PROJECT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}
+    return sorted(place for place in places if place.is_relative_to("/tmp") or place.is_relative_to("/dev/shm"))
+
+
+def command_line(
+    kernel: Kernel, directory: Path, files: Path, *, seed: int, clock: str, console: str = "null,fd:2"
+) -> list[str]:
+    """The whole command that boots a guest. ``files`` holds the launcher, as ``init``."""
+    sandbox = ["bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
+    sandbox += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm"]
+    for place in _visible():
+        sandbox += ["--ro-bind", str(place), str(place)]
+    sandbox += ["--ro-bind", str(files), "/tmp/guest", "--bind", str(directory), str(DIRECTORY)]
+    sandbox += ["--ro-bind", str(kernel.path), "/tmp/linux", "--clearenv", "--setenv", "TMPDIR", "/dev/shm"]
+    if clock == "virtual" and kernel.preload is not None:
+        sandbox += ["--ro-bind", str(kernel.preload), "/tmp/randomness.so"]
+        sandbox += ["--setenv", "LD_PRELOAD", "/tmp/randomness.so", "--setenv", "TESTBED_SEED", str(seed)]
+    boot = ["setarch", "-R", "/tmp/linux", f"mem={MEMORY}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/"]
+    boot += ["ro", "quiet", "panic=-1", "uml_dir=/dev/shm/", "bonding.max_bonds=0", "init=/tmp/guest/init"]
+    boot += ["con=null", f"con0={console}", "ssl=null"]
+    if kernel.seccomp:
+        boot += ["seccomp=auto"]
+    if clock == "virtual":
+        boot += ["time-travel=inf-cpu", f"time-travel-start={EPOCH_NS}"]
+    return [*sandbox, "--", *boot]
+
+
+@contextlib.contextmanager
+def started(
+    kernel: Kernel, directory: Path, command: Sequence[str], *, seed: int, clock: str, cpu: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A guest that runs ``command`` and powers off; ended, with all its processes, when the block is left.
+
+    ``cpu`` keeps the guest on one processor: its kernel and its processes hand over to each other at every system
+    call, and a hand-over between processors costs several times as much (benchmarks/pinning.py measures it).
+    """
+    if lacking := missing():
+        raise MachineError(
+            f"the guest needs {', '.join(lacking)}, which is not installed",
+            f"Type: apt-get install {' '.join(lacking)}",
+        )
+    if clock == "virtual" and not kernel.time_travel:
+        raise MachineError(
+            f"the kernel {kernel.path} has no virtual time",
+            "Type: testbed kernel build, or use --clock real.",
+        )
+    with tempfile.TemporaryDirectory(prefix="testbed-") as name:
+        files = Path(name)
+        launcher = files / "init"
+        launcher.write_text(_launcher(command))
+        launcher.chmod(0o755)
+        with (directory / "console.log").open("wb") as console:
+            process = subprocess.Popen(
+                pinned(cpu) + command_line(kernel, directory.resolve(), files, seed=seed, clock=clock),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def run(
+    kernel: Kernel,
+    directory: Path,
+    command: Sequence[str],
+    *,
+    seed: int,
+    clock: str,
+    watchdog: Watchdog,
+    cpu: int | None = None,
+) -> None:
+    """Run ``command`` in a guest to its end.
+
+    Errors: TrialError if the guest had to be ended or did not power off by itself, saying where it stood.
+    """
+    with started(kernel, directory, command, seed=seed, clock=clock, cpu=cpu) as process:
+        code = watchdog.wait(process, lambda: stood(directory))
+    if code != 0:
+        raise TrialError(
+            f"the guest ended with code {code}; it stood at: {stood(directory)}",
+            f"Its last words are in {directory / 'console.log'}.",
+        )
+
+
+def pinned(cpu: int | None) -> list[str]:
+    """The prefix that keeps a command on one processor."""
+    return [] if cpu is None else ["taskset", "--cpu-list", str(cpu)]
+
+
+def stood(directory: Path) -> str:
+    """The last phase that the trial wrote, or what the console said last."""
+    for name in ("phase.log", "trial.log", "console.log"):
+        with contextlib.suppress(OSError):
+            lines = (directory / name).read_text(errors="replace").split("\n")
+            last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            if last:
+                return last
+    return "before its first output (the guest kernel did not start)"
+
+
+def verify(kernel: Kernel) -> None:
+    """Boot the kernel and make a bond and an Open vSwitch bridge in it. Errors: TrialError saying what failed."""
+    with tempfile.TemporaryDirectory(prefix="testbed-verify-") as name:
+        directory = Path(name)
+        run(
+            kernel,
+            directory,
+            [sys.executable, "-m", "testbed.emulation.selftest"],
+            seed=1,
+            clock="virtual" if kernel.time_travel else "real",
+            watchdog=Watchdog(120.0),
+        )
+        said = (directory / "trial.log").read_text(errors="replace")
+        if "ok" not in said.splitlines():
+            raise TrialError(f"the kernel {kernel.version} boots but does not do what trials need:\n{said}")

@@ -1,0 +1,82 @@
+"""The guest's first process: makes a writable root, runs one command in it, powers off.
+
+The guest boots on the machine's own files, read-only. This lays a tmpfs over them, mounts the file systems that
+programs expect, mounts the one directory that the guest may write, and runs the command in that root. It uses the
+system calls directly: programs such as mount(8) are setuid and would refuse to work in a user namespace.
+
+It is started by its path, so that it imports nothing of the project.
+
+Usage: python init.py WRITABLE COMMAND [ARGUMENT...]
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import sys
+from pathlib import Path
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
+_POWER_OFF = 0x4321FEDC  # linux/reboot.h, LINUX_REBOOT_CMD_POWER_OFF
+
+_SCRATCH = Path("/dev/shm")
+
+
+def mount(kind: str, target: Path, options: str = "", source: str = "none") -> None:
+    """mount(2), with the directory made where that is possible. Errors: OSError with the target's name."""
+    target.mkdir(parents=True, exist_ok=True)
+    if _libc.mount(source.encode(), str(target).encode(), kind.encode(), 0, options.encode()):
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount {kind}: {os.strerror(number)}", str(target))
+
+
+def make_root(writable: Path) -> Path:
+    """A copy-on-write view of the machine's files, with ``writable`` passed through to the machine."""
+    mount("tmpfs", _SCRATCH, "mode=1777")
+    upper, work, root = (_SCRATCH / name for name in ("upper", "work", "root"))
+    for directory in (upper, work, root):
+        directory.mkdir()
+    mount("overlay", root, f"lowerdir=/,upperdir={upper},workdir={work}")
+    for kind, place, options in (
+        ("proc", "proc", ""),
+        ("sysfs", "sys", ""),
+        ("devtmpfs", "dev", ""),
+        ("devpts", "dev/pts", "ptmxmode=666"),
+        ("tmpfs", "dev/shm", "mode=1777"),
+        ("tmpfs", "run", "mode=755"),
+        ("cgroup2", "sys/fs/cgroup", ""),
+    ):
+        mount(kind, root / place, options)
+    mount("hostfs", root / writable.relative_to("/"), str(writable))
+    return root
+
+
+def main() -> None:
+    """Prepare, run the command, reap orphans until it ends, power off."""
+    writable, command = Path(sys.argv[1]), sys.argv[2:]
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    root = make_root(writable)
+    socket.sethostname("testbed")
+    child = os.fork()
+    if child == 0:
+        os.chroot(root)
+        os.chdir("/")
+        log = os.open(writable / "trial.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        for stream in (1, 2):
+            os.dup2(log, stream)
+        os.execv(command[0], command)
+    while os.wait()[0] != child:
+        pass  # an orphan that this first process inherited
+    sys.stdout.flush()
+    os.sync()
+    _libc.reboot(_POWER_OFF)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        _libc.reboot(_POWER_OFF)

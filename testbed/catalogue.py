@@ -1,0 +1,69 @@
+"""Finding topologies and experiments: by the name of a file on our shelves, or by the path of the user's own."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from testbed.errors import SpecError, unknown
+from testbed.experiment import Experiment, TopologyFunction
+
+
+def names(shelf: str) -> list[str]:
+    """The names of the files on a shelf (``topologies`` or ``experiments``)."""
+    package = importlib.import_module(shelf)
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def summary(shelf: str, name: str) -> str:
+    """The first line of that file's docstring."""
+    return (importlib.import_module(f"{shelf}.{name}").__doc__ or "").strip().splitlines()[0]
+
+
+def _module_from_path(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise SpecError(f"no file {path}; wanted a Python file or one of our names", "See: testbed list")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise SpecError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise SpecError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _function(shelf: str, kind: str, name: str) -> Callable[..., Any]:
+    """The function that a file is named after."""
+    if name.endswith(".py"):
+        path = Path(name)
+        module, word = _module_from_path(path), path.stem
+    elif name in names(shelf):
+        module, word = importlib.import_module(f"{shelf}.{name}"), name
+    else:
+        raise unknown(kind, name, names(shelf))
+    function = getattr(module, word, None)
+    if not callable(function):
+        raise SpecError(f"{name} has no function {word}(); a {kind} file holds a function of its own name")
+    return function  # type: ignore[no-any-return]
+
+
+def topology(name: str) -> TopologyFunction:
+    """The function that makes a topology, by name or by path."""
+    return _function("topologies", "topology", name)
+
+
+def experiment(name: str) -> Experiment:
+    """An experiment, by name or by path."""
+    value = _function("experiments", "experiment", name)()
+    if not isinstance(value, Experiment):
+        raise SpecError(f"{name} returns {type(value).__name__}, not an Experiment")
+    return value

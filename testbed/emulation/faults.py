@@ -1,0 +1,54 @@
+"""Faults: named, on one named element, with a beginning and an end on the trial's clock.
+
+    carrier_loss: the cable of one member is pulled
+
+        host interface                            switch port
+        +-----------+   link (veth pair)          +-----------+
+        |  carrier  |============ X ==============|  carrier  |
+        |   lost    |                             |   lost    |
+        +-----------+                             +-----------+
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+from testbed.emulation.network import Network
+from testbed.errors import SpecError, unknown
+
+Fault = Callable[[Network, str], AbstractContextManager[None]]
+
+
+@contextlib.contextmanager
+def carrier_loss(network: Network, element: str) -> Iterator[None]:
+    """Both ends of the link of switch port ``element`` lose carrier; both have it again afterwards.
+
+    The switch's end is set down: a veth whose far end is down has no carrier, and neither has one that is down.
+    """
+    topology = network.topology
+    if element not in {i for switch in topology.switches for i in topology.interfaces(switch.name)}:
+        raise SpecError(f"carrier_loss takes a switch port, not {element!r}")
+    network.set_link(element, up=False)
+    try:
+        yield
+    finally:
+        network.set_link(element, up=True)
+
+
+@contextlib.contextmanager
+def none(network: Network, element: str) -> Iterator[None]:
+    """Nothing happens: what a trial shows then is the testbed's own doing."""
+    del network, element
+    yield
+
+
+FAULTS: dict[str, Fault] = {"carrier_loss": carrier_loss, "none": none}
+
+
+def fault(name: str) -> Fault:
+    """The fault of that name. Errors: SpecError naming the known ones."""
+    if name not in FAULTS:
+        raise unknown("fault", name, FAULTS)
+    return FAULTS[name]

@@ -1,0 +1,232 @@
+"""What an experiment's procedure works with: the live network, the clock, seeded chance, faults, the raw files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import IPRoute
+
+from testbed.controller.config import to_yaml
+from testbed.emulation import faults
+from testbed.emulation.network import CONTROLLER_PORT, Network, built
+from testbed.emulation.placement import Placement
+from testbed.emulation.waiting import wait_for
+from testbed.emulation.watch import LinkWatch, watching
+from testbed.errors import TrialError
+from testbed.experiment import Level, Trial
+from testbed.spec import Topology
+
+CONVERGENCE_DEADLINE_S = 15.0
+#: IEEE 802.1AX-2014, 6.4.2.3: synchronization, collecting, distributing.
+_CARRYING = 0x08 | 0x10 | 0x20
+_PORT = 4000
+
+
+class Lab:
+    """One trial's network and everything to experiment on it. Times are seconds since the trial began."""
+
+    def __init__(self, trial: Trial, raw: Path, network: Network, watch: LinkWatch, origin_s: float) -> None:
+        self.trial = trial
+        self.raw = raw
+        self.network = network
+        self.random = random.Random(trial.seed)
+        self.origin_s = origin_s
+        self._watch = watch
+        self._events: list[dict[str, Any]] = []
+
+    @property
+    def case(self) -> Mapping[str, Level]:
+        """The factor levels of this trial."""
+        return self.trial.case
+
+    @property
+    def topology(self) -> Topology:
+        """The network's specification."""
+        return self.trial.topology
+
+    def now(self) -> float:
+        """Seconds since the trial began, on the trial's clock."""
+        return time.time() - self.origin_s
+
+    def sleep_until(self, at_s: float) -> None:
+        """Let the network run until ``at_s`` of the trial's clock."""
+        time.sleep(max(0.0, at_s - self.now()))
+
+    def note(self, source: str, event: str, **details: Any) -> float:
+        """Write an event into the timeline; returns its time."""
+        at = self.now()
+        self._events.append({"t_s": round(at, 9), "source": source, "event": event, **details})
+        return at
+
+    def write(self, name: str, value: Any) -> None:
+        """A raw file in JSON."""
+        (self.raw / name).write_text(json.dumps(value, indent=1) + "\n")
+
+    @contextlib.contextmanager
+    def fault(self, name: str, element: str) -> Iterator[None]:
+        """The named fault on ``element`` while the block runs; both its instants enter the timeline."""
+        with faults.fault(name)(self.network, element):
+            self.note("fault", "begin", fault=name, element=element)
+            try:
+                yield
+            finally:
+                self.note("fault", "end", fault=name, element=element)
+
+    def counters(self, interfaces: Sequence[str]) -> dict[str, Any]:
+        """The kernel's counters of these interfaces, now."""
+        return {"t_s": round(self.now(), 9), "interfaces": {i: self.network.statistics(i) for i in interfaces}}
+
+    def members(self, host: str) -> tuple[str, ...]:
+        """The host's member links' interfaces, or its only interface."""
+        bond = self.topology.host(host).bond
+        return bond.members if bond else self.topology.interfaces(host)
+
+    def bonds(self) -> list[dict[str, Any]]:
+        """What the kernel shows of every bond (/proc/net/bonding), now."""
+        return [
+            {
+                "t_s": round(self.now(), 9),
+                "host": host.name,
+                "bond": host.bond.name,
+                "text": self.network.read(host.name, f"bonding/{host.bond.name}"),
+            }
+            for host in self.topology.hosts
+            if host.bond is not None
+        ]
+
+    def not_carrying(self, host: str) -> list[str]:
+        """The members of a host's bond that do not carry traffic now, each with the reason."""
+        bond = self.topology.host(host).bond
+        lacking: list[str] = []
+        for name in bond.members if bond else ():
+            member = self.network.link(name).get_nested("IFLA_LINKINFO", "IFLA_INFO_SLAVE_DATA")
+            if member is None:
+                lacking.append(f"{name} is in no bond")
+            elif member.get_attr("IFLA_BOND_SLAVE_MII_STATUS") != 0:
+                lacking.append(f"{name} has no link by MII")
+            elif bond and bond.mode == "802.3ad":
+                for side in ("ACTOR", "PARTNER"):
+                    state = member.get_attr(f"IFLA_BOND_SLAVE_AD_{side}_OPER_PORT_STATE") or 0
+                    if state & _CARRYING != _CARRYING:
+                        lacking.append(f"{name} has LACP {side.lower()} state 0x{state:02x}, wanted 0x38 set in it")
+                        break
+        return lacking
+
+    def wait_converged(self) -> None:
+        """Wait until every member carries traffic and every host reaches every other.
+
+        Errors: TrialError past the deadline, naming what is missing.
+        """
+        hosts = [host.name for host in self.topology.hosts]
+        wait_for(
+            "the bonds come up",
+            lambda: "; ".join(lack for host in hosts for lack in self.not_carrying(host)),
+            deadline_s=CONVERGENCE_DEADLINE_S,
+            step_s=0.05,
+        )
+        self.note("network", "bonds_up")
+        with contextlib.ExitStack() as stack:
+            sockets = {host: stack.enter_context(self.network.socket(host)) for host in hosts}
+            for sock in sockets.values():
+                sock.bind(("", _PORT))
+                sock.setblocking(False)
+            wait_for(
+                "the hosts reached each other",
+                lambda: self._unreached(sockets),
+                deadline_s=CONVERGENCE_DEADLINE_S,
+                step_s=0.1,
+            )
+        self.note("network", "converged")
+
+    def place_flows(self, count: int, *, even: bool) -> list[dict[str, Any]]:
+        """Ports for ``count`` TCP flows from h1 to h2, with the member that each will be on at both ends."""
+        return Placement(self.network, "h1", "h2").choose(count, self.random, even=even)
+
+    def wait_carrying(self, host: str, deadline_s: float) -> bool:
+        """Wait until every member of the host's bond carries traffic again; the instant enters the timeline.
+
+        A bond that does not get there within the deadline is noted as such, not an error: that is a result.
+        """
+        try:
+            wait_for("the members came back", lambda: "; ".join(self.not_carrying(host)), deadline_s=deadline_s)
+        except TrialError as error:
+            self.note("network", "not_rejoined", host=host, reason=error.message)
+            return False
+        self.note("network", "rejoined", host=host)
+        return True
+
+    def _unreached(self, sockets: Mapping[str, socket.socket]) -> str:
+        """Send a datagram between every two hosts; the pairs of which none has arrived 50 ms later."""
+        pairs = [(a, b) for a in sockets for b in sockets if a != b]
+        for a, b in pairs:
+            with contextlib.suppress(OSError):
+                sockets[a].sendto(a.encode(), (self.topology.host(b).ip, _PORT))
+        time.sleep(0.05)
+        arrived = set()
+        for host, sock in sockets.items():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    arrived.add((sock.recv(64).decode(), host))
+        return ", ".join(f"{a} to {b}" for a, b in pairs if (a, b) not in arrived)
+
+    def finish(self) -> None:
+        """Write the timeline: our own events and the kernel's, by time."""
+        events = [*self._events, *self._watch.events(self.origin_s)]
+        events.sort(key=lambda event: event["t_s"])
+        text = "".join(json.dumps(event) + "\n" for event in events)
+        (self.raw / "timeline.jsonl").write_text(text)
+
+
+@contextlib.contextmanager
+def _controller(topology: Topology, raw: Path, scratch: Path) -> Iterator[None]:
+    """The controller as a process of its own, listening before the switches are started."""
+    configuration = scratch / "controller.yaml"
+    configuration.write_text(to_yaml(topology))
+    with (raw / "controller.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "testbed.controller", str(configuration), str(CONTROLLER_PORT)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            wait_for("the controller listened", lambda: _silent(process), deadline_s=60)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _silent(process: subprocess.Popen[bytes]) -> str:
+    if process.poll() is not None:
+        raise TrialError(f"the controller ended with code {process.returncode}; see controller.log")
+    with socket.socket() as sock:
+        answer = sock.connect_ex(("127.0.0.1", CONTROLLER_PORT))
+    return f"nobody listens on port {CONTROLLER_PORT}" if answer else ""
+
+
+@contextlib.contextmanager
+def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
+    """The trial's network, built, with its controller; the timeline is written when the block is left."""
+    origin = time.time()
+    with IPRoute() as netlink:
+        netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
+    with (
+        _controller(trial.topology, raw, scratch),
+        built(trial.topology, scratch / "ovs") as network,
+        watching(network) as watch,
+    ):
+        lab = Lab(trial, raw, network, watch, origin)
+        try:
+            yield lab
+        finally:
+            lab.finish()

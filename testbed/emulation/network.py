@@ -1,0 +1,227 @@
+"""A live network made from a spec: Mininet's nodes, joined by shaped links, with bonds and Open vSwitch.
+
+Mininet gives the hosts (a network namespace and a shell each) and the switches; interfaces, bonds and shaping are
+made over netlink, which costs no program start per interface.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# Mininet asks distutils for a version parser; the standard library's own is quick to import where it is still there.
+os.environ.setdefault("SETUPTOOLS_USE_DISTUTILS", "stdlib")
+
+from mininet.link import Intf, Link
+from mininet.net import Mininet
+from mininet.node import Host, OVSSwitch, RemoteController
+from pyroute2 import IPRoute
+
+from testbed.emulation import bonds, ovs, shaping
+from testbed.emulation.namespace import inside
+from testbed.errors import MachineError
+from testbed.spec import Topology
+
+CONTROLLER_PORT = 6653
+
+
+class _Interface(Intf):  # type: ignore[misc]  # mininet has no types
+    """An interface that netlink has configured: Mininet only knows of it."""
+
+    def __init__(self, name: str, address: str | None = None, **params: Any) -> None:
+        super().__init__(name, **params)
+        if address is not None:
+            self.ip, self.prefixLen = address.split("/")
+
+    def config(self, **_params: Any) -> dict[str, Any]:
+        return {}
+
+
+class _Cable(Link):  # type: ignore[misc]
+    """A veth pair between two nodes, made in one netlink message."""
+
+    @classmethod
+    def makeIntfPair(  # noqa: N802  # Mininet's name
+        cls, intfname1: str, intfname2: str, addr1: str, addr2: str, node1: Any, node2: Any, deleteIntfs: bool = False
+    ) -> None:
+        del deleteIntfs
+        first = {"ifname": intfname1, "address": addr1, "net_ns_pid": node1.pid}
+        peer = {"ifname": intfname2, "address": addr2, "net_ns_pid": node2.pid}
+        with IPRoute() as netlink:
+            netlink.link("add", kind="veth", peer=peer, **first)
+
+
+class _BondedHost(Host):  # type: ignore[misc]
+    """A host whose address is on its bond, if it has one."""
+
+    bond: _Interface | None = None
+
+    def defaultIntf(self) -> Any:  # noqa: N802
+        return self.bond or super().defaultIntf()
+
+
+class _Controller(RemoteController):  # type: ignore[misc]
+    """The controller of the trial; it listens by the time that a switch tries."""
+
+    def checkListening(self) -> None:  # noqa: N802
+        pass
+
+
+class Network:
+    """The live network of a topology. Interfaces are known by their names, which are unique in it."""
+
+    def __init__(self, topology: Topology, mininet: Any, switches: ovs.OpenVSwitch) -> None:
+        self.topology = topology
+        self.mininet = mininet
+        self.ovs = switches
+        self._netlink: dict[int, IPRoute] = {}
+        self._index: dict[str, int] = {}
+
+    def pid(self, node: str) -> int:
+        """A process in the namespace of ``node``: its Mininet shell."""
+        return int(self.mininet.get(node).pid)
+
+    def netlink(self, node: str) -> IPRoute:
+        """A netlink socket in the namespace of ``node``, kept open."""
+        pid = self.pid(node)
+        if pid not in self._netlink:
+            with inside(pid):
+                self._netlink[pid] = IPRoute()
+        return self._netlink[pid]
+
+    def socket(self, node: str, family: int = socket.AF_INET, kind: int = socket.SOCK_DGRAM) -> socket.socket:
+        """A socket in the namespace of ``node``."""
+        with inside(self.pid(node)):
+            return socket.socket(family, kind)
+
+    def read(self, node: str, path: str) -> str:
+        """A file below /proc/thread-self/net as ``node`` sees it, such as ``bonding/bond0``."""
+        with inside(self.pid(node)):
+            return (Path("/proc/thread-self/net") / path).read_text()
+
+    def index(self, interface: str) -> int:
+        """The kernel's index of a link's interface, in its node's namespace."""
+        if interface not in self._index:
+            netlink = self.netlink(self.topology.owner(interface))
+            self._index[interface] = int(netlink.link_lookup(ifname=interface)[0])
+        return self._index[interface]
+
+    def link(self, interface: str) -> Any:
+        """What the kernel tells of an interface now: its RTM_NEWLINK message."""
+        (message,) = self.netlink(self.topology.owner(interface)).get_links(self.index(interface))
+        return message
+
+    def set_link(self, interface: str, *, up: bool) -> None:
+        """Set an interface administratively up or down; the far end of its link gains or loses carrier."""
+        netlink = self.netlink(self.topology.owner(interface))
+        netlink.link("set", index=self.index(interface), state="up" if up else "down")
+
+    def statistics(self, interface: str) -> dict[str, int]:
+        """The kernel's counters of an interface (struct rtnl_link_stats64)."""
+        counters = self.link(interface).get_attr("IFLA_STATS64")
+        return {name: int(value) for name, value in sorted(counters.items())}
+
+    def build(self) -> None:
+        """Make nodes, links, bonds and addresses; start the switches; shape the links."""
+        for host in self.topology.hosts:
+            self.mininet.addHost(host.name, cls=_BondedHost, ip=None)
+        for switch in self.topology.switches:
+            dpid = f"{switch.dpid:016x}"
+            self.mininet.addSwitch(switch.name, cls=OVSSwitch, dpid=dpid, protocols="OpenFlow15", batch=True)
+        self.mininet.addController("c0", controller=_Controller, ip="127.0.0.1", port=CONTROLLER_PORT)
+        for node in (*self.topology.hosts, *self.topology.switches):
+            _silence_ipv6(self.pid(node.name))
+        for link in self.topology.links:
+            self._cable(link.a, link.a_interface, link.b, link.b_interface)
+        for host in self.topology.hosts:
+            self._configure(host.name)
+        for switch in self.topology.switches:
+            for interface in self.topology.interfaces(switch.name):
+                self.set_link(interface, up=True)
+        self.mininet.built = True
+        self.mininet.start()
+        # Open vSwitch resets the queueing of a port that it takes in, so the links are shaped after that.
+        for link in self.topology.links:
+            for node, name in ((link.a, link.a_interface), (link.b, link.b_interface)):
+                shaping.shape(self.netlink(node), self.index(name), link)
+
+    def _cable(self, a: str, a_interface: str, b: str, b_interface: str) -> None:
+        self.mininet.addLink(
+            a,
+            b,
+            cls=_Cable,
+            intf=_Interface,
+            port1=self._port(a, a_interface),
+            port2=self._port(b, b_interface),
+            intfName1=a_interface,
+            intfName2=b_interface,
+            addr1=self.topology.mac(a_interface),
+            addr2=self.topology.mac(b_interface),
+        )
+        for node, name in ((a, a_interface), (b, b_interface)):
+            with self.socket(node) as sock:
+                shaping.disable_offloads(sock, name)
+
+    def _port(self, node: str, interface: str) -> int:
+        """Mininet's port number of an interface: OpenFlow's, from 1, on a switch; from 0 on a host."""
+        is_switch = any(switch.name == node for switch in self.topology.switches)
+        return self.topology.port_no(interface) - (0 if is_switch else 1)
+
+    def _configure(self, name: str) -> None:
+        """Bring a host's interfaces up, bonded if it has a bond, with the host's address."""
+        host, netlink, node = self.topology.host(name), self.netlink(name), self.mininet.get(name)
+        netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
+        if host.bond is None:
+            (only,) = self.topology.interfaces(name)
+            index, interface = self.index(only), node.defaultIntf()
+            interface.ip, interface.prefixLen = host.address.split("/")
+            netlink.link("set", index=index, state="up")
+        else:
+            index = bonds.create(netlink, host.bond, self.topology.host_mac(name))
+            with self.socket(name) as sock:
+                shaping.disable_offloads(sock, host.bond.name)
+            node.bond = _Interface(
+                host.bond.name,
+                address=host.address,
+                node=node,
+                mac=self.topology.host_mac(name),
+                moveIntfFn=lambda *_: None,
+            )
+        address, prefix = host.address.split("/")
+        netlink.addr("add", index=index, address=address, prefixlen=int(prefix))
+
+    def close(self) -> None:
+        """End the nodes' shells and close the sockets; the interfaces go with their namespaces."""
+        for netlink in self._netlink.values():
+            netlink.close()
+        for node in self.mininet.values():
+            node.terminate()
+
+
+def _silence_ipv6(pid: int) -> None:
+    """No IPv6 in a namespace: its own chatter would be traffic that no experiment asked for."""
+    with inside(pid):
+        for scope in ("all", "default"):
+            path = Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6")
+            if path.exists():
+                path.write_text("1")
+
+
+@contextlib.contextmanager
+def built(topology: Topology, directory: Path) -> Iterator[Network]:
+    """The topology as a live network, for as long as the block; Open vSwitch's files are in ``directory``."""
+    if not shutil.which("mnexec"):
+        raise MachineError("mnexec is not installed", "Type: apt-get install mininet")
+    with ovs.running(directory) as switches:
+        os.environ.update(switches.environment())
+        network = Network(topology, Mininet(controller=None, build=False), switches)
+        try:
+            network.build()
+            yield network
+        finally:
+            network.close()

@@ -1,0 +1,95 @@
+"""Which member carries which flow: choosing the ports of flows so that it is known beforehand.
+
+    h1  --- the bond's hash ---> member --- switch --- the select group's hash ---> member ---> h2
+            theory.member_of_flow                      asked of the switch itself (ofproto/trace)
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from typing import Any
+
+from testbed import theory
+from testbed.emulation.network import Network
+from testbed.errors import TrialError
+
+_FIRST_SERVER_PORT = 5201
+_CLIENT_PORTS = range(32768, 61000)  # the kernel's own range of ephemeral ports
+_TRIES = 20_000
+
+
+class Placement:
+    """Predicts the members of flows from host ``source`` to host ``target``."""
+
+    def __init__(self, network: Network, source: str, target: str) -> None:
+        self._network = network
+        topology = network.topology
+        self._source, self._target = topology.host(source), topology.host(target)
+        self._macs = topology.host_mac(source), topology.host_mac(target)
+        ends = self._source.bond.members if self._source.bond else topology.interfaces(source)
+        self._entries = [topology.link_of(end).other(end) for end in ends]
+        far = self._target.bond.members if self._target.bond else topology.interfaces(target)
+        self._exits = {topology.link_of(end).other(end)[1] for end in far}
+        self._has_group = any(set(lag.ports) <= self._exits for lag in topology.lags)
+
+    def members(self, client_port: int, server_port: int) -> tuple[int | None, int | None]:
+        """The member of the source's bond, and the bucket of the switch's group towards the target.
+
+        None where no hash decides.
+        """
+        flow = theory.Tuple5(*self._macs, self._source.ip, self._target.ip, client_port, server_port)
+        first = theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
+        return first, self._bucket(flow, first or 0) if self._has_group else None
+
+    def _bucket(self, flow: theory.Tuple5, entry: int) -> int:
+        switch, port = self._entries[entry]
+        text = (
+            f"in_port={self._network.topology.port_no(port)},tcp,dl_src={flow.source_mac},dl_dst={flow.target_mac},"
+            f"nw_src={flow.source_ip},nw_dst={flow.target_ip},nw_ttl=64,"
+            f"tp_src={flow.source_port},tp_dst={flow.target_port}"
+        )
+        trace = self._network.ovs.appctl("ofproto/trace", switch, text)
+        found = re.findall(r"using bucket (\d+)", trace)
+        if len(found) != 1:
+            raise TrialError(f"the switch {switch} does not send flow {text} through one select group:\n{trace}")
+        return int(found[0])
+
+    def choose(self, count: int, chance: random.Random, *, even: bool) -> list[dict[str, Any]]:
+        """``count`` flows' ports with their predicted members; evenly placed at both ends, or as chance has it."""
+        flows: list[dict[str, Any]] = []
+        used: Counter[tuple[str, int | None]] = Counter()
+        first_most, second_most = self._fair_shares(count)
+        clients: set[int] = set()
+        for _ in range(_TRIES):
+            if len(flows) == count:
+                return flows
+            client_port = chance.choice(_CLIENT_PORTS)
+            server_port = _FIRST_SERVER_PORT + len(flows)
+            if client_port in clients:
+                continue
+            if even and self._source.bond and not self._open(client_port, server_port, used, first_most):
+                continue
+            first, second = self.members(client_port, server_port)
+            if even and second is not None and used["second", second] >= second_most:
+                continue
+            clients.add(client_port)
+            used["first", first] += 1
+            used["second", second] += 1
+            flows.append(
+                {"client_port": client_port, "server_port": server_port, "member": first, "switch_member": second}
+            )
+        raise TrialError(f"no even placement of {count} flows found in {_TRIES} tries; found {len(flows)}")
+
+    def _fair_shares(self, count: int) -> tuple[int, int]:
+        """The most flows that a member may get at each end, placed evenly."""
+        here = len(self._entries)
+        return -(-count // here), -(-count // len(self._exits))
+
+    def _open(self, client_port: int, server_port: int, used: Counter[tuple[str, int | None]], most: int) -> bool:
+        """Whether the source's member for these ports still takes a flow; asked before the switch is."""
+        assert self._source.bond is not None
+        flow = theory.Tuple5(*self._macs, self._source.ip, self._target.ip, client_port, server_port)
+        first = theory.member_of_flow(self._source.bond, flow)
+        return first is None or used["first", first] < most

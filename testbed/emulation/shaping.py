@@ -1,0 +1,65 @@
+"""Links with a rate, a delay and a queue: what each direction's egress does to the packets.
+
+The rate is enforced packet by packet by HTB, which is told of the 24 octets of preamble, frame check sequence and
+inter-frame gap that a cable carries and a veth does not, so that goodput is that of real Ethernet. Segmentation
+offload is off: what crosses a link are frames of the link's MTU, which bonds and switches place one by one.
+"""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import math
+import socket
+import struct
+
+from pyroute2 import IPRoute
+
+from testbed.spec import Link
+
+#: Octets that Ethernet puts on the wire around the 1514 that the kernel counts: preamble 8, FCS 4, gap 12.
+ETHERNET_OVERHEAD = 24
+_FRAME = 1538
+_ROOT, _LEAF = 0x10000, 0x20000  # qdisc handles 1: and 2:
+
+_SIOCETHTOOL = 0x8946  # linux/sockios.h
+#: linux/ethtool.h: the switches of what makes one packet of many, or many of one, below the protocol.
+_OFFLOADS = (0x1F, 0x24, 0x2C)  # ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO
+
+
+def disable_offloads(sock: socket.socket, interface: str) -> None:
+    """Switch TSO, GSO and GRO off on an interface of the namespace that ``sock`` was opened in."""
+    for command in _OFFLOADS:
+        value = array.array("B", struct.pack("II", command, 0))
+        address, _ = value.buffer_info()
+        fcntl.ioctl(sock, _SIOCETHTOOL, struct.pack("16sP", interface.encode(), address))
+
+
+def shape(netlink: IPRoute, index: int, link: Link) -> None:
+    """Shape the egress of one end of a link: its rate, propagation delay and queue."""
+    parent = _ROOT
+    if link.rate_mbps is not None:
+        rate = round(link.rate_mbps * 1e6 / 8)
+        netlink.tc("add", "htb", index, _ROOT, default=1)
+        # One frame's worth of tokens: the link keeps its rate from the first packet on, with no burst above it.
+        netlink.tc(
+            "add-class",
+            "htb",
+            index,
+            _ROOT + 1,
+            parent=_ROOT,
+            rate=rate,
+            ceil=rate,
+            burst=_FRAME,
+            cburst=_FRAME,
+            quantum=_FRAME - ETHERNET_OVERHEAD,
+            overhead=ETHERNET_OVERHEAD,
+        )
+        parent = _ROOT + 1
+    if link.delay_ms > 0:
+        # What is on its way takes no place in the queue: those packets come on top of it.
+        flying = math.ceil((link.rate_mbps or 0) * 1e3 * link.delay_ms / (8 * _FRAME))
+        limit = link.queue_packets + flying
+        netlink.tc("add", "netem", index, _LEAF, parent=parent, delay=round(link.delay_ms * 1e3), limit=limit)
+    elif link.rate_mbps is not None:
+        netlink.tc("add", "pfifo", index, _LEAF, parent=parent, limit=link.queue_packets)

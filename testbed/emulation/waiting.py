@@ -1,0 +1,20 @@
+"""Waiting for conditions with a deadline: the one place that sleeps while something comes about."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from testbed.errors import TrialError
+
+
+def wait_for(what: str, missing: Callable[[], str], *, deadline_s: float, step_s: float = 0.01) -> None:
+    """Wait until ``missing()`` returns an empty text, at most ``deadline_s`` seconds of the trial's clock.
+
+    ``missing`` says what is still lacking; past the deadline that becomes the error.
+    """
+    end = time.monotonic() + deadline_s
+    while lacking := missing():
+        if time.monotonic() >= end:
+            raise TrialError(f"{what}: not within {deadline_s:g} s; still missing: {lacking}")
+        time.sleep(step_s)

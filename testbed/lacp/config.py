@@ -1,0 +1,100 @@
+"""What a LAG and a port are told to be: frozen values, checked when they are made (ValueError)."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+Mode = Literal["active", "passive"]
+Rate = Literal["fast", "slow"]
+Fallback = Literal["none", "individual", "static"]
+Control = Literal["coupled", "independent"]
+
+DEFAULT_PRIORITY = 0x8000
+PortId = Hashable
+"""How the caller names a port, for instance (dpid, port_no): opaque here, so a LAG may span switches."""
+
+
+class SystemId(NamedTuple):
+    """A system identifier; the numerically lower one has the higher priority (6.3.2)."""
+
+    priority: int
+    system: str
+
+
+def _check_choice(owner: str, what: str, value: str, choices: object) -> None:
+    allowed = get_args(choices)
+    if value not in allowed:
+        raise ValueError(f"{owner}: {what} is {value!r}; choose one of {', '.join(allowed)}")
+
+
+def _check_between(owner: str, what: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{owner}: {what} is {value}; it must be {low} to {high}")
+
+
+@dataclass(frozen=True, slots=True)
+class LagConfig:
+    """One link aggregation group, which has one aggregator.
+
+    key                 the actor's key, 1 to 65535, unique among the LAGs of a system
+    mode                active: speak first; passive: speak when the partner is active
+    rate                what we ask of the partner: fast = short timeout (a LACPDU each second, silence
+                        noticed after 3 s), slow = long timeout (each 30 s, noticed after 90 s)
+    min_links           fewer usable ports than this carry no traffic at all (see `selection`)
+    max_active          more usable ports than this wait as standby; None is no limit
+    fallback            what to do with ports whose partner is silent: 'none' leaves them out, 'individual'
+                        lets one of them forward (a host that boots before it speaks LACP), 'static' lets
+                        all forward
+    wait_to_restore_s   how long, in seconds, a partner is heard again before a port that was lost is selected
+    control             whether collecting and distributing are switched together or one after the other
+    aggregation         False says that our ports may not be aggregated: each is an individual link
+    collector_max_delay announced to the partner, in tens of microseconds
+    """
+
+    name: str
+    key: int
+    mode: Mode = "active"
+    rate: Rate = "fast"
+    min_links: int = 1
+    max_active: int | None = None
+    fallback: Fallback = "none"
+    wait_to_restore_s: float = 0.0
+    control: Control = "coupled"
+    aggregation: bool = True
+    collector_max_delay: int = 0
+
+    def __post_init__(self) -> None:
+        owner = f"LAG {self.name!r}"
+        _check_between(owner, "key", self.key, 1, 0xFFFF)
+        _check_choice(owner, "mode", self.mode, Mode)
+        _check_choice(owner, "rate", self.rate, Rate)
+        _check_choice(owner, "fallback", self.fallback, Fallback)
+        _check_choice(owner, "control", self.control, Control)
+        _check_between(owner, "min_links", self.min_links, 1, 0xFFFF)
+        if self.max_active is not None:
+            _check_between(owner, "max_active", self.max_active, self.min_links, 0xFFFF)
+        if not 0 <= self.wait_to_restore_s < float("inf"):
+            raise ValueError(
+                f"{owner}: wait_to_restore_s is {self.wait_to_restore_s}; give seconds, 0 or more"
+            )
+        _check_between(owner, "collector_max_delay", self.collector_max_delay, 0, 0xFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class PortConfig:
+    """One port of a LAG. `number` is unique in the system, on whichever switch the port is.
+
+    A lower `priority` is better. With `lacp_enabled` False no LACP is spoken; the port then carries traffic
+    only if the LAG's fallback lets it, which makes fallback 'static' with it a plain static LAG.
+    """
+
+    port: PortId
+    lag: str
+    number: int
+    priority: int = DEFAULT_PRIORITY
+    lacp_enabled: bool = True
+
+    def __post_init__(self) -> None:
+        owner = f"port {self.port!r}"
+        _check_between(owner, "number", self.number, 1, 0xFFFF)
+        _check_between(owner, "priority", self.priority, 0, 0xFFFF)

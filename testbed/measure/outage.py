@@ -1,0 +1,165 @@
+"""Outages from a probe's packets, in the terms of RFC 6414 ("Benchmarking Terminology for Protection Performance").
+
+    sent      | | | | | | | | | | | | | | | | | | | |        one packet each interval
+    received  | | | | |                     | | | | |
+                      a<------ outage ----->b                outage_s = b - a (3.6.3, timestamp-based method)
+                        x x x x x x x x x x                  outage_loss_s = lost x interval (3.6.2, loss-based)
+
+Packets that carry on the sequence (each larger than all before it) make up the received line; between two of them
+lies a gap. A gap is an outage only if the network made it: a packet between the two was lost or came more than
+``LATE_S`` later than the packet before it would let expect, or the packet that ends the gap did. Hence
+
+- a run without loss or delay has outage 0, not one interval, and the shortest outage seen is two intervals;
+- a sender that pauses makes a gap in which nothing is missing: no outage (and where packets are missing as well,
+  the pause is taken off); ``late_sends`` tells of it;
+- packets that swap places are counted by ``reordered``, and a packet that was stuck and comes late, out of
+  sequence, does not end an outage.
+
+A gap belongs to the window in which its first missing packet should have arrived.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.errors import TrialError
+
+#: How much later than the one before it a packet must come to count as missing ("excessive forwarding delay" of an
+#: impaired packet, RFC 4689, 3.2.3), and how far the noted instant of a fault may be off the real one.
+LATE_S = 0.010
+#: A sender that pauses for more than this many intervals cannot tell an outage as short as its pause.
+_PAUSE_INTERVALS = 2.0
+_HEADER = ["flow", "seq", "sent_s", "received_s"]
+
+Times = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class ProbeFlow:
+    """One direction's packets in order of sequence number; ``received_s`` is NaN for a lost packet."""
+
+    name: str
+    sent_s: Times
+    received_s: Times
+    duplicated: int
+
+    @property
+    def lost(self) -> int:
+        """Packets of the whole run that never arrived."""
+        return int(np.isnan(self.received_s).sum())
+
+
+@dataclass(frozen=True)
+class Outage:
+    """What a flow felt in a window; if it did not recover within it, the times are lower bounds. In seconds."""
+
+    outage_s: float
+    outage_loss_s: float
+    lost: int
+    recovered: bool
+
+
+def load_probe(path: Path) -> tuple[ProbeFlow, ...]:
+    """The flows of a probe.csv. Errors: TrialError naming the damaged line."""
+    rows: dict[str, list[tuple[float, float]]] = {}
+    duplicated: dict[str, int] = {}
+    text = path.read_text()
+    if text.count("\n") and not text.endswith("\n"):
+        raise TrialError(f"raw file {path.name} is cut off in line {text.count(chr(10)) + 1}")
+    reader = csv.reader(text.splitlines())
+    if next(reader, None) != _HEADER:
+        raise TrialError(f"raw file {path.name} has no header {','.join(_HEADER)}")
+    for row in reader:
+        try:
+            name, sequence_text, sent_text, received_text = row
+            sequence, sent_s = int(sequence_text), float(sent_text)
+            received_s = float(received_text) if received_text else np.nan
+        except ValueError:
+            raise TrialError(
+                f"raw file {path.name} is damaged in line {reader.line_num}: {','.join(row)}"
+            ) from None
+        packets = rows.setdefault(name, [])
+        if sequence == len(packets):
+            packets.append((sent_s, received_s))
+        elif sequence == len(packets) - 1:
+            duplicated[name] = duplicated.get(name, 0) + 1
+        else:
+            raise TrialError(
+                f"raw file {path.name}, line {reader.line_num}: packet {sequence} of flow {name} follows"
+                f" packet {len(packets) - 1}"
+            )
+    if not rows:
+        raise TrialError(f"raw file {path.name} holds no packet")
+    tables = {name: np.array(packets, dtype=np.float64) for name, packets in rows.items()}
+    return tuple(ProbeFlow(name, t[:, 0], t[:, 1], duplicated.get(name, 0)) for name, t in tables.items())
+
+
+@dataclass(frozen=True)
+class _Gaps:
+    """Between two packets that carry on the sequence. ``since`` is, for each packet, the gap that it would fill."""
+
+    begin_s: Times
+    end_s: Times
+    stall_s: Times
+    missed_s: Times  # when the first missing packet should have arrived; infinite where nothing is missing
+
+
+def _gaps(flow: ProbeFlow, interval_s: float) -> tuple[_Gaps, Times]:
+    """The gaps of a flow, and when each packet should have arrived by the delay of the one before its gap."""
+    count = len(flow.sent_s)
+    order = _arrivals(flow)
+    carry_on = order[np.maximum.accumulate(order) == order] if len(order) else order
+    # The flow begins with its first packet sent and ends with the last: if that one is missing, the gap stays open.
+    places = np.concatenate(([-1], carry_on, [count]))
+    arrived = np.concatenate((flow.sent_s[:1], flow.received_s[carry_on], [np.inf]))
+    sent = np.concatenate((flow.sent_s[:1], flow.sent_s[carry_on], flow.sent_s[-1:]))
+    delay = arrived - sent
+    before = np.searchsorted(places, np.arange(count), side="left") - 1
+    expected = flow.sent_s + delay[before]
+    late = ~(flow.received_s - expected <= LATE_S)  # true for NaN as well: lost
+    first_missing = np.full(len(places), np.inf)
+    np.minimum.at(first_missing, before[late], expected[late])
+    pauses = np.diff(flow.sent_s, prepend=flow.sent_s[:1])
+    excess = np.where(pauses > _PAUSE_INTERVALS * interval_s, pauses - interval_s, 0.0)
+    paused = np.concatenate(([0.0], np.cumsum(excess), [excess.sum()]))[places + 1]
+    gaps = _Gaps(arrived[:-1], arrived[1:], np.diff(paused), first_missing[:-1])
+    return gaps, expected
+
+
+def outage(flow: ProbeFlow, interval_s: float, begin_s: float, end_s: float) -> Outage:
+    """The longest outage that begins in the window from ``begin_s`` until ``end_s``, and what was lost in it.
+
+    Both edges are taken ``LATE_S`` early, so that a window beginning with a fault holds what the fault did even
+    if the fault was noted a little after it struck.
+    """
+    gaps, expected = _gaps(flow, interval_s)
+    low_s, high_s = begin_s - LATE_S, end_s - LATE_S
+    lost = int((np.isnan(flow.received_s) & (expected >= low_s) & (expected < high_s)).sum())
+    found = (gaps.missed_s >= low_s) & (gaps.missed_s < high_s)
+    lengths = (np.minimum(gaps.end_s, end_s) - gaps.begin_s - gaps.stall_s)[found]
+    recovered = not bool((gaps.end_s[found] >= end_s).any())
+    return Outage(float(lengths.max(initial=0.0)), lost * interval_s, lost, recovered)
+
+
+def _arrivals(flow: ProbeFlow) -> Places:
+    """The sequence numbers of what arrived, in order of arrival."""
+    order = np.argsort(flow.received_s, kind="stable")  # NaN sorts last
+    return order[: len(order) - flow.lost]
+
+
+def reordered(flow: ProbeFlow) -> int:
+    """Packets that arrived after one with a larger sequence number (RFC 4737, section 3: Type-P-Reordered)."""
+    order = _arrivals(flow)
+    return int((order < np.maximum.accumulate(order)).sum()) if len(order) else 0
+
+
+def late_sends(flow: ProbeFlow, interval_s: float) -> tuple[int, float]:
+    """How often the sender itself paused for more than two intervals, and its longest pause in seconds."""
+    pauses = np.diff(flow.sent_s)
+    return int((pauses > _PAUSE_INTERVALS * interval_s).sum()), float(pauses.max(initial=0.0))

@@ -1,0 +1,34 @@
+"""Reading raw files. A damaged one is an error that names the place, never a value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import TrialError
+
+
+def read_json(path: Path) -> Any:
+    """A raw file in JSON. Errors: TrialError if it is not JSON, FileNotFoundError if it is not there."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise TrialError(f"raw file {path.name} is damaged: {error}") from error
+
+
+def read_timeline(path: Path) -> list[dict[str, Any]]:
+    """The events of a timeline.jsonl in order of time."""
+    events = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        try:
+            events.append(json.loads(line))
+        except ValueError as error:
+            raise TrialError(f"raw file {path.name} is damaged in line {number}: {error}") from error
+    return events
+
+
+def member_deltas(counters: Any, name: str) -> dict[str, int]:
+    """What a counter of each interface grew by between ``start`` and ``end`` of a counters.json."""
+    start, end = counters["start"]["interfaces"], counters["end"]["interfaces"]
+    return {interface: end[interface][name] - start[interface][name] for interface in start}

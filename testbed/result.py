@@ -1,0 +1,170 @@
+"""A run on disk: its manifest, its trials one line each, its raw files (results/README.md tells every key)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import SpecError, TestbedError
+
+FORMAT = 1
+_MANIFEST, _TRIALS = "run.json", "trials.jsonl"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of trials.jsonl."""
+
+    experiment: str
+    case: dict[str, Any]
+    repetition: int
+    seed: int
+    status: str
+    reason: str
+    metrics: dict[str, Any]
+    virtual_s: float
+    wall_s: float
+    warnings: list[str]
+    raw: str
+
+    @property
+    def number(self) -> int:
+        """The trial's place in the plan, from 1."""
+        return int(self.raw.rpartition("/")[2])
+
+
+@dataclass(frozen=True)
+class Run:
+    """A loaded run. ``damaged`` names what of trials.jsonl could not be read."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+    records: tuple[Record, ...]
+    damaged: tuple[str, ...] = ()
+
+    @property
+    def experiment(self) -> str:
+        """The name of its experiment."""
+        return str(self.manifest["experiment"])
+
+    def varied(self) -> list[str]:
+        """The factors that have more than one level in this run."""
+        return [name for name, levels in self.manifest["factors"].items() if len(levels) > 1]
+
+    def cases(self) -> list[tuple[dict[str, Any], list[Record]]]:
+        """The records of each case, in the order of the plan."""
+        grouped: dict[str, list[Record]] = {}
+        for record in self.records:
+            grouped.setdefault(json.dumps(record.case), []).append(record)
+        return [(json.loads(key), group) for key, group in grouped.items()]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Long form: one flat mapping for each trial, factors and scalar metrics side by side."""
+        return [
+            {
+                **record.case,
+                "repetition": record.repetition,
+                "status": record.status,
+                **{name: value for name, value in record.metrics.items() if not isinstance(value, dict | list)},
+            }
+            for record in self.records
+        ]
+
+    def frame(self) -> Any:
+        """:meth:`rows` as a pandas DataFrame. Errors: TestbedError if pandas is not installed."""
+        try:
+            import pandas  # noqa: PLC0415  # optional
+        except ImportError as error:
+            raise TestbedError("pandas is not installed", "Type: pip install pandas, or use rows().") from error
+        return pandas.DataFrame(self.rows())
+
+
+def create(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Begin a run in ``path``. Errors: SpecError if the directory holds anything already."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        what = "another run" if (path / _MANIFEST).exists() else "something else"
+        raise SpecError(
+            f"{path} holds {what}; a result is never overwritten",
+            "Give another --out, or --resume to go on with an unfinished run.",
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    _write(path / _MANIFEST, json.dumps({"format": FORMAT, **manifest}, indent=1) + "\n")
+    (path / _TRIALS).touch()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """This run is ours while the block runs. Errors: SpecError if another process is writing it."""
+    with (path / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SpecError(f"another testbed run is writing to {path}", "Wait for it, or give another --out.") from None
+        try:
+            yield
+        finally:
+            (path / ".lock").unlink(missing_ok=True)
+
+
+def append_trial(path: Path, record: Record) -> None:
+    """Write one trial, at once and durably."""
+    trials = path / _TRIALS
+    ended = trials.read_bytes()[-1:] in (b"", b"\n")
+    with trials.open("a") as file:
+        file.write(("" if ended else "\n") + json.dumps(asdict(record)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def finish(path: Path) -> None:
+    """Put the trials into the order of the plan: with several at a time they end in any order."""
+    run = load(path)
+    if not run.damaged:
+        records = sorted(run.records, key=lambda record: record.number)
+        _write(path / _TRIALS, "".join(json.dumps(asdict(record)) + "\n" for record in records))
+
+
+def load(path: Path) -> Run:
+    """A run from its files. A damaged line is named in ``damaged`` and counts nowhere.
+
+    Errors: SpecError if there is no run, or of a format that this version does not know.
+    """
+    try:
+        manifest = json.loads((path / _MANIFEST).read_text())
+    except FileNotFoundError:
+        raise SpecError(f"{path} holds no run ({_MANIFEST} is missing)", "Give the directory that --out named.") from None
+    except ValueError as error:
+        raise SpecError(f"{path / _MANIFEST} is damaged: {error}") from error
+    if manifest.get("format") != FORMAT:
+        raise SpecError(f"{path} has format {manifest.get('format')}; this version reads format {FORMAT}")
+    wanted = {field.name for field in fields(Record)}
+    records, damaged = [], []
+    lines = (path / _TRIALS).read_text().splitlines() if (path / _TRIALS).exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            data = json.loads(line)
+            if set(data) != wanted:
+                raise ValueError(f"its keys are {sorted(data)}")
+            records.append(Record(**data))
+        except (ValueError, TypeError) as error:
+            damaged.append(f"{_TRIALS} line {number}: {error}")
+    return Run(path, manifest, tuple(records), tuple(damaged))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text)
+    part.replace(path)
+
+
+def quantities(records: Sequence[Record], metric: str) -> list[float]:
+    """The values of a scalar metric of the trials that have one."""
+    found = (record.metrics.get(metric) for record in records)
+    return [float(value) for value in found if isinstance(value, int | float)]

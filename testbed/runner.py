@@ -1,0 +1,210 @@
+"""Outside: from a plan of trials to a result directory, several trials side by side, resumable.
+
+    plan --> for each trial: raw/NNN/trial.json --> a backend --> raw files --> Experiment.measure --> trials.jsonl
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from testbed.backends import guest, kernel, native
+from testbed.backends.kernel import Kernel
+from testbed.backends.watchdog import Cancelled, Watchdog
+from testbed.errors import MachineError, TestbedError, TrialError
+from testbed.experiment import Experiment, Measured, Trial
+from testbed.result import Record, append_trial
+
+#: No trial needs this long: a guest that does is stuck, for instance in a loop that holds its clock still.
+WALL_LIMIT_S = 600.0
+
+
+class Backend(Protocol):
+    """Where a trial runs."""
+
+    name: str
+
+    def run(self, directory: Path, trial: Trial, watchdog: Watchdog, cpu: int) -> None:
+        """Carry out the trial whose trial.json is in ``directory``."""
+
+
+@dataclass(frozen=True)
+class GuestBackend:
+    """Trials in a guest kernel."""
+
+    kernel: Kernel
+    name: str = "guest"
+
+    def run(self, directory: Path, trial: Trial, watchdog: Watchdog, cpu: int) -> None:
+        guest.run(
+            self.kernel,
+            directory,
+            native.trial_command(guest.DIRECTORY),
+            seed=trial.seed,
+            clock=trial.clock,
+            watchdog=watchdog,
+            cpu=cpu,
+        )
+
+
+@dataclass(frozen=True)
+class NativeBackend:
+    """Trials in this machine's own kernel."""
+
+    name: str = "native"
+
+    def run(self, directory: Path, trial: Trial, watchdog: Watchdog, cpu: int) -> None:
+        del cpu
+        native.run(directory, native.trial_command(directory.resolve()), watchdog=watchdog)
+
+
+def choose_backend(wanted: str, clock: str) -> Backend:
+    """The backend for ``auto``, ``guest`` or ``native``. Errors: MachineError with what to type."""
+    if wanted == "native":
+        if clock == "virtual":
+            raise MachineError("the native backend has real time only", "Add: --clock real")
+        if lacking := native.lacks():
+            raise MachineError(f"the native backend lacks: {'; '.join(lacking)}", "Use --backend guest instead.")
+        return NativeBackend()
+    found = kernel.find()
+    if found is None and clock == "real":
+        found = kernel.find_debian_uml()
+        if found is None and wanted == "auto" and not native.lacks():
+            return NativeBackend()
+    if found is None:
+        raise MachineError("the guest kernel is not built", "Type: testbed kernel build (once, about 7 minutes)")
+    if lacking := guest.missing():
+        raise MachineError(
+            f"the guest needs {', '.join(lacking)}, not installed", f"Type: apt-get install {' '.join(lacking)}"
+        )
+    return GuestBackend(found)
+
+
+def run_trial(backend: Backend, experiment: Experiment, trial: Trial, run: Path, watchdog: Watchdog, cpu: int) -> Record:
+    """Carry out one trial and measure it; a trial that fails is a record too."""
+    directory = run / trial.directory
+    shutil.rmtree(directory, ignore_errors=True)  # what an interrupted attempt left
+    directory.mkdir(parents=True)
+    (directory / "trial.json").write_text(trial.to_json() + "\n")
+    began = time.monotonic()
+    try:
+        backend.run(directory, trial, watchdog, cpu)
+        measured = evaluate(experiment, trial, directory)
+    except TrialError as error:
+        measured = Measured({}, "failed", error.message)
+    if measured.status != "failed":
+        for name in ("console.log", "trial.log"):
+            (directory / name).unlink(missing_ok=True)
+    return Record(
+        experiment=trial.experiment,
+        case=dict(trial.case),
+        repetition=trial.repetition,
+        seed=trial.seed,
+        status=measured.status,
+        reason=measured.reason,
+        metrics=measured.metrics,
+        virtual_s=_virtual_s(directory),
+        wall_s=round(time.monotonic() - began, 3),
+        warnings=list(measured.warnings),
+        raw=trial.directory,
+    )
+
+
+def _outcome(directory: Path) -> dict[str, Any]:
+    try:
+        outcome: dict[str, Any] = json.loads((directory / "outcome.json").read_text())
+    except (OSError, ValueError):
+        raise TrialError(f"the trial wrote no outcome; it stood at: {guest.stood(directory)}") from None
+    return outcome
+
+
+def _virtual_s(directory: Path) -> float:
+    try:
+        return float(_outcome(directory)["virtual_s"])
+    except TrialError:
+        return 0.0
+
+
+def evaluate(experiment: Experiment, trial: Trial, directory: Path) -> Measured:
+    """What the raw files of a trial say. Errors: TrialError if the trial failed or a file is missing or damaged."""
+    outcome = _outcome(directory)
+    if outcome["status"] != "ok":
+        raise TrialError(outcome["reason"])
+    try:
+        return experiment.measure(directory, trial)
+    except FileNotFoundError as error:
+        raise TrialError(f"raw file {Path(error.filename).name} is missing") from error
+
+
+@contextmanager
+def _reserved_cpu(slot: int) -> Iterator[int]:
+    """A processor for one guest: one that no other run of ours uses now, if there is one."""
+    cpus = sorted(os.sched_getaffinity(0))
+    locks = kernel.cache_root() / "cpus"
+    locks.mkdir(parents=True, exist_ok=True)
+    for cpu in cpus[slot % len(cpus) :] + cpus[: slot % len(cpus)]:
+        with (locks / str(cpu)).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield cpu
+            return
+    yield cpus[slot % len(cpus)]
+
+
+def execute(
+    backend: Backend,
+    experiment: Experiment,
+    trials: Sequence[Trial],
+    run: Path,
+    *,
+    jobs: int,
+    done: Callable[[Record], None],
+) -> bool:
+    """Carry out trials, ``jobs`` at a time, writing each record as it ends; True if all were, False if interrupted.
+
+    On Ctrl-C the trials under way are ended and leave no record; the finished ones stay.
+    """
+    cancelled = threading.Event()
+    watchdog = Watchdog(WALL_LIMIT_S, cancelled)
+    failure: TestbedError | None = None
+
+    def work(trial: Trial) -> Record:
+        with _reserved_cpu(trial.number) as cpu:
+            return run_trial(backend, experiment, trial, run, watchdog, cpu)
+
+    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="trial") as pool:
+        waiting: set[Future[Record]] = {pool.submit(work, trial) for trial in trials}
+        try:
+            while waiting:
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    record = future.result()
+                    append_trial(run, record)
+                    done(record)
+        except (KeyboardInterrupt, Cancelled):
+            _cancel(cancelled, waiting)
+            return False
+        except TestbedError as error:  # not a trial's failure: the machine's
+            _cancel(cancelled, waiting)
+            failure = error
+    if failure is not None:
+        raise failure
+    return True
+
+
+def _cancel(cancelled: threading.Event, waiting: set[Future[Record]]) -> None:
+    cancelled.set()
+    for future in waiting:
+        future.cancel()

@@ -1,0 +1,375 @@
+"""What a network is: frozen values, checked when they are made.
+
+A topology file returns one :class:`Topology`. Nothing here starts anything, so a wrong network is
+refused before a single interface exists. Names follow the kernel's bonding document and IEEE 802.1AX.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from testbed.errors import SpecError, unknown
+
+#: Bonding modes by the number that bonding.rst gives them.
+MODES: tuple[str, ...] = (
+    "balance-rr",
+    "active-backup",
+    "balance-xor",
+    "broadcast",
+    "802.3ad",
+    "balance-tlb",
+    "balance-alb",
+)
+XMIT_HASH_POLICIES = ("layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac")
+LACP_RATES = ("slow", "fast")
+PRIMARY_RESELECT = ("always", "better", "failure")
+#: Modes in which the switch must treat the members as one LAG (bonding.rst, "Switch Configuration").
+STATIC_LAG_MODES = ("balance-rr", "balance-xor", "broadcast")
+
+#: What a link's rate may be, in Mbit/s: 1 Mbit/s to 100 Gbit/s.
+RATE_RANGE_MBPS = (1.0, 100_000.0)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
+
+
+def parse_mode(text: str | int) -> str:
+    """The mode's name from its name or its number (``4`` is ``802.3ad``)."""
+    word = str(text)
+    if word in MODES:
+        return word
+    if word.isdigit() and int(word) < len(MODES):
+        return MODES[int(word)]
+    raise unknown("bonding mode", word, MODES)
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SpecError(
+            f"{kind} name {name!r} is not usable; wanted a letter, then at most 14 letters, digits, '_', '.' or '-'"
+        )
+
+
+def _check_choice(what: str, found: str, known: tuple[str, ...]) -> None:
+    if found not in known:
+        raise unknown(what, found, known)
+
+
+def _check_at_least(what: str, found: float, least: float) -> None:
+    if found < least:
+        raise SpecError(f"{what} is {found:g}; wanted {least:g} or more")
+
+
+def _unique(what: str, names: Iterable[str]) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise SpecError(f"{what} must be different from each other; found twice: {', '.join(twice)}")
+
+
+@dataclass(frozen=True)
+class Bond:
+    """A Linux bonding device on a host (kernel document: networking/bonding.rst).
+
+    ``members`` are interface names of that host. Times are in milliseconds, as the kernel takes them.
+    """
+
+    members: tuple[str, ...]
+    mode: str = "802.3ad"
+    name: str = "bond0"
+    miimon_ms: int = 100
+    updelay_ms: int = 0
+    downdelay_ms: int = 0
+    lacp_rate: str = "fast"
+    xmit_hash_policy: str = "layer3+4"
+    primary: str | None = None
+    primary_reselect: str = "always"
+    num_grat_arp: int = 1
+    min_links: int = 0
+
+    def __post_init__(self) -> None:
+        _check_name("bond", self.name)
+        _check_choice("bonding mode", self.mode, MODES)
+        _check_choice("lacp_rate", self.lacp_rate, LACP_RATES)
+        _check_choice("xmit_hash_policy", self.xmit_hash_policy, XMIT_HASH_POLICIES)
+        _check_choice("primary_reselect", self.primary_reselect, PRIMARY_RESELECT)
+        if not self.members:
+            raise SpecError(f"bond {self.name!r} has no member; wanted one interface or more")
+        _unique(f"members of bond {self.name!r}", self.members)
+        if self.primary is not None and self.primary not in self.members:
+            raise SpecError(
+                f"primary {self.primary!r} of bond {self.name!r} is not one of its members: {', '.join(self.members)}"
+            )
+        if self.primary is not None and self.mode not in ("active-backup", "balance-tlb", "balance-alb"):
+            raise SpecError(
+                f"bond {self.name!r} has a primary, but mode {self.mode} has none;"
+                " wanted active-backup, balance-tlb or balance-alb"
+            )
+        for option in ("miimon_ms", "updelay_ms", "downdelay_ms", "num_grat_arp", "min_links"):
+            _check_at_least(f"{option} of bond {self.name!r}", getattr(self, option), 0)
+        if self.num_grat_arp > 255:
+            raise SpecError(f"num_grat_arp of bond {self.name!r} is {self.num_grat_arp}; wanted 0 to 255")
+        if self.miimon_ms == 0:
+            raise SpecError(
+                f"bond {self.name!r} has miimon 0: it would never notice a dead member; wanted 1 ms or more"
+            )
+
+
+@dataclass(frozen=True)
+class Host:
+    """An emulated host: its address is on its bond if it has one, on its only interface if not."""
+
+    name: str
+    address: str
+    bond: Bond | None = None
+
+    def __post_init__(self) -> None:
+        _check_name("host", self.name)
+        try:
+            ipaddress.ip_interface(self.address)
+        except ValueError:
+            raise SpecError(
+                f"address {self.address!r} of host {self.name!r} is not an address with a prefix length, such as 10.0.0.1/24"
+            ) from None
+        if "/" not in self.address:
+            raise SpecError(f"address {self.address!r} of host {self.name!r} lacks its prefix length, such as /24")
+
+    @property
+    def ip(self) -> str:
+        """The address without its prefix length."""
+        return str(ipaddress.ip_interface(self.address).ip)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """An Open vSwitch bridge with the kernel datapath, steered over OpenFlow."""
+
+    name: str
+    dpid: int
+
+    def __post_init__(self) -> None:
+        _check_name("switch", self.name)
+        if not 0 < self.dpid < 1 << 64:
+            raise SpecError(f"datapath id {self.dpid} of switch {self.name!r} is not between 1 and 2^64-1")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A full-duplex cable between two named interfaces.
+
+    ``rate_mbps`` is the line rate of each direction in 10^6 bit/s of Ethernet as on the wire (preamble, FCS and
+    inter-frame gap included), ``delay_ms`` the propagation delay of each direction, ``queue_packets`` the length
+    of the queue in front of each direction.
+    """
+
+    a: str
+    a_interface: str
+    b: str
+    b_interface: str
+    rate_mbps: float | None = 1000.0
+    delay_ms: float = 0.0
+    queue_packets: int = 1000
+
+    def __post_init__(self) -> None:
+        for interface in (self.a_interface, self.b_interface):
+            _check_name("interface", interface)
+        if self.rate_mbps is not None:
+            low, high = RATE_RANGE_MBPS
+            if not low <= self.rate_mbps <= high:
+                raise SpecError(f"rate {self.rate_mbps:g} Mbit/s of link {self.name} is outside {low:g} to {high:g}")
+        _check_at_least(f"delay_ms of link {self.name}", self.delay_ms, 0)
+        _check_at_least(f"queue_packets of link {self.name}", self.queue_packets, 1)
+
+    @property
+    def name(self) -> str:
+        """The link's name: its two interfaces."""
+        return f"{self.a_interface}--{self.b_interface}"
+
+    def end(self, node: str) -> str:
+        """The interface of this link on ``node``."""
+        return self.a_interface if node == self.a else self.b_interface
+
+    def other(self, interface: str) -> tuple[str, str]:
+        """The node and interface at the far end of ``interface``."""
+        if interface == self.a_interface:
+            return self.b, self.b_interface
+        return self.a, self.a_interface
+
+
+@dataclass(frozen=True)
+class LacpSystem:
+    """One LACP actor system of the switch side (IEEE 802.1AX-2014, 6.3.2): an identity and its priority."""
+
+    name: str
+    system: str = "02:00:00:00:ff:01"
+    priority: int = 32768
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", self.system):
+            raise SpecError(f"system id {self.system!r} of LACP system {self.name!r} is not a MAC address")
+        if not 0 <= self.priority <= 65535:
+            raise SpecError(f"priority {self.priority} of LACP system {self.name!r} is not between 0 and 65535")
+
+
+@dataclass(frozen=True)
+class Lag:
+    """A link aggregation group on the switch side.
+
+    ``ports`` are switch interfaces. With ``lacp`` of ``active`` or ``passive`` the group negotiates for ``system``;
+    with ``off`` it is static: every port with carrier carries traffic.
+    """
+
+    name: str
+    ports: tuple[str, ...]
+    lacp: str = "active"
+    rate: str = "fast"
+    key: int = 1
+    min_links: int = 1
+    system: str = "core"
+
+    def __post_init__(self) -> None:
+        _check_name("LAG", self.name)
+        _check_choice("LACP mode", self.lacp, ("active", "passive", "off"))
+        _check_choice("LACP rate", self.rate, LACP_RATES)
+        if not self.ports:
+            raise SpecError(f"LAG {self.name!r} has no port; wanted one switch interface or more")
+        _unique(f"ports of LAG {self.name!r}", self.ports)
+        if not 1 <= self.key <= 65535:
+            raise SpecError(f"key {self.key} of LAG {self.name!r} is not between 1 and 65535")
+        _check_at_least(f"min_links of LAG {self.name!r}", self.min_links, 1)
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A whole network. Every name in it is checked against the rest when it is made."""
+
+    name: str
+    hosts: tuple[Host, ...]
+    switches: tuple[Switch, ...]
+    links: tuple[Link, ...]
+    lags: tuple[Lag, ...] = ()
+    systems: tuple[LacpSystem, ...] = field(default=(LacpSystem("core"),))
+
+    def __post_init__(self) -> None:
+        _unique("names of hosts and switches", [n.name for n in (*self.hosts, *self.switches)])
+        _unique("datapath ids", [str(s.dpid) for s in self.switches])
+        _unique("addresses", [h.ip for h in self.hosts])
+        _unique("interfaces", [i for link in self.links for i in (link.a_interface, link.b_interface)])
+        _unique("LAG names", [lag.name for lag in self.lags])
+        _unique("ports of LAGs", [port for lag in self.lags for port in lag.ports])
+        _unique("LACP systems", [system.name for system in self.systems])
+        nodes = {n.name for n in (*self.hosts, *self.switches)}
+        for link in self.links:
+            for node in (link.a, link.b):
+                if node not in nodes:
+                    raise unknown(f"node of link {link.name}", node, nodes)
+        for host in self.hosts:
+            self._check_host(host)
+        for lag in self.lags:
+            self._check_lag(lag)
+
+    def _check_host(self, host: Host) -> None:
+        own = self.interfaces(host.name)
+        if host.bond is None:
+            if len(own) != 1:
+                raise SpecError(
+                    f"host {host.name!r} has no bond and {len(own)} links; wanted one link, or a bond over them"
+                )
+            return
+        for member in host.bond.members:
+            if member not in own:
+                raise unknown(f"member of bond {host.bond.name!r} on host {host.name!r}", member, own)
+        rates = {self.link_of(member).rate_mbps for member in host.bond.members}
+        if host.bond.mode == "802.3ad" and len(rates) > 1:
+            raise SpecError(
+                f"members of 802.3ad bond {host.bond.name!r} on host {host.name!r} have unequal rates;"
+                " links of one aggregator must run at one speed (IEEE 802.1AX-2014, 6.3.1)"
+            )
+
+    def _check_lag(self, lag: Lag) -> None:
+        ports = {i for switch in self.switches for i in self.interfaces(switch.name)}
+        for port in lag.ports:
+            if port not in ports:
+                raise unknown(f"port of LAG {lag.name!r}", port, ports)
+        if lag.lacp != "off" and lag.system not in {system.name for system in self.systems}:
+            raise unknown(f"LACP system of LAG {lag.name!r}", lag.system, [s.name for s in self.systems])
+
+    @cached_property
+    def _link_by_interface(self) -> dict[str, Link]:
+        return {i: link for link in self.links for i in (link.a_interface, link.b_interface)}
+
+    @cached_property
+    def _owner(self) -> dict[str, str]:
+        return {
+            i: node for link in self.links for node, i in ((link.a, link.a_interface), (link.b, link.b_interface))
+        }
+
+    def interfaces(self, node: str) -> tuple[str, ...]:
+        """The interfaces of ``node`` in the order of its links."""
+        return tuple(
+            i
+            for link in self.links
+            for owner, i in ((link.a, link.a_interface), (link.b, link.b_interface))
+            if owner == node
+        )
+
+    def link_of(self, interface: str) -> Link:
+        """The link that ``interface`` is an end of."""
+        return self._link_by_interface[interface]
+
+    def owner(self, interface: str) -> str:
+        """The node that ``interface`` belongs to."""
+        return self._owner[interface]
+
+    def host(self, name: str) -> Host:
+        """The host of that name."""
+        return next(host for host in self.hosts if host.name == name)
+
+    def port_no(self, interface: str) -> int:
+        """The OpenFlow port number of a switch interface: its place among its switch's links, from 1."""
+        return self.interfaces(self.owner(interface)).index(interface) + 1
+
+    def mac(self, interface: str) -> str:
+        """The fixed MAC address of an interface: locally administered, from its place in the topology."""
+        nodes = [n.name for n in (*self.hosts, *self.switches)]
+        node = self.owner(interface)
+        place = (nodes.index(node) + 1) << 8 | (self.interfaces(node).index(interface) + 1)
+        octets = (0x02 << 40 | place).to_bytes(6, "big")
+        return ":".join(f"{octet:02x}" for octet in octets)
+
+    def host_mac(self, name: str) -> str:
+        """The MAC address that a host's traffic carries: its bond's, which is its first member's."""
+        host = self.host(name)
+        return self.mac(host.bond.members[0] if host.bond else self.interfaces(name)[0])
+
+    def unshaped(self) -> tuple[str, ...]:
+        """Names of the links without a rate: infinitely fast where time is virtual."""
+        return tuple(link.name for link in self.links if link.rate_mbps is None)
+
+    def to_json(self) -> str:
+        """This topology as JSON text, for :meth:`from_json`."""
+        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Topology:
+        """A topology from what :meth:`to_json` wrote, checked again."""
+        data: dict[str, Any] = json.loads(text)
+        return cls(
+            name=data["name"],
+            hosts=tuple(
+                Host(h["name"], h["address"], Bond(**_tuples(h["bond"])) if h["bond"] else None) for h in data["hosts"]
+            ),
+            switches=tuple(Switch(**s) for s in data["switches"]),
+            links=tuple(Link(**link) for link in data["links"]),
+            lags=tuple(Lag(**_tuples(lag)) for lag in data["lags"]),
+            systems=tuple(LacpSystem(**s) for s in data["systems"]),
+        )
+
+
+def _tuples(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}

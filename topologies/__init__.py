@@ -1,0 +1,1 @@
+"""Networks to experiment on: one file each, each a function that returns a frozen Topology."""
