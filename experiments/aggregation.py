@@ -40,6 +40,7 @@ def procedure(lab: Lab) -> None:
         lab.raw / "iperf3.json",
         seconds=float(lab.case["duration_s"]),
         omit_s=float(lab.case["omit_s"]),
+        listening=lambda ports: lab.wait_listening("h2", ports),
     )
     lab.note("iperf3", "end")
     lab.write("counters.json", {"start": start, "end": lab.counters(members)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import sys
 from collections.abc import Callable
@@ -67,3 +68,10 @@ def experiment(name: str) -> Experiment:
     if not isinstance(value, Experiment):
         raise SpecError(f"{name} returns {type(value).__name__}, not an Experiment")
     return value
+
+
+def drawing(function: TopologyFunction) -> str:
+    """The drawing that opens a topology's file: the indented block of its docstring."""
+    text = inspect.getdoc(sys.modules[function.__module__]) or ""
+    lines = text.splitlines()[1:]
+    return "\n".join(line for line in lines if not line or line.startswith("  ")).strip("\n")

@@ -63,7 +63,9 @@ def parse_level(
             level = wanted(text)
         except ValueError:
             kind = "a whole number" if wanted is int else "a number"
-            raise SpecError(f"level {text!r} of factor {name!r} is not {kind}", f"For example: --set {name}={example}") from None
+            raise SpecError(
+                f"level {text!r} of factor {name!r} is not {kind}", f"For example: --set {name}={example}"
+            ) from None
         if not float("-inf") < level < float("inf"):
             raise SpecError(f"level {text!r} of factor {name!r} is not a finite number")
         if least is not None and level < least:
@@ -191,8 +193,11 @@ def plan(
     repetitions: int,
     seed: int,
     clock: str,
+    source: str,
 ) -> tuple[Trial, ...]:
     """Every trial of a run in order: cases as the product of the levels, each repeated.
+
+    ``source`` is the experiment's name or the path of its file, for the inside to load it again.
 
     Every topology is built here, so a network that cannot be is refused before anything runs.
     """
@@ -212,7 +217,7 @@ def plan(
             trials.append(
                 Trial(
                     number,
-                    experiment.name,
+                    source,
                     case,
                     repetition,
                     trial_seed(seed, case, repetition),

@@ -79,7 +79,7 @@ class Run:
     def frame(self) -> Any:
         """:meth:`rows` as a pandas DataFrame. Errors: TestbedError if pandas is not installed."""
         try:
-            import pandas  # noqa: PLC0415  # optional
+            import pandas  # optional
         except ImportError as error:
             raise TestbedError("pandas is not installed", "Type: pip install pandas, or use rows().") from error
         return pandas.DataFrame(self.rows())
@@ -105,7 +105,9 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SpecError(f"another testbed run is writing to {path}", "Wait for it, or give another --out.") from None
+            raise SpecError(
+                f"another testbed run is writing to {path}", "Wait for it, or give another --out."
+            ) from None
         try:
             yield
         finally:
@@ -138,7 +140,9 @@ def load(path: Path) -> Run:
     try:
         manifest = json.loads((path / _MANIFEST).read_text())
     except FileNotFoundError:
-        raise SpecError(f"{path} holds no run ({_MANIFEST} is missing)", "Give the directory that --out named.") from None
+        raise SpecError(
+            f"{path} holds no run ({_MANIFEST} is missing)", "Give the directory that --out named."
+        ) from None
     except ValueError as error:
         raise SpecError(f"{path / _MANIFEST} is damaged: {error}") from error
     if manifest.get("format") != FORMAT:

@@ -1,6 +1,6 @@
 """Outside: from a plan of trials to a result directory, several trials side by side, resumable.
 
-    plan --> for each trial: raw/NNN/trial.json --> a backend --> raw files --> Experiment.measure --> trials.jsonl
+plan --> for each trial: raw/NNN/trial.json --> a backend --> raw files --> Experiment.measure --> trials.jsonl
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ WALL_LIMIT_S = 600.0
 class Backend(Protocol):
     """Where a trial runs."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """``guest`` or ``native``, for run.json."""
 
     def run(self, directory: Path, trial: Trial, watchdog: Watchdog, cpu: int) -> None:
-        """Carry out the trial whose trial.json is in ``directory``."""
+        """Carry out the trial whose trial.json is in ``directory``, on that processor."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,9 @@ def choose_backend(wanted: str, clock: str) -> Backend:
     return GuestBackend(found)
 
 
-def run_trial(backend: Backend, experiment: Experiment, trial: Trial, run: Path, watchdog: Watchdog, cpu: int) -> Record:
+def run_trial(
+    backend: Backend, experiment: Experiment, trial: Trial, run: Path, watchdog: Watchdog, cpu: int
+) -> Record:
     """Carry out one trial and measure it; a trial that fails is a record too."""
     directory = run / trial.directory
     shutil.rmtree(directory, ignore_errors=True)  # what an interrupted attempt left
@@ -106,7 +110,7 @@ def run_trial(backend: Backend, experiment: Experiment, trial: Trial, run: Path,
         for name in ("console.log", "trial.log"):
             (directory / name).unlink(missing_ok=True)
     return Record(
-        experiment=trial.experiment,
+        experiment=experiment.name,
         case=dict(trial.case),
         repetition=trial.repetition,
         seed=trial.seed,

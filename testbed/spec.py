@@ -28,7 +28,8 @@ MODES: tuple[str, ...] = (
     "balance-tlb",
     "balance-alb",
 )
-XMIT_HASH_POLICIES = ("layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac")
+#: In the order of the kernel's numbers (linux/if_bonding.h, BOND_XMIT_POLICY_*).
+XMIT_HASH_POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
 LACP_RATES = ("slow", "fast")
 PRIMARY_RESELECT = ("always", "better", "failure")
 #: Modes in which the switch must treat the members as one LAG (bonding.rst, "Switch Configuration").
@@ -134,7 +135,7 @@ class Host:
             ipaddress.ip_interface(self.address)
         except ValueError:
             raise SpecError(
-                f"address {self.address!r} of host {self.name!r} is not an address with a prefix length, such as 10.0.0.1/24"
+                f"address {self.address!r} of host {self.name!r} is not an address with a prefix, such as 10.0.0.1/24"
             ) from None
         if "/" not in self.address:
             raise SpecError(f"address {self.address!r} of host {self.name!r} lacks its prefix length, such as /24")
@@ -256,14 +257,14 @@ class Topology:
     systems: tuple[LacpSystem, ...] = field(default=(LacpSystem("core"),))
 
     def __post_init__(self) -> None:
-        _unique("names of hosts and switches", [n.name for n in (*self.hosts, *self.switches)])
+        _unique("names of hosts and switches", self.nodes())
         _unique("datapath ids", [str(s.dpid) for s in self.switches])
         _unique("addresses", [h.ip for h in self.hosts])
         _unique("interfaces", [i for link in self.links for i in (link.a_interface, link.b_interface)])
         _unique("LAG names", [lag.name for lag in self.lags])
         _unique("ports of LAGs", [port for lag in self.lags for port in lag.ports])
         _unique("LACP systems", [system.name for system in self.systems])
-        nodes = {n.name for n in (*self.hosts, *self.switches)}
+        nodes = self.nodes()
         for link in self.links:
             for node in (link.a, link.b):
                 if node not in nodes:
@@ -305,9 +306,11 @@ class Topology:
 
     @cached_property
     def _owner(self) -> dict[str, str]:
-        return {
-            i: node for link in self.links for node, i in ((link.a, link.a_interface), (link.b, link.b_interface))
-        }
+        return {i: node for link in self.links for node, i in ((link.a, link.a_interface), (link.b, link.b_interface))}
+
+    def nodes(self) -> list[str]:
+        """The names of all hosts, then of all switches."""
+        return [host.name for host in self.hosts] + [switch.name for switch in self.switches]
 
     def interfaces(self, node: str) -> tuple[str, ...]:
         """The interfaces of ``node`` in the order of its links."""
@@ -336,7 +339,7 @@ class Topology:
 
     def mac(self, interface: str) -> str:
         """The fixed MAC address of an interface: locally administered, from its place in the topology."""
-        nodes = [n.name for n in (*self.hosts, *self.switches)]
+        nodes = self.nodes()
         node = self.owner(interface)
         place = (nodes.index(node) + 1) << 8 | (self.interfaces(node).index(interface) + 1)
         octets = (0x02 << 40 | place).to_bytes(6, "big")

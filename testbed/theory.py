@@ -16,8 +16,8 @@ from typing import Literal
 from testbed.errors import SpecError, unknown
 from testbed.spec import MODES, Bond
 
-#: Octets around an IP packet on the wire: header 14 and FCS 4 (IEEE 802.3-2018, 3.1.1), preamble and start
-#: delimiter 8 (same), inter-packet gap 12 (4.4.2). The kernel counts the header; a shaper is told of the rest.
+#: Octets around an IP packet on the wire: header 14, FCS 4, preamble and start delimiter 8 (IEEE 802.3-2018,
+#: 3.1.1), inter-packet gap 12 (4.4.2). The kernel counts the header; a shaper is told of the other 24.
 ETHERNET_HEADER_BYTES = 14
 ETHERNET_OVERHEAD_BYTES = 4 + 8 + 12
 #: IPv4 header (RFC 791, 3.1), TCP header (RFC 9293, 3.1), padded timestamps option (RFC 7323, appendix A).
@@ -67,7 +67,7 @@ def random_hash_expectation_mbps(flows: int, members: int, rate_mbps: float, mtu
 
 
 def jain_index(shares: Sequence[float]) -> float:
-    """Jain's fairness index (sum x)^2 / (n sum x^2): 1 is equal, 1/n is one has all, 0 is that nobody has any.
+    """Jain's fairness index (sum x)^2 / (n sum x^2): 1 is equal, 1/n is all to one, 0 is all to none.
 
     R. Jain, D. Chiu, W. Hawe, "A quantitative measure of fairness and discrimination", DEC-TR-301, 1984.
     """
@@ -123,9 +123,9 @@ def xmit_hash(policy: str, flow: Tuple5, byteorder: ByteOrder = sys.byteorder) -
 
 
 def member_of_flow(bond: Bond, flow: Tuple5, byteorder: ByteOrder = sys.byteorder) -> int | None:
-    """The place of the member that ``bond`` sends the flow through, all members usable; None: no hash decides.
+    """The place, from 0, of the member that ``bond`` sends the flow through; None: no hash decides.
 
-    The driver numbers the usable members in the order in which they joined the bond.
+    All members are taken to be usable. The driver numbers them in the order in which they joined the bond.
     """
     if bond.mode not in HASH_MODES:
         return None
@@ -141,10 +141,11 @@ LACP_TOLERANCE_S = 0.250
 LACP_PERIOD_S = {"fast": 1.0, "slow": 30.0}
 LACP_TIMEOUT_S = {"fast": 3.0, "slow": 90.0}
 
-#: balance-rr and balance-tlb ask a member for its carrier with every packet (the driver: bond_slave_can_tx);
-#: the others rebuild their array of usable members on the carrier event (bond_slave_netdev_event).
+#: Modes that may leave a dead member before the monitor looks. The driver asks for the carrier with every
+#: packet (balance-rr, balance-tlb, balance-alb: bond_slave_can_tx), or rebuilds the array of usable members
+#: on the carrier event (balance-xor, 802.3ad: bond_slave_netdev_event).
 AT_ONCE_MODES = ("balance-rr", "balance-xor", "802.3ad", "balance-tlb", "balance-alb")
-#: Modes whose members are one LAG to the switch: it must notice by itself (bonding.rst, "Switch Configuration").
+#: Modes whose members are one LAG to the switch, which must notice by itself (bonding.rst, section 5).
 LAG_MODES = ("balance-rr", "balance-xor", "802.3ad")
 FAULTS = ("none", "carrier_loss", "silent_loss")
 
@@ -173,8 +174,8 @@ class OutageBound:
 def mii_bound(miimon_ms: int, downdelay_ms: int = 0, *, at_once: bool = False) -> OutageBound:
     """Carrier loss seen by the MII monitor: uniform in (d, m + d], d being downdelay as a multiple of m.
 
-    bonding.rst, "miimon" and "downdelay" (rounded down). ``at_once``: the mode may leave the dead member before
-    the monitor looks, so that only the upper bound holds.
+    bonding.rst, "miimon" and "downdelay" (rounded down). ``at_once``: the mode may leave the dead member
+    before the monitor looks, so that only the upper bound holds.
     """
     delay_s = downdelay_ms // miimon_ms * miimon_ms / 1e3
     label = f"miimon {miimon_ms} ms" + (f" + downdelay {delay_s * 1e3:.0f} ms" if delay_s else "")
@@ -207,25 +208,23 @@ def failover_bound(
 ) -> OutageBound | None:
     """The outage to expect when a member of ``bond`` suffers ``fault``; None: it cannot recover by itself.
 
-    ``side`` is who must notice: the bonded ``host`` for what it sends, the ``switch`` for what it sends to that
-    host; ``both`` is the longer of the two.
+    ``side`` is who must notice: the bonded ``host`` for what it sends, the ``switch`` for what it sends to
+    that host; ``both`` is the longer of the two.
 
-    - ``carrier_loss``, host: the MII monitor is the bound. Modes of ``AT_ONCE_MODES`` may beat it; a broadcast
-      bond still sends every packet on the other members.
-    - ``carrier_loss``, switch: a LAG leaves a port that is down at once. Without a LAG the switch learns where
-      the host is from the host's own frames, so the host's bound holds.
+    - ``carrier_loss``, host: the MII monitor is the bound. Modes of ``AT_ONCE_MODES`` may beat it; a
+      broadcast bond still sends every packet on the other members.
+    - ``carrier_loss``, switch: a LAG leaves a port that is down at once. Without a LAG the switch learns
+      where the host is from the host's own frames, so the host's bound holds.
     - ``silent_loss`` (frames vanish, carrier stays): LACP's timeout notices, the MII monitor never does.
     """
     if fault not in FAULTS:
         raise unknown("fault", fault, FAULTS)
     if fault == "none":
         return OutageBound(0.0, 0.0, "no fault", tolerance_s=0.0)
-    if fault == "silent_loss":
-        if bond.mode == "802.3ad":
-            return lacp_bound(bond.lacp_rate)
-        return OutageBound(0.0, 0.0, "every member sends all") if bond.mode == "broadcast" else None
     if bond.mode == "broadcast":
         return OutageBound(0.0, 0.0, "every member sends all")
+    if fault == "silent_loss":
+        return lacp_bound(bond.lacp_rate) if bond.mode == "802.3ad" else None
     if side == "switch" and bond.mode in LAG_MODES:
         return OutageBound(0.0, 0.0, "port down")
     return mii_bound(bond.miimon_ms, bond.downdelay_ms, at_once=bond.mode in AT_ONCE_MODES)

@@ -36,7 +36,7 @@ def dual_switch(
     mode = parse_mode(mode)
     if mode != "active-backup":
         raise SpecError(
-            f"dual_switch takes mode active-backup, not {mode}: its switches are independent, so they cannot be one LAG",
+            f"dual_switch takes mode active-backup, not {mode}: its switches are no single LAG",
             "Use --topology single_switch for the other modes.",
         )
     hosts, links = [], []

@@ -55,6 +55,4 @@ def single_switch(
             lags.append(Lag(f"lag-{host}", ports, rate=lacp_rate, key=index + 1))
         elif mode in STATIC_LAG_MODES:
             lags.append(Lag(f"lag-{host}", ports, lacp="off", key=index + 1))
-    return Topology(
-        "single_switch", tuple(hosts), (Switch("s1", 1),), tuple(links), tuple(lags), (LacpSystem("core"),)
-    )
+    return Topology("single_switch", tuple(hosts), (Switch("s1", 1),), tuple(links), tuple(lags), (LacpSystem("core"),))

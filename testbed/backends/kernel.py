@@ -97,14 +97,18 @@ def find_debian_uml() -> Kernel | None:
     """Debian's package user-mode-linux, if installed: real time only."""
     if not _DEBIAN_UML.exists():
         return None
-    version = subprocess.run([str(_DEBIAN_UML), "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    version = subprocess.run(
+        [str(_DEBIAN_UML), "--version"], capture_output=True, text=True, check=False
+    ).stdout.strip()
     return Kernel(_DEBIAN_UML, None, version, "Debian package user-mode-linux", "debian", False, False)
 
 
 def build_lacks() -> list[str]:
     """The Debian packages that a build needs and that are not installed."""
     return sorted(
-        package for need, package in BUILD_NEEDS.items() if not (Path(need).exists() if need[0] == "/" else shutil.which(need))
+        package
+        for need, package in BUILD_NEEDS.items()
+        if not (Path(need).exists() if need[0] == "/" else shutil.which(need))
     )
 
 
@@ -135,7 +139,7 @@ def build(source: Path | None, progress: Progress, *, jobs: int | None = None) -
             log = cache / "build.log"
             made = _compile(tree, work / "out", log, progress, jobs or len(os.sched_getaffinity(0)))
             progress(None, "trying the kernel: a bond and a switch in a guest")
-            from testbed.backends import guest  # noqa: PLC0415  # guest needs Kernel from here
+            from testbed.backends import guest  # guest needs Kernel from here
 
             guest.verify(made)
             place = cache / key()
@@ -183,7 +187,9 @@ def _compile(source: kernel_source.Source, out: Path, log: Path, progress: Progr
     seeded = out / "randomness.so"
     subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(seeded), str(RANDOMNESS)], check=True)
     subprocess.run(["strip", "--strip-debug", str(out / "linux")], check=False)
-    version = subprocess.run([str(out / "linux"), "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    version = subprocess.run(
+        [str(out / "linux"), "--version"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     return Kernel(out / "linux", seeded, version, source.origin, key(), True, True)
 
 
@@ -219,7 +225,9 @@ def check_config(config: str) -> None:
 
 def _make(command: list[str], log: Path, each: Callable[[str], None], mode: str) -> None:
     with log.open(mode) as file:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
         try:
             assert process.stdout is not None
             for line in process.stdout:

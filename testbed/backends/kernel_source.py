@@ -55,9 +55,7 @@ def distribution(os_release: str) -> str:
     for word in words:
         if word.strip("\"'") in _KEYRINGS:
             return word.strip("\"'")
-    raise MachineError(
-        f"this machine is {words[0] or 'of no known kind'}; wanted Debian or Ubuntu to fetch from", HINT
-    )
+    raise MachineError(f"this machine is {words[0] or 'of no known kind'}; wanted Debian or Ubuntu to fetch from", HINT)
 
 
 def mirror(print_uris: str, origin: str) -> Mirror:
@@ -71,9 +69,7 @@ def mirror(print_uris: str, origin: str) -> Mirror:
         if not suite.endswith(("-security", "/updates")):
             sites.setdefault(site, []).append(suite)
     if not sites:
-        raise MachineError(
-            f"apt has no {origin} mirror configured; wanted one to fetch the kernel source from", HINT
-        )
+        raise MachineError(f"apt has no {origin} mirror configured; wanted one to fetch the kernel source from", HINT)
     best = max(sites, key=lambda site: (site.rstrip("/").endswith(origin), len(sites[site])))
     return Mirror(best, tuple(dict.fromkeys(sites[best])))
 
@@ -81,19 +77,14 @@ def mirror(print_uris: str, origin: str) -> Mirror:
 def newest_package(names: Sequence[str]) -> str | None:
     """The newest ``linux-source-X.Y`` of those names that is new enough; None if none is."""
     found = [
-        ((int(match[1]), int(match[2])), name)
-        for name in names
-        if (match := _PACKAGE.fullmatch(name)) is not None
+        ((int(match[1]), int(match[2])), name) for name in names if (match := _PACKAGE.fullmatch(name)) is not None
     ]
     return max((pair for pair in found if pair[0] >= OLDEST), default=((0, 0), None))[1]
 
 
 def tree_version(makefile: str) -> tuple[int, int, int]:
     """The version that the top Makefile of a Linux tree states."""
-    parts = [
-        re.search(rf"^{word} = (\d+)$", makefile, re.MULTILINE)
-        for word in ("VERSION", "PATCHLEVEL", "SUBLEVEL")
-    ]
+    parts = [re.search(rf"^{word} = (\d+)$", makefile, re.MULTILINE) for word in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
     if None in parts:
         raise SpecError("the Makefile there is not Linux's: it states no version", HINT)
     major, minor, patch = (int(part[1]) for part in parts if part is not None)
@@ -103,9 +94,7 @@ def tree_version(makefile: str) -> tuple[int, int, int]:
 def check_tree(tree: Path) -> str:
     """The version of an unpacked source, checked to be Linux, with User-Mode Linux, and new enough."""
     if not (tree / "Makefile").is_file() or not (tree / "arch" / "um").is_dir():
-        raise SpecError(
-            f"{tree} is not a Linux source tree; wanted a directory with Makefile and arch/um", HINT
-        )
+        raise SpecError(f"{tree} is not a Linux source tree; wanted a directory with Makefile and arch/um", HINT)
     version = tree_version((tree / "Makefile").read_text())
     if version[:2] < OLDEST:
         raise SpecError(f"{tree} is Linux {'.'.join(map(str, version))}; wanted 6.16 or newer", HINT)
@@ -149,8 +138,7 @@ class _Apt:
     def update(self, place: Mirror, suites: Sequence[str], origin: str) -> str:
         """Take the lists of these suites; returns what apt complained about."""
         lines = [
-            f"deb [signed-by={_KEYRINGS[origin]}] {place.site} {suite} {_COMPONENTS[origin]}\n"
-            for suite in suites
+            f"deb [signed-by={_KEYRINGS[origin]}] {place.site} {suite} {_COMPONENTS[origin]}\n" for suite in suites
         ]
         (self.directory / "sources.list").write_text("".join(lines))
         return self.run("apt-get", "update").stderr.strip()

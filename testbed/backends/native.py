@@ -68,6 +68,11 @@ def run(directory: Path, command: Sequence[str], *, watchdog: Watchdog) -> None:
         raise TrialError(f"the trial's process ended with code {code}; it stood at: {_stood(directory)}")
 
 
+def interactive(command: Sequence[str]) -> int:
+    """Run ``command`` with this terminal, in namespaces of its own; returns its exit code."""
+    return subprocess.run([*_UNSHARE, *command], check=False).returncode
+
+
 def trial_command(directory: Path) -> list[str]:
     """The command that carries out the trial in ``directory``, inside."""
     return [sys.executable, "-m", "testbed.trial", str(directory)]

@@ -27,9 +27,10 @@ from testbed.controller.forwarding import Flow, Group, Lagged, Place, SwitchStat
 from testbed.controller.selection_method import experimenter_data
 from testbed.lacp import Collect, Distribute, Effect, LagConfig, PduError, PortConfig, System, Transmit, unwrap
 from testbed.lacp import Event as LacpEvent
+from testbed.lacp.config import Mode, Rate
 
 
-class EventTimer(event.EventBase):  # type: ignore[misc]  # os-ken has no types
+class EventTimer(event.EventBase):
     """A LACP timer is due."""
 
 
@@ -99,7 +100,7 @@ class Datapath:
     def _send_group(self, command: int, number: int, group: Group) -> None:
         protocol, parser = self.connection.ofproto, self.connection.ofproto_parser
         selects = group.kind == forwarding.SELECT
-        buckets = []
+        buckets: list[Any] = []
         for bucket in group.buckets:
             if bucket.port is None:
                 buckets.append(parser.OFPBucket(len(buckets), [parser.OFPActionGroup(bucket.group)], []))
@@ -107,9 +108,7 @@ class Datapath:
             properties = []
             if selects:
                 properties.append(parser.OFPGroupBucketPropWeight(weight=1, type_=protocol.OFPGBPT_WEIGHT))
-                properties.append(
-                    parser.OFPGroupBucketPropWatch(watch=bucket.port, type_=protocol.OFPGBPT_WATCH_PORT)
-                )
+                properties.append(parser.OFPGroupBucketPropWatch(watch=bucket.port, type_=protocol.OFPGBPT_WATCH_PORT))
             buckets.append(parser.OFPBucket(bucket.port, [parser.OFPActionOutput(bucket.port)], properties))
         self.connection.send_msg(
             parser.OFPGroupMod(
@@ -161,7 +160,7 @@ class Datapath:
         )
 
 
-class Controller(app_manager.OSKenApp):  # type: ignore[misc]
+class Controller(app_manager.OSKenApp):
     """Answers LACP for the switches' LAGs, and forwards between hosts that may be bonded."""
 
     OFP_VERSIONS = (ofproto_v1_5.OFP_VERSION,)
@@ -358,11 +357,9 @@ def _systems(configuration: Configuration) -> dict[str, System]:
     for lag in configuration.lags:
         if lag.lacp == "off":
             continue
-        mode, rate = lag.lacp, lag.rate
-        assert mode in ("active", "passive") and rate in ("fast", "slow")
-        systems[lag.system].add_lag(
-            LagConfig(lag.name, key=lag.key, mode=mode, rate=rate, min_links=lag.min_links)
-        )
+        mode: Mode = "passive" if lag.lacp == "passive" else "active"
+        rate: Rate = "slow" if lag.rate == "slow" else "fast"
+        systems[lag.system].add_lag(LagConfig(lag.name, key=lag.key, mode=mode, rate=rate, min_links=lag.min_links))
         for port in configuration.ports[lag.name]:
             numbers[lag.system] += 1
             config = PortConfig(port, lag=lag.name, number=numbers[lag.system])

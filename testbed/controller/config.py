@@ -46,7 +46,11 @@ class Configuration:
 
 def to_yaml(topology: Topology) -> str:
     """The configuration that a topology needs."""
-    names = {interface: f"{topology.owner(interface)}:{topology.port_no(interface)}" for lag in topology.lags for interface in lag.ports}
+    names = {
+        interface: f"{topology.owner(interface)}:{topology.port_no(interface)}"
+        for lag in topology.lags
+        for interface in lag.ports
+    }
     value = {
         "systems": {s.name: {"system": s.system, "priority": s.priority} for s in topology.systems},
         "switches": {s.name: {"dpid": s.dpid} for s in topology.switches},
@@ -140,7 +144,9 @@ def _only(value: Mapping[str, Any], known: Iterable[str], where: str) -> None:
             raise unknown(f"key in {where}:", str(key), known)
 
 
-def _entries(top: Mapping[str, Any], key: str, known: tuple[str, ...], where: str) -> Iterable[tuple[str, dict[str, Any]]]:
+def _entries(
+    top: Mapping[str, Any], key: str, known: tuple[str, ...], where: str
+) -> Iterable[tuple[str, dict[str, Any]]]:
     for name, item in _mapping(top.get(key) or {}, f"{where}: {key}").items():
         place = f"{where}: {key}.{name}"
         _only(_mapping(item, place), known, place)

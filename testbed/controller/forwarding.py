@@ -142,8 +142,6 @@ def is_group_address(address: str) -> bool:
     return bool(int(address[:2], 16) & 1)
 
 
-def changes(
-    old: Mapping[Place, Flow], new: Mapping[Place, Flow]
-) -> tuple[list[tuple[Place, Flow]], list[Place]]:
+def changes(old: Mapping[Place, Flow], new: Mapping[Place, Flow]) -> tuple[list[tuple[Place, Flow]], list[Place]]:
     """What to add or replace, and what to delete, to get from ``old`` to ``new``."""
     return [(place, flow) for place, flow in new.items() if old.get(place) != flow], [p for p in old if p not in new]

@@ -1,12 +1,12 @@
 """Faults: named, on one named element, with a beginning and an end on the trial's clock.
 
-    carrier_loss: the cable of one member is pulled
+carrier_loss: the cable of one member is pulled
 
-        host interface                            switch port
-        +-----------+   link (veth pair)          +-----------+
-        |  carrier  |============ X ==============|  carrier  |
-        |   lost    |                             |   lost    |
-        +-----------+                             +-----------+
+    host interface                            switch port
+    +-----------+   link (veth pair)          +-----------+
+    |  carrier  |============ X ==============|  carrier  |
+    |   lost    |                             |   lost    |
+    +-----------+                             +-----------+
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from testbed.emulation.network import Network
 from testbed.errors import SpecError, unknown
 
-Fault = Callable[[Network, str], AbstractContextManager[None]]
+if TYPE_CHECKING:
+    from testbed.emulation.network import Network
+
+Fault = Callable[["Network", str], AbstractContextManager[None]]
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 from pyroute2 import IPRoute
 
 from testbed.controller.config import to_yaml
-from testbed.emulation import faults
+from testbed.emulation import bonds, faults
 from testbed.emulation.network import CONTROLLER_PORT, Network, built
 from testbed.emulation.placement import Placement
 from testbed.emulation.waiting import wait_for
@@ -25,9 +25,7 @@ from testbed.errors import TrialError
 from testbed.experiment import Level, Trial
 from testbed.spec import Topology
 
-CONVERGENCE_DEADLINE_S = 15.0
-#: IEEE 802.1AX-2014, 6.4.2.3: synchronization, collecting, distributing.
-_CARRYING = 0x08 | 0x10 | 0x20
+CONVERGENCE_DEADLINE_S = 60.0
 _PORT = 4000
 
 
@@ -106,20 +104,9 @@ class Lab:
     def not_carrying(self, host: str) -> list[str]:
         """The members of a host's bond that do not carry traffic now, each with the reason."""
         bond = self.topology.host(host).bond
-        lacking: list[str] = []
-        for name in bond.members if bond else ():
-            member = self.network.link(name).get_nested("IFLA_LINKINFO", "IFLA_INFO_SLAVE_DATA")
-            if member is None:
-                lacking.append(f"{name} is in no bond")
-            elif member.get_attr("IFLA_BOND_SLAVE_MII_STATUS") != 0:
-                lacking.append(f"{name} has no link by MII")
-            elif bond and bond.mode == "802.3ad":
-                for side in ("ACTOR", "PARTNER"):
-                    state = member.get_attr(f"IFLA_BOND_SLAVE_AD_{side}_OPER_PORT_STATE") or 0
-                    if state & _CARRYING != _CARRYING:
-                        lacking.append(f"{name} has LACP {side.lower()} state 0x{state:02x}, wanted 0x38 set in it")
-                        break
-        return lacking
+        if bond is None:
+            return []
+        return bonds.parse(self.network.read(host, f"bonding/{bond.name}")).not_carrying(bond.mode)
 
     def wait_converged(self) -> None:
         """Wait until every member carries traffic and every host reaches every other.
@@ -131,7 +118,6 @@ class Lab:
             "the bonds come up",
             lambda: "; ".join(lack for host in hosts for lack in self.not_carrying(host)),
             deadline_s=CONVERGENCE_DEADLINE_S,
-            step_s=0.05,
         )
         self.note("network", "bonds_up")
         with contextlib.ExitStack() as stack:
@@ -146,6 +132,18 @@ class Lab:
                 step_s=0.1,
             )
         self.note("network", "converged")
+
+    def wait_listening(self, host: str, ports: Sequence[int]) -> None:
+        """Wait until TCP sockets of ``host`` listen on all these ports."""
+
+        def missing() -> str:
+            lines = [
+                line.split() for name in ("tcp", "tcp6") for line in self.network.read(host, name).splitlines()[1:]
+            ]
+            have = {int(line[1].rpartition(":")[2], 16) for line in lines if line[3] == "0A"}  # TCP_LISTEN
+            return ", ".join(f"port {port} of {host}" for port in ports if port not in have)
+
+        wait_for("the servers listened", missing, deadline_s=CONVERGENCE_DEADLINE_S)
 
     def place_flows(self, count: int, *, even: bool) -> list[dict[str, Any]]:
         """Ports for ``count`` TCP flows from h1 to h2, with the member that each will be on at both ends."""

@@ -46,7 +46,7 @@ class _Cable(Link):  # type: ignore[misc]
     """A veth pair between two nodes, made in one netlink message."""
 
     @classmethod
-    def makeIntfPair(  # noqa: N802  # Mininet's name
+    def makeIntfPair(  # Mininet's name
         cls, intfname1: str, intfname2: str, addr1: str, addr2: str, node1: Any, node2: Any, deleteIntfs: bool = False
     ) -> None:
         del deleteIntfs
@@ -61,14 +61,14 @@ class _BondedHost(Host):  # type: ignore[misc]
 
     bond: _Interface | None = None
 
-    def defaultIntf(self) -> Any:  # noqa: N802
+    def defaultIntf(self) -> Any:
         return self.bond or super().defaultIntf()
 
 
 class _Controller(RemoteController):  # type: ignore[misc]
     """The controller of the trial; it listens by the time that a switch tries."""
 
-    def checkListening(self) -> None:  # noqa: N802
+    def checkListening(self) -> None:
         pass
 
 
@@ -134,8 +134,8 @@ class Network:
             dpid = f"{switch.dpid:016x}"
             self.mininet.addSwitch(switch.name, cls=OVSSwitch, dpid=dpid, protocols="OpenFlow15", batch=True)
         self.mininet.addController("c0", controller=_Controller, ip="127.0.0.1", port=CONTROLLER_PORT)
-        for node in (*self.topology.hosts, *self.topology.switches):
-            _silence_ipv6(self.pid(node.name))
+        for node in self.topology.nodes():
+            _silence_ipv6(self.pid(node))
         for link in self.topology.links:
             self._cable(link.a, link.a_interface, link.b, link.b_interface)
         for host in self.topology.hosts:

@@ -45,7 +45,7 @@ class OpenVSwitch:
 
     def appctl(self, command: str, *arguments: str) -> str:
         """Ask ovs-vswitchd (ovs-appctl(8)), without starting a program. Errors: TrialError with its answer."""
-        import ovs.unixctl.client  # noqa: PLC0415  # it brings eventlet along: half a second in a guest
+        import ovs.unixctl.client  # it brings eventlet along: half a second in a guest
 
         assert self.vswitchd is not None
         path = self.directory / f"ovs-vswitchd.{self.vswitchd.pid}.ctl"

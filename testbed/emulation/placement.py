@@ -1,7 +1,7 @@
 """Which member carries which flow: choosing the ports of flows so that it is known beforehand.
 
-    h1  --- the bond's hash ---> member --- switch --- the select group's hash ---> member ---> h2
-            theory.member_of_flow                      asked of the switch itself (ofproto/trace)
+h1  --- the bond's hash ---> member --- switch --- the select group's hash ---> member ---> h2
+        theory.member_of_flow                      asked of the switch itself (ofproto/trace)
 """
 
 from __future__ import annotations

@@ -102,15 +102,11 @@ def _facts(message: Any) -> Iterator[tuple[str, str, Any]]:
     member = info.get_attr("IFLA_INFO_SLAVE_DATA")
     if info.get_attr("IFLA_INFO_SLAVE_KIND") == "bond" and member is not None:
         yield "bond", "role", ("active", "backup")[member.get_attr("IFLA_BOND_SLAVE_STATE")]
-        yield "bond", "mii_status", ("up", "going_down", "down", "going_back")[
-            member.get_attr("IFLA_BOND_SLAVE_MII_STATUS")
-        ]
-        for event, attribute in (
-            ("actor_state", "IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE"),
-            ("partner_state", "IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE"),
-        ):
-            if (state := member.get_attr(attribute)) is not None:
-                yield "bond", event, state
+        yield (
+            "bond",
+            "mii_status",
+            ("up", "going_down", "down", "going_back")[member.get_attr("IFLA_BOND_SLAVE_MII_STATUS")],
+        )
     bond = info.get_attr("IFLA_INFO_DATA")
     if info.get_attr("IFLA_INFO_KIND") == "bond" and bond is not None:
         yield "bond", "active_member", bond.get_attr("IFLA_BOND_ACTIVE_SLAVE") or 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from testbed.measure.raw import read_json
 
 #: How much longer than its transfer a client may take, in seconds of the trial's clock.
 _GRACE_S = 30.0
+#: How far the interval clocks of client and server may be apart, in seconds.
+_CLOCKS_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,47 +41,48 @@ def run(
     *,
     seconds: float,
     omit_s: float,
+    listening: Callable[[Sequence[int]], None],
 ) -> None:
     """Inside: a TCP flow from ``client`` to ``server`` (Mininet hosts) for each pair of ports; output into ``path``.
 
-    Errors: TrialError naming a flow that did not end in time; what the clients printed is written first.
+    ``listening`` waits until the server host listens on all these ports. Errors: MachineError if there is no iperf3.
+    A flow that does not end in time is written down as an error of that flow.
     """
     if not shutil.which("iperf3"):
         raise MachineError("iperf3 is not installed", "Type: apt-get install iperf3")
     with ExitStack() as stack:
 
         def start(host: Any, *arguments: str) -> subprocess.Popen[bytes]:
-            process = host.popen(["iperf3", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            process = host.popen(["iperf3", "--json", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             stack.callback(_end, process)
             return process  # type: ignore[no-any-return]
 
-        servers = [
-            start(server, "--server", "--one-off", "--forceflush", "--port", str(pair["server_port"])) for pair in ports
-        ]
-        for process in servers:
-            assert process.stdout is not None
-            while b"listening" not in process.stdout.readline():
-                if process.poll() is not None:
-                    raise TrialError("an iperf3 server did not start listening")
+        servers = [start(server, "--server", "--one-off", "--port", str(pair["server_port"])) for pair in ports]
+        listening([int(pair["server_port"]) for pair in ports])
         clients = [
             start(
                 client,
                 *("--client", address, "--port", str(pair["server_port"]), "--cport", str(pair["client_port"])),
-                *("--json", "--time", f"{seconds:g}", "--omit", f"{omit_s:g}"),
+                *("--time", f"{seconds:g}", "--omit", f"{omit_s:g}"),
             )
             for pair in ports
         ]
-        flows = []
-        for pair, process in zip(ports, clients, strict=True):
-            try:
-                printed, _ = process.communicate(timeout=seconds + omit_s + _GRACE_S)
-            except subprocess.TimeoutExpired:
-                printed = json.dumps({"error": f"still ran {_GRACE_S:g} s after its time"}).encode()
-            flows.append({**pair, "client": _parsed(printed)})
-        path.write_text(json.dumps({"flows": flows}, indent=1) + "\n")
+        limit_s = seconds + omit_s + _GRACE_S
+        sent = [_output(process, limit_s) for process in clients]
+        received = [_output(process, _GRACE_S) for process in servers]
+    flows = [
+        {**pair, "client": from_client, "server": from_server}
+        for pair, from_client, from_server in zip(ports, sent, received, strict=True)
+    ]
+    path.write_text(json.dumps({"flows": flows}, indent=1) + "\n")
 
 
-def _parsed(printed: bytes) -> Any:
+def _output(process: subprocess.Popen[bytes], limit_s: float) -> Any:
+    """What iperf3 printed, as its JSON, or in its way of telling an error."""
+    try:
+        printed, _ = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        return {"error": f"still ran after {limit_s:g} s"}
     try:
         return json.loads(printed)
     except ValueError:
@@ -93,12 +96,24 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def load(path: Path) -> Received:
-    """Outside: the goodput that the receivers saw. Errors: TrialError naming a flow that failed."""
+    """Outside: the goodput that the receivers saw while the clients sent.
+
+    It is the sum of the servers' intervals that are not omitted. The servers' own total would also count what was
+    still queued when the clients had ended, without the time that it took. Errors: TrialError naming a failed flow.
+    """
     goodput_bps, retransmits = 0.0, 0
     for flow in read_json(path)["flows"]:
-        output = flow["client"]
-        if "error" in output:
-            raise TrialError(f"iperf3 flow from port {flow['client_port']}: {output['error']}")
-        goodput_bps += output["end"]["sum_received"]["bits_per_second"]
-        retransmits += output["end"]["sum_sent"]["retransmits"]
+        for side in ("client", "server"):
+            if "error" in flow[side]:
+                raise TrialError(f"iperf3 {side} of the flow from port {flow['client_port']}: {flow[side]['error']}")
+        wanted_s = flow["client"]["start"]["test_start"]["duration"]
+        counted = [part["sum"] for part in flow["server"]["intervals"] if not part["sum"]["omitted"]]
+        counted = [part for part in counted if part["end"] <= wanted_s + _CLOCKS_S]
+        seconds = sum(part["seconds"] for part in counted)
+        if abs(seconds - wanted_s) > _CLOCKS_S:
+            raise TrialError(
+                f"iperf3 server of the flow from port {flow['client_port']} reports {seconds:.3f} s of {wanted_s} s"
+            )
+        goodput_bps += sum(part["bytes"] for part in counted) * 8 / seconds
+        retransmits += flow["client"]["end"]["sum_sent"]["retransmits"]
     return Received(goodput_bps / 1e6, retransmits)

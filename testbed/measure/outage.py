@@ -1,19 +1,19 @@
-"""Outages from a probe's packets, in the terms of RFC 6414 ("Benchmarking Terminology for Protection Performance").
+"""Outages from a probe's packets, in the terms of RFC 6414 (terminology for protection performance).
 
-    sent      | | | | | | | | | | | | | | | | | | | |        one packet each interval
+    sent      | | | | | | | | | | | | | | | | | | | |      one packet each interval
     received  | | | | |                     | | | | |
-                      a<------ outage ----->b                outage_s = b - a (3.6.3, timestamp-based method)
-                        x x x x x x x x x x                  outage_loss_s = lost x interval (3.6.2, loss-based)
+                      a<------ outage ----->b              outage_s = b - a (3.6.3, by timestamps)
+                        x x x x x x x x x x                outage_loss_s = lost x interval (3.6.2, by loss)
 
-Packets that carry on the sequence (each larger than all before it) make up the received line; between two of them
-lies a gap. A gap is an outage only if the network made it: a packet between the two was lost or came more than
-``LATE_S`` later than the packet before it would let expect, or the packet that ends the gap did. Hence
+The received line holds the packets that carry on the sequence: each larger than all before it. Between two
+of them lies a gap. A gap is an outage only if the network made it: a packet between the two was lost or
+came more than ``LATE_S`` later than the one before the gap lets expect, or the one that ends the gap did.
 
-- a run without loss or delay has outage 0, not one interval, and the shortest outage seen is two intervals;
-- a sender that pauses makes a gap in which nothing is missing: no outage (and where packets are missing as well,
-  the pause is taken off); ``late_sends`` tells of it;
-- packets that swap places are counted by ``reordered``, and a packet that was stuck and comes late, out of
-  sequence, does not end an outage.
+- A run without loss or delay has outage 0, not one interval; the shortest outage to be seen is two intervals.
+- A sender that pauses makes a gap in which nothing is missing: no outage. Where packets are missing as well,
+  the pause is taken off. ``late_sends`` tells of it.
+- Packets that swap places are counted by ``reordered``. One that was stuck and comes late, out of sequence,
+  does not end an outage.
 
 A gap belongs to the window in which its first missing packet should have arrived.
 """
@@ -23,20 +23,21 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from testbed.errors import TrialError
 
-#: How much later than the one before it a packet must come to count as missing ("excessive forwarding delay" of an
-#: impaired packet, RFC 4689, 3.2.3), and how far the noted instant of a fault may be off the real one.
+#: How much later than the one before it a packet must come to count as missing, and how far the noted instant
+#: of a fault may be off the real one.
 LATE_S = 0.010
 #: A sender that pauses for more than this many intervals cannot tell an outage as short as its pause.
 _PAUSE_INTERVALS = 2.0
 _HEADER = ["flow", "seq", "sent_s", "received_s"]
 
-Times = NDArray[np.float64]
+Times = NDArray[np.floating[Any]]
 Places = NDArray[np.intp]
 
 
@@ -57,7 +58,7 @@ class ProbeFlow:
 
 @dataclass(frozen=True)
 class Outage:
-    """What a flow felt in a window; if it did not recover within it, the times are lower bounds. In seconds."""
+    """What a flow felt in a window, in seconds; lower bounds if it did not recover within it."""
 
     outage_s: float
     outage_loss_s: float
@@ -102,7 +103,7 @@ def load_probe(path: Path) -> tuple[ProbeFlow, ...]:
 
 @dataclass(frozen=True)
 class _Gaps:
-    """Between two packets that carry on the sequence. ``since`` is, for each packet, the gap that it would fill."""
+    """What lies between two packets that carry on the sequence, for all such pairs."""
 
     begin_s: Times
     end_s: Times
@@ -115,7 +116,7 @@ def _gaps(flow: ProbeFlow, interval_s: float) -> tuple[_Gaps, Times]:
     count = len(flow.sent_s)
     order = _arrivals(flow)
     carry_on = order[np.maximum.accumulate(order) == order] if len(order) else order
-    # The flow begins with its first packet sent and ends with the last: if that one is missing, the gap stays open.
+    # A gap may also lie before the first packet to arrive, and stay open after the last.
     places = np.concatenate(([-1], carry_on, [count]))
     arrived = np.concatenate((flow.sent_s[:1], flow.received_s[carry_on], [np.inf]))
     sent = np.concatenate((flow.sent_s[:1], flow.sent_s[carry_on], flow.sent_s[-1:]))
@@ -135,8 +136,8 @@ def _gaps(flow: ProbeFlow, interval_s: float) -> tuple[_Gaps, Times]:
 def outage(flow: ProbeFlow, interval_s: float, begin_s: float, end_s: float) -> Outage:
     """The longest outage that begins in the window from ``begin_s`` until ``end_s``, and what was lost in it.
 
-    Both edges are taken ``LATE_S`` early, so that a window beginning with a fault holds what the fault did even
-    if the fault was noted a little after it struck.
+    Both edges are taken ``LATE_S`` early, so that the window holds what a fault did at its beginning even if
+    the fault was noted a little after it struck.
     """
     gaps, expected = _gaps(flow, interval_s)
     low_s, high_s = begin_s - LATE_S, end_s - LATE_S
@@ -154,7 +155,7 @@ def _arrivals(flow: ProbeFlow) -> Places:
 
 
 def reordered(flow: ProbeFlow) -> int:
-    """Packets that arrived after one with a larger sequence number (RFC 4737, section 3: Type-P-Reordered)."""
+    """Packets that arrived after one with a larger sequence number (RFC 4737, section 3)."""
     order = _arrivals(flow)
     return int((order < np.maximum.accumulate(order)).sum()) if len(order) else 0
 

@@ -158,15 +158,16 @@ def _merge(flows: Sequence[Flow], parts: Sequence[Path], arrivals: Path, path: P
     """One row for each packet sent, and one more for each duplicate, by flow, sequence and receive time."""
     received: dict[tuple[int, int], list[float]] = {}
     for line in arrivals.read_text().splitlines():
-        number, sequence, at = line.split()
-        received.setdefault((int(number), int(sequence)), []).append(float(at) - origin_s)
+        place, order, at = line.split()
+        received.setdefault((int(place), int(order)), []).append(float(at) - origin_s)
     with path.open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("flow", "seq", "sent_s", "received_s"))
         for number, (flow, part) in enumerate(zip(flows, parts, strict=True)):
             for sequence, line in enumerate(part.read_text().splitlines()):
                 sent = f"{float(line) - origin_s:.9f}"
-                for at in sorted(received.get((number, sequence), [])) or [None]:
-                    rows.writerow((flow.name, sequence, sent, "" if at is None else f"{at:.9f}"))
+                arrived = [f"{at:.9f}" for at in sorted(received.get((number, sequence), []))]
+                for text in arrived or [""]:
+                    rows.writerow((flow.name, sequence, sent, text))
             part.unlink()
     arrivals.unlink()

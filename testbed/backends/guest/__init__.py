@@ -42,7 +42,7 @@ def missing() -> list[str]:
     return sorted({package for program, package in _PROGRAMS.items() if not shutil.which(program)})
 
 
-def _launcher(command: Sequence[str]) -> str:
+def _launcher(command: Sequence[str], log: str) -> str:
     """The script that the guest kernel starts: a fixed environment, then the first process."""
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -53,7 +53,7 @@ def _launcher(command: Sequence[str]) -> str:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": str(_PROJECT),
     }
-    first = [sys.executable, str(_INIT), str(DIRECTORY), *command]
+    first = [sys.executable, str(_INIT), str(DIRECTORY), log, *command]
     setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
     return f"#!/bin/sh\ncd /\nexec env -i {setting} {shlex.join(first)}\n"
 
@@ -106,19 +106,14 @@ def started(
             f"the kernel {kernel.path} has no virtual time",
             "Type: testbed kernel build, or use --clock real.",
         )
-    with tempfile.TemporaryDirectory(prefix="testbed-") as name:
-        files = Path(name)
-        launcher = files / "init"
-        launcher.write_text(_launcher(command))
-        launcher.chmod(0o755)
-        with (directory / "console.log").open("wb") as console:
-            process = subprocess.Popen(
-                pinned(cpu) + command_line(kernel, directory.resolve(), files, seed=seed, clock=clock),
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                start_new_session=True,
-            )
+    with _files(command, "trial.log") as files, (directory / "console.log").open("wb") as console:
+        process = subprocess.Popen(
+            pinned(cpu) + command_line(kernel, directory.resolve(), files, seed=seed, clock=clock),
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            start_new_session=True,
+        )
         try:
             yield process
         finally:
@@ -126,6 +121,23 @@ def started(
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+@contextlib.contextmanager
+def _files(command: Sequence[str], log: str) -> Iterator[Path]:
+    """A directory with the launcher, for the guest to see while the block runs."""
+    with tempfile.TemporaryDirectory(prefix="testbed-") as name:
+        launcher = Path(name) / "init"
+        launcher.write_text(_launcher(command, log))
+        launcher.chmod(0o755)
+        yield Path(name)
+
+
+def interactive(kernel: Kernel, directory: Path, command: Sequence[str]) -> int:
+    """Run ``command`` in a guest with this terminal as its console, in real time; returns the guest's exit code."""
+    with _files(command, "-") as files:
+        boot = command_line(kernel, directory.resolve(), files, seed=1, clock="real", console="fd:0,fd:1")
+        return subprocess.run(boot, check=False).returncode
 
 
 def run(

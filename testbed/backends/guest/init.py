@@ -6,7 +6,9 @@ system calls directly: programs such as mount(8) are setuid and would refuse to 
 
 It is started by its path, so that it imports nothing of the project.
 
-Usage: python init.py WRITABLE COMMAND [ARGUMENT...]
+Usage: python init.py WRITABLE LOG COMMAND [ARGUMENT...]
+
+LOG is the file in WRITABLE that gets what the command prints; - leaves it to the console.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from pathlib import Path
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 _POWER_OFF = 0x4321FEDC  # linux/reboot.h, LINUX_REBOOT_CMD_POWER_OFF
+
+_MNT_DETACH = 2  # sys/mount.h
 
 _SCRATCH = Path("/dev/shm")
 
@@ -53,19 +57,31 @@ def make_root(writable: Path) -> Path:
     return root
 
 
+def enter(root: Path) -> None:
+    """Make ``root`` the root of this mount namespace, so that it is that of every namespace made from it.
+
+    A chroot would not do: a program that joins a host's mount namespace lands in the namespace's own root.
+    """
+    os.chdir(root)
+    if _libc.pivot_root(b".", b".") or _libc.umount2(b".", _MNT_DETACH):
+        number = ctypes.get_errno()
+        raise OSError(number, f"pivot_root: {os.strerror(number)}", str(root))
+    os.chdir("/")
+
+
 def main() -> None:
     """Prepare, run the command, reap orphans until it ends, power off."""
-    writable, command = Path(sys.argv[1]), sys.argv[2:]
+    writable, log, command = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     root = make_root(writable)
     socket.sethostname("testbed")
+    enter(root)
     child = os.fork()
     if child == 0:
-        os.chroot(root)
-        os.chdir("/")
-        log = os.open(writable / "trial.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        for stream in (1, 2):
-            os.dup2(log, stream)
+        if log != "-":
+            file = os.open(writable / log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            for stream in (1, 2):
+                os.dup2(file, stream)
         os.execv(command[0], command)
     while os.wait()[0] != child:
         pass  # an orphan that this first process inherited

@@ -1,0 +1,47 @@
+"""Installation of the testbed: `make setup`, or `pip install -e .[dev]` in a virtual environment.
+
+The minimum versions are the oldest that the tests have run with.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+_VERSION = re.search(r'^__version__ = "(.+)"$', Path("testbed/__init__.py").read_text(), re.MULTILINE)
+assert _VERSION is not None
+
+setup(
+    name="testbed",
+    version=_VERSION[1],
+    description="A laboratory for link redundancy: bonding, LACP and failover, measured and drawn",
+    python_requires=">=3.11",
+    packages=find_packages(include=["testbed", "testbed.*", "topologies", "experiments"]),
+    package_data={"testbed.backends.guest": ["*.config", "*.c"], "testbed": ["templates/*"]},
+    install_requires=[
+        "click>=8.5",
+        "jinja2>=3.1",
+        "matplotlib>=3.11",
+        "mininet>=2.3.0.dev6",
+        "numpy>=2.4",
+        "os-ken>=4.2.2",
+        "ovs>=4.0",
+        "pyroute2>=0.9.7",
+        "pyyaml>=6.0.3",
+        "rich>=15.0",
+        "scipy>=1.17",
+        # Mininet imports distutils, which Python 3.12 dropped and setuptools supplies.
+        "setuptools>=65.5; python_version >= '3.12'",
+    ],
+    extras_require={
+        "dev": [
+            "hypothesis>=6.170",
+            "mypy>=2.4",
+            "pytest>=9.2",
+            # Held to one series: the next may format otherwise.
+            "ruff>=0.17.6,<0.18",
+            "types-PyYAML>=6.0.12",
+        ],
+    },
+    entry_points={"console_scripts": ["testbed = testbed.cli:main"]},
+)

@@ -1,0 +1,80 @@
+"""What this machine is, which backends can run on it, and what each lacks."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+
+from testbed.backends import guest, kernel, native
+
+#: Programs that a trial runs, the Debian package of each, and how each tells its version.
+_TRIAL_PROGRAMS = {
+    "ovs-vswitchd": ("openvswitch-switch", "--version"),
+    "ovs-vsctl": ("openvswitch-switch", "--version"),
+    "iperf3": ("iperf3", "--version"),
+    "mnexec": ("mininet", "-v"),
+}
+_TOLD = ("ovs-vswitchd", "iperf3")
+_LIBRARIES = ("mininet", "os-ken", "pyroute2", "numpy", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Whether trials can run in one way, what is lacking, and what to type."""
+
+    name: str
+    lacks: tuple[str, ...]
+    hint: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether trials can run in this way now."""
+        return not self.lacks
+
+
+def abilities() -> list[Ability]:
+    """Every way to run trials on this machine, the best first."""
+    packages = {package for program, (package, _) in _TRIAL_PROGRAMS.items() if not shutil.which(program)}
+    tools = tuple(sorted(f"package {package}" for package in packages))
+    sandbox = tuple(f"package {package}" for package in guest.missing())
+    install = " ".join(sorted(packages | set(guest.missing())))
+    built = () if kernel.find() else ("the guest kernel",)
+    debian = () if built == () or kernel.find_debian_uml() else ("a guest kernel",)
+    first = f"apt-get install {install}" if install else ""
+    build = "testbed kernel build" if built else ""
+    return [
+        Ability("guest, virtual clock", tools + sandbox + built, "; ".join(filter(None, (first, build)))),
+        Ability(
+            "guest, real clock",
+            tools + sandbox + debian,
+            "; ".join(filter(None, (first, "testbed kernel build, or apt-get install user-mode-linux" if debian else ""))),
+        ),
+        Ability("native, real clock", tools + tuple(native.lacks()), first),
+    ]
+
+
+def tool_versions() -> dict[str, str]:
+    """The versions of the tools that shape a trial's outcome, for run.json."""
+    versions = {"python": platform.python_version()}
+    for program in _TOLD:
+        if shutil.which(program):
+            option = _TRIAL_PROGRAMS[program][1]
+            said = subprocess.run([program, option], capture_output=True, text=True, check=False).stdout
+            found = re.search(r"\d+\.\d[\d.]*", said)
+            versions[program] = found[0] if found else "unknown"
+    return versions | {name: metadata.version(name) for name in _LIBRARIES}
+
+
+def describe() -> dict[str, object]:
+    """What this machine is, for run.json: its processor and kernel, not its name."""
+    return {
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "processor": platform.machine(),
+        "processors": len(os.sched_getaffinity(0)),
+    }

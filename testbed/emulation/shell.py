@@ -1,0 +1,31 @@
+"""Inside: a network, live, with Mininet's prompt. Usage: python -m testbed.emulation.shell DIRECTORY"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from testbed.emulation import lab
+from testbed.errors import TestbedError
+from testbed.experiment import Trial
+
+
+def main(directory: Path) -> None:
+    """Build the network of trial.json, wait until it has converged, and hand over to the prompt."""
+    from mininet.cli import CLI  # after the network's module, which prepares Mininet's import
+
+    trial = Trial.from_json((directory / "trial.json").read_text())
+    with tempfile.TemporaryDirectory(prefix="testbed-shell-") as scratch:
+        print(f"building {trial.topology.name} ...", flush=True)
+        with lab.opened(trial, directory, Path(scratch)) as bench:
+            bench.wait_converged()
+            print("ready: type help, or for example: h1 ping -c 3 10.0.0.2; h1 cat /proc/net/bonding/bond0; exit")
+            CLI(bench.network.mininet)
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]))
+    except TestbedError as error:
+        sys.exit(str(error))

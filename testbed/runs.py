@@ -1,0 +1,186 @@
+"""A run from request to result: what is asked is planned and checked, carried out, and judged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import testbed
+from testbed import catalogue, result
+from testbed.backends import guest, kernel, machine, native
+from testbed.errors import SpecError
+from testbed.experiment import (
+    Experiment,
+    Level,
+    TopologyFunction,
+    Trial,
+    levels_of,
+    parse_level,
+    plan,
+)
+from testbed.runner import Backend, GuestBackend, choose_backend, execute
+from testbed.spec import Topology
+
+_PROJECT = Path(testbed.__file__).resolve().parent.parent
+#: What a resumed run must have in common with the one that it goes on with.
+_SAME = ("experiment", "topology", "factors", "repetitions", "seed", "backend", "clock", "kernel")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    experiment: str
+    topology: str | None
+    settings: Mapping[str, str]
+    repetitions: int | None
+    seed: int
+    quick: bool
+    backend: str
+    clock: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that can begin: every network in it was built as a value, and the machine is ready."""
+
+    experiment: Experiment
+    trials: tuple[Trial, ...]
+    backend: Callable[[], Backend]
+    manifest: Callable[[Backend], dict[str, Any]]
+
+
+def prepare(request: Request, argv: Sequence[str]) -> Prepared:
+    """Plan a run. Errors: SpecError for whatever cannot be, before anything runs."""
+    experiment = catalogue.experiment(request.experiment)
+    name = request.topology or experiment.topology
+    function = catalogue.topology(name)
+    levels = levels_of(experiment, function, request.settings, quick=request.quick)
+    repetitions = request.repetitions or (experiment.quick_repetitions if request.quick else experiment.repetitions)
+    trials = plan(
+        experiment,
+        function,
+        levels,
+        repetitions=repetitions,
+        seed=request.seed,
+        clock=request.clock,
+        source=str(Path(request.experiment).resolve()) if request.experiment.endswith(".py") else request.experiment,
+    )
+
+    def manifest(backend: Backend) -> dict[str, Any]:
+        guest_kernel = backend.kernel.as_json() if isinstance(backend, GuestBackend) else None
+        return {
+            "experiment": experiment.name,
+            "title": experiment.title,
+            "question": experiment.question,
+            "topology": name,
+            "drawing": catalogue.drawing(function),
+            "figures": list(experiment.figures),
+            "factors": {factor: list(values) for factor, values in levels.items()},
+            "repetitions": repetitions,
+            "seed": request.seed,
+            "argv": list(argv),
+            "commit": _commit(),
+            "backend": backend.name,
+            "clock": request.clock,
+            "kernel": guest_kernel,
+            "tools": machine.tool_versions(),
+            "machine": machine.describe(),
+        }
+
+    return Prepared(experiment, trials, lambda: choose_backend(request.backend, request.clock), manifest)
+
+
+def carry_out(
+    prepared: Prepared,
+    place: Path,
+    *,
+    resume: bool,
+    jobs: int | None,
+    done: Callable[[result.Record | None], None],
+) -> bool:
+    """Run what is planned into ``place``; False if interrupted. ``done`` hears of each trial, None for an old one."""
+    backend = prepared.backend()
+    manifest = prepared.manifest(backend)
+    if resume:
+        _check_same(place, manifest)
+    else:
+        result.create(place, manifest)
+    with result.locked(place):
+        finished = {record.number for record in result.load(place).records}
+        for _ in finished:
+            done(None)
+        waiting = [trial for trial in prepared.trials if trial.number not in finished]
+        # Where time is real, trials side by side would disturb each other.
+        at_once = jobs or (len(os.sched_getaffinity(0)) if manifest["clock"] == "virtual" else 1)
+        ended = execute(backend, prepared.experiment, waiting, place, jobs=at_once, done=done)
+        result.finish(place)
+    return ended
+
+
+def _check_same(place: Path, manifest: Mapping[str, Any]) -> None:
+    """That the run in ``place`` is the one that is asked for again. Errors: SpecError naming what differs."""
+    before = result.load(place).manifest
+    for key in _SAME:
+        if before.get(key) != manifest[key]:
+            raise SpecError(
+                f"{place} holds a run with another {key}: {before.get(key)}, not {manifest[key]}",
+                "Resume with the same arguments, or give another --out.",
+            )
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with a plus if files were changed since; None outside a checkout."""
+    git = shutil.which("git")
+    if git is None or not (_PROJECT / ".git").exists():
+        return None
+
+    def ask(*words: str) -> str:
+        return subprocess.run([git, "-C", str(_PROJECT), *words], capture_output=True, text=True).stdout.strip()
+
+    return ask("rev-parse", "HEAD") + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def missed(loaded: result.Run) -> bool:
+    """Whether a trial failed or an outage was longer than theory allows."""
+    return any(r.status == "failed" or r.metrics.get("within_bound") is False for r in loaded.records)
+
+
+def one_topology(function: TopologyFunction, defaults: Mapping[str, Level], settings: Mapping[str, str]) -> Topology:
+    """The network of a topology function with some arguments given as text."""
+    unknown = [name for name in settings if name not in defaults]
+    if unknown:
+        raise SpecError(f"the topology has no argument {unknown[0]!r}; it has: {', '.join(sorted(defaults))}")
+    return function(**{name: parse_level(name, text, defaults[name]) for name, text in settings.items()})
+
+
+def shell(network: Topology) -> None:
+    """The network, live, with Mininet's prompt on this terminal. Errors: MachineError if no guest can run."""
+    backend = choose_backend("auto", "real")
+    with tempfile.TemporaryDirectory(prefix="testbed-") as name:
+        directory = Path(name)
+        (directory / "trial.json").write_text(Trial(1, "", {}, 0, 1, network, "real").to_json())
+        if isinstance(backend, GuestBackend):
+            inside = [sys.executable, "-m", "testbed.emulation.shell", str(guest.DIRECTORY)]
+            guest.interactive(backend.kernel, directory, inside)
+        else:
+            native.interactive([sys.executable, "-m", "testbed.emulation.shell", str(directory)])
+
+
+def leftovers() -> list[Path]:
+    """What interrupted work may have left: unfinished kernel builds and directories of trials, of this user."""
+    builds = (kernel.cache_root() / "kernel").glob("build-*")
+    scratch = Path(tempfile.gettempdir()).glob("testbed-*")
+    return sorted(path for path in (*builds, *scratch) if path.is_dir() and path.stat().st_uid == os.geteuid())
+
+
+def remove(path: Path) -> None:
+    """Remove a directory with all that is in it."""
+    shutil.rmtree(path, ignore_errors=True)
