@@ -18,7 +18,7 @@ help: ## list the targets
 
 # Administration programs are not in the path of every ordinary user. SYSTEMD_OFFLINE and RUNLEVEL (systemd and
 # sysvinit) keep the packages from starting their daemons, NEEDRESTART_SUSPEND keeps apt from restarting others.
-debian:
+debian: debian-packages.txt
 	@missing() {
 		awk '!/^#/ && NF && $$3 != "optional:" { print $$1, $$2 }' debian-packages.txt |
 		while read -r package brings; do

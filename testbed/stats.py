@@ -37,9 +37,7 @@ def summary(values: Sequence[float], seed: int = 0) -> Summary | None:
     return Summary(len(data), median, quartile1, quartile3, low, high, median_interval(values, seed))
 
 
-def median_interval(
-    values: Sequence[float], seed: int = 0, level: float = 0.95
-) -> tuple[float, float] | None:
+def median_interval(values: Sequence[float], seed: int = 0, level: float = 0.95) -> tuple[float, float] | None:
     """A bootstrap percentile interval of the median; None for fewer than ``LEAST_FOR_INTERVAL`` values.
 
     B. Efron, R. Tibshirani, An Introduction to the Bootstrap, chapter 13. The same seed gives the same interval.

@@ -36,9 +36,7 @@ def tcp_goodput_fraction(mtu: int = 1500, overhead_bytes: int = ETHERNET_OVERHEA
     ``overhead_bytes`` is what the line (or the shaper) counts beyond the 14 octets of the Ethernet header.
     """
     if mtu <= IPV4_TCP_HEADER_BYTES:
-        raise SpecError(
-            f"mtu is {mtu}; wanted more than the {IPV4_TCP_HEADER_BYTES} octets of IPv4 and TCP headers"
-        )
+        raise SpecError(f"mtu is {mtu}; wanted more than the {IPV4_TCP_HEADER_BYTES} octets of IPv4 and TCP headers")
     return (mtu - IPV4_TCP_HEADER_BYTES) / (mtu + ETHERNET_HEADER_BYTES + overhead_bytes)
 
 
@@ -203,9 +201,7 @@ def arp_bound(arp_interval_ms: int, arp_missed_max: int = 2) -> OutageBound:
     return OutageBound(arp_missed_max * interval_s, (arp_missed_max + 1) * interval_s, label, uniform=True)
 
 
-def failover_bound(
-    bond: Bond, fault: str, side: Literal["host", "switch", "both"] = "both"
-) -> OutageBound | None:
+def failover_bound(bond: Bond, fault: str, side: Literal["host", "switch", "both"] = "both") -> OutageBound | None:
     """The outage to expect when a member of ``bond`` suffers ``fault``; None: it cannot recover by itself.
 
     ``side`` is who must notice: the bonded ``host`` for what it sends, the ``switch`` for what it sends to

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from testbed.result import Record, Run, append_trial, create, load
 from testbed.spec import Bond
 
 
-def manifest(experiment: str, factors: dict[str, list[Any]], figures: list[str], **more: Any) -> dict[str, Any]:
+def manifest(experiment: str, factors: Mapping[str, Any], figures: list[str], **more: Any) -> dict[str, Any]:
     """A run.json as the command line writes it."""
     return {
         "experiment": experiment,
@@ -65,12 +66,24 @@ def aggregation(path: Path, repetitions: int = 3) -> Run:
                     reason = "iperf3 flow from port 50001: unable to connect to server"
                     records.append(
                         record(
-                            number, "aggregation", case, {}, repetition=repetition, status="failed", reason=reason
+                            number,
+                            "aggregation",
+                            case,
+                            {},
+                            repetition=repetition,
+                            status="failed",
+                            reason=reason,
                         )
                     )
                     continue
                 records.append(
-                    record(number, "aggregation", case, _shared(mode, count, flows, chance), repetition=repetition)
+                    record(
+                        number,
+                        "aggregation",
+                        case,
+                        _shared(mode, count, flows, chance),
+                        repetition=repetition,
+                    )
                 )
     factors = {"mode": modes, "members": counts, "placement": ["random"], "flows": [flows]}
     return write(path, manifest("aggregation", factors, ["aggregate", "members"], repetitions=repetitions), records)

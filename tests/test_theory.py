@@ -18,9 +18,7 @@ def bond(mode: str, members: int = 2, **options: object) -> Bond:
     return Bond(tuple(f"h1-eth{i}" for i in range(members)), mode, **options)  # type: ignore[arg-type]
 
 
-def flow(
-    source_port: int = 50001, target_port: int = 5201, *, target_mac: str = "02:00:00:00:02:01"
-) -> Tuple5:
+def flow(source_port: int = 50001, target_port: int = 5201, *, target_mac: str = "02:00:00:00:02:01") -> Tuple5:
     return Tuple5("02:00:00:00:01:01", target_mac, "10.0.0.1", "10.0.0.2", source_port, target_port)
 
 
@@ -80,9 +78,7 @@ def test_jain_index_of_its_authors_examples() -> None:
 
 def kernel_layer34(source: str, target: str, source_port: int, target_port: int, order: str) -> int:
     """bonding.rst, layer3+4, with the header's octets read as the machine's integers."""
-    header = (
-        socket.inet_aton(source) + socket.inet_aton(target) + struct.pack("!HH", source_port, target_port)
-    )
+    header = socket.inet_aton(source) + socket.inet_aton(target) + struct.pack("!HH", source_port, target_port)
     a, b, ports = struct.unpack(f"{order}III", header)
     value = ports ^ a ^ b
     value ^= value >> 16
@@ -200,7 +196,5 @@ def test_arp_monitor() -> None:
 
 
 def test_an_unknown_fault_names_the_known_ones() -> None:
-    with pytest.raises(
-        SpecError, match=r"unknown fault 'carrier_los'.*Did you mean 'carrier_loss'\?|carrier_loss"
-    ):
+    with pytest.raises(SpecError, match=r"unknown fault 'carrier_los'.*Did you mean 'carrier_loss'\?|carrier_loss"):
         theory.failover_bound(bond("802.3ad"), "carrier_los")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -13,6 +14,7 @@ from testbed.errors import TestbedError
 
 def main() -> None:
     """Listen on the loopback address until terminated."""
+    logging.basicConfig(level=logging.WARNING)
     configuration, port = sys.argv[1], int(sys.argv[2])
     os.environ["TESTBED_CONTROLLER"] = configuration
     cfg.CONF(args=["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(port)], project="os_ken")

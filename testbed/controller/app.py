@@ -179,7 +179,7 @@ class Controller(app_manager.OSKenApp):
         }
         self._hardware: dict[PortId, str] = {}
         self._alarm = hub.Event()
-        self._timer_pending = False
+        self._deadline: float | None = None
 
     def start(self) -> Any:
         """Start the application's threads: its events' and its timers'."""
@@ -187,25 +187,30 @@ class Controller(app_manager.OSKenApp):
         return super().start()
 
     def _keep_time(self) -> None:
-        """Turn the systems' deadlines into events, so that the systems are only touched where events are handled."""
+        """Turn the next deadline into an event, so that the systems are touched only where events are handled."""
         while True:
             self._alarm.clear()
-            deadlines = [at for system in self.systems.values() if (at := system.next_timer()) is not None]
-            if self._timer_pending or not deadlines:
+            deadline = self._deadline
+            if deadline is None:
                 self._alarm.wait(None)
-            elif (remaining := min(deadlines) - time.monotonic()) > 0:
+            elif (remaining := deadline - time.monotonic()) > 0:
                 self._alarm.wait(remaining)
             else:
-                self._timer_pending = True
+                self._deadline = None  # the event's handler sets the next one
                 self.send_event(self.name, EventTimer())
+
+    def _wind_up(self) -> None:
+        """Set the alarm for the next deadline of any system."""
+        deadlines = [at for system in self.systems.values() if (at := system.next_timer()) is not None]
+        self._deadline = min(deadlines, default=None)
+        self._alarm.set()
 
     @set_ev_cls(EventTimer)
     def on_timer(self, _event: EventTimer) -> None:
         """LACP timers are due."""
-        self._timer_pending = False
         for system in self.systems.values():
             self._act(system.handle_timer(time.monotonic()))
-        self._alarm.set()
+        self._wind_up()
 
     @set_ev_cls(ofp_event.EventOFPSwitchFeatures, CONFIG_DISPATCHER)
     def on_switch_features(self, event_: Any) -> None:
@@ -264,7 +269,7 @@ class Controller(app_manager.OSKenApp):
                     log("lacp", "bad_frame", port=_name(port), reason=str(error))
                     return
                 self._act(system.receive(port, payload, time.monotonic()))
-                self._alarm.set()
+                self._wind_up()
         elif len(frame) >= 12:
             self._learn(port, frame[6:12].hex(":"))
 
@@ -300,7 +305,7 @@ class Controller(app_manager.OSKenApp):
     def _set_carrier(self, port: PortId, carrier: bool) -> None:
         if (system := self.system_of.get(port)) is not None:
             self._act(system.set_carrier(port, carrier, time.monotonic()))
-            self._alarm.set()
+            self._wind_up()
         elif (datapath := self.datapaths.get(port[0])) is not None:
             for lag in datapath.state.lags.values():
                 if port[1] in lag.ports:  # a static LAG: carrier is all that there is to know

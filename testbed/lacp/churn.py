@@ -26,9 +26,12 @@ def _start_if_enabled(timer: Timer) -> Action:
     return Action(f"start {timer} (Churn_Detection_Time) if port_enabled", do)
 
 
-def _churn_machine(
-    end: str, figure: str, states: type[StrEnum], timer: Timer, sync: Guard, no_sync: Guard
-) -> Machine:
+def enabled_and(guard: Guard) -> Guard:
+    """The guard, while port_enabled: without it the machine would leave the monitor state and be put back."""
+    return Guard(f"port_enabled = TRUE and {guard.text}", lambda port: port.enabled and guard.holds(port))
+
+
+def _churn_machine(end: str, figure: str, states: type[StrEnum], timer: Timer, sync: Guard, no_sync: Guard) -> Machine:
     no_churn, churn, monitor = (
         states[name.format(end.upper())] for name in ("NO_{}_CHURN", "{}_CHURN", "{}_CHURN_MONITOR")
     )
@@ -45,9 +48,9 @@ def _churn_machine(
             churn: (count(f"{end}_churns"),),
         },
         rules=(
-            Rule((), disabled, monitor),
             Rule((monitor,), changed, monitor),
-            Rule((monitor, churn), sync, no_churn),
+            Rule((), disabled, monitor),
+            Rule((monitor, churn), enabled_and(sync), no_churn),
             Rule((monitor,), expired(timer), churn),
             Rule((no_churn,), no_sync, monitor),
         ),

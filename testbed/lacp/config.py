@@ -74,9 +74,7 @@ class LagConfig:
         if self.max_active is not None:
             _check_between(owner, "max_active", self.max_active, self.min_links, 0xFFFF)
         if not 0 <= self.wait_to_restore_s < float("inf"):
-            raise ValueError(
-                f"{owner}: wait_to_restore_s is {self.wait_to_restore_s}; give seconds, 0 or more"
-            )
+            raise ValueError(f"{owner}: wait_to_restore_s is {self.wait_to_restore_s}; give seconds, 0 or more")
         _check_between(owner, "collector_max_delay", self.collector_max_delay, 0, 0xFFFF)
 
 

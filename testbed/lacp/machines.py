@@ -99,9 +99,7 @@ RECEIVE = Machine(
         Rule((Rx.PORT_DISABLED,), Guard("port_moved = TRUE", lambda port: port.moved), Rx.INITIALIZE),
         Rule(
             (Rx.PORT_DISABLED,),
-            Guard(
-                "port_enabled = TRUE and LACP_Enabled = TRUE", lambda p: p.enabled and p.config.lacp_enabled
-            ),
+            Guard("port_enabled = TRUE and LACP_Enabled = TRUE", lambda p: p.enabled and p.config.lacp_enabled),
             Rx.EXPIRED,
         ),
         Rule(
@@ -136,11 +134,7 @@ PERIODIC = Machine(
             Guard("LACP_Enabled = FALSE or port_enabled = FALSE or both ends passive", _periodic_is_off),
             Periodic.NO_PERIODIC,
         ),
-        Rule(
-            (Periodic.NO_PERIODIC,),
-            Guard("enabled and an end active", lambda port: not _periodic_is_off(port)),
-            Periodic.FAST_PERIODIC,
-        ),
+        Rule((Periodic.NO_PERIODIC,), UCT, Periodic.FAST_PERIODIC),
         Rule((Periodic.FAST_PERIODIC, Periodic.SLOW_PERIODIC), expired(Timer.PERIODIC), Periodic.PERIODIC_TX),
         Rule((Periodic.FAST_PERIODIC,), PARTNER_LONG, Periodic.SLOW_PERIODIC),
         Rule((Periodic.SLOW_PERIODIC,), PARTNER_SHORT, Periodic.PERIODIC_TX),
@@ -188,9 +182,7 @@ WAIT_TO_RESTORE = Machine(
         Restore.RESTORING: (
             Action(
                 "start wait_to_restore_timer (wait_to_restore_s)",
-                lambda port, now: port.timers.start(
-                    Timer.WAIT_TO_RESTORE, port.lag.config.wait_to_restore_s, now
-                ),
+                lambda port, now: port.timers.start(Timer.WAIT_TO_RESTORE, port.lag.config.wait_to_restore_s, now),
             ),
         ),
     },

@@ -176,9 +176,7 @@ def _port_info(fields: tuple[int | bytes, ...]) -> PortInfo:
 
 
 def _decode_marker(payload: bytes) -> Marker:
-    _subtype, _version, tlv_type, length, port, system, transaction, *_terminator = _MARKER.unpack_from(
-        payload
-    )
+    _subtype, _version, tlv_type, length, port, system, transaction, *_terminator = _MARKER.unpack_from(payload)
     if tlv_type not in (1, 2):
         raise PduError(f"marker TLV type {tlv_type}; information is 1 and response is 2")
     if length != 16:

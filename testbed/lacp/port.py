@@ -47,9 +47,7 @@ class LagId:
     def __str__(self) -> str:
         """As in 6.3.6.2: (system priority, system, key, port priority, port) of each end, the lower first."""
         link = self.link or (0, 0, 0, 0)
-        ends = sorted(
-            [(*self.actor, self.actor_key, *link[:2]), (*self.partner, self.partner_key, *link[2:])]
-        )
+        ends = sorted([(*self.actor, self.actor_key, *link[:2]), (*self.partner, self.partner_key, *link[2:])])
         texts = (f"({end[0]:04X},{end[1]},{end[2]:04X},{end[3]:02X},{end[4]:04X})" for end in ends)
         return f"[{','.join(texts)}]" + (" by fallback" if self.fallback else "")
 

@@ -37,7 +37,10 @@ UCT = Guard("UCT", lambda _port: True)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Go to `target` from any of `sources` while `guard` holds. Empty `sources` mean any other state."""
+    """Go to `target` from any of `sources` while `guard` holds.
+
+    Empty `sources` mean any state: the machine goes to `target` and stays there as long as the guard holds.
+    """
 
     sources: tuple[StrEnum, ...]
     guard: Guard
@@ -75,7 +78,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         def leaves(rule: Rule, state: StrEnum) -> bool:
-            return state in rule.sources if rule.sources else state is not rule.target
+            return state in rule.sources or not rule.sources
 
         rules_of = {str(state): tuple(r for r in self.rules if leaves(r, state)) for state in self.states}
         object.__setattr__(self, "_rules_of", rules_of)
@@ -89,11 +92,9 @@ class Machine:
         start, asked = port.state[self.name], 0
         steps: list[Step] = []
         while True:
-            for rule in self._rules_of[port.state[self.name]]:
-                asked += 1
-                if rule.guard.holds(port):
-                    break
-            else:
+            rule, more = self._first(port)
+            asked += more
+            if rule is None or (not rule.sources and rule.target == port.state[self.name]):
                 break
             steps.append(Step(port.state[self.name], rule.target, rule.guard.text))
             if len(steps) > MAX_STEPS:
@@ -102,6 +103,14 @@ class Machine:
         if not self.logged and steps:
             steps = [Step(start, steps[-1].new, steps[-1].cause)]
         return [step for step in steps if step.old != step.new], asked
+
+    def _first(self, port: Port) -> tuple[Rule | None, int]:
+        """The first rule that holds, and how many guards were asked to find it."""
+        rules = self._rules_of[port.state[self.name]]
+        for asked, rule in enumerate(rules, start=1):
+            if rule.guard.holds(port):
+                return rule, asked
+        return None, len(rules)
 
     def _enter(self, port: Port, state: StrEnum, now: float) -> None:
         port.state[self.name] = state
@@ -126,7 +135,5 @@ def diagram(machine: Machine) -> str:
     for state in machine.states:
         actions = machine.entry.get(state, ()) if str(state) in shown else ()
         # With several descriptions Mermaid takes the first as the title.
-        lines.extend(
-            f"    {state}: {text}" for text in ([state, *(a.text for a in actions)] if actions else ())
-        )
+        lines.extend(f"    {state}: {text}" for text in ([state, *(a.text for a in actions)] if actions else ()))
     return "\n".join(lines) + "\n"

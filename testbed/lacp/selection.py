@@ -84,14 +84,8 @@ def offered_lag_id(port: Port) -> LagId | str:
     if port.state["restore"] != Restore.STEADY and not placed:
         return "wait to restore"
     individual = not (lag.config.aggregation and partner.state & State.AGGREGATION)
-    link = (
-        (port.config.priority, port.config.number, partner.port_priority, partner.port)
-        if individual
-        else None
-    )
-    return LagId(
-        lag.system, lag.config.key, SystemId(partner.system_priority, partner.system), partner.key, link
-    )
+    link = (port.config.priority, port.config.number, partner.port_priority, partner.port) if individual else None
+    return LagId(lag.system, lag.config.key, SystemId(partner.system_priority, partner.system), partner.key, link)
 
 
 def _fallback_lag_id(port: Port) -> LagId:

@@ -52,9 +52,7 @@ class System:
             raise ValueError(f"LAG {config.name!r} exists already; remove it first or choose another name")
         for other in self._lags.values():
             if other.config.key == config.key:
-                raise ValueError(
-                    f"LAG {config.name!r}: key {config.key} is that of LAG {other.config.name!r}"
-                )
+                raise ValueError(f"LAG {config.name!r}: key {config.key} is that of LAG {other.config.name!r}")
         self._lags[config.name] = Lag(config, self.system_id)
 
     def add_port(self, config: PortConfig, now: float) -> list[Effect]:
@@ -65,9 +63,7 @@ class System:
             raise ValueError(f"port {config.port!r}: there is no LAG {config.lag!r}; add_lag comes first")
         for other in self._ports.values():
             if other.config.number == config.number:
-                raise ValueError(
-                    f"port {config.port!r}: number {config.number} is that of port {other.config.port!r}"
-                )
+                raise ValueError(f"port {config.port!r}: number {config.number} is that of port {other.config.port!r}")
         lag = self._lags[config.lag]
         port = Port(config, lag)
         now = self._advance(now)
@@ -82,23 +78,18 @@ class System:
 
     def remove_port(self, port: PortId, now: float) -> list[Effect]:
         """Take a port out; its last LACPDU tells the partner that it is out of sync."""
-        effects = self.set_held(port, True, now)
-        gone = self._ports.pop(port)
-        gone.lag.ports.remove(gone)
-        gone.scheduled = None
-        return effects
+        return self._remove([self._ports[port]], now)
 
     def remove_lag(self, name: str, now: float) -> list[Effect]:
         """Take a LAG out with all its ports."""
-        ports = [port.config.port for port in self._lags[name].ports]
-        effects = [effect for port in ports for effect in self.remove_port(port, now)]
+        effects = self._remove(list(self._lags[name].ports), now)
         del self._lags[name]
         return effects
 
     # --- what happens ---------------------------------------------------------------------------------------
 
     def set_carrier(self, port: PortId, up: bool, now: float) -> list[Effect]:
-        """The link of a port came up or went down (port_enabled); a port that goes down stops distributing."""
+        """The link of a port came up or went down (port_enabled); one that goes down stops distributing."""
         it, now = self._ports[port], self._advance(now)
         if it.enabled == up:
             return []
@@ -161,6 +152,16 @@ class System:
         self._now = max(self._now, now)
         return self._now
 
+    def _remove(self, ports: list[Port], now: float) -> list[Effect]:
+        for port in ports:
+            port.held = True
+        effects = self._settle(ports, self._advance(now))
+        for port in ports:
+            del self._ports[port.config.port]
+            port.lag.ports.remove(port)
+            port.scheduled = None
+        return effects
+
     def _answer(self, port: Port, marker: Marker, now: float) -> list[Effect]:
         """The Marker Responder (6.5.4): send the question back, at the rate that Slow Protocols allow."""
         port.counters["markers_received"] += 1
@@ -169,9 +170,7 @@ class System:
             return []
         sent.append(now)
         port.counters["marker_responses_sent"] += 1
-        return [
-            Transmit(port.config.port, Marker(marker.port, marker.system, marker.transaction, response=True))
-        ]
+        return [Transmit(port.config.port, Marker(marker.port, marker.system, marker.transaction, response=True))]
 
     def _moved(self, port: Port, pdu: Lacpdu) -> list[Port]:
         """Set port_moved (6.4.8) on disabled ports whose partner now speaks on this port; return them."""
@@ -219,9 +218,7 @@ class System:
                 cause = f"{machine.name} machine: the partner changed"
                 events.append(Event(now, lag, name, "selected", before, port.selected, cause))
                 before = port.selected
-            events.extend(
-                Event(now, lag, name, machine.name, step.old, step.new, step.cause) for step in steps
-            )
+            events.extend(Event(now, lag, name, machine.name, step.old, step.new, step.cause) for step in steps)
 
     def _select(self, lag: Lag, now: float, events: list[Effect]) -> list[Port]:
         """Apply the selection logic to a LAG; return the ports that have to run again because of it."""

@@ -82,9 +82,7 @@ def load_probe(path: Path) -> tuple[ProbeFlow, ...]:
             sequence, sent_s = int(sequence_text), float(sent_text)
             received_s = float(received_text) if received_text else np.nan
         except ValueError:
-            raise TrialError(
-                f"raw file {path.name} is damaged in line {reader.line_num}: {','.join(row)}"
-            ) from None
+            raise TrialError(f"raw file {path.name} is damaged in line {reader.line_num}: {','.join(row)}") from None
         packets = rows.setdefault(name, [])
         if sequence == len(packets):
             packets.append((sent_s, received_s))

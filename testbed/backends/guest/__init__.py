@@ -190,6 +190,7 @@ def verify(kernel: Kernel) -> None:
             seed=1,
             clock="virtual" if kernel.time_travel else "real",
             watchdog=Watchdog(120.0),
+            cpu=min(os.sched_getaffinity(0)),
         )
         said = (directory / "trial.log").read_text(errors="replace")
         if "ok" not in said.splitlines():

@@ -1,0 +1,49 @@
+"""The figures of a run: drawn from its files alone, so that they can be drawn again at any time."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from testbed.errors import unknown
+from testbed.figures import goodput, outages, style
+from testbed.figures.style import Drawing
+from testbed.result import Run
+
+FIGURES: dict[str, Callable[[Run], Drawing]] = {
+    "aggregate": goodput.aggregate,
+    "members": goodput.members,
+    "outage": outages.outage,
+}
+
+
+def names(run: Run) -> list[str]:
+    """The figures that the run's experiment asks for. Errors: SpecError for a name that nobody knows."""
+    wanted = [str(name) for name in run.manifest.get("figures", ())]
+    for name in wanted:
+        if name not in FIGURES:
+            raise unknown("figure", name, FIGURES)
+    return wanted
+
+
+def drawings(run: Run) -> dict[str, Drawing]:
+    """The run's figures by name, not yet written anywhere; none of a run without a trial."""
+    with style.applied():
+        return {name: FIGURES[name](run) for name in names(run) if run.records}
+
+
+def draw(run: Run, directory: Path) -> list[Path]:
+    """Draw the run's figures into ``directory``: each as PDF, SVG and PNG, beside the CSV of what it shows."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    for name, drawing in drawings(run).items():
+        for kind in style.KINDS:
+            paths.append(directory / f"{name}.{kind}")
+            style.save(drawing.figure, paths[-1], kind)
+        paths.append(directory / f"{name}.csv")
+        with paths[-1].open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(drawing.header)
+            table.writerows(drawing.rows)
+    return paths

@@ -1,0 +1,178 @@
+"""One style for all figures, and what they have in common: series of trials, their counts, their captions.
+
+The widths of an IEEE column and page, embedded fonts, colours that the colour-blind tell apart and that differ
+in grey as well, each with its own marker, line and hatch. The same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from testbed.result import Record, Run
+
+#: The width of a column and of a page in IEEE's journals and proceedings, in inches.
+COLUMN_IN, PAGE_IN = 3.5, 7.16
+#: The grey of what theory says.
+THEORY = "0.3"
+
+_STYLE: dict[str, Any] = {
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 4,
+    "patch.linewidth": 0.5,
+    "hatch.linewidth": 0.4,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "testbed",
+}
+#: No dates and no versions: the same run gives the same bytes.
+_METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+}
+KINDS = tuple(_METADATA)
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """The style, and nothing of the user's own, while the block runs."""
+    with matplotlib.style.context(["default", _STYLE]):
+        yield
+
+
+def save(figure: Figure, target: Path | IO[bytes], kind: str) -> None:
+    """Write a figure as one of ``KINDS``."""
+    with applied():
+        figure.savefig(target, format=kind, metadata=_METADATA[kind])
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, the table of exactly what it shows, and its caption."""
+
+    figure: Figure
+    header: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    caption: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What tells one series from the others."""
+
+    colour: str
+    marker: str
+    line: Any
+    hatch: str
+
+
+#: Colours of M. Okabe, K. Ito, "Color Universal Design", 2008; a mode looks the same in every figure.
+_MODES = {
+    "balance-rr": Look("#E69F00", "^", "-", "////"),
+    "active-backup": Look("#0072B2", "o", (0, (5, 1.5)), ""),
+    "balance-xor": Look("#009E73", "s", (0, (1, 1)), "...."),
+    "broadcast": Look("#999999", "v", (0, (3, 1, 1, 1)), "xxxx"),
+    "802.3ad": Look("#D55E00", "D", (0, (6, 1.5, 1, 1.5)), "\\\\\\\\"),
+    "balance-tlb": Look("#CC79A7", "P", (0, (3, 1, 1, 1, 1, 1)), "||||"),
+    "balance-alb": Look("#56B4E9", "X", (0, (8, 2)), "----"),
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """Records that belong together in a figure, under one name and look."""
+
+    name: str
+    look: Look
+    records: tuple[Record, ...]
+
+    @property
+    def usable(self) -> list[Record]:
+        """Those that ended well."""
+        return [record for record in self.records if record.status == "ok"]
+
+    def count(self) -> str:
+        """How many trials there are, and on a line of its own how many did not end well."""
+        return "\n".join([f"n = {len(self.records)}", *_unwell(self.records)])
+
+
+def _unwell(records: Sequence[Record]) -> list[str]:
+    """How many failed and how many were censored, as one text; nothing if all ended well."""
+    statuses = [record.status for record in records]
+    found = [f"{statuses.count(status)} {status}" for status in ("failed", "censored") if status in statuses]
+    return [", ".join(found)] if found else []
+
+
+def series(run: Run, *, without: Sequence[str] = ()) -> list[Series]:
+    """The run's records grouped by the factors that vary but for ``without``, and named by them."""
+    names = [name for name in run.varied() if name not in without]
+    grouped: dict[tuple[Any, ...], list[Record]] = {}
+    for record in run.records:
+        grouped.setdefault(tuple(record.case.get(name) for name in names), []).append(record)
+    modes = {record.case.get("mode") for record in run.records}
+    found = []
+    for place, (levels, records) in enumerate(grouped.items()):
+        words = [str(v) if n == "mode" else f"{n} {v}" for n, v in zip(names, levels, strict=True)]
+        mode = records[0].case.get("mode")
+        # Where one mode has several series these must differ too: then the looks are given in turn.
+        in_turn = list(_MODES.values())[place % len(_MODES)]
+        look = _MODES.get(str(mode), in_turn) if len(modes) == len(grouped) else in_turn
+        found.append(Series(", ".join(words) or str(mode or run.experiment), look, tuple(records)))
+    return found
+
+
+def caption(run: Run, text: str) -> str:
+    """A caption that ends with how many trials there are, how many did not end well, and the seed."""
+    trials = f"{len(run.records)} trials" + "".join(f" ({text})" for text in _unwell(run.records))
+    return f"{text} {trials}, seed {run.manifest.get('seed')}."
+
+
+def legend_above(figure: Figure, *axes: Axes, columns: int) -> None:
+    """One legend of everything that has a label, above the axes, each label once."""
+    found: dict[str, Any] = {}
+    for one in axes:
+        handles, labels = one.get_legend_handles_labels()
+        for label, handle in zip(labels, handles, strict=True):
+            found.setdefault(label, handle)
+    if found:
+        figure.legend(
+            found.values(),
+            found.keys(),
+            loc="outside upper center",
+            ncols=columns,
+            columnspacing=1.2,
+            borderpad=0.2,
+        )
+
+
+def wrapped(name: str) -> str:
+    """A series' name below an axis: one factor a line."""
+    return name.replace(", ", "\n")
