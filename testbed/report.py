@@ -84,6 +84,11 @@ def _names(run: Run) -> list[str]:
     return varied if "mode" in varied or "mode" not in run.manifest["factors"] else ["mode", *varied]
 
 
+def _case(run: Run, case: dict[str, Any]) -> str:
+    """What tells this case from the others, in words."""
+    return ", ".join(f"{name} {case.get(name)}" for name in _names(run)) or run.experiment
+
+
 def case_rows(run: Run) -> tuple[list[str], list[list[str]]]:
     """The table of cases: its header, and a row of text for each case. Values are medians unless named otherwise."""
     names = _names(run)
@@ -115,7 +120,7 @@ def verdicts(run: Run) -> list[Verdict]:
     """Each case against theory, in one sentence."""
     found = []
     for case, records in run.cases():
-        name = ", ".join(f"{name} {case.get(name)}" for name in _names(run)) or run.experiment
+        name = _case(run, case)
         failed = sum(record.status == "failed" for record in records)
         if failed == len(records):
             found.append(Verdict(name, f"All {failed} trials failed: {records[0].reason}", None))
@@ -136,7 +141,10 @@ def _failover(records: Sequence[Record]) -> tuple[str, bool | None]:
     bound_ms = quantities(records, "bound_s")[0] * 1e3
     if all(judged):
         most = max(quantities(records, "outage_s")) * 1e3
-        return f"Every outage agrees with the bound of {bound_ms:g} ms; the longest is {most:.1f} ms.", True
+        return (
+            f"Every outage is within the bound of {bound_ms:g} ms and its tolerance; the longest is {most:.1f} ms.",
+            True,
+        )
     return f"{judged.count(False)} of {len(judged)} outages exceed the bound of {bound_ms:g} ms.{never}", False
 
 
@@ -145,7 +153,7 @@ def _aggregation(case: dict[str, Any], records: Sequence[Record]) -> tuple[str, 
     ratio = stats.summary(quantities(ok, "goodput_ratio"))
     if ratio is None:
         return "There is no ideal to compare with.", None
-    text = f"Goodput is {ratio.median:.1%} of the ideal"
+    text = f"Goodput is {ratio.median * 100:.1f} % of the ideal"
     members = int(case.get("members", 1))
     if (
         case.get("placement") == "random"
@@ -154,7 +162,7 @@ def _aggregation(case: dict[str, Any], records: Sequence[Record]) -> tuple[str, 
         and case.get("flows")
     ):
         expected = theory.expected_links_used(int(case["flows"]), members) / members
-        return f"{text}; with flows hashed at random the mean to expect is {expected:.1%}.", None
+        return f"{text}; with flows hashed at random the mean to expect is {expected * 100:.1f} %.", None
     return f"{text}.", ratio.median >= REACHED
 
 
@@ -179,7 +187,7 @@ def write_report(run: Run) -> Path:
         levels=len(_names(run)),
         verdicts=verdicts(run),
         figures=[(name, _image(drawing), drawing.caption) for name, drawing in figures.drawings(run).items()],
-        trials=[(record, _values(record)) for record in sorted(run.records, key=lambda record: record.number)],
+        trials=[(r, _case(run, r.case), _values(r)) for r in sorted(run.records, key=lambda r: r.number)],
         command=shlex.join(str(word) for word in manifest.get("argv", ())),
         details=json.dumps({k: v for k, v in manifest.items() if k != "drawing"}, indent=1, ensure_ascii=False),
     )
@@ -210,5 +218,5 @@ def _values(record: Record) -> str:
         return f"outage {outage_s * 1e3:.1f} ms, {metrics.get('lost', 0)} lost"
     if (goodput := metrics.get("goodput_mbps")) is not None:
         ratio = metrics.get("goodput_ratio")
-        return f"{goodput:.1f} Mbit/s" + (f", {ratio:.1%} of ideal" if ratio is not None else "")
+        return f"{goodput:.1f} Mbit/s" + (f", {ratio * 100:.1f} % of ideal" if ratio is not None else "")
     return ""

@@ -101,25 +101,27 @@ def create(path: Path, manifest: Mapping[str, Any]) -> None:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """This run is ours while the block runs. Errors: SpecError if another process is writing it."""
-    with (path / ".lock").open("w") as file:
+    # The lock is on the directory itself: it leaves no file, and it ends with the process, however that ends.
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise SpecError(
                 f"another testbed run is writing to {path}", "Wait for it, or give another --out."
             ) from None
-        try:
-            yield
-        finally:
-            (path / ".lock").unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def append_trial(path: Path, record: Record) -> None:
-    """Write one trial, at once and durably."""
-    trials = path / _TRIALS
-    ended = trials.read_bytes()[-1:] in (b"", b"\n")
-    with trials.open("a") as file:
-        file.write(("" if ended else "\n") + json.dumps(asdict(record)) + "\n")
+    """Write one trial, at once and durably. A last line that an interruption cut off is dropped: it was no trial."""
+    with (path / _TRIALS).open("r+b") as file:
+        whole = file.read().rpartition(b"\n")
+        file.seek(len(whole[0] + whole[1]))
+        file.truncate()
+        file.write(json.dumps(asdict(record)).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 

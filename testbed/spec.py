@@ -123,14 +123,20 @@ class Bond:
 
 @dataclass(frozen=True)
 class Host:
-    """An emulated host: its address is on its bond if it has one, on its only interface if not."""
+    """An emulated host: its address is on its bond if it has one, on its only interface if not.
+
+    ``rx_coalesce_us`` is how long its network cards may gather frames before they interrupt, in microseconds
+    (ethtool's rx-usecs); 0 hands up every frame by itself.
+    """
 
     name: str
     address: str
     bond: Bond | None = None
+    rx_coalesce_us: int = 100
 
     def __post_init__(self) -> None:
         _check_name("host", self.name)
+        _check_at_least(f"rx_coalesce_us of host {self.name!r}", self.rx_coalesce_us, 0)
         try:
             ipaddress.ip_interface(self.address)
         except ValueError:
@@ -365,7 +371,8 @@ class Topology:
         return cls(
             name=data["name"],
             hosts=tuple(
-                Host(h["name"], h["address"], Bond(**_tuples(h["bond"])) if h["bond"] else None) for h in data["hosts"]
+                Host(**{**host, "bond": Bond(**_tuples(host["bond"])) if host["bond"] else None})
+                for host in data["hosts"]
             ),
             switches=tuple(Switch(**s) for s in data["switches"]),
             links=tuple(Link(**link) for link in data["links"]),

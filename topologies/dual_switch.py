@@ -27,6 +27,7 @@ def dual_switch(
     rate_mbps: float = 1000.0,
     delay_ms: float = 0.0,
     queue_packets: int = 1000,
+    rx_coalesce_us: int = 100,
     miimon_ms: int = 100,
     updelay_ms: int = 0,
     downdelay_ms: int = 0,
@@ -51,7 +52,7 @@ def dual_switch(
             primary=own[0],
             primary_reselect=primary_reselect,
         )
-        hosts.append(Host(host, f"10.0.0.{index + 1}/24", bond))
+        hosts.append(Host(host, f"10.0.0.{index + 1}/24", bond, rx_coalesce_us))
         links += [
             Link(host, mine, switch, f"{switch}-eth{index + 1}", rate_mbps, delay_ms, queue_packets)
             for mine, switch in zip(own, ("s1", "s2"), strict=True)

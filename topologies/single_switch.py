@@ -22,6 +22,7 @@ def single_switch(
     rate_mbps: float = 1000.0,
     delay_ms: float = 0.0,
     queue_packets: int = 1000,
+    rx_coalesce_us: int = 100,
     miimon_ms: int = 100,
     updelay_ms: int = 0,
     downdelay_ms: int = 0,
@@ -46,7 +47,7 @@ def single_switch(
             primary=own[0] if own and mode == "active-backup" else None,
             primary_reselect=primary_reselect,
         )
-        hosts.append(Host(host, f"10.0.0.{index + 1}/24", bond))
+        hosts.append(Host(host, f"10.0.0.{index + 1}/24", bond, rx_coalesce_us))
         links += [
             Link(host, mine, "s1", port, rate_mbps, delay_ms, queue_packets)
             for mine, port in zip(own, ports, strict=True)

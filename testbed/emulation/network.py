@@ -10,12 +10,14 @@ import contextlib
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 # Mininet asks distutils for a version parser; the standard library's own is quick to import where it is still there.
-os.environ.setdefault("SETUPTOOLS_USE_DISTUTILS", "stdlib")
+if sys.version_info < (3, 12):
+    os.environ.setdefault("SETUPTOOLS_USE_DISTUTILS", "stdlib")
 
 from mininet.link import Intf, Link
 from mininet.net import Mininet
@@ -81,6 +83,7 @@ class Network:
         self.ovs = switches
         self._netlink: dict[int, IPRoute] = {}
         self._index: dict[str, int] = {}
+        self._rx_coalesce_us = {host.name: host.rx_coalesce_us for host in topology.hosts}
 
     def pid(self, node: str) -> int:
         """A process in the namespace of ``node``: its Mininet shell."""
@@ -164,8 +167,11 @@ class Network:
             addr2=self.topology.mac(b_interface),
         )
         for node, name in ((a, a_interface), (b, b_interface)):
+            waits_us = self._rx_coalesce_us.get(node, 0)
             with self.socket(node) as sock:
-                shaping.disable_offloads(sock, name)
+                shaping.set_offloads(sock, name, receive=waits_us > 0)
+            if waits_us:
+                shaping.coalesce(self.pid(node), name, waits_us)
 
     def _port(self, node: str, interface: str) -> int:
         """Mininet's port number of an interface: OpenFlow's, from 1, on a switch; from 0 on a host."""
@@ -184,7 +190,7 @@ class Network:
         else:
             index = bonds.create(netlink, host.bond, self.topology.host_mac(name))
             with self.socket(name) as sock:
-                shaping.disable_offloads(sock, host.bond.name)
+                shaping.set_offloads(sock, host.bond.name, receive=False)
             node.bond = _Interface(
                 host.bond.name,
                 address=host.address,

@@ -2,7 +2,8 @@
 
 The rate is enforced packet by packet by HTB, which is told of the 24 octets of preamble, frame check sequence and
 inter-frame gap that a cable carries and a veth does not, so that goodput is that of real Ethernet. Segmentation
-offload is off: what crosses a link are frames of the link's MTU, which bonds and switches place one by one.
+offload is off: what crosses a link are frames of the link's MTU, which bonds and switches place one by one. A host
+may take them in by batches, as a network card does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import fcntl
 import math
 import socket
 import struct
+from pathlib import Path
 
 from pyroute2 import IPRoute
 
@@ -24,15 +26,26 @@ _ROOT, _LEAF = 0x10000, 0x20000  # qdisc handles 1: and 2:
 
 _SIOCETHTOOL = 0x8946  # linux/sockios.h
 #: linux/ethtool.h: the switches of what makes one packet of many, or many of one, below the protocol.
-_OFFLOADS = (0x1F, 0x24, 0x2C)  # ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO
+_STSO, _SGSO, _SGRO = 0x1F, 0x24, 0x2C
 
 
-def disable_offloads(sock: socket.socket, interface: str) -> None:
-    """Switch TSO, GSO and GRO off on an interface of the namespace that ``sock`` was opened in."""
-    for command in _OFFLOADS:
-        value = array.array("B", struct.pack("II", command, 0))
+def set_offloads(sock: socket.socket, interface: str, *, receive: bool) -> None:
+    """Switch TSO and GSO off and GRO as asked, on an interface of the namespace that ``sock`` was opened in."""
+    for command, wanted in ((_STSO, 0), (_SGSO, 0), (_SGRO, int(receive))):
+        value = array.array("B", struct.pack("II", command, wanted))
         address, _ = value.buffer_info()
         fcntl.ioctl(sock, _SIOCETHTOOL, struct.pack("16sP", interface.encode(), address))
+
+
+def coalesce(pid: int, interface: str, rx_coalesce_us: int) -> None:
+    """Let frames wait up to so long at a host's interface, to be handed up together (networking/napi.rst).
+
+    What a network card does with its interrupts: without it a host would be woken for every single frame, which
+    costs a guest most of its time. ``pid`` is a process in the host's namespaces.
+    """
+    settings = Path(f"/proc/{pid}/root/sys/class/net/{interface}")
+    (settings / "gro_flush_timeout").write_text(str(rx_coalesce_us * 1000))
+    (settings / "napi_defer_hard_irqs").write_text("1")
 
 
 def shape(netlink: IPRoute, index: int, link: Link) -> None:

@@ -16,7 +16,7 @@ from testbed.lacp.effects import Collect, Distribute, Effect, Event, Transmit
 from testbed.lacp.pdu import Lacpdu, Marker, PduError, check_mac, decode
 from testbed.lacp.port import Lag, Port
 from testbed.lacp.snapshot import snapshot
-from testbed.lacp.states import COLLECTING, DISTRIBUTING, Rx
+from testbed.lacp.states import COLLECTING, DISTRIBUTING
 
 MAX_ROUNDS = 32
 """Ports and their LAGs settle within this many rounds; more means that their rules chase each other."""
@@ -177,7 +177,7 @@ class System:
         partner = (pdu.actor.system, pdu.actor.port)
         if partner == (port.partner.system, port.partner.port):
             return []
-        disabled = [p for p in self._ports.values() if p.rx == Rx.PORT_DISABLED and not p.defaulted]
+        disabled = [p for p in self._ports.values() if not p.enabled and not p.defaulted]
         moved = [p for p in disabled if (p.partner.system, p.partner.port) == partner]
         for other in moved:
             other.moved = True

@@ -46,8 +46,8 @@ def test_1000_ports_keep_their_timers_at_constant_work() -> None:
         now = now + DELAY_S if flying else max(now, min(timers))
         if now >= 4.2 and not measured:
             measured, start = received, (received, ends[0].rule_evaluations + ends[1].rule_evaluations)
-    for end in ends:
-        for port in end._ports.values():
+    for each in ends:
+        for port in each._ports.values():
             assert port.rx == "CURRENT"
             assert port.mux == "COLLECTING_DISTRIBUTING"
     lacpdus = received - start[0]

@@ -1,0 +1,146 @@
+"""The report and the table of cases, from made-up runs."""
+
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import synthetic
+
+from testbed.report import case_rows, verdicts, write_report
+from testbed.result import load
+
+
+class Page(HTMLParser):
+    """What a browser would fetch, and whether every element is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "img", "link", "br"):
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "srcset", "poster") or tag == "link":
+                self.fetched.append(value or "")
+            elif name == "href":
+                self.links.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_report_opens_offline_and_shows_every_trial(tmp_path: Path) -> None:
+    run = synthetic.failover(tmp_path / "run")
+    path = write_report(run)
+    assert path == tmp_path / "run" / "report.html"
+    text = path.read_text()
+    page = Page(text)
+    assert page.open == []
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.fetched)
+    assert len(page.fetched) == 1
+    assert "url(" not in text and "@import" not in text and "<script" not in text
+    for record in run.records:
+        assert f"{record.raw}/" in page.links
+        assert all(warning in html.unescape(text) for warning in record.warnings)
+    assert "the bonds came up: h1-eth0 has no link by MII" in text
+    assert "did not resume before the repair" in text
+    assert "testbed run failover --seed 1" in text
+    assert "22 ok, 1 failed, 1 censored" in text
+
+
+def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
+    case = {"mode": "802.3ad", "members": 2, "flows": 4}
+    reason = "<script>alert(1)</script> & more"
+    failed = synthetic.record(1, "aggregation", case, {}, status="failed", reason=reason)
+    manifest = synthetic.manifest("aggregation", {"mode": ["802.3ad"], "members": [2]}, ["aggregate", "members"])
+    text = write_report(synthetic.write(tmp_path / "run", manifest, [failed])).read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in text
+
+
+def test_the_same_run_gives_the_same_report(tmp_path: Path) -> None:
+    run = synthetic.failover(tmp_path / "run", repetitions=3)
+    first = write_report(run).read_bytes()
+    assert write_report(run).read_bytes() == first
+
+
+def test_an_unfinished_run_and_damage_are_told(tmp_path: Path) -> None:
+    whole = synthetic.failover(tmp_path / "whole", repetitions=3)
+    manifest = {**whole.manifest, "repetitions": 5}
+    run = synthetic.write(tmp_path / "part", {k: v for k, v in manifest.items() if k != "format"}, [*whole.records])
+    with (run.path / "trials.jsonl").open("a") as file:
+        file.write('{"experiment": "failover", "ca')
+    text = write_report(load(run.path)).read_text()
+    assert "This run is not complete: 6 of 10 trials have ended." in text
+    assert "Damaged, and counted nowhere: trials.jsonl line 7" in text
+
+
+def test_a_run_without_a_trial_has_a_report(tmp_path: Path) -> None:
+    manifest = synthetic.manifest("failover", {"mode": ["802.3ad"]}, ["outage"])
+    text = write_report(synthetic.write(tmp_path / "run", manifest, [])).read_text()
+    assert "This run is not complete: 0 of 1 trials have ended." in text
+
+
+def test_rows_of_failover(tmp_path: Path) -> None:
+    header, rows = case_rows(synthetic.failover(tmp_path / "run"))
+    assert header[:6] == ["mode", "n", "outage ms", "longest ms", "bound ms", "within bound"]
+    assert [row[:2] for row in rows] == [["active-backup", "12"], ["802.3ad", "12 (1 failed, 1 censored)"]]
+    assert [row[4] for row in rows] == ["100", "100"]
+    assert [row[5] for row in rows] == ["12 of 12", "10 of 11"]
+    assert all(len(row) == len(header) for row in rows)
+
+
+def test_rows_of_aggregation(tmp_path: Path) -> None:
+    header, rows = case_rows(synthetic.aggregation(tmp_path / "run"))
+    assert header == ["mode", "members", "n", "goodput Mbit/s", "ideal Mbit/s", "of ideal", "Jain index", "retransmits"]
+    assert len(rows) == 16
+    assert ["802.3ad", "4", "3 (1 failed)"] in [row[:3] for row in rows]
+    assert [row[4] for row in rows if row[0] == "active-backup"] == ["941.5"] * 4
+
+
+def test_a_single_case_is_named_by_its_mode(tmp_path: Path) -> None:
+    metrics = {"goodput_mbps": 900.0, "ideal_mbps": 941.48, "goodput_ratio": 0.956, "retransmits": 1}
+    one = synthetic.record(1, "aggregation", {"mode": "802.3ad", "members": 1}, metrics)
+    run = synthetic.write(
+        tmp_path / "run", synthetic.manifest("aggregation", {"mode": ["802.3ad"], "members": [1]}, []), [one]
+    )
+    header, rows = case_rows(run)
+    assert (header[0], rows[0][0]) == ("mode", "802.3ad")
+    (verdict,) = verdicts(run)
+    assert verdict.case == "mode 802.3ad"
+    assert verdict.text == "Goodput is 95.6 % of the ideal."
+    assert verdict.holds is False
+
+
+def test_verdicts_of_failover(tmp_path: Path) -> None:
+    held, broken = verdicts(synthetic.failover(tmp_path / "run"))
+    assert held.holds is True
+    assert re.fullmatch(
+        r"Every outage is within the bound of 100 ms and its tolerance; the longest is \d+\.\d ms\.", held.text
+    )
+    assert broken.holds is False
+    assert broken.text == (
+        "1 of 11 outages exceed the bound of 100 ms. In 1 of 12 trials traffic did not resume before the repair."
+        " 1 of 12 trials failed and say nothing."
+    )
+
+
+def test_a_fault_that_nothing_notices_has_no_verdict(tmp_path: Path) -> None:
+    first, _ = verdicts(synthetic.failover(tmp_path / "run", fault="silent_loss"))
+    assert first.holds is None
+    assert first.text == "Theory gives no bound: this fault is not noticed in this mode."
+
+
+def test_random_placement_is_compared_with_its_mean_without_a_verdict(tmp_path: Path) -> None:
+    found = {verdict.case: verdict for verdict in verdicts(synthetic.aggregation(tmp_path / "run"))}
+    # 8 members, 16 flows: 1 - (7/8)^16 = 88.2 %.
+    assert "the mean to expect is 88.2 %." in found["mode 802.3ad, members 8"].text
+    assert found["mode 802.3ad, members 8"].holds is None
+    assert found["mode balance-rr, members 8"].holds is True
