@@ -88,9 +88,10 @@ def find() -> Kernel | None:
     place = cache_root() / "kernel" / key()
     try:
         data = json.loads((place / "kernel.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return Kernel(path=place / "linux", preload=place / "randomness.so", **data)
+        found = Kernel(path=place / "linux", preload=place / "randomness.so", **data)
+    except (OSError, ValueError, TypeError):
+        return None  # not there, or damaged: the next build replaces it
+    return found if found.path.is_file() and (place / "randomness.so").is_file() else None
 
 
 def find_debian_uml() -> Kernel | None:
@@ -101,6 +102,10 @@ def find_debian_uml() -> Kernel | None:
         [str(_DEBIAN_UML), "--version"], capture_output=True, text=True, check=False
     ).stdout.strip()
     return Kernel(_DEBIAN_UML, None, version, "Debian package user-mode-linux", "debian", False, False)
+
+
+def _version(binary: Path) -> str:
+    return subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def build_lacks() -> list[str]:

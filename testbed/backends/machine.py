@@ -12,6 +12,8 @@ from importlib import metadata
 
 from testbed.backends import guest, kernel, native
 
+#: Where programs are that Debian keeps out of an ordinary user's path, for administrators.
+_SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 #: Programs that a trial runs, the Debian package of each, and how each tells its version.
 _TRIAL_PROGRAMS = {
     "ovs-vswitchd": ("openvswitch-switch", "--version"),
@@ -21,6 +23,7 @@ _TRIAL_PROGRAMS = {
 }
 _TOLD = ("ovs-vswitchd", "iperf3")
 _LIBRARIES = ("mininet", "os-ken", "pyroute2", "numpy", "matplotlib")
+_BUILD = "testbed kernel build"
 
 
 @dataclass(frozen=True)
@@ -39,22 +42,19 @@ class Ability:
 
 def abilities() -> list[Ability]:
     """Every way to run trials on this machine, the best first."""
-    packages = {package for program, (package, _) in _TRIAL_PROGRAMS.items() if not shutil.which(program)}
+    packages = {package for program, (package, _) in _TRIAL_PROGRAMS.items() if not shutil.which(program, path=_SEARCH)}
     tools = tuple(sorted(f"package {package}" for package in packages))
     sandbox = tuple(f"package {package}" for package in guest.missing())
     install = " ".join(sorted(packages | set(guest.missing())))
     built = () if kernel.find() else ("the guest kernel",)
     debian = () if built == () or kernel.find_debian_uml() else ("a guest kernel",)
-    first = f"apt-get install {install}" if install else ""
-    build = "testbed kernel build" if built else ""
+    first = [f"apt-get install {install}"] if install else []
+    build = [_BUILD] if built else []
+    either = [f"{_BUILD}, or apt-get install user-mode-linux"] if debian else []
     return [
-        Ability("guest, virtual clock", tools + sandbox + built, "; ".join(filter(None, (first, build)))),
-        Ability(
-            "guest, real clock",
-            tools + sandbox + debian,
-            "; ".join(filter(None, (first, "testbed kernel build, or apt-get install user-mode-linux" if debian else ""))),
-        ),
-        Ability("native, real clock", tools + tuple(native.lacks()), first),
+        Ability("guest, virtual clock", tools + sandbox + built, "; ".join(first + build)),
+        Ability("guest, real clock", tools + sandbox + debian, "; ".join(first + either)),
+        Ability("native, real clock", tools + tuple(native.lacks()), "; ".join(first)),
     ]
 
 
@@ -62,9 +62,9 @@ def tool_versions() -> dict[str, str]:
     """The versions of the tools that shape a trial's outcome, for run.json."""
     versions = {"python": platform.python_version()}
     for program in _TOLD:
-        if shutil.which(program):
+        if found_at := shutil.which(program, path=_SEARCH):
             option = _TRIAL_PROGRAMS[program][1]
-            said = subprocess.run([program, option], capture_output=True, text=True, check=False).stdout
+            said = subprocess.run([found_at, option], capture_output=True, text=True, check=False).stdout
             found = re.search(r"\d+\.\d[\d.]*", said)
             versions[program] = found[0] if found else "unknown"
     return versions | {name: metadata.version(name) for name in _LIBRARIES}

@@ -72,8 +72,11 @@ class Lab:
     @contextlib.contextmanager
     def fault(self, name: str, element: str) -> Iterator[None]:
         """The named fault on ``element`` while the block runs; both its instants enter the timeline."""
-        with faults.fault(name)(self.network, element):
+        fault = faults.fault(name)
+        with contextlib.ExitStack() as stack:
+            # An instant is noted before the act, so that nothing that the fault does comes before it.
             self.note("fault", "begin", fault=name, element=element)
+            stack.enter_context(fault(self.network, element))
             try:
                 yield
             finally:

@@ -52,7 +52,7 @@ def update_ntt(port: Port, _now: float) -> None:
     """update_NTT: what the partner believes of us is out of date."""
     assert port.pdu is not None
     ours, theirs = port.actor, port.pdu.partner
-    if ours.identity != theirs.identity or (ours.state ^ theirs.state) & _NTT_BITS:
+    if ours.identity != theirs.identity or (ours.state ^ theirs.state).has(_NTT_BITS):
         port.ntt = True
 
 
@@ -63,10 +63,10 @@ def record_pdu(port: Port, _now: float) -> None:
     """
     pdu, ours = port.pdu, port.actor
     assert pdu is not None
-    individual = not pdu.actor.state & State.AGGREGATION
+    individual = not pdu.actor.state.has(State.AGGREGATION)
     matched = individual or pdu.partner.identity == ours.identity
-    both = ours.state & pdu.partner.state
-    maintained = bool((pdu.actor.state | both) & State.LACP_ACTIVITY)
+    we_maintain = ours.state.has(State.LACP_ACTIVITY) and pdu.partner.state.has(State.LACP_ACTIVITY)
+    maintained = pdu.actor.state.has(State.LACP_ACTIVITY) or we_maintain
     port.partner, port.last_received = pdu.actor, pdu
     port.defaulted = False
     port.pdu = None

@@ -40,7 +40,7 @@ from testbed.lacp.states import (
 
 
 def _is_short(port: Port) -> bool:
-    return bool(port.partner.state & State.LACP_TIMEOUT)
+    return port.partner.state.has(State.LACP_TIMEOUT)
 
 
 def _in_no_periodic(port: Port) -> bool:
@@ -48,7 +48,7 @@ def _in_no_periodic(port: Port) -> bool:
 
 
 def _periodic_is_off(port: Port) -> bool:
-    silent = not (port.partner.state & State.LACP_ACTIVITY or port.lag.config.mode == "active")
+    silent = not (port.lag.config.mode == "active" or port.partner.state.has(State.LACP_ACTIVITY))
     return silent or not port.enabled or not port.config.lacp_enabled
 
 

@@ -68,7 +68,7 @@ COUPLED_MUX = Machine(
 
 
 def _may_distribute(port: Port) -> bool:
-    return _MAY_COLLECT.holds(port) and bool(port.partner.state & State.COLLECTING)
+    return _MAY_COLLECT.holds(port) and port.partner.state.has(State.COLLECTING)
 
 
 INDEPENDENT_MUX = Machine(

@@ -51,6 +51,10 @@ class State(IntFlag):
     """The receive machine uses partner values that were configured, not heard."""
     EXPIRED = 0x80
 
+    def has(self, bits: "State") -> bool:
+        """Whether any of these bits is set. As an int: the enumeration's own `&` takes ten times as long."""
+        return int.__and__(self, bits) != 0
+
     def names(self) -> list[str]:
         """The names of the bits that are set, least significant first."""
         return [flag.name for flag in State if flag in self and flag.name]
@@ -91,7 +95,7 @@ class PortInfo:
     @property
     def identity(self) -> tuple[int, str, int, int, int, bool]:
         """The parameters that update_Selected compares (6.4.9): all but the state, plus Aggregation."""
-        aggregation = bool(self.state & State.AGGREGATION)
+        aggregation = self.state.has(State.AGGREGATION)
         return (self.system_priority, self.system, self.key, self.port_priority, self.port, aggregation)
 
     def _fields(self, tlv_type: int) -> tuple[int | bytes, ...]:

@@ -157,7 +157,7 @@ class Port:
     @property
     def partner_in_sync(self) -> bool:
         """Partner_Oper_Port_State.Synchronization."""
-        return bool(self.partner.state & State.SYNCHRONIZATION)
+        return self.partner.state.has(State.SYNCHRONIZATION)
 
     @property
     def usable(self) -> bool:

@@ -83,7 +83,7 @@ def offered_lag_id(port: Port) -> LagId | str:
         return "loopback: the partner is this LAG"
     if port.state["restore"] != Restore.STEADY and not placed:
         return "wait to restore"
-    individual = not (lag.config.aggregation and partner.state & State.AGGREGATION)
+    individual = not (lag.config.aggregation and partner.state.has(State.AGGREGATION))
     link = (port.config.priority, port.config.number, partner.port_priority, partner.port) if individual else None
     return LagId(lag.system, lag.config.key, SystemId(partner.system_priority, partner.system), partner.key, link)
 
@@ -105,7 +105,7 @@ def _merit(lag: Lag, lag_id: LagId, ports: list[Port]) -> tuple[object, ...]:
 
 def _rank(port: Port, lag_id: LagId) -> tuple[object, ...]:
     """The least is the best port."""
-    deaf = port.rx == Rx.EXPIRED or bool(port.partner.state & (State.EXPIRED | State.DEFAULTED))
+    deaf = port.rx == Rx.EXPIRED or port.partner.state.has(State.EXPIRED | State.DEFAULTED)
     ours = (port.config.priority, port.config.number)
     theirs = (port.partner.port_priority, port.partner.port)
     return (deaf, ours if lag_id.actor_decides or lag_id.fallback else theirs, ours)

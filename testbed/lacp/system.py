@@ -40,6 +40,7 @@ class System:
         """How many guards were asked so far: the measure of work done."""
         self._lags: dict[str, Lag] = {}
         self._ports: dict[PortId, Port] = {}
+        self._down: dict[Port, None] = {}
         self._queue: list[tuple[float, int, Port]] = []
         self._tickets = count()
         self._now = float("-inf")
@@ -94,6 +95,10 @@ class System:
         if it.enabled == up:
             return []
         it.enabled = up
+        if up:
+            self._down.pop(it, None)
+        else:
+            self._down[it] = None
         event = Event(now, it.config.lag, port, "port_enabled", _upper(not up), _upper(up), "carrier")
         return [event, *self._settle([it], now)]
 
@@ -159,6 +164,7 @@ class System:
         for port in ports:
             del self._ports[port.config.port]
             port.lag.ports.remove(port)
+            self._down.pop(port, None)
             port.scheduled = None
         return effects
 
@@ -177,8 +183,8 @@ class System:
         partner = (pdu.actor.system, pdu.actor.port)
         if partner == (port.partner.system, port.partner.port):
             return []
-        disabled = [p for p in self._ports.values() if not p.enabled and not p.defaulted]
-        moved = [p for p in disabled if (p.partner.system, p.partner.port) == partner]
+        known = [other for other in self._down if not other.defaulted]
+        moved = [other for other in known if (other.partner.system, other.partner.port) == partner]
         for other in moved:
             other.moved = True
         return moved

@@ -36,6 +36,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "reversion_outage_s": _rounded(back.outage_s),
         "rejoin_s": _since(end, _find(timeline, "network", "rejoined")),
         "bound_s": None if bound is None else _rounded(bound.bound_s),
+        "expected_s": None if bound is None or bound.expected_s is None else _rounded(bound.expected_s),
         "within_bound": None if bound is None else worst.recovered and worst.outage_s <= bound.limit_s,
         "flows": {
             flow.name: {

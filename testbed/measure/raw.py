@@ -29,6 +29,15 @@ def read_timeline(path: Path) -> list[dict[str, Any]]:
 
 
 def member_deltas(counters: Any, name: str) -> dict[str, int]:
-    """What a counter of each interface grew by between ``start`` and ``end`` of a counters.json."""
+    """What a counter of each interface grew by between ``start`` and ``end`` of a counters.json.
+
+    Errors: TrialError naming an interface that is missing, or whose counter shrank.
+    """
     start, end = counters["start"]["interfaces"], counters["end"]["interfaces"]
-    return {interface: end[interface][name] - start[interface][name] for interface in start}
+    found = {}
+    for interface, before in start.items():
+        after = end.get(interface, {}).get(name)
+        if after is None or name not in before or after < before[name]:
+            raise TrialError(f"counters.json: {name} of {interface} goes from {before.get(name)} to {after}")
+        found[interface] = after - before[name]
+    return found

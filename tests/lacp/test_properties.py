@@ -116,7 +116,7 @@ def disturb(lab: Lab, what: list[Act]) -> None:
         act(lab)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(plain_configs, plain_configs, fallbacks, st.lists(acts, max_size=20))
 def test_safety(a: LagConfig, b: LagConfig, fallback: Fallback, what: list[Act]) -> None:
     lab = pair(replace(a, fallback=fallback), b, links=LINKS)
@@ -126,7 +126,7 @@ def test_safety(a: LagConfig, b: LagConfig, fallback: Fallback, what: list[Act])
         assert all(fourth >= first + 1.0 for first, fourth in zip(times, times[3:], strict=False)), "3 in a second"
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(plain_configs, plain_configs, st.sampled_from(["active", "passive"]), st.lists(acts, max_size=12))
 def test_two_ends_converge_when_the_wire_is_quiet(a: LagConfig, b: LagConfig, mode: Mode, what: list[Act]) -> None:
     """After the last disturbance: a period, the timeouts, and 3 s to join."""

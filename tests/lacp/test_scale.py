@@ -32,7 +32,7 @@ def test_1000_ports_keep_their_timers_at_constant_work() -> None:
             effects = ends[end].set_carrier(number, True, number / 1000)
             flying += [(1 - end, e) for e in effects if isinstance(e, Transmit)]
     now, received, measured, calls, start = 1.0, 0, 0, 0, (0, 0)
-    while now < 5.2:
+    while now < 4.7:
         arrived, flying = flying, []
         for end, sent in arrived:
             effects = ends[end].receive(sent.port, sent.pdu, now)
@@ -51,7 +51,7 @@ def test_1000_ports_keep_their_timers_at_constant_work() -> None:
             assert port.rx == "CURRENT"
             assert port.mux == "COLLECTING_DISTRIBUTING"
     lacpdus = received - start[0]
-    assert 1900 <= lacpdus <= 2100, "one from each port in the measured second"
+    assert 900 <= lacpdus <= 1100, "one from each port in a second, for half a second"
     # One LACPDU is one timer at the end that sends it and one receipt at the end that gets it.
     asked = ends[0].rule_evaluations + ends[1].rule_evaluations - start[1]
     assert asked / lacpdus <= 2 * GUARDS_PER_LACPDU

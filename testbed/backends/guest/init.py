@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -24,6 +25,16 @@ _PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 _POWER_OFF = 0x4321FEDC  # linux/reboot.h, LINUX_REBOOT_CMD_POWER_OFF
 
 _MNT_DETACH = 2  # sys/mount.h
+
+#: Modules that trials need, with parameters.
+_MODULES = (
+    ("overlay",),
+    ("bonding", "max_bonds=0"),
+    ("openvswitch",),
+    ("veth",),
+    ("sch_htb",),
+    ("sch_netem",),
+)
 
 _SCRATCH = Path("/dev/shm")
 
@@ -57,6 +68,28 @@ def make_root(writable: Path) -> Path:
     return root
 
 
+def load_modules() -> None:
+    """Load what trials need, where the kernel brings modules: Debian's package user-mode-linux does, ours does not."""
+    place = Path("/usr/lib/uml/modules") / os.uname().release
+    if not place.is_dir():
+        return
+    lines = (line.partition(":") for line in (place / "modules.dep").read_text().splitlines())
+    needs = {name: after.split() for name, _, after in lines}
+    loaded: set[str] = set()
+
+    def load(path: str, *parameters: str) -> None:
+        if path in loaded:
+            return
+        loaded.add(path)
+        for need in reversed(needs[path]):  # modules.dep lists what is needed first last
+            load(need)
+        subprocess.run(["/usr/sbin/insmod", str(place / path), *parameters], check=True)
+
+    by_name = {Path(path).stem: path for path in needs}
+    for name, *parameters in _MODULES:
+        load(by_name[name], *parameters)
+
+
 def enter(root: Path) -> None:
     """Make ``root`` the root of this mount namespace, so that it is that of every namespace made from it.
 
@@ -73,6 +106,7 @@ def main() -> None:
     """Prepare, run the command, reap orphans until it ends, power off."""
     writable, log, command = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    load_modules()
     root = make_root(writable)
     socket.sethostname("testbed")
     enter(root)
