@@ -26,6 +26,7 @@ from testbed.backends import machine
 from testbed.emulation.faults import FAULTS
 from testbed.errors import MachineError, SpecError, TestbedError, unknown
 from testbed.experiment import topology_defaults
+from testbed.runner import Backend
 from testbed.spec import MODES
 
 _out = Console(highlight=False)
@@ -170,7 +171,8 @@ def run(
     if dry_run:
         _show_plan(prepared)
         return
-    finished = _carry_out(prepared, place, resume=resume, jobs=jobs)
+    backend_ = runs.begin(prepared, place, resume=resume)
+    finished = _carry_out(prepared, backend_, place, jobs)
     loaded = result.load(place)
     _summarise(loaded, place)
     if not finished:
@@ -210,7 +212,7 @@ def _show_plan(prepared: runs.Prepared) -> None:
     _out.print(f"{len(prepared.trials)} trials of {prepared.experiment.name} on {prepared.trials[0].topology.name}")
 
 
-def _carry_out(prepared: runs.Prepared, place: Path, *, resume: bool, jobs: int | None) -> bool:
+def _carry_out(prepared: runs.Prepared, backend: Backend, place: Path, jobs: int | None) -> bool:
     """Run the trials with a progress bar; whether all ended."""
     with Progress(
         TextColumn("{task.description}"),
@@ -230,7 +232,7 @@ def _carry_out(prepared: runs.Prepared, place: Path, *, resume: bool, jobs: int 
                 case = " ".join(f"{name}={level}" for name, level in record.case.items())
                 bar.console.print(f"trial {record.number} ({case}) {record.status}: {record.reason}", style="yellow")
 
-        return runs.carry_out(prepared, place, resume=resume, jobs=jobs, done=done)
+        return runs.carry_out(prepared, backend, place, jobs=jobs, done=done)
 
 
 def _summarise(loaded: result.Run, place: Path) -> None:

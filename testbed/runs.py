@@ -98,28 +98,33 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
     return Prepared(experiment, trials, lambda: choose_backend(request.backend, request.clock), manifest)
 
 
-def carry_out(
-    prepared: Prepared,
-    place: Path,
-    *,
-    resume: bool,
-    jobs: int | None,
-    done: Callable[[result.Record | None], None],
-) -> bool:
-    """Run what is planned into ``place``; False if interrupted. ``done`` hears of each trial, None for an old one."""
+def begin(prepared: Prepared, place: Path, *, resume: bool) -> Backend:
+    """Choose the backend, and begin the run in ``place`` or go on with the one that is there."""
     backend = prepared.backend()
     manifest = prepared.manifest(backend)
     if resume:
         _check_same(place, manifest)
     else:
         result.create(place, manifest)
+    return backend
+
+
+def carry_out(
+    prepared: Prepared,
+    backend: Backend,
+    place: Path,
+    *,
+    jobs: int | None,
+    done: Callable[[result.Record | None], None],
+) -> bool:
+    """Run what is planned into ``place``; False if interrupted. ``done`` hears of each trial, None for an old one."""
     with result.locked(place):
         finished = {record.number for record in result.load(place).records}
         for _ in finished:
             done(None)
         waiting = [trial for trial in prepared.trials if trial.number not in finished]
         # Where time is real, trials side by side would disturb each other.
-        at_once = jobs or (len(os.sched_getaffinity(0)) if manifest["clock"] == "virtual" else 1)
+        at_once = jobs or (len(os.sched_getaffinity(0)) if prepared.trials[0].clock == "virtual" else 1)
         ended = execute(backend, prepared.experiment, waiting, place, jobs=at_once, done=done)
         result.finish(place)
     return ended

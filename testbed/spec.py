@@ -228,7 +228,8 @@ class Lag:
     """A link aggregation group on the switch side.
 
     ``ports`` are switch interfaces. With ``lacp`` of ``active`` or ``passive`` the group negotiates for ``system``;
-    with ``off`` it is static: every port with carrier carries traffic.
+    with ``off`` it is static: every port with carrier carries traffic. ``early_collecting`` takes frames in from a
+    port as soon as the partner was told that it is in sync (testbed.lacp.LagConfig).
     """
 
     name: str
@@ -238,6 +239,7 @@ class Lag:
     key: int = 1
     min_links: int = 1
     system: str = "core"
+    early_collecting: bool = True
 
     def __post_init__(self) -> None:
         _check_name("LAG", self.name)

@@ -364,7 +364,16 @@ def _systems(configuration: Configuration) -> dict[str, System]:
             continue
         mode: Mode = "passive" if lag.lacp == "passive" else "active"
         rate: Rate = "slow" if lag.rate == "slow" else "fast"
-        systems[lag.system].add_lag(LagConfig(lag.name, key=lag.key, mode=mode, rate=rate, min_links=lag.min_links))
+        systems[lag.system].add_lag(
+            LagConfig(
+                lag.name,
+                key=lag.key,
+                mode=mode,
+                rate=rate,
+                min_links=lag.min_links,
+                early_collecting=lag.early_collecting,
+            )
+        )
         for port in configuration.ports[lag.name]:
             numbers[lag.system] += 1
             config = PortConfig(port, lag=lag.name, number=numbers[lag.system])

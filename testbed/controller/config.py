@@ -62,6 +62,7 @@ def to_yaml(topology: Topology) -> str:
                 "key": lag.key,
                 "min_links": lag.min_links,
                 "system": lag.system,
+                "early_collecting": lag.early_collecting,
             }
             for lag in topology.lags
         },

@@ -48,6 +48,9 @@ class LagConfig:
     wait_to_restore_s   how long, in seconds, a partner is heard again before a port that was lost is selected
     control             whether collecting and distributing are switched together or one after the other
     aggregation         False says that our ports may not be aggregated: each is an individual link
+    early_collecting    accept frames from a port as soon as we have told the partner that it is in sync, not only
+                        when the partner has told us: a partner that is quicker sends already (Linux bonding does,
+                        about 100 ms before it tells), and would lose what it sends. The LACPDUs say nothing of it
     collector_max_delay announced to the partner, in tens of microseconds
     """
 
@@ -61,6 +64,7 @@ class LagConfig:
     wait_to_restore_s: float = 0.0
     control: Control = "coupled"
     aggregation: bool = True
+    early_collecting: bool = False
     collector_max_delay: int = 0
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from testbed.lacp.effects import Collect, Distribute, Effect, Event, Transmit
 from testbed.lacp.pdu import Lacpdu, Marker, PduError, check_mac, decode
 from testbed.lacp.port import Lag, Port
 from testbed.lacp.snapshot import snapshot
-from testbed.lacp.states import COLLECTING, DISTRIBUTING
+from testbed.lacp.states import COLLECTING, DISTRIBUTING, IN_SYNC
 
 MAX_ROUNDS = 32
 """Ports and their LAGs settle within this many rounds; more means that their rules chase each other."""
@@ -262,7 +262,8 @@ def _as_selection_sees(port: Port) -> object:
 def _forwarding(lag: Lag) -> list[Effect]:
     """What changed in collecting and distributing since last told, in an order that loses nothing."""
     name = lag.config.name
-    collecting = tuple(port.config.port for port in lag.ports if port.mux in COLLECTING)
+    accepting = IN_SYNC if lag.config.early_collecting else COLLECTING
+    collecting = tuple(port.config.port for port in lag.ports if port.mux in accepting)
     distributing = tuple(port.config.port for port in lag.ports if port.mux in DISTRIBUTING)
     kept = tuple(port for port in lag.distributing if port in distributing)
     effects: list[Effect] = []

@@ -9,7 +9,7 @@ import pytest
 
 import testbed.lacp
 from testbed.lacp import Collect, Distribute, Lacpdu, Marker, PortConfig, PortInfo, State, System, Transmit, decode
-from testbed.lacp.config import Control, Mode, Rate
+from testbed.lacp.config import Control, LagConfig, Mode, Rate
 from tests.lacp.wire import DELAY_S, MACS, Lab, config, distributes, pair
 
 CONVERGED = 0x3D  # active, aggregatable, in sync, collecting, distributing
@@ -301,3 +301,21 @@ def test_lacp_disabled() -> None:
     assert not lab.sent
     lab.carrier(lab.cables[1], False)
     assert distributes(lab, 1)
+
+
+def test_early_collecting_accepts_frames_from_a_port_once_it_is_in_sync() -> None:
+    """A port that has told SYNC may be sent to by its partner at once (6.4.15), before the partner's SYNC arrives."""
+    for early in (False, True):
+        ours = System("02:00:00:00:00:01")
+        ours.add_lag(LagConfig("lag1", key=1, early_collecting=early))
+        ours.add_port(PortConfig("p", lag="lag1", number=1), now=0.0)
+        ours.set_carrier("p", up=True, now=0.0)
+        mine = PortInfo(0x8000, "02:00:00:00:00:01", 1, 0x8000, 1, State.LACP_ACTIVITY | State.AGGREGATION)
+        theirs = PortInfo(0x8000, "02:00:00:00:00:02", 1, 0x8000, 1, State.LACP_ACTIVITY | State.AGGREGATION)
+        ours.receive("p", Lacpdu(actor=theirs, partner=mine), now=0.1)
+        effects = ours.handle_timer(now=2.2)  # Aggregate_Wait has passed: attached, and told so
+        told = [effect.pdu for effect in effects if isinstance(effect, Transmit)]
+        assert State.SYNCHRONIZATION in told[-1].actor.state
+        assert State.COLLECTING not in told[-1].actor.state
+        assert [effect.ports for effect in effects if isinstance(effect, Collect)] == ([("p",)] if early else [])
+        assert not [effect for effect in effects if isinstance(effect, Distribute)]
