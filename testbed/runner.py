@@ -26,7 +26,7 @@ from testbed.experiment import Experiment, Measured, Trial
 from testbed.result import Record, append_trial
 
 #: No trial needs this long: a guest that does is stuck, for instance in a loop that holds its clock still.
-WALL_LIMIT_S = 600.0
+WALL_LIMIT_S = 300.0
 
 
 class Backend(Protocol):

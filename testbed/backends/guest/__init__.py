@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shlex
 import shutil
 import signal
@@ -31,6 +32,7 @@ DIRECTORY = Path("/tmp/trial")
 #: The guest's clock starts here, so that no date of this machine enters a trial: 2024-01-01 00:00:00 UTC.
 EPOCH_NS = 1_704_067_200 * 10**9
 MEMORY = "1G"
+_OPEN_FILES = 16384
 
 _INIT = Path(__file__).resolve().parent / "init.py"
 _PROJECT = Path(testbed.__file__).resolve().parent.parent
@@ -87,6 +89,21 @@ def command_line(
     return [*sandbox, "--", *boot]
 
 
+def _allow_open_files() -> None:
+    """Let the guest keep as many files open as it needs: it holds one for each file of the machine that it has seen.
+
+    Errors: MachineError if this user may not open as many.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < _OPEN_FILES:
+        raise MachineError(
+            f"this user may open {hard} files; the guest needs {_OPEN_FILES}",
+            f"Raise the limit: ulimit -Hn {_OPEN_FILES} as root, or LimitNOFILE= of the service.",
+        )
+    if soft != resource.RLIM_INFINITY and soft < _OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, hard))
+
+
 @contextlib.contextmanager
 def started(
     kernel: Kernel, directory: Path, command: Sequence[str], *, seed: int, clock: str, cpu: int | None = None
@@ -106,6 +123,7 @@ def started(
             f"the kernel {kernel.path} has no virtual time",
             "Type: testbed kernel build, or use --clock real.",
         )
+    _allow_open_files()
     with _files(command, "trial.log") as files, (directory / "console.log").open("wb") as console:
         process = subprocess.Popen(
             pinned(cpu) + command_line(kernel, directory.resolve(), files, seed=seed, clock=clock),
@@ -135,6 +153,7 @@ def _files(command: Sequence[str], log: str) -> Iterator[Path]:
 
 def interactive(kernel: Kernel, directory: Path, command: Sequence[str]) -> int:
     """Run ``command`` in a guest with this terminal as its console, in real time; returns the guest's exit code."""
+    _allow_open_files()
     with _files(command, "-") as files:
         boot = command_line(kernel, directory.resolve(), files, seed=1, clock="real", console="fd:0,fd:1")
         return subprocess.run(boot, check=False).returncode
@@ -169,14 +188,14 @@ def pinned(cpu: int | None) -> list[str]:
 
 
 def stood(directory: Path) -> str:
-    """The last phase that the trial wrote, or what the console said last."""
-    for name in ("phase.log", "trial.log", "console.log"):
+    """The last phase that the trial wrote, and the last that it and the guest's console said."""
+    said = []
+    for name, words in (("phase.log", ""), ("trial.log", "it said: "), ("console.log", "its console said: ")):
         with contextlib.suppress(OSError):
             lines = (directory / name).read_text(errors="replace").split("\n")
-            last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-            if last:
-                return last
-    return "before its first output (the guest kernel did not start)"
+            if last := next((line.strip() for line in reversed(lines) if line.strip()), ""):
+                said.append(words + last)
+    return "; ".join(said) or "before its first output (the guest kernel did not start)"
 
 
 def verify(kernel: Kernel) -> None:
