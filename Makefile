@@ -2,19 +2,20 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := testbed topologies experiments
+SOURCES := testbed topologies experiments benchmarks
 # Made last, so that a set-up that was interrupted is taken up again.
 READY := .venv/ready
+RYU_READY := .venv-ryu/ready
 
 SHELL := /bin/sh
 .SHELLFLAGS := -euc
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help debian setup kernel run test check clean
+.PHONY: help debian setup setup-ryu kernel run test check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 # Administration programs are not in the path of every ordinary user. SYSTEMD_OFFLINE and RUNLEVEL (systemd and
 # sysvinit) keep the packages from starting their daemons, NEEDRESTART_SUSPEND keeps apt from restarting others.
@@ -66,6 +67,23 @@ $(READY): setup.py | debian
 
 setup: $(READY) ## install what is needed: Debian packages (as root), Python parts in .venv
 
+# Ryu's build breaks with a newer setuptools; older pips read the first variable for builds, newer ones the second.
+$(RYU_READY): setup.py | $(READY)
+	@if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then
+		echo "Ryu 4.34 builds with Python up to 3.11 only; .venv has $$($(BIN)/python --version)." >&2
+		echo "Type: make clean, then make setup-ryu PYTHON=python3.11 (if that is installed)" >&2
+		exit 3
+	fi
+	echo "Installing Ryu in .venv-ryu; this takes a minute"
+	$(BIN)/python -m venv --clear .venv-ryu
+	echo 'setuptools<58' > .venv-ryu/constraints.txt
+	$(BIN)/python -c 'import importlib.metadata as m; print(*(r.split(";")[0] for r in m.requires("testbed") if "ryu" in r.split(";")[-1]), sep="\n")' > .venv-ryu/requirements.txt
+	export PIP_CONSTRAINT="$$PWD/.venv-ryu/constraints.txt" PIP_BUILD_CONSTRAINT="$$PWD/.venv-ryu/constraints.txt"
+	.venv-ryu/bin/python -m pip install --quiet --requirement .venv-ryu/requirements.txt
+	touch $@
+
+setup-ryu: $(RYU_READY) ## install Ryu in .venv-ryu, for controller=ryu-example
+
 kernel: setup ## build the guest kernel, once (minutes)
 	@$(BIN)/testbed kernel build
 
@@ -79,9 +97,9 @@ check: setup ## style, types and the pure tests
 	$(BIN)/mypy --strict $(SOURCES)
 	$(BIN)/pytest --quiet --ignore=tests/emulation
 
-test: kernel check ## everything, with the tests that boot guests
+test: kernel check setup-ryu ## everything, with the tests that boot guests
 	$(BIN)/pytest tests/emulation
 
-clean: ## remove .venv and caches; results and the guest kernel stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+clean: ## remove .venv, .venv-ryu and caches; results and the guest kernel stay
+	rm -rf .venv .venv-ryu .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 	find $(SOURCES) tests -name __pycache__ -prune -exec rm -rf {} +

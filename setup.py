@@ -42,6 +42,9 @@ setup(
             "ruff>=0.17.6,<0.18",
             "types-PyYAML>=6.0.12",
         ],
+        # For the controllers on Ryu, in an environment of its own: `make setup-ryu`. It has what they need and no
+        # more. Ryu builds with setuptools before 58 only, which ends with Python 3.11.
+        "ryu": ["ryu==4.34", "pyyaml>=6.0.3"],
     },
     entry_points={"console_scripts": ["testbed = testbed.cli:main"]},
 )

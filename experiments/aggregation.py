@@ -1,10 +1,11 @@
 """Bandwidth aggregation: how much more do parallel TCP flows get through a bond as members are added?
 
 Question      What goodput do n greedy TCP flows reach over a bond of k members, and how near to k links is that?
-Factors       Mode, members, flows, placement, and anything that the topology lets vary.
+Factors       Mode, members, flows, placement, what steers the switches, and anything that the topology lets vary.
 Procedure     1. One iperf3 client a flow, all at once from h1 to h2; the first `omit_s` seconds do not count.
               2. placement=even: client and server ports are chosen so that every member carries the same number of
-                 flows, on h1 (by the driver's documented hash) and on the switch (by asking the switch);
+                 flows, on h1 (by the driver's documented hash) and on the switch (by asking the switch, where it
+                 can be asked: controller=testbed and static; by the hash of h1 alone elsewhere);
                  placement=random: ports drawn from the seed, so that the hash places them as it will.
               3. Octets per member of h1 are the kernel's counters over the whole transfer.
 Expectation   Modes that use all members: k links' worth when flows are placed evenly, and k(1-(1-1/k)^n) links when
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import theory
+from testbed.emulation import arms
 from testbed.experiment import Experiment, Factor, Measured, Trial
 from testbed.measure import iperf3
-from testbed.measure.raw import member_deltas, read_json
+from testbed.measure.raw import member_deltas, not_aggregated, read_json, read_timeline
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
@@ -68,7 +70,8 @@ def read(raw: Path, trial: Trial) -> Measured:
             if None in predicted
             else [predicted.count(member) for member in range(len(bond.members))],
             "retransmits": received.retransmits,
-        }
+        },
+        warnings=tuple(not_aggregated(read_timeline(raw / "timeline.jsonl"))),
     )
 
 
@@ -81,6 +84,7 @@ def aggregation() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("balance-rr", "active-backup", "balance-xor", "802.3ad"), "bonding mode of both hosts"),
+            arms.FACTOR,
             Factor("members", (1, 2, 4, 8), "member links of each host", least=1),
             Factor("placement", ("even", "random"), "how flows get their ports", ("even",), ("even", "random")),
             Factor("flows", (16,), "parallel TCP flows", least=1),

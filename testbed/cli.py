@@ -23,13 +23,15 @@ import testbed
 from testbed import catalogue, result, runs
 from testbed.backends import kernel as kernels
 from testbed.backends import machine
+from testbed.emulation.arms import CONTROLLERS
 from testbed.emulation.faults import FAULTS
 from testbed.errors import MachineError, SpecError, TestbedError, unknown
 from testbed.experiment import topology_defaults
 from testbed.runner import Backend
 from testbed.spec import MODES
 
-_out = Console(highlight=False)
+# Where output goes to a file there is no width to keep to: tables get what they need.
+_out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 _err = Console(stderr=True, highlight=False)
 
 
@@ -82,7 +84,7 @@ def _shelf(name: str) -> dict[str, str]:
     if name == "faults":
         return {entry: (fault.__doc__ or "").splitlines()[0] for entry, fault in FAULTS.items()}
     if name == "controllers":
-        return {"testbed": "Ours: LACP for the switches' LAGs, select groups, learning (a Ryu application)."}
+        return {entry: arm.summary for entry, arm in CONTROLLERS.items()}
     return {mode: f"mode {number} of the Linux bonding driver" for number, mode in enumerate(MODES)}
 
 
@@ -166,7 +168,7 @@ def run(
     if resume and out is None:
         raise SpecError("--resume needs --out: which run to go on with", "For example: --resume --out results/...")
     now = datetime.datetime.now(datetime.UTC)
-    place = out or Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ")
+    place = out or _new_place(Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ"))
     prepared = runs.prepare(wanted, argv=_argv())
     if dry_run:
         _show_plan(prepared)
@@ -176,9 +178,20 @@ def run(
     loaded = result.load(place)
     _summarise(loaded, place)
     if not finished:
-        _err.print(f"interrupted; the finished trials are kept. To go on, type: {_again(place)}", style="yellow")
+        _err.print(
+            f"interrupted; the finished trials are kept. To go on, type: {_again(place)}",
+            style="yellow",
+            soft_wrap=True,
+            markup=False,
+        )
         sys.exit(130)
     sys.exit(1 if runs.missed(loaded) else 0)
+
+
+def _new_place(wanted: Path) -> Path:
+    """``wanted``, or that with a number behind it if a run that began in the same second has it."""
+    names = (wanted, *(wanted.with_name(f"{wanted.name}-{number}") for number in range(2, 100)))
+    return next(place for place in names if not place.exists())
 
 
 def _settings(words: tuple[str, ...]) -> dict[str, str]:
@@ -195,7 +208,7 @@ def _settings(words: tuple[str, ...]) -> dict[str, str]:
 
 def _argv() -> list[str]:
     """The command as it was typed, but for where the result goes."""
-    words = iter(sys.argv[1:])
+    words = iter(word for word in sys.argv[1:] if not word.startswith("--out="))
     return ["testbed", *(word for word in words if not (word == "--out" and next(words, "") is not None))]
 
 
@@ -230,7 +243,9 @@ def _carry_out(prepared: runs.Prepared, backend: Backend, place: Path, jobs: int
             bar.advance(task)
             if record is not None and record.status != "ok":
                 case = " ".join(f"{name}={level}" for name, level in record.case.items())
-                bar.console.print(f"trial {record.number} ({case}) {record.status}: {record.reason}", style="yellow")
+                bar.console.print(
+                    f"trial {record.number} ({case}) {record.status}: {record.reason}", style="yellow", markup=False
+                )
 
         return runs.carry_out(prepared, backend, place, jobs=jobs, done=done)
 

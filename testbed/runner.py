@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,6 +56,7 @@ class GuestBackend:
             clock=trial.clock,
             watchdog=watchdog,
             cpu=cpu,
+            needed=[Path(trial.experiment).parent] if trial.experiment.endswith(".py") else (),
         )
 
 
@@ -155,16 +156,18 @@ def _reserved_cpu(slot: int) -> Iterator[int]:
     """A processor for one guest: one that no other run of ours uses now, if there is one."""
     cpus = sorted(os.sched_getaffinity(0))
     locks = kernel.cache_root() / "cpus"
-    locks.mkdir(parents=True, exist_ok=True)
-    for cpu in cpus[slot % len(cpus) :] + cpus[: slot % len(cpus)]:
-        with (locks / str(cpu)).open("w") as lock:
+    with ExitStack() as stack:
+        for cpu in cpus[slot % len(cpus) :] + cpus[: slot % len(cpus)]:
             try:
+                locks.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context((locks / str(cpu)).open("w"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            except OSError:  # in use, or a cache that only others may write: then any will do
                 continue
-            yield cpu
-            return
-    yield cpus[slot % len(cpus)]
+            break
+        else:
+            cpu = cpus[slot % len(cpus)]
+        yield cpu
 
 
 def execute(

@@ -14,7 +14,8 @@ from typing import Any
 
 import testbed
 from testbed import catalogue, result
-from testbed.backends import guest, kernel, machine, native
+from testbed.backends import guest, kernel, machine, native, scratch
+from testbed.emulation import arms
 from testbed.errors import SpecError
 from testbed.experiment import (
     Experiment,
@@ -73,6 +74,8 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         clock=request.clock,
         source=str(Path(request.experiment).resolve()) if request.experiment.endswith(".py") else request.experiment,
     )
+    for trial in trials:
+        arms.chosen(trial.case).check(trial.topology)
 
     def manifest(backend: Backend) -> dict[str, Any]:
         guest_kernel = backend.kernel.as_json() if isinstance(backend, GuestBackend) else None
@@ -150,7 +153,8 @@ def _commit() -> str | None:
     def ask(*words: str) -> str:
         return subprocess.run([git, "-C", str(_PROJECT), *words], capture_output=True, text=True).stdout.strip()
 
-    return ask("rev-parse", "HEAD") + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "")
+    commit = ask("rev-parse", "HEAD")
+    return commit + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "") if commit else None
 
 
 def missed(loaded: result.Run) -> bool:
@@ -169,8 +173,7 @@ def one_topology(function: TopologyFunction, defaults: Mapping[str, Level], sett
 def shell(network: Topology) -> None:
     """The network, live, with Mininet's prompt on this terminal. Errors: MachineError if no guest can run."""
     backend = choose_backend("auto", "real")
-    with tempfile.TemporaryDirectory(prefix="testbed-") as name:
-        directory = Path(name)
+    with scratch.directory() as directory:
         (directory / "trial.json").write_text(Trial(1, "", {}, 0, 1, network, "real").to_json())
         if isinstance(backend, GuestBackend):
             inside = [sys.executable, "-m", "testbed.emulation.shell", str(guest.DIRECTORY)]
@@ -181,9 +184,10 @@ def shell(network: Topology) -> None:
 
 def leftovers() -> list[Path]:
     """What interrupted work may have left: unfinished kernel builds and directories of trials, of this user."""
-    builds = (kernel.cache_root() / "kernel").glob("build-*")
-    scratch = Path(tempfile.gettempdir()).glob("testbed-*")
-    return sorted(path for path in (*builds, *scratch) if path.is_dir() and path.stat().st_uid == os.geteuid())
+    cache = kernel.cache_root() / "kernel"
+    builds = list(cache.glob("build-*")) if scratch.abandoned(cache / "lock") else []
+    trials = [path for path in Path(tempfile.gettempdir()).glob(f"{scratch.PREFIX}*") if scratch.abandoned(path)]
+    return sorted(path for path in (*builds, *trials) if path.is_dir() and path.stat().st_uid == os.geteuid())
 
 
 def remove(path: Path) -> None:

@@ -154,10 +154,15 @@ class Host:
 
 @dataclass(frozen=True)
 class Switch:
-    """An Open vSwitch bridge with the kernel datapath, steered over OpenFlow."""
+    """An Open vSwitch bridge with the kernel datapath, steered over OpenFlow.
+
+    ``isolate``: where links between switches have failed so that the network fell apart, the switch keeps its ports
+    of a LAG that is on several switches out of it, if the LAG has ports in a better part of the network.
+    """
 
     name: str
     dpid: int
+    isolate: bool = True
 
     def __post_init__(self) -> None:
         _check_name("switch", self.name)

@@ -201,26 +201,29 @@ def arp_bound(arp_interval_ms: int, arp_missed_max: int = 2) -> OutageBound:
     return OutageBound(arp_missed_max * interval_s, (arp_missed_max + 1) * interval_s, label, uniform=True)
 
 
-def failover_bound(bond: Bond, fault: str, side: Literal["host", "switch", "both"] = "both") -> OutageBound | None:
+def failover_bound(
+    bond: Bond, fault: str, side: Literal["host", "switch", "both"] = "both", *, lacp: bool = True
+) -> OutageBound | None:
     """The outage to expect when a member of ``bond`` suffers ``fault``; None: it cannot recover by itself.
 
     ``side`` is who must notice: the bonded ``host`` for what it sends, the ``switch`` for what it sends to
-    that host; ``both`` is the longer of the two.
+    that host; ``both`` is the longer of the two. ``lacp`` is whether anybody answers the bond's LACP.
 
     - ``carrier_loss``, host: the MII monitor is the bound. Modes of ``AT_ONCE_MODES`` may beat it; a
       broadcast bond still sends every packet on the other members.
     - ``carrier_loss``, switch: a LAG leaves a port that is down at once. Without a LAG the switch learns
       where the host is from the host's own frames, so the host's bound holds.
-    - ``silent_loss`` (frames vanish, carrier stays): LACP's timeout notices, the MII monitor never does.
+    - ``silent_loss`` (frames vanish, carrier stays): LACP's timeout notices, the MII monitor never does. A
+      broadcast bond need not notice, but a switch sends each frame by one member only.
     """
     if fault not in FAULTS:
         raise unknown("fault", fault, FAULTS)
     if fault == "none":
         return OutageBound(0.0, 0.0, "no fault", tolerance_s=0.0)
-    if bond.mode == "broadcast":
+    if bond.mode == "broadcast" and (fault == "carrier_loss" or side == "host"):
         return OutageBound(0.0, 0.0, "every member sends all")
     if fault == "silent_loss":
-        return lacp_bound(bond.lacp_rate) if bond.mode == "802.3ad" else None
+        return lacp_bound(bond.lacp_rate) if bond.mode == "802.3ad" and lacp else None
     if side == "switch" and bond.mode in LAG_MODES:
         return OutageBound(0.0, 0.0, "port down")
     return mii_bound(bond.miimon_ms, bond.downdelay_ms, at_once=bond.mode in AT_ONCE_MODES)

@@ -43,7 +43,7 @@ def run(directory: Path) -> None:
     try:
         phases.enter("loading the experiment")
         experiment = catalogue.experiment(trial.experiment)
-        with tempfile.TemporaryDirectory(prefix="testbed-trial-") as scratch, contextlib.ExitStack() as stack:
+        with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
             try:
                 phases.enter("building the network")
                 bench = stack.enter_context(lab.opened(trial, directory, Path(scratch)))

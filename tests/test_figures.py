@@ -95,6 +95,23 @@ def test_outages_far_apart_get_a_logarithmic_axis(tmp_path: Path) -> None:
     assert "90 s" in [text.get_text() for text in drawing.figure.axes[0].texts]
 
 
+def test_cases_of_several_factors_find_room(tmp_path: Path) -> None:
+    controllers, faults = ["testbed", "ryu-example"], ["carrier_loss", "silent_loss"]
+    factors = {"controller": controllers, "fault": faults, "miimon_ms": [50]}
+    levels = [(c, f) for c in controllers for f in faults]
+    records = [
+        synthetic.record(n, "failover", {"controller": c, "fault": f, "miimon_ms": 50}, {"outage_s": 0.02})
+        for n, (c, f) in enumerate(levels, 1)
+    ]
+    run = synthetic.write(tmp_path / "run", synthetic.manifest("failover", factors, ["outage"]), records)
+    figure = figures.drawings(run)["outage"].figure
+    ticks = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert ticks == [f"{controller}\n{fault}\nn = 1" for controller, fault in levels]
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= 0 and legend.x1 <= figure.bbox.x1
+
+
 def test_the_table_of_the_aggregate_figure(aggregation: Run, tmp_path: Path) -> None:
     figures.draw(aggregation, tmp_path)
     rows = {(row["series"], row["members"]): row for row in table(tmp_path / "aggregate.csv")}

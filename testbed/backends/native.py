@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from testbed.backends import scratch
 from testbed.backends.watchdog import Watchdog
 from testbed.errors import TrialError
 
@@ -47,8 +48,9 @@ def _has_openvswitch() -> bool:
 
 def run(directory: Path, command: Sequence[str], *, watchdog: Watchdog) -> None:
     """Run ``command`` to its end. Errors: TrialError if it had to be ended or failed, saying where it stood."""
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "TZ": "UTC"}
-    with (directory / "trial.log").open("wb") as log:
+    with scratch.directory() as files, (directory / "trial.log").open("wb") as log:
+        # What the trial keeps for itself goes where it is found again, should it be ended before it can remove it.
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "TZ": "UTC", "TMPDIR": str(files)}
         process = subprocess.Popen(
             [*_UNSHARE, *command],
             stdin=subprocess.DEVNULL,

@@ -1,25 +1,24 @@
-"""Start the controller: python -m testbed.controller CONFIGURATION PORT"""
+"""Start the controller: python -m testbed.controller CONFIGURATION PORT [APPLICATION]
+
+It runs on os-ken, or on Ryu where that is installed and os-ken is not. APPLICATION is a module of this package:
+app (ours) unless told otherwise.
+"""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 
-from os_ken import cfg
-from os_ken.base.app_manager import AppManager
-
+from testbed.controller import framework
 from testbed.errors import TestbedError
 
 
 def main() -> None:
     """Listen on the loopback address until terminated."""
-    logging.basicConfig(level=logging.WARNING)
-    configuration, port = sys.argv[1], int(sys.argv[2])
+    configuration, port, *application = sys.argv[1:]
     os.environ["TESTBED_CONTROLLER"] = configuration
-    cfg.CONF(args=["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(port)], project="os_ken")
     try:
-        AppManager.run_apps(["testbed.controller.app", "os_ken.controller.ofp_handler"])
+        framework.run(f"testbed.controller.{(application or ['app'])[0]}", int(port))
     except TestbedError as error:
         sys.exit(str(error))
 

@@ -1,39 +1,51 @@
-"""What the controller is told: switches, LACP systems and LAGs, in a small YAML file that is checked when read.
+"""What the controller is told: switches, LACP systems, LAGs and the links between switches.
+
+A small YAML file, checked when it is read:
 
     systems:
       core: {system: "02:00:00:00:ff:01", priority: 32768}
     switches:
-      s1: {dpid: 1}
+      s1: {dpid: 1, isolate: true}
+      s2: {dpid: 2}
     lags:
-      lag-h1: {ports: [s1:1, s1:2], lacp: active, rate: fast, key: 1, min_links: 1, system: core}
+      lag-h1: {ports: [s1:1, s2:1], lacp: active, rate: fast, key: 1, min_links: 1, system: core}
+    links:
+      - {a: s1:2, b: s2:2}
 
-A port is a switch and an OpenFlow port number. ``lacp: off`` makes a static LAG.
+A port is a switch and an OpenFlow port number. ``lacp: off`` makes a static LAG. Links whose ports are in LAGs at both
+ends make one link of the LAGs' width. ``isolate`` is told of in :class:`testbed.spec.Switch`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from testbed.errors import SpecError, unknown
 from testbed.spec import LacpSystem, Lag, Switch, Topology
 
+_T = TypeVar("_T")
+
 #: A switch port: datapath id and OpenFlow port number.
 PortId = tuple[int, int]
+#: Where hosts are: at a port by itself, or at the LAG of that name.
+Edge = PortId | str
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A checked configuration. ``ports`` gives the ports of each LAG in order."""
+    """A checked configuration. ``ports`` gives the ports of each LAG in order, ``links`` the ends of each cable."""
 
     switches: tuple[Switch, ...]
     systems: tuple[LacpSystem, ...]
     lags: tuple[Lag, ...]
     ports: Mapping[str, tuple[PortId, ...]]
+    links: tuple[tuple[PortId, PortId], ...] = ()
 
     def lags_of(self, dpid: int) -> list[Lag]:
         """The LAGs that have a port on this switch."""
@@ -43,17 +55,33 @@ class Configuration:
         """The OpenFlow ports of a LAG on this switch."""
         return tuple(number for owner, number in self.ports[lag] if owner == dpid)
 
+    @cached_property
+    def edge_of(self) -> dict[PortId, Edge]:
+        """The LAG of every port that is in one."""
+        return {port: name for name, ports in self.ports.items() for port in ports}
+
+    @cached_property
+    def trunks(self) -> tuple[tuple[Edge, Edge], ...]:
+        """The links between switches, each once, those of a LAG together."""
+        return tuple({(self.edge_of.get(a, a), self.edge_of.get(b, b)): None for a, b in self.links})
+
+    @cached_property
+    def link_edges(self) -> frozenset[Edge]:
+        """The ports and LAGs that lead to another switch."""
+        return frozenset(end for trunk in self.trunks for end in trunk)
+
 
 def to_yaml(topology: Topology) -> str:
     """The configuration that a topology needs."""
+    switches = {switch.name for switch in topology.switches}
     names = {
-        interface: f"{topology.owner(interface)}:{topology.port_no(interface)}"
-        for lag in topology.lags
-        for interface in lag.ports
+        interface: f"{name}:{topology.port_no(interface)}"
+        for name in sorted(switches)
+        for interface in topology.interfaces(name)
     }
     value = {
         "systems": {s.name: {"system": s.system, "priority": s.priority} for s in topology.systems},
-        "switches": {s.name: {"dpid": s.dpid} for s in topology.switches},
+        "switches": {s.name: {"dpid": s.dpid, "isolate": s.isolate} for s in topology.switches},
         "lags": {
             lag.name: {
                 "ports": [names[interface] for interface in lag.ports],
@@ -66,6 +94,11 @@ def to_yaml(topology: Topology) -> str:
             }
             for lag in topology.lags
         },
+        "links": [
+            {"a": names[link.a_interface], "b": names[link.b_interface]}
+            for link in topology.links
+            if {link.a, link.b} <= switches
+        ],
     }
     return str(yaml.safe_dump(value, sort_keys=False))
 
@@ -84,12 +117,14 @@ def load(path: Path) -> Configuration:
 def parse(value: Any, where: str) -> Configuration:
     """A configuration from the parsed file; ``where`` names it in errors."""
     top = _mapping(value, where)
-    _only(top, ("systems", "switches", "lags"), where)
+    _only(top, ("systems", "switches", "lags", "links"), where)
     switches = tuple(
-        Switch(name, _number(item, "dpid", f"{where}: switches.{name}"))
-        for name, item in _entries(top, "switches", ("dpid",), where)
+        Switch(name, _number(item, "dpid", place := f"{where}: switches.{name}"), _choice(item, "isolate", place))
+        for name, item in _entries(top, "switches", ("dpid", "isolate"), where)
     )
+    _unique((switch.dpid for switch in switches), lambda dpid: f"{where}: datapath id {dpid} is that of two switches")
     systems = tuple(LacpSystem(name, **item) for name, item in _entries(top, "systems", _names(LacpSystem), where))
+    _unique((item.system for item in systems), lambda system: f"{where}: system id {system} is that of two systems")
     by_name = {switch.name: switch.dpid for switch in switches}
     lags, ports = [], {}
     for name, item in _entries(top, "lags", _names(Lag), where):
@@ -107,8 +142,63 @@ def parse(value: Any, where: str) -> Configuration:
             raise unknown(f"LACP system in {place}:", lag.system, [system.name for system in systems])
         lags.append(lag)
         ports[name] = tuple(_port(text, by_name, place) for text in listed)
-    _unique((port for each in ports.values() for port in each), where)
-    return Configuration(switches, systems, tuple(lags), ports)
+    shown = {switch.dpid: switch.name for switch in switches}
+    _unique(
+        (port for each in ports.values() for port in each),
+        lambda port: f"{where}: port {shown[port[0]]}:{port[1]} is in two LAGs, or twice in one",
+    )
+    _unique(
+        ((lag.system, lag.key) for lag in lags if lag.lacp != "off"),
+        lambda taken: f"{where}: key {taken[1]} is that of two LAGs of LACP system {taken[0]!r}",
+    )
+    configuration = Configuration(switches, systems, tuple(lags), ports, _links(top, by_name, where))
+    _check_links(configuration, where)
+    return configuration
+
+
+def _links(top: Mapping[str, Any], by_name: Mapping[str, int], where: str) -> tuple[tuple[PortId, PortId], ...]:
+    listed = top.get("links") or []
+    if not isinstance(listed, list):
+        raise SpecError(f"{where}: links holds {type(listed).__name__}; wanted a list such as [{{a: s1:3, b: s2:3}}]")
+    found = []
+    for index, item in enumerate(listed):
+        place = f"{where}: links[{index}]"
+        _only(_mapping(item, place), ("a", "b"), place)
+        ends = [item.get(end) for end in ("a", "b")]
+        if not all(isinstance(end, str) for end in ends):
+            raise SpecError(f"{place} is {item!r}; wanted two ports such as {{a: s1:3, b: s2:3}}")
+        a, b = (_port(end, by_name, place) for end in ends)
+        if a[0] == b[0]:
+            raise SpecError(f"{place} joins {ends[0]} and {ends[1]}; wanted ports of two switches")
+        found.append((a, b))
+    return tuple(found)
+
+
+def _check_links(configuration: Configuration, where: str) -> None:
+    """One cable per port; a LAG leads to hosts only, or to one other LAG only, over all of its ports."""
+    names = {switch.dpid: switch.name for switch in configuration.switches}
+    far: dict[PortId, PortId] = {}
+    for ends in configuration.links:
+        for port, other in (ends, ends[::-1]):
+            if port in far:
+                raise SpecError(f"{where}: port {names[port[0]]}:{port[1]} is an end of two links")
+            far[port] = other
+    for here, there in ((here, there) for trunk in configuration.trunks for here, there in (trunk, trunk[::-1])):
+        if not isinstance(here, str):
+            continue
+        if not isinstance(there, str):
+            raise SpecError(
+                f"{where}: a link joins LAG {here!r} to port {names[there[0]]}:{there[1]}, which is in no LAG",
+                "Put the ports at both ends into LAGs, or those of neither.",
+            )
+        ports = configuration.ports[here]
+        leading = {configuration.edge_of.get(far[port]) if port in far else None for port in ports}
+        if len(leading) > 1:
+            wanted = "wanted links from all of its ports to the ports of one LAG"
+            raise SpecError(f"{where}: LAG {here!r} leads to a switch and elsewhere as well; {wanted}")
+        if len(owners := {dpid for dpid, _ in ports}) > 1:
+            found = ", ".join(sorted(names[dpid] for dpid in owners))
+            raise SpecError(f"{where}: LAG {here!r} leads to a switch but is on {found}; wanted it on one switch")
 
 
 def _port(text: str, by_name: Mapping[str, int], place: str) -> PortId:
@@ -120,12 +210,12 @@ def _port(text: str, by_name: Mapping[str, int], place: str) -> PortId:
     return by_name[switch], int(number)
 
 
-def _unique(ports: Iterable[PortId], where: str) -> None:
-    seen: set[PortId] = set()
-    for port in ports:
-        if port in seen:
-            raise SpecError(f"{where}: port {port[1]} of switch {port[0]:#x} is in two LAGs, or twice in one")
-        seen.add(port)
+def _unique(values: Iterable[_T], told: Callable[[_T], str]) -> None:
+    seen: set[_T] = set()
+    for value in values:
+        if value in seen:
+            raise SpecError(told(value))
+        seen.add(value)
 
 
 def _names(kind: type) -> tuple[str, ...]:
@@ -158,4 +248,11 @@ def _number(item: Mapping[str, Any], key: str, place: str) -> int:
     value = item.get(key)
     if not isinstance(value, int) or isinstance(value, bool):
         raise SpecError(f"{place}.{key} is {value!r}; wanted a whole number")
+    return value
+
+
+def _choice(item: Mapping[str, Any], key: str, place: str) -> bool:
+    value = item.get(key, True)
+    if not isinstance(value, bool):
+        raise SpecError(f"{place}.{key} is {value!r}; wanted true or false")
     return value

@@ -1,140 +1,166 @@
 """What one switch has to do, as values: groups and flows. Pure: the application turns them into OpenFlow.
 
-    table 0  ADMIT    from which ports frames are taken in; each gets its logical port into the metadata
-    table 1  LEARN    is the source known on this logical port? if not, the controller is told; on it goes
-    table 2  FORWARD  destination known: to its logical port; not known, or a group address: to all others
+     from hosts                                   from another switch
+         |                                                |
+    0 ADMIT    which ports are taken in; the logical port goes into the metadata
+         |                                                |
+    1 LEARN    is the source known here?          2 ORIGIN   where is the source? unknown: drop
+         |     no: to the controller                      |
+         +-----------------------+------------------------+
+                            3 FORWARD  destination known: there; if not, or a group address:
+                            4 FLOOD    to all hosts but where it came from
+                            5 SPREAD   to all switches along the tree but where it came from
 
 A logical port is a port that is in no LAG, or a LAG. Towards a LAG everything leaves by one SELECT group, whose
-buckets watch their ports: the switch itself moves the traffic when a port dies. A frame for all goes to the
-ALL group of the logical port it came in by, which has one bucket for each other logical port: each LAG gets it
-once, and the LAG that it came from never gets it back.
+buckets watch their ports: the switch itself moves the traffic when a port dies.
+
+A frame of an unknown source goes to the controller only, who teaches every switch and hands the frame back: what
+crosses a link between switches has a source that every switch knows, so every switch knows which LAG it came from
+and never sends it back there. A switch without such links needs none of this and sends the frame on at once.
+
+The metadata hold the logical port by which the frame came into this switch (the low 32 bits) and, in the high 32,
+the logical port by which it came into the network, or 0 for a port of another switch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-ADMIT, LEARN, FORWARD = 0, 1, 2
-SELECT, ALL = "select", "all"
+from testbed.controller.tables import ALL, CONTROLLER, FAILOVER, SELECT, Bucket, Flow, Group, Masked, Part, Place
+
+ADMIT, LEARN, ORIGIN, FORWARD, FLOOD, SPREAD = range(6)
 SLOW_PROTOCOLS = 0x8809
-#: Actions that are no port and no group.
-CONTROLLER = ("controller", 0)
 
-_LAG_BASE = 0x1_0000
-_FLOOD_BASE = 0x10_0000
+#: Logical ports from here on are LAGs, each also the number of its SELECT group.
+LAG_BASE = 0x1_0000
+_HOSTS_BASE, _SWITCHES_BASE, _FAILOVER_BASE = 0x10_0000, 0x20_0000, 0x30_0000
 
-
-@dataclass(frozen=True)
-class Bucket:
-    """Where one bucket sends: a port that it watches, or a group."""
-
-    port: int | None = None
-    group: int | None = None
+_INGRESS = 0xFFFF_FFFF
+_ORIGIN_SHIFT = 32
+_ORIGIN = _INGRESS << _ORIGIN_SHIFT
+_FROM_SWITCH = 1 << 31
+_GROUP_ADDRESS = ("01:00:00:00:00:00", "01:00:00:00:00:00")
 
 
 @dataclass(frozen=True)
-class Group:
-    """An OpenFlow group (OpenFlow Switch Specification 1.3.5, 5.6)."""
+class Members:
+    """A LAG on this switch: its ports here that take frames in, and those that send."""
 
-    kind: str
-    buckets: tuple[Bucket, ...]
-
-
-@dataclass(frozen=True)
-class Flow:
-    """What a flow does: set the metadata, send to ports or groups, go on in a table."""
-
-    actions: tuple[tuple[str, int], ...] = ()
-    metadata: int | None = None
-    goto: int | None = None
-
-
-#: A flow's place: table, priority and match fields.
-Place = tuple[int, int, tuple[tuple[str, int | str], ...]]
-
-
-@dataclass
-class Lagged:
-    """A LAG on this switch: its ports here, and which of them collect and distribute."""
-
-    index: int
-    ports: tuple[int, ...]
     collecting: tuple[int, ...] = ()
     distributing: tuple[int, ...] = ()
 
 
-@dataclass
-class SwitchState:
-    """What is known of one switch."""
+@dataclass(frozen=True)
+class View:
+    """What a switch must know of itself and of its neighbours. Keys and members of sets are logical ports.
 
-    ports: dict[int, bool] = field(default_factory=dict)  # port number -> carrier
-    lags: dict[str, Lagged] = field(default_factory=dict)
-    macs: dict[str, int] = field(default_factory=dict)  # address -> logical port
+    hosts       ports in no LAG that lead to hosts
+    lags        the LAGs that have a port here
+    trunks      those of them that lead to a switch
+    links       the live links to other switches, with the ports that take frames in
+    tree        those of them that a frame for all may take
+    delivers    the LAGs to which this switch, and no other in reach, hands frames for all
+    linked      whether the switch has links to others at all, live or not
+    """
 
-    def logical(self, port: int) -> int:
-        """The logical port that a port belongs to."""
-        for lag in self.lags.values():
-            if port in lag.ports:
-                return _LAG_BASE + lag.index
-        return port
+    hosts: tuple[int, ...] = ()
+    lags: Mapping[int, Members] = field(default_factory=dict)
+    trunks: frozenset[int] = frozenset()
+    links: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    tree: frozenset[int] = frozenset()
+    delivers: frozenset[int] = frozenset()
+    linked: bool = False
 
-    def logical_ports(self) -> list[int]:
-        """All logical ports, LAGs last."""
-        in_lags = {port for lag in self.lags.values() for port in lag.ports}
-        return [
-            *sorted(port for port in self.ports if port not in in_lags),
-            *sorted(_LAG_BASE + lag.index for lag in self.lags.values()),
-        ]
+
+@dataclass(frozen=True)
+class Route:
+    """How a switch reaches a logical port.
+
+    logical  the logical port, if it is, or has members, on this switch; 0 if not
+    origin   what ORIGIN notes of frames that come from there: the LAG, or 0 for a port of another switch
+    here     whether the frame leaves to the host on this switch
+    link     the link that leads there; where the frame leaves here: to another switch that could do it instead
+    """
+
+    logical: int = 0
+    origin: int = 0
+    here: bool = False
+    link: int | None = None
+
+
+def base(view: View) -> Part:
+    """Everything that a switch needs but what addresses bring."""
+    host_lags = sorted(view.lags.keys() - view.trunks)
+    groups = {
+        logical: Group(SELECT, tuple(Bucket(port=port) for port in members.distributing))
+        for logical, members in view.lags.items()
+    }
+    delivered = (*view.hosts, *(logical for logical in host_lags if logical in view.delivers))
+    for origin in (0, *delivered):
+        groups[_HOSTS_BASE + origin] = _all(logical for logical in delivered if logical != origin)
+
+    taken_in = [(port, port) for port in view.hosts]
+    taken_in += [(port, logical) for logical in host_lags for port in view.lags[logical].collecting]
+    flows: dict[Place, Flow] = {
+        (ADMIT, 300, (("eth_type", SLOW_PROTOCOLS),)): Flow((CONTROLLER,)),
+        (LEARN, 300, (("eth_src", _GROUP_ADDRESS),)): Flow(),
+        (LEARN, 0, ()): Flow((CONTROLLER,), goto=None if view.linked else FORWARD),
+        (FORWARD, 0, ()): Flow(goto=FLOOD),
+        (FLOOD, 0, ()): _flood(_HOSTS_BASE, view.linked),
+    }
+    for port, logical in taken_in:
+        flows[ADMIT, 100, (("in_port", port),)] = Flow(metadata=_from_host(logical), goto=LEARN)
+    for origin in delivered:
+        flows[FLOOD, 100, (_origin(origin),)] = _flood(_HOSTS_BASE + origin, view.linked)
+    if view.linked:
+        groups |= {_SWITCHES_BASE + link: _all(view.tree - {link}) for link in (0, *sorted(view.tree))}
+        flows[SPREAD, 0, ()] = Flow((("group", _SWITCHES_BASE),))
+        for link, ports in view.links.items():
+            for port in ports:
+                flows[ADMIT, 100, (("in_port", port),)] = Flow(metadata=(_FROM_SWITCH | link, _INGRESS), goto=ORIGIN)
+            if link in view.tree:
+                flows[SPREAD, 100, (_ingress(_FROM_SWITCH | link),)] = Flow((("group", _SWITCHES_BASE + link),))
+            else:
+                flows[FORWARD, 10, (_ingress(_FROM_SWITCH | link),)] = Flow()
+    return Part(groups, flows)
+
+
+def at(route: Route, addresses: Iterable[str], linked: bool) -> Part:
+    """What the addresses behind one logical port bring to a switch, which drops what it cannot bring there.
+
+    Known as a source where they are, reached there, and never sent back where they are or where the way goes on.
+    What came from another switch leaves to the host here or not at all: two switches whose ports have died
+    would hand it to each other for ever.
+    """
+    groups: dict[int, Group] = {}
+    flows: dict[Place, Flow] = {}
+    out = target(route.logical) if route.here else None
+    if out is not None and route.link is not None:
+        out = ("group", _FAILOVER_BASE + route.logical)
+        groups[out[1]] = Group(FAILOVER, (_bucket(route.logical), _bucket(route.link)))
+    elif route.link is not None:
+        out = target(route.link)
+    for address in sorted(addresses):
+        to = ("eth_dst", address)
+        flows[FORWARD, 100, (to,)] = Flow((out,) if out else ())
+        if route.logical:
+            flows[LEARN, 100, (_ingress(route.logical), ("eth_src", address))] = Flow(goto=FORWARD)
+            flows[FORWARD, 200, (_ingress(route.logical), to)] = Flow()
+        if route.here and groups:
+            from_switch = ("metadata", (_FROM_SWITCH, _FROM_SWITCH))
+            flows[FORWARD, 150, (from_switch, to)] = Flow((target(route.logical),))
+        elif route.link is not None:
+            flows[FORWARD, 200, (_ingress(_FROM_SWITCH | route.link), to)] = Flow()
+        if linked:
+            metadata = (route.origin << _ORIGIN_SHIFT, _ORIGIN) if route.origin else None
+            flows[ORIGIN, 100, (("eth_src", address),)] = Flow(metadata=metadata, goto=FORWARD)
+    return Part(groups, flows)
 
 
 def target(logical: int) -> tuple[str, int]:
     """The action that sends out of a logical port."""
-    return ("group", logical) if logical >= _LAG_BASE else ("port", logical)
-
-
-def flood_group(logical: int) -> int:
-    """The group that sends to every logical port but this one."""
-    return _FLOOD_BASE + logical
-
-
-def groups(state: SwitchState) -> dict[int, Group]:
-    """Every group that the switch needs now; those that others refer to come first."""
-    wanted = {
-        _LAG_BASE + lag.index: Group(SELECT, tuple(Bucket(port=port) for port in lag.distributing))
-        for lag in state.lags.values()
-    }
-    logical_ports = state.logical_ports()
-    for source in logical_ports:
-        others = (logical for logical in logical_ports if logical != source)
-        wanted[flood_group(source)] = Group(
-            ALL, tuple(Bucket(group=lp) if lp >= _LAG_BASE else Bucket(port=lp) for lp in others)
-        )
-    return wanted
-
-
-def flows(state: SwitchState) -> dict[Place, Flow]:
-    """Every flow that the switch needs now, but for those of learned addresses."""
-    wanted: dict[Place, Flow] = {
-        (ADMIT, 300, (("eth_type", SLOW_PROTOCOLS),)): Flow((CONTROLLER,)),
-        (LEARN, 0, ()): Flow((CONTROLLER,), goto=FORWARD),
-    }
-    in_lags = {port: lag for lag in state.lags.values() for port in lag.ports}
-    for port in state.ports:
-        if port not in in_lags or port in in_lags[port].collecting:
-            wanted[ADMIT, 100, (("in_port", port),)] = Flow(metadata=state.logical(port), goto=LEARN)
-    for logical in state.logical_ports():
-        wanted[FORWARD, 0, (("metadata", logical),)] = Flow((("group", flood_group(logical)),))
-    return wanted
-
-
-def mac_flows(address: str, logical: int) -> dict[Place, Flow]:
-    """The flows of one learned address: known as a source there, reached there, never sent back there."""
-    return {
-        (LEARN, 100, (("metadata", logical), ("eth_src", address))): Flow(goto=FORWARD),
-        (FORWARD, 100, (("eth_dst", address),)): Flow((target(logical),)),
-        (FORWARD, 200, (("metadata", logical), ("eth_dst", address))): Flow(),
-    }
+    return ("group", logical) if logical >= LAG_BASE else ("port", logical)
 
 
 def is_group_address(address: str) -> bool:
@@ -142,6 +168,25 @@ def is_group_address(address: str) -> bool:
     return bool(int(address[:2], 16) & 1)
 
 
-def changes(old: Mapping[Place, Flow], new: Mapping[Place, Flow]) -> tuple[list[tuple[Place, Flow]], list[Place]]:
-    """What to add or replace, and what to delete, to get from ``old`` to ``new``."""
-    return [(place, flow) for place, flow in new.items() if old.get(place) != flow], [p for p in old if p not in new]
+def _bucket(logical: int) -> Bucket:
+    return Bucket(group=logical) if logical >= LAG_BASE else Bucket(port=logical)
+
+
+def _all(logical_ports: Iterable[int]) -> Group:
+    return Group(ALL, tuple(_bucket(logical) for logical in sorted(logical_ports)))
+
+
+def _flood(group: int, linked: bool) -> Flow:
+    return Flow((("group", group),), goto=SPREAD if linked else None)
+
+
+def _from_host(logical: int) -> Masked:
+    return logical << _ORIGIN_SHIFT | logical, _ORIGIN | _INGRESS
+
+
+def _ingress(value: int) -> tuple[str, Masked]:
+    return "metadata", (value, _INGRESS)
+
+
+def _origin(logical: int) -> tuple[str, Masked]:
+    return "metadata", (logical << _ORIGIN_SHIFT, _ORIGIN)

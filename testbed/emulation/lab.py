@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,8 +15,7 @@ from typing import Any
 
 from pyroute2 import IPRoute
 
-from testbed.controller.config import to_yaml
-from testbed.emulation import bonds, faults
+from testbed.emulation import arms, bonds, faults
 from testbed.emulation.network import CONTROLLER_PORT, Network, built
 from testbed.emulation.placement import Placement
 from testbed.emulation.waiting import wait_for
@@ -45,6 +44,11 @@ class Lab:
     def case(self) -> Mapping[str, Level]:
         """The factor levels of this trial."""
         return self.trial.case
+
+    @property
+    def arm(self) -> arms.Arm:
+        """What steers the switches."""
+        return self.network.arm
 
     @property
     def topology(self) -> Topology:
@@ -104,32 +108,45 @@ class Lab:
             if host.bond is not None
         ]
 
-    def not_carrying(self, host: str) -> list[str]:
-        """The members of a host's bond that do not carry traffic now, each with the reason."""
+    def answered(self, host: str) -> bool:
+        """Whether the host's bond can do what its mode asks for: without LACP's answer, 802.3ad cannot."""
+        bond = self.topology.host(host).bond
+        return bond is None or bond.mode != "802.3ad" or self.arm.answers(self.topology, bond)
+
+    def not_carrying(self, host: str, *, fully: bool = True) -> list[str]:
+        """The members of a host's bond that do not carry traffic now, each with the reason.
+
+        Unless ``fully``, a member with link by MII will do where nobody answers its LACP.
+        """
         bond = self.topology.host(host).bond
         if bond is None:
             return []
-        return bonds.parse(self.network.read(host, f"bonding/{bond.name}")).not_carrying(bond.mode)
+        mode = bond.mode if fully or self.answered(host) else ""  # no mode: by MII alone
+        return bonds.parse(self.network.read(host, f"bonding/{bond.name}")).not_carrying(mode)
 
     def wait_converged(self) -> None:
-        """Wait until every member carries traffic and every host reaches every other.
+        """Wait until every member carries traffic, as far as the switches let it, and all hosts reach each other.
 
-        Errors: TrialError past the deadline, naming what is missing.
+        Errors: TrialError past the deadline, naming what is missing. What the switches do not let aggregate is
+        noted, not an error: that is a result.
         """
         hosts = [host.name for host in self.topology.hosts]
         wait_for(
             "the bonds come up",
-            lambda: "; ".join(lack for host in hosts for lack in self.not_carrying(host)),
+            lambda: "; ".join(lack for host in hosts for lack in self.not_carrying(host, fully=False)),
             deadline_s=CONVERGENCE_DEADLINE_S,
         )
         self.note("network", "bonds_up")
+        alone = [host for host in hosts if not self.answered(host)]
+        for host in alone:
+            self.note("network", "not_aggregated", host=host, reason="; ".join(self.not_carrying(host)))
         with contextlib.ExitStack() as stack:
             sockets = {host: stack.enter_context(self.network.socket(host)) for host in hosts}
             for sock in sockets.values():
                 sock.bind(("", _PORT))
                 sock.setblocking(False)
             wait_for(
-                "the hosts reached each other",
+                "the hosts reached each other" + (f" ({', '.join(alone)} without LACP partner)" if alone else ""),
                 lambda: self._unreached(sockets),
                 deadline_s=CONVERGENCE_DEADLINE_S,
                 step_s=0.1,
@@ -149,8 +166,11 @@ class Lab:
         wait_for("the servers listened", missing, deadline_s=CONVERGENCE_DEADLINE_S)
 
     def place_flows(self, count: int, *, even: bool) -> list[dict[str, Any]]:
-        """Ports for ``count`` TCP flows from h1 to h2, with the member that each will be on at both ends."""
-        return Placement(self.network, "h1", "h2").choose(count, self.random, even=even)
+        """Ports for ``count`` TCP flows from h1 to h2, with the member that each will be on at both ends.
+
+        Not every switch can be asked for its member: then it is None, and only the host's counts.
+        """
+        return Placement(self.network, "h1", "h2", groups=self.arm.groups).choose(count, self.random, even=even)
 
     def wait_carrying(self, host: str, deadline_s: float) -> bool:
         """Wait until every member of the host's bond carries traffic again; the instant enters the timeline.
@@ -158,7 +178,11 @@ class Lab:
         A bond that does not get there within the deadline is noted as such, not an error: that is a result.
         """
         try:
-            wait_for("the members came back", lambda: "; ".join(self.not_carrying(host)), deadline_s=deadline_s)
+            wait_for(
+                "the members came back",
+                lambda: "; ".join(self.not_carrying(host, fully=False)),
+                deadline_s=deadline_s,
+            )
         except TrialError as error:
             self.note("network", "not_rejoined", host=host, reason=error.message)
             return False
@@ -180,25 +204,21 @@ class Lab:
         return ", ".join(f"{a} to {b}" for a, b in pairs if (a, b) not in arrived)
 
     def finish(self) -> None:
-        """Write the timeline: our own events and the kernel's, by time."""
+        """Write the timeline, our own events and the kernel's, by time; and what the switches show of themselves."""
         events = [*self._events, *self._watch.events(self.origin_s)]
         events.sort(key=lambda event: event["t_s"])
         text = "".join(json.dumps(event) + "\n" for event in events)
         (self.raw / "timeline.jsonl").write_text(text)
+        for command in self.arm.shown:
+            (self.raw / f"{command.replace('/', '_')}.txt").write_text(self.network.ovs.appctl(command))
 
 
 @contextlib.contextmanager
-def _controller(topology: Topology, raw: Path, scratch: Path) -> Iterator[None]:
-    """The controller as a process of its own, listening before the switches are started."""
-    configuration = scratch / "controller.yaml"
-    configuration.write_text(to_yaml(topology))
+def _controller(command: list[str], raw: Path) -> Iterator[None]:
+    """The switches' controller as a process of its own, listening before they are started."""
+    environment = {**os.environ, "PYTHONPATH": str(arms.PROJECT)}
     with (raw / "controller.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "testbed.controller", str(configuration), str(CONTROLLER_PORT)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         try:
             wait_for("the controller listened", lambda: _silent(process), deadline_s=60)
             yield
@@ -217,13 +237,19 @@ def _silent(process: subprocess.Popen[bytes]) -> str:
 
 @contextlib.contextmanager
 def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
-    """The trial's network, built, with its controller; the timeline is written when the block is left."""
+    """The trial's network, built, with its controller; the timeline is written when the block is left.
+
+    The case says what steers the switches (``controller``, testbed.emulation.arms), and what our own controller
+    runs on (``framework``: os-ken, or ryu).
+    """
     origin = time.time()
     with IPRoute() as netlink:
         netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
+    arm = arms.chosen(trial.case)
+    command = arm.command(trial.topology, scratch, CONTROLLER_PORT, str(trial.case.get("framework", "os-ken")))
     with (
-        _controller(trial.topology, raw, scratch),
-        built(trial.topology, scratch / "ovs") as network,
+        _controller(command, raw) if command else contextlib.nullcontext(),
+        built(trial.topology, scratch / "ovs", arm) as network,
         watching(network) as watch,
     ):
         lab = Lab(trial, raw, network, watch, origin)

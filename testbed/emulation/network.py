@@ -25,11 +25,13 @@ from mininet.node import Host, OVSSwitch, RemoteController
 from pyroute2 import IPRoute
 
 from testbed.emulation import bonds, ovs, shaping
+from testbed.emulation.arms import Arm
 from testbed.emulation.namespace import inside
 from testbed.errors import MachineError
 from testbed.spec import Topology
 
 CONTROLLER_PORT = 6653
+_CLSACT_EGRESS = 0xFFFF_FFF3  # linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
 
 
 class _Interface(Intf):  # type: ignore[misc]  # mininet has no types
@@ -77,8 +79,9 @@ class _Controller(RemoteController):  # type: ignore[misc]
 class Network:
     """The live network of a topology. Interfaces are known by their names, which are unique in it."""
 
-    def __init__(self, topology: Topology, mininet: Any, switches: ovs.OpenVSwitch) -> None:
+    def __init__(self, topology: Topology, mininet: Any, switches: ovs.OpenVSwitch, arm: Arm) -> None:
         self.topology = topology
+        self.arm = arm
         self.mininet = mininet
         self.ovs = switches
         self._netlink: dict[int, IPRoute] = {}
@@ -124,6 +127,22 @@ class Network:
         netlink = self.netlink(self.topology.owner(interface))
         netlink.link("set", index=self.index(interface), state="up" if up else "down")
 
+    @contextlib.contextmanager
+    def dropping(self, interface: str) -> Iterator[None]:
+        """Whatever the kernel would send out of the interface is dropped while the block runs.
+
+        The drop comes before the interface's queue: what waits there already still goes out. The queue and its
+        shaping are not touched (tc(8): clsact; tc-matchall(8)).
+        """
+        netlink, index = self.netlink(self.topology.owner(interface)), self.index(interface)
+        netlink.tc("add", "clsact", index)
+        try:
+            drop = {"kind": "gact", "action": "drop"}
+            netlink.tc("add-filter", "matchall", index, parent=_CLSACT_EGRESS, action=drop)
+            yield
+        finally:
+            netlink.tc("del", "clsact", index)
+
     def statistics(self, interface: str) -> dict[str, int]:
         """The kernel's counters of an interface (struct rtnl_link_stats64)."""
         counters = self.link(interface).get_attr("IFLA_STATS64")
@@ -134,9 +153,16 @@ class Network:
         for host in self.topology.hosts:
             self.mininet.addHost(host.name, cls=_BondedHost, ip=None)
         for switch in self.topology.switches:
-            dpid = f"{switch.dpid:016x}"
-            self.mininet.addSwitch(switch.name, cls=OVSSwitch, dpid=dpid, protocols="OpenFlow15", batch=True)
-        self.mininet.addController("c0", controller=_Controller, ip="127.0.0.1", port=CONTROLLER_PORT)
+            self.mininet.addSwitch(
+                switch.name,
+                cls=OVSSwitch,
+                dpid=f"{switch.dpid:016x}",
+                protocols=self.arm.openflow,
+                failMode="secure" if self.arm.openflow else "standalone",
+                batch=True,
+            )
+        if self.arm.openflow:
+            self.mininet.addController("c0", controller=_Controller, ip="127.0.0.1", port=CONTROLLER_PORT)
         for node in self.topology.nodes():
             _silence_ipv6(self.pid(node))
         for link in self.topology.links:
@@ -148,6 +174,8 @@ class Network:
                 self.set_link(interface, up=True)
         self.mininet.built = True
         self.mininet.start()
+        if commands := self.arm.join(self.topology):
+            self.ovs.vsctl(*commands)
         # Open vSwitch resets the queueing of a port that it takes in, so the links are shaped after that.
         for link in self.topology.links:
             for node, name in ((link.a, link.a_interface), (link.b, link.b_interface)):
@@ -219,13 +247,13 @@ def _silence_ipv6(pid: int) -> None:
 
 
 @contextlib.contextmanager
-def built(topology: Topology, directory: Path) -> Iterator[Network]:
+def built(topology: Topology, directory: Path, arm: Arm) -> Iterator[Network]:
     """The topology as a live network, for as long as the block; Open vSwitch's files are in ``directory``."""
     if not shutil.which("mnexec"):
         raise MachineError("mnexec is not installed", "Type: apt-get install mininet")
     with ovs.running(directory) as switches:
         os.environ.update(switches.environment())
-        network = Network(topology, Mininet(controller=None, build=False), switches)
+        network = Network(topology, Mininet(controller=None, build=False), switches, arm)
         try:
             network.build()
             yield network

@@ -60,6 +60,13 @@ class OpenVSwitch:
             raise TrialError(f"ovs-appctl {command}: {error or os.strerror(failure)}")
         return str(result)
 
+    def vsctl(self, *words: str) -> None:
+        """Carry out commands of ovs-vsctl(8) in one transaction. Errors: TrialError with what it said."""
+        command = ["ovs-vsctl", "--timeout=60", f"--db={self.database}", *words]
+        answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if answer.returncode:
+            raise TrialError(f"ovs-vsctl: {answer.stderr.strip()}")
+
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()

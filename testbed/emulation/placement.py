@@ -21,9 +21,12 @@ _TRIES = 20_000
 
 
 class Placement:
-    """Predicts the members of flows from host ``source`` to host ``target``."""
+    """Predicts the members of flows from host ``source`` to host ``target``.
 
-    def __init__(self, network: Network, source: str, target: str) -> None:
+    ``groups``: the switches send to LAGs by select groups, which can be asked.
+    """
+
+    def __init__(self, network: Network, source: str, target: str, *, groups: bool = True) -> None:
         self._network = network
         topology = network.topology
         self._source, self._target = topology.host(source), topology.host(target)
@@ -32,7 +35,7 @@ class Placement:
         self._entries = [topology.link_of(end).other(end) for end in ends]
         far = self._target.bond.members if self._target.bond else topology.interfaces(target)
         self._exits = {topology.link_of(end).other(end)[1] for end in far}
-        self._has_group = any(set(lag.ports) <= self._exits for lag in topology.lags)
+        self._has_group = groups and any(set(lag.ports) <= self._exits for lag in topology.lags)
 
     def members(self, client_port: int, server_port: int) -> tuple[int | None, int | None]:
         """The member of the source's bond, and the bucket of the switch's group towards the target.

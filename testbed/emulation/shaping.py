@@ -22,6 +22,7 @@ from testbed.spec import Link
 #: Octets that Ethernet puts on the wire around the 1514 that the kernel counts: preamble 8, FCS 4, gap 12.
 ETHERNET_OVERHEAD = 24
 _FRAME = 1538
+_BURST_US = 4
 _ROOT, _LEAF = 0x10000, 0x20000  # qdisc handles 1: and 2:
 
 _SIOCETHTOOL = 0x8946  # linux/sockios.h
@@ -54,7 +55,9 @@ def shape(netlink: IPRoute, index: int, link: Link) -> None:
     if link.rate_mbps is not None:
         rate = round(link.rate_mbps * 1e6 / 8)
         netlink.tc("add", "htb", index, _ROOT, default=1)
-        # One frame's worth of tokens: the link keeps its rate from the first packet on, with no burst above it.
+        # One frame's worth of tokens: the link keeps its rate from the first packet on, with no burst above it. The
+        # guest's timers are no finer than half a microsecond, so a faster link needs what it carries meanwhile.
+        burst = max(_FRAME, rate * _BURST_US // 10**6)
         netlink.tc(
             "add-class",
             "htb",
@@ -63,8 +66,8 @@ def shape(netlink: IPRoute, index: int, link: Link) -> None:
             parent=_ROOT,
             rate=rate,
             ceil=rate,
-            burst=_FRAME,
-            cburst=_FRAME,
+            burst=burst,
+            cburst=burst,
             quantum=_FRAME - ETHERNET_OVERHEAD,
             overhead=ETHERNET_OVERHEAD,
         )

@@ -16,9 +16,9 @@ def main(directory: Path) -> None:
     from mininet.cli import CLI  # after the network's module, which prepares Mininet's import
 
     trial = Trial.from_json((directory / "trial.json").read_text())
-    with tempfile.TemporaryDirectory(prefix="testbed-shell-") as scratch:
+    with tempfile.TemporaryDirectory() as files:
         print(f"building {trial.topology.name} ...", flush=True)
-        with lab.opened(trial, directory, Path(scratch)) as bench:
+        with lab.opened(trial, directory, Path(files)) as bench:
             bench.wait_converged()
             print("ready: type help, or for example: h1 ping -c 3 10.0.0.2; h1 cat /proc/net/bonding/bond0; exit")
             CLI(bench.network.mininet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -17,12 +18,21 @@ _BOUND: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 0.8}
 _MEAN: dict[str, Any] = {"color": THEORY, "linestyle": ":", "linewidth": 1.0}
 #: From this ratio of the largest to the smallest bound on, a linear axis would hide the small ones.
 _WIDE = 30.0
+#: In the legend, in inches: an entry without its text, and a letter of average width.
+_LEGEND_IN, _LETTER_IN = 0.45, 0.047
+#: Entries of the legend that are no series: median, bound, mean, and the two kinds of trials without outage.
+_OTHERS = 5
+#: From so many series on, their names stand upright below the axis.
+_CROWDED = 8
 
 
 def outage(run: Run) -> Drawing:
     """The outage of every trial with the bound of theory, and their distribution."""
-    groups = series(run)
-    figure = Figure(figsize=(PAGE_IN, 2.5), layout="constrained")
+    groups = _briefly(run, series(run))
+    columns = _columns(groups)
+    rows_of_legend = -(-(len(groups) + _OTHERS) // columns)
+    names_in = _LETTER_IN * max(len(group.name) for group in groups) if len(groups) >= _CROWDED else 0.0
+    figure = Figure(figsize=(PAGE_IN, 2.35 + 0.15 * rows_of_legend + names_in), layout="constrained")
     strip, steps = figure.subplots(1, 2, width_ratios=(max(len(groups), 2), 2.2))
     rows: list[tuple[Any, ...]] = []
     bounds = [value * 1e3 for value in quantities(run.records, "bound_s")]
@@ -41,13 +51,32 @@ def outage(run: Run) -> Drawing:
             rows.append((group.name, record.repetition, record.status, found[0] * 1e3 if found else None, bound, mean))
     wide = ceiling > _WIDE * min((value for value in bounds if value > 0), default=ceiling)
     _finish(strip, steps, groups, ceiling, wide=wide)
-    legend_above(figure, strip, steps, columns=7)
+    legend_above(figure, strip, steps, columns=columns)
     header = ("series", "repetition", "status", "outage_ms", "bound_ms", "expected_mean_ms")
     text = (
         "Outage of every trial (a) and the share of trials with at most that outage (b);"
         " thin lines in (b): the distribution that theory predicts."
     )
     return Drawing(figure, header, rows, caption(run, text))
+
+
+def _briefly(run: Run, groups: list[Series]) -> list[Series]:
+    """Where several factors vary, levels that are words stand without their factor's name, to find room."""
+    names = run.varied()
+    if len(names) < 2:
+        return groups
+    found = []
+    for group in groups:
+        levels = [(name, group.records[0].case.get(name)) for name in names]
+        words = [level if isinstance(level, str) else f"{name} {level}" for name, level in levels]
+        found.append(replace(group, name=", ".join(words)))
+    return found
+
+
+def _columns(groups: list[Series]) -> int:
+    """How many columns of the legend fit on a page."""
+    longest = max(len(text) for text in (*(group.name for group in groups), "bound of theory"))
+    return max(1, min(7, int(PAGE_IN / (_LEGEND_IN + _LETTER_IN * longest))))
 
 
 def _strip(axes: Axes, place: int, group: Series, values: list[float], bound: float | None, mean: float | None) -> None:
@@ -110,7 +139,11 @@ def _finish(strip: Axes, steps: Axes, groups: list[Series], ceiling: float, *, w
     steps.set_xlim(0, ceiling * (1.5 if wide else 1.1))
     strip.set_xlim(-0.6, len(groups) - 0.4)
     strip.xaxis.set_major_locator(FixedLocator(range(len(groups))))
-    strip.set_xticklabels([f"{wrapped(group.name)}\n{group.count()}" for group in groups])
+    if len(groups) < _CROWDED:
+        strip.set_xticklabels([f"{wrapped(group.name)}\n{group.count()}" for group in groups])
+    else:
+        names = [f"{group.name} ({group.count().replace(chr(10), ', ')})" for group in groups]
+        strip.set_xticklabels(names, rotation=90, fontsize=6)
     strip.tick_params(axis="x", length=0)
     strip.grid(axis="x", visible=False)
     strip.set_ylabel("outage (ms)")

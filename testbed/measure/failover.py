@@ -10,7 +10,7 @@ from testbed import theory
 from testbed.errors import TrialError
 from testbed.experiment import Measured, Trial
 from testbed.measure.outage import ProbeFlow, late_sends, load_probe, outage, reordered
-from testbed.measure.raw import read_timeline
+from testbed.measure.raw import not_aggregated, read_timeline
 
 
 def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
@@ -25,7 +25,8 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     worst = max(failures.values(), key=lambda found: found.outage_s)
     back = max(reversions.values(), key=lambda found: found.outage_s)
     bond = trial.topology.host("h1").bond
-    bound = theory.failover_bound(bond, str(trial.case["fault"])) if bond else None
+    answered = _find(timeline, "network", "not_aggregated") is None
+    bound = theory.failover_bound(bond, str(trial.case["fault"]), lacp=answered) if bond else None
     metrics: dict[str, Any] = {
         "outage_s": _rounded(worst.outage_s),
         "outage_loss_s": _rounded(worst.outage_loss_s),
@@ -55,7 +56,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
 
 
 def _warnings(flows: Sequence[ProbeFlow], interval_s: float, timeline: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    found = []
+    found = not_aggregated(timeline)
     for flow in flows:
         count, longest_s = late_sends(flow, interval_s)
         if count:
@@ -80,14 +81,14 @@ def _event(timeline: Sequence[dict[str, Any]], source: str, event: str) -> dict[
 
 
 def _first_role_change(timeline: Sequence[dict[str, Any]], begin_s: float, end_s: float) -> dict[str, Any] | None:
-    """The kernel's first word that the bond took a member out."""
+    """The kernel's first word that a bond took a member out: by its link's status, or by LACP."""
+    out = {"mii_status": ("down", "going_down"), "role": ("backup",)}
     return next(
         (
             line
             for line in timeline
             if line["source"] == "bond"
-            and line["event"] == "mii_status"
-            and line["new"] in ("down", "going_down")
+            and line["new"] in out.get(line["event"], ())
             and begin_s <= line["t_s"] <= end_s
         ),
         None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ def read_timeline(path: Path) -> list[dict[str, Any]]:
         except ValueError as error:
             raise TrialError(f"raw file {path.name} is damaged in line {number}: {error}") from error
     return events
+
+
+def not_aggregated(timeline: Sequence[dict[str, Any]]) -> list[str]:
+    """A warning for each host whose bond could not do what its mode asks for, because nobody answered its LACP."""
+    return [
+        f"the bond of {event['host']} has no LACP partner: {event['reason']}"
+        for event in timeline
+        if (event["source"], event["event"]) == ("network", "not_aggregated")
+    ]
 
 
 def member_deltas(counters: Any, name: str) -> dict[str, int]:

@@ -18,11 +18,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import testbed
+from testbed.backends import scratch
 from testbed.backends.kernel import Kernel
 from testbed.backends.watchdog import Watchdog
 from testbed.errors import MachineError, TrialError
@@ -60,19 +60,26 @@ def _launcher(command: Sequence[str], log: str) -> str:
     return f"#!/bin/sh\ncd /\nexec env -i {setting} {shlex.join(first)}\n"
 
 
-def _visible() -> list[Path]:
+def _visible(needed: Sequence[Path]) -> list[Path]:
     """Directories that must stay visible although the guest has its own /tmp."""
-    places = {_PROJECT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}
+    places = {_PROJECT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), *needed}
     return sorted(place for place in places if place.is_relative_to("/tmp") or place.is_relative_to("/dev/shm"))
 
 
 def command_line(
-    kernel: Kernel, directory: Path, files: Path, *, seed: int, clock: str, console: str = "null,fd:2"
+    kernel: Kernel,
+    directory: Path,
+    files: Path,
+    *,
+    seed: int,
+    clock: str,
+    console: str = "null,fd:2",
+    needed: Sequence[Path] = (),
 ) -> list[str]:
     """The whole command that boots a guest. ``files`` holds the launcher, as ``init``."""
     sandbox = ["bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
     sandbox += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm"]
-    for place in _visible():
+    for place in _visible(needed):
         sandbox += ["--ro-bind", str(place), str(place)]
     sandbox += ["--ro-bind", str(files), "/tmp/guest", "--bind", str(directory), str(DIRECTORY)]
     sandbox += ["--ro-bind", str(kernel.path), "/tmp/linux", "--clearenv", "--setenv", "TMPDIR", "/dev/shm"]
@@ -80,7 +87,8 @@ def command_line(
         sandbox += ["--ro-bind", str(kernel.preload), "/tmp/randomness.so"]
         sandbox += ["--setenv", "LD_PRELOAD", "/tmp/randomness.so", "--setenv", "TESTBED_SEED", str(seed)]
     boot = ["setarch", "-R", "/tmp/linux", f"mem={MEMORY}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/"]
-    boot += ["ro", "quiet", "panic=-1", "uml_dir=/dev/shm/", "bonding.max_bonds=0", "init=/tmp/guest/init"]
+    boot += ["ro", "quiet", "panic=-1", "uml_dir=/dev/shm/", "init=/tmp/guest/init"]
+    boot += ["bonding.max_bonds=0", "dummy.numdummies=0", "ifb.numifbs=0"]  # no interface but those that are made
     boot += ["con=null", f"con0={console}", "ssl=null"]
     if kernel.seccomp:
         boot += ["seccomp=auto"]
@@ -106,7 +114,14 @@ def _allow_open_files() -> None:
 
 @contextlib.contextmanager
 def started(
-    kernel: Kernel, directory: Path, command: Sequence[str], *, seed: int, clock: str, cpu: int | None = None
+    kernel: Kernel,
+    directory: Path,
+    command: Sequence[str],
+    *,
+    seed: int,
+    clock: str,
+    cpu: int | None = None,
+    needed: Sequence[Path] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A guest that runs ``command`` and powers off; ended, with all its processes, when the block is left.
 
@@ -126,7 +141,7 @@ def started(
     _allow_open_files()
     with _files(command, "trial.log") as files, (directory / "console.log").open("wb") as console:
         process = subprocess.Popen(
-            pinned(cpu) + command_line(kernel, directory.resolve(), files, seed=seed, clock=clock),
+            pinned(cpu) + command_line(kernel, directory.resolve(), files, seed=seed, clock=clock, needed=needed),
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
@@ -144,11 +159,11 @@ def started(
 @contextlib.contextmanager
 def _files(command: Sequence[str], log: str) -> Iterator[Path]:
     """A directory with the launcher, for the guest to see while the block runs."""
-    with tempfile.TemporaryDirectory(prefix="testbed-") as name:
-        launcher = Path(name) / "init"
+    with scratch.directory() as files:
+        launcher = files / "init"
         launcher.write_text(_launcher(command, log))
         launcher.chmod(0o755)
-        yield Path(name)
+        yield files
 
 
 def interactive(kernel: Kernel, directory: Path, command: Sequence[str]) -> int:
@@ -168,12 +183,13 @@ def run(
     clock: str,
     watchdog: Watchdog,
     cpu: int | None = None,
+    needed: Sequence[Path] = (),
 ) -> None:
-    """Run ``command`` in a guest to its end.
+    """Run ``command`` in a guest to its end; it sees the directories ``needed`` wherever they are.
 
     Errors: TrialError if the guest had to be ended or did not power off by itself, saying where it stood.
     """
-    with started(kernel, directory, command, seed=seed, clock=clock, cpu=cpu) as process:
+    with started(kernel, directory, command, seed=seed, clock=clock, cpu=cpu, needed=needed) as process:
         code = watchdog.wait(process, lambda: stood(directory))
     if code != 0:
         raise TrialError(
@@ -193,15 +209,16 @@ def stood(directory: Path) -> str:
     for name, words in (("phase.log", ""), ("trial.log", "it said: "), ("console.log", "its console said: ")):
         with contextlib.suppress(OSError):
             lines = (directory / name).read_text(errors="replace").split("\n")
-            if last := next((line.strip() for line in reversed(lines) if line.strip()), ""):
+            # A panicking kernel ends with a stack trace; what it is about stands before that.
+            panic = next((number for number, line in enumerate(lines) if line.startswith("Kernel panic")), len(lines))
+            if last := next((line.strip() for line in reversed(lines[:panic]) if line.strip()), ""):
                 said.append(words + last)
     return "; ".join(said) or "before its first output (the guest kernel did not start)"
 
 
 def verify(kernel: Kernel) -> None:
     """Boot the kernel and make a bond and an Open vSwitch bridge in it. Errors: TrialError saying what failed."""
-    with tempfile.TemporaryDirectory(prefix="testbed-verify-") as name:
-        directory = Path(name)
+    with scratch.directory() as directory:
         run(
             kernel,
             directory,

@@ -34,6 +34,9 @@ _MODULES = (
     ("veth",),
     ("sch_htb",),
     ("sch_netem",),
+    ("sch_ingress",),
+    ("cls_matchall",),
+    ("act_gact",),
 )
 
 _SCRATCH = Path("/dev/shm")

@@ -1,0 +1,42 @@
+"""The LACP systems that a configuration asks for."""
+
+from __future__ import annotations
+
+from testbed.controller.config import Configuration, PortId
+from testbed.lacp import LagConfig, PortConfig, System
+from testbed.lacp.config import Mode, Rate
+
+
+def systems(configuration: Configuration, now: float) -> dict[str, System]:
+    """The systems with their LAGs and ports; a port's number in its system is its place in the configuration."""
+    found = {item.name: System(item.system, item.priority) for item in configuration.systems}
+    numbers = dict.fromkeys(found, 0)
+    for lag in configuration.lags:
+        if lag.lacp == "off":
+            continue
+        mode: Mode = "passive" if lag.lacp == "passive" else "active"
+        rate: Rate = "slow" if lag.rate == "slow" else "fast"
+        found[lag.system].add_lag(
+            LagConfig(
+                lag.name,
+                key=lag.key,
+                mode=mode,
+                rate=rate,
+                min_links=lag.min_links,
+                early_collecting=lag.early_collecting,
+            )
+        )
+        for port in configuration.ports[lag.name]:
+            numbers[lag.system] += 1
+            found[lag.system].add_port(PortConfig(port, lag=lag.name, number=numbers[lag.system]), now)
+    return found
+
+
+def system_of(configuration: Configuration, found: dict[str, System]) -> dict[PortId, System]:
+    """The system that each port speaks for."""
+    return {
+        port: found[lag.system]
+        for lag in configuration.lags
+        if lag.lacp != "off"
+        for port in configuration.ports[lag.name]
+    }

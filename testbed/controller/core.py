@@ -1,0 +1,311 @@
+"""The controller without OpenFlow: what happens goes in with the time, what is to be done goes to the switches.
+
+Between the LACP systems, which know of ports, and the fabric, which knows of the network, it keeps the order of things:
+effects of LACP are carried out one after the other; what is new follows once the switches have confirmed that what is
+old is gone; a frame goes on once every switch knows its source.
+
+A switch that connects holds the LAG members out that carry no traffic yet, until it has confirmed its groups and
+flows. One that is gone is left alone: its flows stay in it, and LACP gives its members up in its own time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Protocol
+
+from testbed.controller import actors, forwarding
+from testbed.controller.config import Configuration, PortId
+from testbed.controller.confirm import Confirmations
+from testbed.controller.fabric import Fabric
+from testbed.controller.state import fabric_state, group_state, name
+from testbed.controller.tables import Group, Part
+from testbed.lacp import Collect, Distribute, Effect, PduError, Transmit, unwrap
+from testbed.lacp import Event as LacpEvent
+
+#: How many frames of a source that is being learned are kept until all switches know it.
+_FRAMES_KEPT = 256
+
+#: Takes an event for the log: its source, its name, and details.
+Log = Callable[..., None]
+
+
+class Datapath(Protocol):
+    """A connected switch, as far as the core needs one (see datapath.Datapath)."""
+
+    cleared: bool
+    sent: Counter[str]
+
+    @property
+    def groups(self) -> dict[int, Group]: ...
+    @property
+    def flows(self) -> int: ...
+    def clear(self) -> None: ...
+    def program(self, parts: Mapping[Hashable, Part]) -> None: ...
+    def send(self, port: int, frame: bytes) -> None: ...
+    def hand_back(self, port: int, frame: bytes) -> None: ...
+    def ask_barrier(self) -> int: ...
+
+
+class Core:
+    """One controller. Times are seconds on the caller's clock."""
+
+    def __init__(self, configuration: Configuration, log: Log, now: float) -> None:
+        self.fabric = Fabric(configuration)
+        self.datapaths: dict[int, Datapath] = {}
+        self.systems = actors.systems(configuration, now)
+        self.system_of = actors.system_of(configuration, self.systems)
+        self.held: frozenset[PortId] = frozenset()
+        self.isolated: frozenset[PortId] = frozenset()
+        self.transitions: Counter[str] = Counter()
+        self._log = log
+        self._now = now
+        self._hardware: dict[PortId, str] = {}
+        self._unready: dict[int, frozenset[PortId]] = {}
+        self._silent: set[int] = set()
+        self._confirmations = Confirmations()
+        self._widening = 0
+        self._isolating = False
+        self._learning: dict[str, list[tuple[PortId, bytes]]] = {}
+        self._effects: deque[Effect] = deque()
+        self._acting = False
+
+    # --- what happens ---------------------------------------------------------------------------------------
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` has to be called next; None while nothing is to come."""
+        deadlines = [system.next_timer() for system in self.systems.values()]
+        deadlines.append(self._confirmations.next_deadline())
+        return min((at for at in deadlines if at is not None), default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Do whatever is due."""
+        self._now = now
+        for system in self.systems.values():
+            self._act(system.handle_timer(now))
+        for dpid in self._confirmations.late(now):
+            self._log("controller", "switch_silent", dpid=dpid)
+            self._silent.add(dpid)
+            self._lose(dpid)
+        self._act()
+
+    def connect(self, dpid: int, datapath: Datapath, ports: Mapping[int, tuple[bool, str]], now: float) -> None:
+        """A switch has connected, with these ports: carrier and hardware address of each.
+
+        What it was told before, and which ports it had, is not taken for granted.
+        """
+        self._now = now
+        self.datapaths[dpid] = datapath
+        self._silent.discard(dpid)
+        self._confirmations.leave(dpid)
+        carrying = {port for lag in self.fabric.lags.values() for port in lag.distributing}
+        own = (port for port in self.system_of if port[0] == dpid)
+        self._unready[dpid] = frozenset(port for port in own if port not in carrying)
+        self.fabric.connect(dpid)
+        self._act()
+        for number in self.fabric.ports[dpid].keys() - ports.keys():
+            self._set_port((dpid, number), None)
+        for number, (carrier, hardware) in ports.items():
+            self._hardware[dpid, number] = hardware
+            self._set_port((dpid, number), carrier)
+        self._conclude()
+        datapath.clear()
+        datapath.program(self.fabric.parts.get(dpid, {}))
+        self._confirm(lambda: self._ready(dpid, datapath))
+        self._act()
+
+    def disconnect(self, dpid: int, datapath: Datapath, now: float) -> None:
+        """The connection to a switch has ended; it may have another one by now."""
+        if self.datapaths.get(dpid) is datapath:
+            self._now = now
+            del self.datapaths[dpid]
+            self._unready.pop(dpid, None)
+            self._log("controller", "switch_disconnected", dpid=dpid)
+            self._lose(dpid)
+            self._act()
+
+    def confirmed(self, dpid: int, transaction: int, now: float) -> None:
+        """A switch has answered a barrier: it has done what it was told before."""
+        self._now = now
+        if dpid in self._silent:
+            self._silent.discard(dpid)
+            self._log("controller", "switch_answers", dpid=dpid)
+            self.fabric.connect(dpid)
+            self._conclude()
+            datapath = self.datapaths[dpid]
+            self._confirm(lambda: self._ready(dpid, datapath))
+        self._confirmations.answer(dpid, transaction)
+        self._act()
+
+    def set_port(self, port: PortId, carrier: bool | None, hardware: str, now: float) -> None:
+        """A port of a connected switch has carrier, has none, or (None) is gone."""
+        self._now = now
+        self._hardware[port] = hardware
+        self._set_port(port, carrier)
+        self._conclude()
+        self._act()
+
+    def receive(self, port: PortId, frame: bytes, now: float) -> None:
+        """A Slow Protocols frame."""
+        self._now = now
+        if (system := self.system_of.get(port)) is not None:
+            try:
+                payload = unwrap(frame)
+            except PduError as error:
+                self._log("lacp", "bad_frame", port=name(port), reason=str(error))
+                return
+            self._act(system.receive(port, payload, now))
+
+    def learn(self, port: PortId, frame: bytes, now: float) -> None:
+        """A frame of an unknown source: teach the switches where it is, then hand the frame back to its switch."""
+        self._now = now
+        if len(frame) < 14 or port[0] not in self.datapaths:
+            return
+        address = frame[6:12].hex(":")
+        if forwarding.is_group_address(address):
+            return
+        if self.fabric.learn(address, port):
+            self._log("controller", "learned", address=address, dpid=port[0], port=name(port))
+            kept = self._learning[address] = [(port, frame)]
+            self._conclude()
+            self._confirm(lambda: self._learned(address, kept))
+            self._act()
+        elif (waiting := self._learning.get(address)) is not None:
+            if len(waiting) < _FRAMES_KEPT:
+                waiting.append((port, frame))
+        elif self.fabric.addresses.get(address) == self.fabric.edge(port):
+            self._hand_back(port, frame)
+
+    def state(self) -> dict[str, Any]:
+        """Everything there is to see, as JSON would hold it."""
+        seen = fabric_state(self.fabric)
+        for dpid, datapath in self.datapaths.items():
+            groups = group_state(datapath.groups)
+            seen["switches"][f"{dpid:x}"] |= {
+                "groups": groups,
+                "groups_programmed": len(groups),
+                "flows_programmed": datapath.flows,
+                "messages_sent": dict(datapath.sent),
+            }
+        return {
+            "now": self._now,
+            **seen,
+            "held": [name(port) for port in sorted(self.held)],
+            "isolated": [name(port) for port in sorted(self.isolated)],
+            "transitions": dict(self.transitions),
+            "systems": {each: system.snapshot() for each, system in self.systems.items()},
+        }
+
+    # --- what follows ---------------------------------------------------------------------------------------
+
+    def _set_port(self, port: PortId, carrier: bool | None) -> None:
+        dpid, number = port
+        if self.fabric.ports[dpid].get(number, False) != bool(carrier):
+            self._log("controller", "port_status", port=name(port), carrier=bool(carrier))
+        self.fabric.set_port(dpid, number, carrier)
+        if (system := self.system_of.get(port)) is not None:
+            self._act(system.set_carrier(port, bool(carrier), self._now))
+
+    def _ready(self, dpid: int, datapath: Datapath) -> None:
+        if self.datapaths.get(dpid) is datapath and dpid not in self._silent:
+            self._unready.pop(dpid, None)
+            self._log("controller", "switch_ready", dpid=dpid)
+
+    def _lose(self, dpid: int) -> None:
+        self.fabric.disconnect(dpid)
+        self._conclude()
+        self._confirmations.leave(dpid)
+
+    def _learned(self, address: str, kept: list[tuple[PortId, bytes]]) -> None:
+        if self._learning.get(address) is kept:
+            del self._learning[address]
+            for port, frame in kept:
+                self._hand_back(port, frame)
+
+    def _hand_back(self, port: PortId, frame: bytes) -> None:
+        if port[0] in self.datapaths and self.fabric.linked(port[0]):  # without links it has gone on already
+            self.datapaths[port[0]].hand_back(port[1], frame)
+
+    def _act(self, effects: Iterable[Effect] = ()) -> None:
+        """Carry out what a LACP system asks for, and what follows, in that order, until nothing more follows."""
+        self._effects.extend(effects)
+        if self._acting:
+            return
+        self._acting = True
+        try:
+            while self._effects or self._hold():
+                self._carry_out(self._effects.popleft())
+        finally:
+            self._acting = False
+
+    def _carry_out(self, effect: Effect) -> None:
+        if isinstance(effect, Transmit):
+            dpid, number = port = _port_id(effect.port)
+            if dpid in self.datapaths:
+                self.datapaths[dpid].send(number, effect.frame(self._hardware[port]))
+        elif isinstance(effect, LacpEvent):
+            self.transitions[effect.machine] += 1
+            port_name = None if effect.port is None else name(_port_id(effect.port))
+            change = {"machine": effect.machine, "old": effect.old, "new": effect.new, "cause": effect.cause}
+            self._log("lacp", "transition", lag=effect.lag, port=port_name, **change)
+        else:
+            self._apply(effect)
+
+    def _apply(self, effect: Collect | Distribute) -> None:
+        ports = [_port_id(port) for port in effect.ports]
+        kind = type(effect).__name__.lower()
+        self._log("controller", kind, lag=effect.lag, ports=[name(port) for port in ports])
+        if isinstance(effect, Collect):
+            self.fabric.set_collecting(effect.lag, ports)
+        else:
+            self.fabric.set_distributing(effect.lag, ports)
+        self._conclude()
+
+    def _hold(self) -> bool:
+        """Hold ports out of their LAGs, or let them in again; whether anything is to be carried out now.
+
+        A switch that does not answer is to be counted out before others are held out in favour of it.
+        """
+        isolated = self.fabric.isolated()
+        self.isolated &= isolated
+        if isolated - self.isolated and not self._isolating:
+            self._isolating = True
+            self._confirm(self._isolate)
+        held = self.isolated.union(*self._unready.values())
+        for port in sorted(held ^ self.held):
+            self._log("controller", "held" if port in held else "released", port=name(port))
+            self._effects.extend(self.system_of[port].set_held(port, port in held, self._now))
+        self.held = held
+        return bool(self._effects)
+
+    def _isolate(self) -> None:
+        self._isolating = False
+        self.isolated = self.fabric.isolated()
+
+    def _conclude(self) -> None:
+        """Bring the switches to what the fabric asks for: what is new follows when what is old is gone."""
+        self._program(self.fabric.conclude())
+
+    def _program(self, unconfirmed: bool) -> None:
+        for dpid, names in self.fabric.take_changes().items():
+            if dpid in self.datapaths and self.datapaths[dpid].cleared:
+                parts = self.fabric.parts[dpid]
+                self.datapaths[dpid].program({each: parts.get(each, Part()) for each in names})
+        if unconfirmed:
+            self._widening += 1
+            step = self._widening
+            self._confirm(lambda: self._widen(step))
+
+    def _widen(self, step: int) -> None:
+        if step == self._widening:  # else a later step waits for its own confirmation
+            self._program(self.fabric.widen())
+
+    def _confirm(self, then: Callable[[], None]) -> None:
+        """Do something once all switches that answer have done what they were told."""
+        asked = {dpid: it.ask_barrier() for dpid, it in self.datapaths.items() if dpid not in self._silent}
+        self._confirmations.begin(asked, then, self._now)
+
+
+def _port_id(port: Any) -> PortId:
+    dpid, number = port
+    return int(dpid), int(number)

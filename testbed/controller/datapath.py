@@ -1,0 +1,152 @@
+"""One connected switch: turns values (tables) into OpenFlow 1.5 messages, and remembers what it has been given."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from testbed.controller.selection_method import experimenter_data
+from testbed.controller.tables import FAILOVER, SELECT, Bucket, Flow, Group, Part, Parts, Place, changes
+
+
+class Datapath:
+    """A switch at the other end of ``connection``, to be cleared before it is programmed.
+
+    ``sent`` counts the messages by kind.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.cleared = False
+        self.parts: Parts = {}
+        self.sent: Counter[str] = Counter()
+
+    @property
+    def groups(self) -> dict[int, Group]:
+        """The groups that the switch has been given."""
+        return {number: group for part in self.parts.values() for number, group in part.groups.items()}
+
+    @property
+    def flows(self) -> int:
+        """How many flows the switch has been given."""
+        return sum(len(part.flows) for part in self.parts.values())
+
+    def clear(self) -> None:
+        """Take away whatever groups and flows are on the switch."""
+        protocol, parser = self.connection.ofproto, self.connection.ofproto_parser
+        every_flow = {"table_id": protocol.OFPTT_ALL, "command": protocol.OFPFC_DELETE}
+        anywhere = {"out_port": protocol.OFPP_ANY, "out_group": protocol.OFPG_ANY}
+        self._send("flow_mod", parser.OFPFlowMod(self.connection, **every_flow, **anywhere))
+        every_group = {"command": protocol.OFPGC_DELETE, "group_id": protocol.OFPG_ALL}
+        every_bucket = {"command_bucket_id": protocol.OFPG_BUCKET_ALL}
+        self._send("group_mod", parser.OFPGroupMod(self.connection, **every_group, **every_bucket))
+        self.parts, self.cleared = {}, True
+
+    def program(self, parts: Mapping[Hashable, Part]) -> None:
+        """Bring these parts of the switch's groups and flows to what they are to be; an empty one goes."""
+        protocol = self.connection.ofproto
+        groups = self.groups
+        found = changes({name: self.parts.get(name, Part()) for name in parts}, parts)
+        for number, group in found.set_groups.items():
+            self._send_group(protocol.OFPGC_MODIFY if number in groups else protocol.OFPGC_ADD, number, group)
+        for place, flow in found.set_flows.items():
+            self._send_flow(protocol.OFPFC_ADD, place, flow)
+        for place in found.delete_flows:
+            self._send_flow(protocol.OFPFC_DELETE_STRICT, place, Flow())
+        for number in found.delete_groups:
+            self._send_group(protocol.OFPGC_DELETE, number, groups[number])
+        self.parts = {name: part for name, part in {**self.parts, **parts}.items() if part != Part()}
+
+    def send(self, port: int, frame: bytes) -> None:
+        """Send a frame out of a port."""
+        self._send_frame(frame, self.connection.ofproto.OFPP_CONTROLLER, port)
+
+    def hand_back(self, port: int, frame: bytes) -> None:
+        """Let a frame that came in by a port go through the tables as if it came in now."""
+        self._send_frame(frame, port, self.connection.ofproto.OFPP_TABLE)
+
+    def ask_barrier(self) -> int:
+        """Ask the switch to confirm all that it was told before; returns the answer's transaction id."""
+        request = self.connection.ofproto_parser.OFPBarrierRequest(self.connection)
+        self.connection.set_xid(request)
+        self._send("barrier", request)
+        return int(request.xid)
+
+    def _send(self, kind: str, message: Any) -> None:
+        self.sent[kind] += 1
+        self.connection.send_msg(message)
+
+    def _send_frame(self, frame: bytes, from_port: int, to_port: int) -> None:
+        protocol, parser = self.connection.ofproto, self.connection.ofproto_parser
+        message = parser.OFPPacketOut(
+            self.connection,
+            buffer_id=protocol.OFP_NO_BUFFER,
+            match=parser.OFPMatch(in_port=from_port),
+            actions=[parser.OFPActionOutput(to_port)],
+            data=frame,
+        )
+        self._send("packet_out", message)
+
+    def _send_group(self, command: int, number: int, group: Group) -> None:
+        protocol, parser = self.connection.ofproto, self.connection.ofproto_parser
+        kinds = {SELECT: protocol.OFPGT_SELECT, FAILOVER: protocol.OFPGT_FF}
+        message = parser.OFPGroupMod(
+            self.connection,
+            command=command,
+            type_=kinds.get(group.kind, protocol.OFPGT_ALL),
+            group_id=number,
+            command_bucket_id=protocol.OFPG_BUCKET_ALL,
+            buckets=[self._bucket(index, bucket, group.kind) for index, bucket in enumerate(group.buckets)],
+            properties=[self._selection()] if group.kind == SELECT else [],
+        )
+        self._send("group_mod", message)
+
+    def _bucket(self, index: int, bucket: Bucket, kind: str) -> Any:
+        protocol, parser = self.connection.ofproto, self.connection.ofproto_parser
+        properties = []
+        if kind == SELECT:
+            properties.append(parser.OFPGroupBucketPropWeight(weight=1, type_=protocol.OFPGBPT_WEIGHT))
+        if kind in (SELECT, FAILOVER):
+            type_ = protocol.OFPGBPT_WATCH_PORT if bucket.group is None else protocol.OFPGBPT_WATCH_GROUP
+            watched = bucket.port if bucket.group is None else bucket.group
+            properties.append(parser.OFPGroupBucketPropWatch(watch=watched, type_=type_))
+        action = parser.OFPActionGroup(bucket.group) if bucket.port is None else parser.OFPActionOutput(bucket.port)
+        # The hash is over the bucket's id too: named after its port, it keeps its flows when others come and go.
+        return parser.OFPBucket(bucket.port if kind == SELECT else index, [action], properties)
+
+    def _selection(self) -> Any:
+        experimenter, kind, data = experimenter_data()
+        return self.connection.ofproto_parser.OFPGroupPropExperimenter(
+            type_=self.connection.ofproto.OFPGPT_EXPERIMENTER, experimenter=experimenter, exp_type=kind, data=data
+        )
+
+    def _send_flow(self, command: int, place: Place, flow: Flow) -> None:
+        protocol, parser = self.connection.ofproto, self.connection.ofproto_parser
+        table, priority, match = place
+        actions = []
+        for kind, number in flow.actions:
+            if kind == "controller":
+                actions.append(parser.OFPActionOutput(protocol.OFPP_CONTROLLER, protocol.OFPCML_NO_BUFFER))
+            elif kind == "group":
+                actions.append(parser.OFPActionGroup(number))
+            else:
+                actions.append(parser.OFPActionOutput(number))
+        instructions = []
+        if actions:
+            instructions.append(parser.OFPInstructionActions(protocol.OFPIT_APPLY_ACTIONS, actions))
+        if flow.metadata is not None:
+            instructions.append(parser.OFPInstructionWriteMetadata(*flow.metadata))
+        if flow.goto is not None:
+            instructions.append(parser.OFPInstructionGotoTable(flow.goto))
+        message = parser.OFPFlowMod(
+            self.connection,
+            table_id=table,
+            priority=priority,
+            command=command,
+            match=parser.OFPMatch(**dict(match)),
+            instructions=instructions,
+            out_port=protocol.OFPP_ANY,
+            out_group=protocol.OFPG_ANY,
+        )
+        self._send("flow_mod", message)

@@ -1,0 +1,162 @@
+"""The core with simulated switches and with hosts that speak LACP, on a clock that a test moves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import yaml
+
+from testbed.controller.config import PortId, parse, to_yaml
+from testbed.controller.core import Core
+from testbed.controller.tables import Flow, Group, Part, Parts, Place, changes
+from testbed.lacp import Effect, LagConfig, PortConfig, System, Transmit
+from testbed.spec import Topology
+
+
+class FakeSwitch:
+    """Takes what a datapath takes. Barriers are answered when the test says so."""
+
+    def __init__(self) -> None:
+        self.cleared = False
+        self.sent: Counter[str] = Counter()
+        self.groups: dict[int, Group] = {}
+        self.table: dict[Place, Flow] = {}
+        self.barriers: list[int] = []
+        self.frames: list[tuple[int, bytes]] = []
+        self.returned: list[tuple[int, bytes]] = []
+        self._parts: Parts = {}
+
+    @property
+    def flows(self) -> int:
+        return len(self.table)
+
+    def clear(self) -> None:
+        self.groups, self.table, self._parts, self.cleared = {}, {}, {}, True
+
+    def program(self, parts: Mapping[Hashable, Part]) -> None:
+        found = changes({name: self._parts.get(name, Part()) for name in parts}, parts)
+        self.groups |= found.set_groups
+        self.table |= found.set_flows
+        for place in found.delete_flows:
+            del self.table[place]
+        for number in found.delete_groups:
+            del self.groups[number]
+        self._parts |= parts
+        whole = [item for part in self._parts.values() for item in part.flows.items()]
+        assert self.table == dict(whole), "the changes add up to the parts"
+
+    def send(self, port: int, frame: bytes) -> None:
+        self.frames.append((port, frame))
+
+    def hand_back(self, port: int, frame: bytes) -> None:
+        self.returned.append((port, frame))
+
+    def ask_barrier(self) -> int:
+        self.barriers.append(len(self.barriers) + 1000 * id(self) % 7919)
+        return self.barriers[-1]
+
+
+class Rig:
+    """A topology's core, its switches by datapath id, and a LACP system for each bonded host."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.now = 0.0
+        self.log: list[dict[str, Any]] = []
+        self.topology = topology
+        self.core = Core(parse(yaml.safe_load(to_yaml(topology)), "file"), self._note, self.now)
+        self.switches: dict[int, FakeSwitch] = {}
+        self.deaf: set[int] = set()
+        self.hosts: dict[str, System] = {}
+        for host in topology.hosts:
+            if host.bond is not None:
+                system = self.hosts[host.name] = System(topology.host_mac(host.name), 65535)
+                system.add_lag(LagConfig("bond0", key=9))
+                for index, member in enumerate(host.bond.members):
+                    system.add_port(PortConfig(member, "bond0", index + 1), self.now)
+        for switch in topology.switches:
+            self.connect(switch.dpid)
+
+    def _note(self, source: str, event: str, **details: Any) -> None:
+        self.log.append({"t_s": self.now, "source": source, "event": event, **details})
+
+    def port(self, interface: str) -> PortId:
+        """The switch port of that name."""
+        dpid = next(s.dpid for s in self.topology.switches if s.name == self.topology.owner(interface))
+        return dpid, self.topology.port_no(interface)
+
+    def ports_of(self, dpid: int) -> list[str]:
+        """The interfaces of a switch."""
+        name = next(switch.name for switch in self.topology.switches if switch.dpid == dpid)
+        return list(self.topology.interfaces(name))
+
+    def connect(self, dpid: int) -> None:
+        """A switch connects with all of its ports; nothing is answered yet."""
+        self.switches[dpid] = FakeSwitch()
+        ports = {self.port(each)[1]: (True, self.topology.mac(each)) for each in self.ports_of(dpid)}
+        self.core.connect(dpid, self.switches[dpid], ports, self.now)
+        for each in self.ports_of(dpid):
+            self._host_carrier(each, True)
+
+    def disconnect(self, dpid: int) -> None:
+        """The connection to a switch ends; the switch itself goes on."""
+        self.core.disconnect(dpid, self.switches.pop(dpid), self.now)
+
+    def set_link(self, interface: str, up: bool) -> None:
+        """A cable breaks or is mended; ``interface`` is an end of it on a switch."""
+        link = self.topology.link_of(interface)
+        for end in (link.a_interface, link.b_interface):
+            if any(self.topology.owner(end) == switch.name for switch in self.topology.switches):
+                port = self.port(end)
+                if port[0] in self.switches:
+                    self.core.set_port(port, up, self.topology.mac(end), self.now)
+        self._host_carrier(interface, up)
+
+    def _host_carrier(self, interface: str, up: bool) -> None:
+        host, member = self.topology.link_of(interface).other(interface)
+        if host in self.hosts:
+            self._from_host(host, self.hosts[host].set_carrier(member, up, self.now))
+
+    def _from_host(self, host: str, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Transmit):
+                member = str(effect.port)
+                port = self.port(self.topology.link_of(member).other(member)[1])
+                if port[0] in self.switches:
+                    self.core.receive(port, effect.frame(self.topology.mac(member)), self.now)
+
+    def answer(self) -> None:
+        """Every switch that is not deaf confirms all that it was told, until there is nothing more to confirm."""
+        while any(switch.barriers for dpid, switch in self.switches.items() if dpid not in self.deaf):
+            for dpid, switch in self.switches.items():
+                while switch.barriers and dpid not in self.deaf:
+                    self.core.confirmed(dpid, switch.barriers.pop(0), self.now)
+
+    def deliver(self) -> None:
+        """Carry the LACPDUs that are under way."""
+        while frames := [(dpid, *item) for dpid, switch in self.switches.items() for item in switch.frames]:
+            for switch in self.switches.values():
+                switch.frames.clear()
+            for dpid, number, frame in frames:
+                here = next(each for each in self.ports_of(dpid) if self.port(each)[1] == number)
+                node, far = self.topology.link_of(here).other(here)
+                if node in self.hosts:
+                    self._from_host(node, self.hosts[node].receive(far, frame[14:], self.now))
+                elif self.port(far)[0] in self.switches:
+                    self.core.receive(self.port(far), frame, self.now)
+
+    def run(self, seconds: float, step_s: float = 0.05) -> None:
+        """Let time pass, with all that goes with it."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now += step_s
+            self.core.handle_timer(self.now)
+            for host, system in self.hosts.items():
+                self._from_host(host, system.handle_timer(self.now))
+            self.deliver()
+            self.answer()
+
+    def distributing(self, lag: str) -> set[PortId]:
+        """The members by which the switches send."""
+        return set(self.core.fabric.lags[lag].distributing)

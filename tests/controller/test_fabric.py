@@ -1,0 +1,134 @@
+"""The network as a whole: designated forwarders, the tree, and changes in two steps."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testbed.controller.config import parse
+from testbed.controller.fabric import Fabric
+from testbed.controller.graph import Graph, Link
+
+
+def ring(lags: dict[str, object] | None = None) -> Fabric:
+    """Four switches in a ring: port 1 leads on, port 2 back; ports from 3 on are hosts'."""
+    switches = {f"s{i}": {"dpid": i} for i in range(1, 5)}
+    links = [{"a": f"s{i}:1", "b": f"s{i % 4 + 1}:2"} for i in range(1, 5)]
+    fabric = Fabric(parse({"systems": {"core": {}}, "switches": switches, "lags": lags or {}, "links": links}, "file"))
+    for dpid in range(1, 5):
+        fabric.connect(dpid)
+        for number in range(1, 6):
+            fabric.set_port(dpid, number, True)
+    settle(fabric)
+    return fabric
+
+
+def settle(fabric: Fabric) -> None:
+    again = fabric.conclude()
+    while again:
+        again = fabric.widen()
+
+
+LAG = {"lag": {"ports": ["s2:3", "s3:3", "s4:3"]}}
+
+
+def test_the_lowest_switch_that_sends_to_a_lag_delivers_to_it() -> None:
+    fabric = ring(LAG)
+    for ports, forwarder in (
+        ([(3, 3)], {3}),
+        ([(2, 3), (3, 3), (4, 3)], {2}),
+        ([(3, 3), (4, 3)], {3}),
+        ([], set()),
+    ):
+        fabric.set_distributing("lag", ports)
+        settle(fabric)
+        assert fabric.forwarders["lag"] == forwarder
+
+
+def test_in_a_network_that_fell_apart_each_part_has_its_own() -> None:
+    fabric = ring(LAG)
+    fabric.set_distributing("lag", [(2, 3), (3, 3), (4, 3)])
+    fabric.set_port(2, 1, False)  # s2 from s3
+    fabric.set_port(4, 1, False)  # s4 from s1
+    settle(fabric)
+    assert fabric.forwarders["lag"] == {2, 3}
+
+
+def test_the_old_forwarder_stops_before_the_new_one_starts() -> None:
+    fabric = ring(LAG)
+    fabric.set_distributing("lag", [(3, 3), (4, 3)])
+    settle(fabric)
+    fabric.set_distributing("lag", [(2, 3), (3, 3), (4, 3)])
+    assert fabric.conclude()
+    assert fabric.forwarders["lag"] == frozenset()
+    fabric.conclude()  # nothing has been confirmed yet
+    assert fabric.forwarders["lag"] == frozenset()
+    assert not fabric.widen()
+    assert fabric.forwarders["lag"] == {2}
+
+
+def test_a_link_that_is_back_is_used_once_both_ends_let_it_in() -> None:
+    fabric = ring()
+    first = Link(1, 1, 2, 2)
+    assert first in fabric.tree
+    fabric.set_port(1, 1, False)
+    settle(fabric)
+    assert first not in fabric.tree
+    fabric.set_port(1, 1, True)
+    assert fabric.conclude()
+    assert first not in fabric.graph.links
+    assert fabric.widen(), "another link leaves the tree first"
+    assert first in fabric.graph.links
+    assert first not in fabric.tree
+    fabric.widen()
+    assert first in fabric.tree
+
+
+def test_only_what_changed_is_told() -> None:
+    fabric = ring(LAG)
+    fabric.take_changes()
+    assert fabric.learn("02:00:00:00:00:01", (1, 4))
+    settle(fabric)
+    assert fabric.take_changes() == {dpid: {(1, 4)} for dpid in (1, 2, 3, 4)}
+    assert not fabric.learn("02:00:00:00:00:01", (1, 4))
+    settle(fabric)
+    assert fabric.take_changes() == {}
+    fabric.set_port(3, 5, False)
+    settle(fabric)
+    assert fabric.take_changes() == {}, "a port of hosts stays in the groups: the switch knows that it is dead"
+
+
+def test_ways_avoid_a_switch_that_does_not_answer_if_they_can() -> None:
+    fabric = ring()
+    assert fabric.graph.next_links({3})[1] == Link(1, 1, 2, 2)
+    fabric.disconnect(2)
+    settle(fabric)
+    assert fabric.graph.next_links({3})[1] == Link(1, 2, 4, 1)
+    assert fabric.graph.next_links({2})[1] == Link(1, 1, 2, 2)
+
+
+@given(
+    st.integers(1, 8),
+    st.lists(st.tuples(st.integers(1, 8), st.integers(1, 8)), max_size=16),
+    st.sets(st.integers(1, 8)),
+)
+def test_ways_are_shortest_and_the_tree_has_no_loop(
+    count: int, pairs: list[tuple[int, int]], targets: set[int]
+) -> None:
+    """Against breadth-first search and against the number of edges of a forest."""
+    ends = [(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1] and max(pair) <= count]
+    links = [Link(a, 10 + index, b, 10 + index) for index, (a, b) in enumerate(ends)]
+    graph = Graph(range(1, count + 1), links)
+    assert len(graph.tree) == count - len(set(graph.component.values()))
+    goals = {target for target in targets if target <= count}
+    distance = dict.fromkeys(goals, 0)
+    front = set(goals)
+    while front:
+        near = {link.other(dpid): distance[dpid] + 1 for dpid in front for link in links if dpid in (link.a, link.b)}
+        front = near.keys() - distance.keys()
+        distance |= {dpid: near[dpid] for dpid in front}
+    ways = graph.next_links(goals)
+    assert ways.keys() == distance.keys() - goals
+    for dpid, link in ways.items():
+        assert distance[link.other(dpid)] == distance[dpid] - 1
+    assert graph == Graph(range(1, count + 1), reversed(links))

@@ -1,0 +1,214 @@
+"""Frames through simulated switches: each gets where it should, once, and never in a circle.
+
+What must hold is IEEE 802.1AX's frame distribution (6.2.4: one link for a conversation, no duplication, no copy back
+into the aggregation) and what a bridged network is for: IEEE 802.1Q's loop-free active topology.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from testbed.controller.config import PortId
+from testbed.controller.forwarding import FORWARD, LEARN, View, base
+from testbed.controller.tables import CONTROLLER, Flow
+from tests.controller.networks import Plan, mac, plans
+from tests.controller.simulator import BROADCAST, Frame, World
+
+EXAMPLES = settings(max_examples=40)
+
+
+def reachable(plan: Plan, dead: set[PortId], start: int) -> set[int]:
+    """The switches that ``start`` reaches over cables that work: asked of the cables, not of the controller."""
+    found, todo = {start}, deque([start])
+    while todo:
+        here = todo.popleft()
+        for a, b in plan.cables:
+            for near, far in ((a, b), (b, a)):
+                if near[0] == here and near not in dead and far[0] not in found:
+                    found.add(far[0])
+                    todo.append(far[0])
+    return found
+
+
+def by_host(plan: Plan, out: Counter[PortId]) -> Counter[str]:
+    """What came out of ports, counted by host."""
+    owner = {port: host for host, ports in plan.hosts.items() for port in ports}
+    return sum((Counter({owner[port]: count}) for port, count in out.items()), Counter())
+
+
+def living(plan: Plan, world: World, host: str) -> list[PortId]:
+    """The ports of a host that have carrier."""
+    return [port for port in plan.hosts[host] if port not in world.dead]
+
+
+def in_reach(plan: Plan, world: World, entry: PortId, source: str) -> set[str]:
+    """The hosts that a frame from this port can get to."""
+    switches = reachable(plan, world.dead, entry[0])
+    others = plan.hosts.keys() - {source}
+    return {host for host in others if any(port[0] in switches for port in living(plan, world, host))}
+
+
+def check_all_pairs(plan: Plan, world: World) -> None:
+    """Broadcasts to every host in reach exactly once, and to no other; then unicast to just the one that is meant."""
+    for again in range(2):
+        for host in plan.hosts:
+            for entry in living(plan, world, host):
+                out = by_host(plan, world.send(entry, Frame(mac(host), BROADCAST, again)))
+                assert out == Counter(in_reach(plan, world, entry, host)), (host, entry)
+    for host in plan.hosts:
+        for entry in living(plan, world, host):
+            near = in_reach(plan, world, entry, host)
+            for hashed in range(3):
+                assert not world.send(entry, Frame(mac(host), mac(host), hashed)), "to itself"
+            for target in plan.hosts.keys() - {host}:
+                for hashed in range(3):
+                    out = by_host(plan, world.send(entry, Frame(mac(host), mac(target), hashed)))
+                    if target in near:
+                        assert out == {target: 1}, (host, entry, target)
+                    elif living(plan, world, target) and world.fabric.linked(entry[0]):
+                        assert not out, (host, entry, target)
+                    else:  # nobody knows the address: as a broadcast
+                        assert max(out.values(), default=0) <= 1, (host, entry, target)
+
+
+def fail(plan: Plan, world: World, data: st.DataObject, *, told: bool) -> set[PortId]:
+    """Break some of all cables; tell the controller or do not."""
+    every = [a for a, _ in plan.cables] + [port for ports in plan.hosts.values() for port in ports]
+    broken = data.draw(st.sets(st.sampled_from(every), max_size=6))
+    for port in broken:
+        world.cut(port)
+    ends = {end for port in broken for end in (port, world.cable.get(port, port))}
+    if told:
+        for end in sorted(ends):
+            world.tell(end, False)
+        world.settle()
+    return ends
+
+
+@EXAMPLES
+@given(plans())
+def test_every_host_gets_every_broadcast_once_and_its_own_unicast(plan: Plan) -> None:
+    check_all_pairs(plan, plan.world())
+
+
+@EXAMPLES
+@given(plans(), st.data())
+def test_the_same_with_links_and_members_that_failed_and_again_when_they_are_back(
+    plan: Plan, data: st.DataObject
+) -> None:
+    world = plan.world()
+    if data.draw(st.booleans()):
+        check_all_pairs(plan, world)
+    ends = fail(plan, world, data, told=True)
+    check_all_pairs(plan, world)
+    world.dead.clear()
+    for end in sorted(ends):
+        world.tell(end, True)
+    world.settle()
+    check_all_pairs(plan, world)
+
+
+@EXAMPLES
+@given(plans(), st.data())
+def test_a_switch_without_controller_makes_nothing_circle_or_double(plan: Plan, data: st.DataObject) -> None:
+    """It does what it did; the others are told of failures, and of the repair."""
+    world = plan.world()
+    check_all_pairs(plan, world)
+    lonely = data.draw(st.sampled_from(sorted(world.switches)))
+    world.fabric.disconnect(lonely)
+    world.lonely = lonely
+    world.settle()
+    check_broadcasts(plan, world)
+    ends = fail(plan, world, data, told=True)
+    check_broadcasts(plan, world)
+    world.dead.clear()
+    for end in sorted(ends):
+        world.tell(end, True)
+    world.settle()
+    check_broadcasts(plan, world)
+    world.fabric.connect(lonely)
+    world.lonely = None
+    world.settle()
+    world.program_one(lonely)
+    check_all_pairs(plan, world)
+
+
+def check_broadcasts(plan: Plan, world: World, *, unknown: bool = True) -> None:
+    """No host gets one twice, and none gets back its own. To learn an ``unknown`` source tells all switches."""
+    for host in plan.hosts:
+        for entry in living(plan, world, host) if unknown or mac(host) in world.fabric.addresses else []:
+            out = by_host(plan, world.send(entry, Frame(mac(host), BROADCAST)))
+            assert max(out.values(), default=0) <= 1, (host, entry)
+            assert host not in out
+
+
+@EXAMPLES
+@given(plans(), st.data())
+def test_before_the_controller_has_heard_nothing_circles_or_doubles_and_lags_move_by_themselves(
+    plan: Plan, data: st.DataObject
+) -> None:
+    world = plan.world()
+    check_all_pairs(plan, world)
+    fail(plan, world, data, told=False)
+    for host in plan.hosts:
+        for entry in living(plan, world, host):
+            for target in plan.hosts.keys() - {host}:
+                local = any(port[0] == entry[0] for port in living(plan, world, target))
+                is_lag = len(plan.hosts[target]) > 1
+                for hashed in range(3):
+                    out = by_host(plan, world.send(entry, Frame(mac(host), mac(target), hashed)))
+                    assert max(out.values(), default=0) <= 1
+                    assert len(out) <= 1 or not world.fabric.linked(entry[0]), "an unknown address there"
+                    assert out == {target: 1} or not (local and is_lag), "the SELECT group watches its ports"
+            out = by_host(plan, world.send(entry, Frame(mac(host), BROADCAST)))
+            assert max(out.values(), default=0) <= 1
+            assert host not in out
+
+
+@settings(max_examples=60)
+@given(plans(switches=4), st.data())
+def test_while_switches_are_being_told_no_broadcast_circles_or_doubles(plan: Plan, data: st.DataObject) -> None:
+    """Each message to a switch may be late: any switch may still do what it did before the last confirmation."""
+    world = plan.world()
+    check_all_pairs(plan, world)
+    ends = fail(plan, world, data, told=True)
+    world.dead.clear()
+    order = data.draw(st.permutations(sorted(world.switches)))
+    for end in sorted(ends):
+        world.tell(end, True)
+    again, first = False, True
+    while again or first:
+        again, first = (world.fabric.conclude() if first else world.fabric.widen()), False
+        changed = world.fabric.take_changes()
+        for dpid in order:
+            if dpid in changed:
+                world.program_one(dpid)
+            check_broadcasts(plan, world, unknown=False)
+    check_all_pairs(plan, world)
+
+
+def test_a_lag_between_switches_hands_nothing_back_while_they_disagree() -> None:
+    """s1 has heard that only s2 still has a member of h1's LAG, s2 believes that only s1 has one."""
+    plan = Plan(Counter({1: 0, 2: 0}))
+    plan.join(1, 2, width=2)
+    plan.host([1, 2])
+    plan.host([1])
+    world = plan.world()
+    check_all_pairs(plan, world)
+    at_s1, at_s2 = plan.hosts["h1"]
+    world.tell(at_s2, False)
+    world.settle()
+    world.tell(at_s1, False)
+    world.tell(at_s2, True)
+    world.fabric.conclude()
+    world.program_one(1)
+    for hashed in range(4):
+        assert not world.send(plan.hosts["h2"][0], Frame(mac("h2"), mac("h1"), hashed))
+
+
+def test_only_a_switch_without_links_sends_on_frames_of_unknown_sources() -> None:
+    assert base(View(linked=True)).flows[LEARN, 0, ()] == Flow((CONTROLLER,))
+    assert base(View(linked=False)).flows[LEARN, 0, ()] == Flow((CONTROLLER,), goto=FORWARD)

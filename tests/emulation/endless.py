@@ -1,0 +1,38 @@
+"""An experiment that never ends: a loop that does not sleep, where only a pause would let time pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.experiment import Experiment, Factor, Measured, Trial
+
+if TYPE_CHECKING:
+    from testbed.emulation.lab import Lab
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: write something, then hold time still."""
+    lab.write("before.json", "written before the loop")
+    end = lab.now() + 1
+    while lab.now() < end:
+        pass
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: never reached."""
+    raise AssertionError((raw, trial))
+
+
+def endless() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        name="endless",
+        title="Without end",
+        question="Is it ended?",
+        topology="dual_switch",
+        factors=(Factor("mode", ("active-backup",), "bonding mode of both hosts"),),
+        procedure=procedure,
+        measure=read,
+        figures=(),
+    )

@@ -1,0 +1,108 @@
+"""Bandwidth aggregation against what Ethernet, TCP and the bonding driver's documents say.
+
+h1 ===== s1 ===== h2     k members of 1 Gbit/s on each side; every quantity is what the kernel or iperf3 counted
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from testbed import theory
+from testbed.experiment import Trial
+from testbed.measure.raw import member_deltas, read_json
+from testbed.result import Record, Run
+from tests.emulation.support import side_by_side
+
+#: What else crosses a member than the flows placed on it: LACPDUs, ARP, and iperf3's control connections, whose
+#: ports are the kernel's choice. A flow that is placed carries tens of megabytes.
+_CHATTER_BYTES = 200_000
+#: A full segment of TCP with timestamps carries 1448 octets in a frame that the kernel counts with 1514.
+_FRAME_PER_PAYLOAD = 1514 / 1448
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Four runs, one guest each at a time, two at once on two processors."""
+    base = tmp_path_factory.mktemp("aggregation")
+
+    def wanted(name: str, **levels: str) -> tuple[Path | str, ...]:
+        levels = {"placement": "even", "duration_s": "1", "omit_s": "0", **levels}
+        words = [word for item in levels.items() for word in ("--set", "=".join(item))]
+        return base / name, "aggregation", "--repetitions", "1", "--seed", "2", "--jobs", "1", *words
+
+    members = wanted("members", mode="802.3ad", members="1,2,4,8", flows="16", omit_s="1")
+    backup = wanted("backup", mode="active-backup", members="2", flows="16", omit_s="1")
+    random = wanted("random", mode="balance-xor,802.3ad", members="4", flows="3", placement="random")
+    packets = wanted("packets", mode="balance-rr", members="2", flows="1,3")
+    found = side_by_side(members, backup, random, packets)
+    return {run.path.name: run for run in found}
+
+
+def _trial(run: Run, record: Record) -> Trial:
+    return Trial.from_json((run.path / record.raw / "trial.json").read_text())
+
+
+def _rate_mbps(run: Run, record: Record) -> float:
+    rate_mbps = _trial(run, record).topology.links[0].rate_mbps
+    assert rate_mbps is not None
+    return rate_mbps
+
+
+@pytest.mark.parametrize("members", [1, 2, 4, 8])
+def test_lacp_reaches_what_all_members_can_carry(runs: dict[str, Run], members: int) -> None:
+    (record,) = (record for record in runs["members"].records if record.case["members"] == members)
+    rate_mbps = _rate_mbps(runs["members"], record)
+    assert rate_mbps == 1000
+    wanted = theory.ideal_mbps("802.3ad", members, rate_mbps)
+    # No more than the wire can carry, but for the queues that empty while the last interval is counted.
+    assert 0.99 * wanted <= record.metrics["goodput_mbps"] <= 1.002 * wanted
+    assert record.metrics["jain_index"] > 0.99
+    assert record.warnings == []
+
+
+def test_active_backup_stays_at_the_rate_of_one_member(runs: dict[str, Run]) -> None:
+    (record,) = runs["backup"].records
+    one = theory.ideal_mbps("802.3ad", 1, _rate_mbps(runs["backup"], record))
+    assert record.metrics["goodput_mbps"] == pytest.approx(one, rel=0.01)
+    active, other = record.metrics["member_tx_bytes"]
+    assert other < _CHATTER_BYTES < active
+
+
+@pytest.mark.parametrize("mode", ["balance-xor", "802.3ad"])
+def test_every_flow_is_on_the_member_that_the_documented_hash_names(runs: dict[str, Run], mode: str) -> None:
+    run = runs["random"]
+    (record,) = (record for record in run.records if record.case["mode"] == mode)
+    topology = _trial(run, record).topology
+    bond = topology.host("h1").bond
+    assert bond is not None
+    octets = member_deltas(read_json(run.path / record.raw / "counters.json"), "tx_bytes")
+    flows = json.loads((run.path / record.raw / "iperf3.json").read_text())["flows"]
+    payload = dict.fromkeys(bond.members, 0)
+    for flow in flows:
+        (connection,) = flow["client"]["start"]["connected"]
+        addresses = connection["local_host"], connection["remote_host"]
+        ports = connection["local_port"], connection["remote_port"]
+        macs = topology.host_mac("h1"), topology.host_mac("h2")
+        member = theory.member_of_flow(bond, theory.Tuple5(*macs, *addresses, *ports))
+        assert member is not None
+        payload[bond.members[member]] += flow["client"]["end"]["sum_sent"]["bytes"]
+    assert 1 < sum(sent > 0 for sent in payload.values()) < len(bond.members), "uneven on purpose, by the seed"
+    for name, sent in payload.items():
+        # What iperf3 had written when it ended was not all sent: the socket's buffer is the difference.
+        assert octets[name] == pytest.approx(sent * _FRAME_PER_PAYLOAD, rel=0.02, abs=_CHATTER_BYTES), name
+        assert sent == 0 or sent > 20_000_000
+
+
+def test_round_robin_spreads_packets_whatever_the_flows(runs: dict[str, Run]) -> None:
+    run = runs["packets"]
+    assert [record.case["flows"] for record in run.records] == [1, 3]
+    for record in run.records:
+        packets = member_deltas(read_json(run.path / record.raw / "counters.json"), "tx_packets")
+        first, second = packets.values()
+        assert first > 10_000
+        # packets_per_slave is 1 (bonding.rst): they take turns; ARP and the counters' own instants are the rest.
+        assert abs(first - second) <= 10
+        assert record.metrics["jain_index"] > 0.999

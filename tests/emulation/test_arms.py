@@ -1,0 +1,239 @@
+"""Every arm of the switch side in a guest, under the same faults; and the silent fault itself.
+
+             carrier of the member is lost          frames vanish, carrier stays
+802.3ad      ports are left at once, but by         LACP's timeout: 2 to 3 s with rate fast
+             what does not look at them
+no LACP      as above                               nobody notices
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from testbed.emulation.bonds import Member, parse
+from testbed.result import Record, Run, load
+from tests.emulation.support import HERE, ended, in_guest, started
+
+_CARRYING = 0x38  # IEEE 802.1AX, 6.4.2.3: Synchronization, Collecting, Distributing
+_LACP_S, _TOLERANCE_S = (2.0, 3.0), 0.25  # Short_Timeout_Time less a Fast_Periodic_Time; 6.4.10
+_FAULTS = "fault=carrier_loss,silent_loss"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """The runs that this file looks at. An arm that misses a bound is a result: the exit code may be 1."""
+    base = tmp_path_factory.mktemp("arms")
+    wanted = {
+        "lacp": ("failover", "--set", "mode=802.3ad", "--set", "controller=ovs,none", "--set", _FAULTS),
+        "example": ("failover", "--set", "mode=802.3ad", "--set", "controller=ryu-example", "--set", _FAULTS),
+        "static": ("failover", "--set", "mode=balance-xor", "--set", "controller=static,ovs"),
+        "alone": ("failover", "--set", "mode=802.3ad", "--set", "controller=static"),
+        "ryu": (str(HERE / "failover_on_ryu.py"), "--set", "mode=802.3ad"),
+        "backup": ("failover", "--set", "mode=active-backup", "--set", "fault=silent_loss"),
+        "aggregation": (
+            *("aggregation", "--set", "mode=802.3ad", "--set", "controller=ovs", "--set", "members=2"),
+            *("--set", "placement=even", "--set", "flows=4", "--set", "duration_s=1", "--set", "omit_s=0"),
+        ),
+    }
+    found = {}
+    for pair in (("lacp", "example"), ("static", "ryu"), ("backup", "alone"), ("aggregation",)):
+        common = ("--repetitions", "1", "--seed", "5", "--jobs", "1")
+        processes = {name: started("run", *wanted[name], *common, "--out", str(base / name)) for name in pair}
+        for name, process in processes.items():
+            answer = ended(process)
+            assert answer.returncode in (0, 1), answer.stderr
+            found[name] = load(base / name)
+    return found
+
+
+def case(run: Run, **levels: str) -> Record:
+    """The only trial of these levels."""
+    (record,) = (r for r in run.records if all(r.case[name] == level for name, level in levels.items()))
+    return record
+
+
+def members(run: Run, record: Record) -> list[Member]:
+    """The members of both bonds as the kernel shows them at the end."""
+    bonds = json.loads((run.path / record.raw / "bonds.json").read_text())
+    return [member for bond in bonds for member in parse(bond["text"]).members]
+
+
+def assert_both_ends_carry(run: Run, record: Record) -> None:
+    """Collecting and distributing, by the host's own word and by what its partner sent."""
+    shown = members(run, record)
+    assert len(shown) == 4
+    for member in shown:
+        for state in (member.actor_state, member.partner_state):
+            assert state is not None and state & _CARRYING == _CARRYING
+
+
+def test_open_vswitch_alone_answers_lacp(runs: dict[str, Run]) -> None:
+    for fault in ("carrier_loss", "silent_loss"):
+        record = case(runs["lacp"], controller="ovs", fault=fault)
+        assert record.status == "ok", record.reason
+        assert_both_ends_carry(runs["lacp"], record)
+        raw = runs["lacp"].path / record.raw
+        shown = (raw / "lacp_show.txt").read_text()
+        assert shown.count("status: active negotiated") == 2
+        assert shown.count("actor state: activity timeout aggregation synchronized collecting distributing") == 4
+        assert (raw / "bond_show.txt").read_text().count("bond_mode: balance-tcp") == 2
+
+
+def test_open_vswitch_leaves_a_dead_port_at_once(runs: dict[str, Run]) -> None:
+    metrics = case(runs["lacp"], controller="ovs", fault="carrier_loss").metrics
+    assert metrics["within_bound"] is True
+
+
+def test_lacp_notices_silent_loss_within_its_timeout(runs: dict[str, Run]) -> None:
+    low, high = _LACP_S
+    for name, controller in (("lacp", "ovs"), ("example", "ryu-example")):
+        record = case(runs[name], controller=controller, fault="silent_loss")
+        assert record.status == "ok", record.reason
+        assert low - _TOLERANCE_S <= record.metrics["outage_s"] <= high + _TOLERANCE_S
+        assert low - _TOLERANCE_S <= record.metrics["detection_s"] <= high + _TOLERANCE_S
+        assert record.metrics["rejoin_s"] is not None
+
+
+def test_the_example_waits_for_a_timeout_where_a_port_is_down(runs: dict[str, Run]) -> None:
+    """Its LACP flow's idle timeout, 3 s for a partner with timeout short, is all that tells it of a dead port.
+
+    What it sends to h1 may happen to go by the other member: then nothing is lost at all.
+    """
+    record = case(runs["example"], fault="carrier_loss")
+    assert record.status == "ok", record.reason
+    outage_s = record.metrics["outage_s"]
+    assert outage_s == 0 or _LACP_S[0] <= outage_s <= _LACP_S[1] + 1.0  # idle flows are looked for now and then
+    assert record.metrics["within_bound"] is (outage_s == 0)
+    log = (runs["example"].path / record.raw / "controller.log").read_text()
+    assert "LACP exchange timeout has occurred" in log
+
+
+def test_a_plain_switch_leaves_an_lacp_bond_without_partner(runs: dict[str, Run]) -> None:
+    record = case(runs["lacp"], controller="none", fault="carrier_loss")
+    assert record.status == "ok", record.reason
+    assert [warning.partition(":")[0] for warning in record.warnings] == [
+        "the bond of h1 has no LACP partner",
+        "the bond of h2 has no LACP partner",
+    ]
+    for member in members(runs["lacp"], record):
+        assert (member.partner_state or 0) & _CARRYING == 0
+
+
+@pytest.mark.parametrize(("name", "controller"), [("lacp", "none"), ("backup", "testbed")])
+def test_silent_loss_without_lacp_lasts_until_the_repair(runs: dict[str, Run], name: str, controller: str) -> None:
+    record = case(runs[name], controller=controller, fault="silent_loss")
+    assert record.status == "censored"
+    assert "did not resume before the repair" in record.reason
+    assert record.metrics["bound_s"] is None
+
+
+def test_static_lags_lose_nothing_that_a_monitor_can_see(runs: dict[str, Run]) -> None:
+    for controller in ("static", "ovs"):
+        record = case(runs["static"], controller=controller)
+        assert (record.status, record.metrics["within_bound"]) == ("ok", True), record.reason
+        assert record.metrics["duplicated"] == 0
+    raw = runs["static"].path / case(runs["static"], controller="ovs").raw
+    assert (raw / "bond_show.txt").read_text().count("bond_mode: balance-slb") == 2
+
+
+def test_an_lacp_bond_on_a_static_lag_says_why_it_does_not_work(runs: dict[str, Run]) -> None:
+    """The bond uses one member, the switch sends on both: what comes on the other is lost."""
+    (record,) = runs["alone"].records
+    if record.status == "failed":
+        assert "h1, h2 without LACP partner" in record.reason
+    else:
+        assert len(record.warnings) == 2
+
+
+def test_our_controller_on_ryu(runs: dict[str, Run]) -> None:
+    (record,) = runs["ryu"].records
+    assert (record.status, record.case["framework"]) == ("ok", "ryu"), record.reason
+    assert record.metrics["within_bound"] is True
+    assert record.metrics["rejoin_s"] is not None
+    assert_both_ends_carry(runs["ryu"], record)
+    log = (runs["ryu"].path / record.raw / "controller.log").read_text()
+    assert "loading app ryu.controller.ofp_handler" in log
+
+
+def test_flows_are_placed_by_the_host_alone_where_no_switch_can_be_asked(runs: dict[str, Run]) -> None:
+    (record,) = runs["aggregation"].records
+    assert record.status == "ok", record.reason
+    placed = json.loads((runs["aggregation"].path / record.raw / "placement.json").read_text())
+    assert [pair["switch_member"] for pair in placed] == [None] * 4
+    assert sorted(pair["member"] for pair in placed) == [0, 0, 1, 1]
+
+
+_SILENT = """
+import contextlib, json, subprocess, tempfile
+from pathlib import Path
+from testbed.emulation import lab
+from testbed.experiment import Trial
+from topologies.single_switch import single_switch
+
+ENDS = {"h1-eth0": "h1", "s1-eth1": None}
+
+def tc(*words, node):
+    prefix = ["mnexec", "-a", str(bench.network.pid(node))] if node else []
+    return subprocess.run([*prefix, "tc", *words], check=True, capture_output=True, text=True).stdout
+
+def state():
+    found = {}
+    for name, node in ENDS.items():
+        queues, classes = (tc(kind, "show", "dev", name, node=node) for kind in ("qdisc", "class"))
+        link = bench.network.link(name)
+        found[name] = {"queues": queues, "classes": classes, "carrier": link.get_attr("IFLA_CARRIER"),
+                       "filters": tc("filter", "show", "dev", name, "egress", node=node) if "clsact" in queues else ""}
+    return found
+
+def passed():
+    arrived = []
+    for source, target in (("h1", "h2"), ("h2", "h1")):
+        with bench.network.socket(source) as sender, bench.network.socket(target) as receiver:
+            receiver.bind(("", 9000))
+            receiver.settimeout(0.5)
+            for _ in range(5):
+                sender.sendto(b"x", (topology.host(target).ip, 9000))
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    arrived.append(receiver.recv(8).decode())
+    return len(arrived)
+
+topology = single_switch(mode="active-backup", delay_ms=1.0)
+trial = Trial(1, "", {"controller": "none"}, 0, 1, topology)
+with tempfile.TemporaryDirectory() as scratch, lab.opened(trial, Path("/tmp/trial"), Path(scratch)) as bench:
+    bench.wait_converged()
+    states, traffic = [state()], [passed()]
+    with bench.fault("silent_loss", "s1-eth1"):
+        states.append(state())
+        traffic.append(passed())
+    states.append(state())
+    traffic.append(passed())
+print(json.dumps({"states": states, "traffic": traffic}))
+"""
+
+
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Both ends of a cable before, during and after its silent loss, as tc(8) shows them, and what got through."""
+    said = in_guest(tmp_path_factory.mktemp("silent"), _SILENT).splitlines()
+    found: dict[str, Any] = json.loads(said[-1])
+    return found
+
+
+def test_silent_loss_leaves_everything_as_it_was(silent: dict[str, Any]) -> None:
+    before, during, after = silent["states"]
+    assert after == before
+    for name in before:
+        kept = [line for line in during[name]["queues"].splitlines() if "clsact" not in line]
+        assert kept == before[name]["queues"].splitlines()
+        assert re.search(r"qdisc htb 1: root", before[name]["queues"])
+        assert "matchall" in during[name]["filters"] and "gact action drop" in during[name]["filters"]
+
+
+def test_silent_loss_takes_all_frames_and_no_carrier(silent: dict[str, Any]) -> None:
+    assert [state[name]["carrier"] for state in silent["states"] for name in state] == [1] * 6
+    assert silent["traffic"] == [10, 0, 10]  # five each way

@@ -1,0 +1,62 @@
+"""One seed, one result: whatever else the machine does, and whoever else uses the testbed."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed.result import Run
+from tests.emulation.conftest import AGGREGATION, FAILOVER
+from tests.emulation.support import content, different, run, side_by_side
+
+
+@contextlib.contextmanager
+def _busy(count: int) -> Iterator[None]:
+    """That many programs that never rest, while the block runs."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+        assert all(loop.poll() is None for loop in loops)
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def test_a_failover_is_repeated_byte_for_byte(lone_failover: Run, place: Path) -> None:
+    assert len(lone_failover.records) == 2
+    assert different(lone_failover.path, run(place, *FAILOVER).path) == []
+
+
+def test_an_aggregation_is_repeated_byte_for_byte_on_a_busy_machine(lone_aggregation: Run, place: Path) -> None:
+    with _busy(2):
+        again = run(place, *AGGREGATION)
+    assert different(lone_aggregation.path, again.path) == []
+    assert {"raw/001/iperf3.json", "raw/001/counters.json"} <= content(place).keys()
+
+
+@pytest.fixture(scope="module")
+def other_seeds(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    """The same two runs with another seed."""
+    base = tmp_path_factory.mktemp("other")
+    failover, aggregation = ([word if word != "7" else "8" for word in words] for words in (FAILOVER, AGGREGATION))
+    return side_by_side((base / "failover", *failover), (base / "aggregation", *aggregation))
+
+
+def test_another_seed_differs(lone_failover: Run, lone_aggregation: Run, other_seeds: list[Run]) -> None:
+    failover, aggregation = other_seeds
+    told = different(lone_failover.path, failover.path)
+    assert {"trials.jsonl", "raw/001/probe.csv", "raw/002/timeline.jsonl"} <= set(told)
+    told = different(lone_aggregation.path, aggregation.path)
+    assert {"trials.jsonl", "raw/001/iperf3.json", "raw/001/counters.json"} <= set(told)
+
+
+def test_runs_side_by_side_do_not_disturb_each_other(lone_failover: Run, lone_aggregation: Run, tmp_path: Path) -> None:
+    failover, aggregation = side_by_side((tmp_path / "failover", *FAILOVER), (tmp_path / "aggregation", *AGGREGATION))
+    assert different(lone_failover.path, failover.path) == []
+    assert different(lone_aggregation.path, aggregation.path) == []

@@ -1,0 +1,130 @@
+"""Failover latency against what the bonding driver's documents say of its monitor.
+
+fault                    the monitor looks           outage
+----|--------------------------|---------------->   at most one interval, and 10 ms for the rest of the way
+    |<-------- outage -------->|
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.emulation.bonds import parse
+from testbed.result import Record, Run, load
+from tests.emulation.support import side_by_side, testbed
+
+_REST_S = 0.010  # gratuitous ARP, the path, one probe interval
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """The runs that this file looks at, two guests at a time."""
+    base = tmp_path_factory.mktemp("failover")
+
+    def wanted(name: str, repetitions: int, *words: str) -> tuple[Path | str, ...]:
+        return base / name, "failover", "--repetitions", str(repetitions), "--jobs", "1", *words
+
+    backup = "--set", "mode=active-backup"
+    slow, quick = (wanted(f"miimon {m}", 6, *backup, "--set", f"miimon_ms={m}") for m in (100, 50))
+    lacp = wanted("lacp", 3, "--set", "mode=802.3ad")
+    none = wanted("none", 1, "--set", "fault=none")
+    dual = wanted("dual", 2, "--topology", "dual_switch", *backup)
+    reselect = wanted("reselect", 1, *backup, "--set", "primary_reselect=always,failure")
+    found = side_by_side(slow, quick) + side_by_side(lacp, none) + side_by_side(dual, reselect)
+    return {run.path.name: run for run in found}
+
+
+def _timeline(run: Run, record: Record) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run.path / record.raw / "timeline.jsonl").read_text().splitlines()]
+
+
+def _active(run: Run, record: Record, host: str) -> str | None:
+    """The member that the kernel shows as the active one at the end."""
+    bonds = json.loads((run.path / record.raw / "bonds.json").read_text())
+    (text,) = (bond["text"] for bond in bonds if bond["host"] == host)
+    return parse(text).active_member
+
+
+@pytest.mark.parametrize("miimon_ms", [100, 50])
+def test_active_backup_is_out_for_at_most_one_interval_of_its_monitor(runs: dict[str, Run], miimon_ms: int) -> None:
+    records = runs[f"miimon {miimon_ms}"].records
+    assert [record.status for record in records] == ["ok"] * 6
+    for record in records:
+        assert 0 < record.metrics["outage_s"] <= miimon_ms / 1e3 + _REST_S
+        assert 0 < record.metrics["detection_s"] <= miimon_ms / 1e3 + _REST_S
+        assert record.metrics["lost"] > 0
+        assert record.metrics["within_bound"] is True
+        assert record.warnings == []
+
+
+@pytest.mark.parametrize("miimon_ms", [100, 50])
+def test_faults_fall_on_all_phases_of_the_monitor(runs: dict[str, Run], miimon_ms: int) -> None:
+    records = runs[f"miimon {miimon_ms}"].records
+    detections = [record.metrics["detection_s"] for record in records]
+    assert len(set(detections)) == len(detections)
+    assert min(detections) < miimon_ms / 2e3 < max(detections), detections
+
+
+def test_lacp_stays_within_its_bound(runs: dict[str, Run]) -> None:
+    for record in runs["lacp"].records:
+        assert record.status == "ok", record.reason
+        assert record.metrics["outage_s"] <= 0.100 + _REST_S
+        assert record.metrics["within_bound"] is True
+        assert record.metrics["rejoin_s"] is not None
+        assert record.warnings == []
+
+
+def test_the_cut_member_was_the_one_in_use(runs: dict[str, Run]) -> None:
+    for name in ("miimon 100", "lacp"):
+        for record in runs[name].records:
+            events = _timeline(runs[name], record)
+            (used,) = (event["interface"] for event in events if event["event"] == "member_in_use")
+            lost = [e["interface"] for e in events if e["event"] == "carrier" and e["new"] is False and e["old"]]
+            assert used in lost
+    for record in runs["miimon 100"].records:
+        assert record.metrics["flows"]["h1>h2"]["lost"] > 0
+
+
+def test_without_a_fault_there_is_no_outage(runs: dict[str, Run]) -> None:
+    assert [record.case["mode"] for record in runs["none"].records] == ["active-backup", "802.3ad"]
+    for record in runs["none"].records:
+        metrics = record.metrics
+        assert (record.status, record.warnings) == ("ok", [])
+        assert metrics["outage_s"] == metrics["reversion_outage_s"] == metrics["outage_loss_s"] == 0
+        assert metrics["lost"] == metrics["duplicated"] == metrics["reordered"] == 0
+        assert metrics["detection_s"] is None
+
+
+def test_two_switches_fail_over_within_the_bound(runs: dict[str, Run]) -> None:
+    for record in runs["dual"].records:
+        assert record.status == "ok", record.reason
+        assert 0 < record.metrics["outage_s"] <= 0.100 + _REST_S
+        assert record.metrics["within_bound"] is True
+
+
+@pytest.mark.parametrize(("policy", "last"), [("always", "h1-eth0"), ("failure", "h1-eth1")])
+def test_the_primary_returns_as_primary_reselect_says(runs: dict[str, Run], policy: str, last: str) -> None:
+    """bonding.rst, primary_reselect: always goes back when the primary is up; failure only when the other fails."""
+    (record,) = (record for record in runs["reselect"].records if record.case["primary_reselect"] == policy)
+    events = _timeline(runs["reselect"], record)
+    (used,) = (event["interface"] for event in events if event["event"] == "member_in_use")
+    assert used == "h1-eth0"
+    active = [e["new"] for e in events if e["event"] == "active_member" and e["host"] == "h1" and e["new"]]
+    assert active == ["h1-eth0", "h1-eth1"] + ["h1-eth0"] * (last == "h1-eth0")
+    assert _active(runs["reselect"], record, "h1") == last
+
+
+def test_real_time_works_too(place: Path) -> None:
+    """Nothing is asserted of the numbers but that the cut was seen: how busy the machine is decides them."""
+    words = ("failover", "--clock", "real", "--set", "mode=active-backup", "--repetitions", "1")
+    answer = testbed("run", *words, "--out", str(place))
+    assert answer.returncode in (0, 1), answer.stderr
+    run = load(place)
+    (record,) = run.records
+    assert (record.status, record.reason) == ("ok", "")
+    assert record.metrics["outage_s"] > 0
+    assert run.manifest["clock"] == "real"
