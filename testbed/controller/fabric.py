@@ -85,6 +85,7 @@ class Fabric:
         self._trusted: frozenset[Link] = frozenset()  # live links that both ends are known to take frames in from
         self._wanted = dict(self.forwarders)
         self._unconfirmed = False  # whether a switch may still do what is no longer wanted
+        self._made_of: dict[tuple[int, Edge], tuple[Route, frozenset[str]]] = {}  # of the part of that name
         self._dirty = Dirty(switches=set(self.ports))
         self._changed: dict[int, set[Hashable]] = {}
 
@@ -282,9 +283,10 @@ class Fabric:
         for edge in self._dirty.edges:
             owners = {dpid for dpid, _ in self.lags[edge].ports} if isinstance(edge, str) else {edge[0]}
             for dpid in owners | self._linked:
-                route = self._route(dpid, edge, dpid in owners)
-                part = forwarding.at(route, self._behind.get(edge, ()), dpid in self._linked)
-                self._set_part(dpid, edge, part)
+                made_of = self._route(dpid, edge, dpid in owners), frozenset(self._behind.get(edge, ()))
+                if self._made_of.get((dpid, edge)) != made_of:
+                    self._made_of[dpid, edge] = made_of
+                    self._set_part(dpid, edge, forwarding.at(*made_of, dpid in self._linked))
         self._dirty = Dirty(links=False)
 
     def _set_part(self, dpid: int, name: Hashable, part: Part) -> None:

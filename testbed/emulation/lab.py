@@ -204,13 +204,23 @@ class Lab:
         return ", ".join(f"{a} to {b}" for a, b in pairs if (a, b) not in arrived)
 
     def finish(self) -> None:
-        """Write the timeline, our own events and the kernel's, by time; and what the switches show of themselves."""
-        events = [*self._events, *self._watch.events(self.origin_s)]
+        """Write the timeline, of our own events, the kernel's and the controller's; and what the switches show."""
+        events = [*self._events, *self._watch.events(self.origin_s), *self._controller_events()]
         events.sort(key=lambda event: event["t_s"])
         text = "".join(json.dumps(event) + "\n" for event in events)
         (self.raw / "timeline.jsonl").write_text(text)
         for command in self.arm.shown:
             (self.raw / f"{command.replace('/', '_')}.txt").write_text(self.network.ovs.appctl(command))
+
+    def _controller_events(self) -> list[dict[str, Any]]:
+        """What our controller has logged, on the trial's clock; other controllers write no events."""
+        events = []
+        log = self.raw / "controller.log"
+        for line in log.read_text(errors="replace").splitlines() if log.exists() else ():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                event = json.loads(line)
+                events.append({"t_s": round(event.pop("time") - self.origin_s, 9), **event})
+        return events
 
 
 @contextlib.contextmanager

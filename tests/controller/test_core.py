@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.controller.rig import Rig
 from topologies.dual_switch import dual_switch
 from topologies.mlag import mlag
@@ -205,3 +208,13 @@ def test_a_host_that_fails_over_between_ports_by_itself_is_found_again() -> None
     rig.core.learn((2, 1), frame("02:00:00:00:01:01"), rig.now)
     rig.answer()
     assert rig.core.fabric.addresses == {"02:00:00:00:01:01": (2, 1)}
+
+
+@given(st.binary(max_size=140), st.sampled_from([(1, 1), (2, 3), (1, 4), (9, 9)]))
+def test_arbitrary_octets_raise_nothing(octets: bytes, port: tuple[int, int]) -> None:
+    rig = Rig(mlag())
+    for frame_ in (octets, bytes.fromhex("0180c2000002020000000101" + "8809") + octets):
+        rig.core.receive(port, frame_, rig.now)
+        rig.core.learn(port, frame_, rig.now)
+    rig.answer()
+    rig.run(0.1)
