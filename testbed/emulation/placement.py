@@ -34,19 +34,19 @@ class Placement:
         ends = self._source.bond.members if self._source.bond else topology.interfaces(source)
         self._entries = [topology.link_of(end).other(end) for end in ends]
         far = self._target.bond.members if self._target.bond else topology.interfaces(target)
-        self._exits = {topology.link_of(end).other(end)[1] for end in far}
-        self._has_group = groups and any(set(lag.ports) <= self._exits for lag in topology.lags)
+        self._exits = [topology.link_of(end).other(end)[1] for end in far]
+        self._has_group = groups and any(set(lag.ports) <= set(self._exits) for lag in topology.lags)
 
     def members(self, client_port: int, server_port: int) -> tuple[int | None, int | None]:
-        """The member of the source's bond, and the bucket of the switch's group towards the target.
+        """The places of the source's member and of the target's member that carry the flow.
 
         None where no hash decides.
         """
         flow = theory.Tuple5(*self._macs, self._source.ip, self._target.ip, client_port, server_port)
         first = theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
-        return first, self._bucket(flow, first or 0) if self._has_group else None
+        return first, self._exit(flow, first or 0) if self._has_group else None
 
-    def _bucket(self, flow: theory.Tuple5, entry: int) -> int:
+    def _exit(self, flow: theory.Tuple5, entry: int) -> int:
         switch, port = self._entries[entry]
         text = (
             f"in_port={self._network.topology.port_no(port)},tcp,dl_src={flow.source_mac},dl_dst={flow.target_mac},"
@@ -54,10 +54,11 @@ class Placement:
             f"tp_src={flow.source_port},tp_dst={flow.target_port}"
         )
         trace = self._network.ovs.appctl("ofproto/trace", switch, text)
-        found = re.findall(r"using bucket (\d+)", trace)
-        if len(found) != 1:
-            raise TrialError(f"the switch {switch} does not send flow {text} through one select group:\n{trace}")
-        return int(found[0])
+        ports = self._network.topology.interfaces(switch)
+        taken = [ports[int(number) - 1] for number in re.findall(r"output:(\d+)", trace)]
+        if len(taken) != 1 or taken[0] not in self._exits:
+            raise TrialError(f"the switch {switch} does not send flow {text} to one member of the target:\n{trace}")
+        return self._exits.index(taken[0])
 
     def choose(self, count: int, chance: random.Random, *, even: bool) -> list[dict[str, Any]]:
         """``count`` flows' ports with their predicted members; evenly placed at both ends, or as chance has it."""
