@@ -21,7 +21,7 @@ from testbed import theory
 from testbed.emulation import arms
 from testbed.experiment import Experiment, Factor, Measured, Trial
 from testbed.measure import iperf3
-from testbed.measure.raw import member_deltas, not_aggregated, read_json, read_timeline
+from testbed.measure.raw import controller_trouble, member_deltas, not_aggregated, read_json, read_timeline
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
@@ -50,6 +50,7 @@ def procedure(lab: Lab) -> None:
 
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: the metrics of a trial from its raw files."""
+    timeline = read_timeline(raw / "timeline.jsonl")
     received = iperf3.load(raw / "iperf3.json")
     placed = read_json(raw / "placement.json")
     bond = trial.topology.host("h1").bond
@@ -71,7 +72,7 @@ def read(raw: Path, trial: Trial) -> Measured:
             else [predicted.count(member) for member in range(len(bond.members))],
             "retransmits": received.retransmits,
         },
-        warnings=tuple(not_aggregated(read_timeline(raw / "timeline.jsonl"))),
+        warnings=(*not_aggregated(timeline), *controller_trouble(timeline)),
     )
 
 

@@ -136,22 +136,42 @@ class Lab:
             lambda: "; ".join(lack for host in hosts for lack in self.not_carrying(host, fully=False)),
             deadline_s=CONVERGENCE_DEADLINE_S,
         )
+        wait_for(
+            "the LAGs between switches come up",
+            self._waiting_trunks,
+            deadline_s=CONVERGENCE_DEADLINE_S,
+            step_s=0.1,
+        )
         self.note("network", "bonds_up")
-        alone = [host for host in hosts if not self.answered(host)]
-        for host in alone:
-            self.note("network", "not_aggregated", host=host, reason="; ".join(self.not_carrying(host)))
+        alone = {host: "; ".join(self.not_carrying(host)) for host in hosts if not self.answered(host)}
+        for host, reason in alone.items():
+            self.note("network", "not_aggregated", host=host, reason=reason)
         with contextlib.ExitStack() as stack:
             sockets = {host: stack.enter_context(self.network.socket(host)) for host in hosts}
             for sock in sockets.values():
                 sock.bind(("", _PORT))
                 sock.setblocking(False)
             wait_for(
-                "the hosts reached each other" + (f" ({', '.join(alone)} without LACP partner)" if alone else ""),
+                "the hosts reached each other"
+                + (f" (without LACP partner: {'; '.join(alone.values())})" if alone else ""),
                 lambda: self._unreached(sockets),
                 deadline_s=CONVERGENCE_DEADLINE_S,
                 step_s=0.1,
             )
         self.note("network", "converged")
+
+    def _waiting_trunks(self) -> str:
+        """The LAGs between switches that our controller does not yet send over all ports of; it logs when it does."""
+        hosts = {host.name for host in self.topology.hosts}
+        trunks = [
+            lag
+            for lag in self.topology.lags
+            if lag.lacp != "off" and not any(self.topology.link_of(p).other(p)[0] in hosts for p in lag.ports)
+        ]
+        if not trunks or not (isinstance(self.arm, arms.Ours) and self.arm.lacp):
+            return ""
+        sent = {e["lag"]: e["ports"] for e in self._controller_events() if e["event"] == "distribute"}
+        return ", ".join(lag.name for lag in trunks if len(sent.get(lag.name, ())) < len(lag.ports))
 
     def wait_listening(self, host: str, ports: Sequence[int]) -> None:
         """Wait until TCP sockets of ``host`` listen on all these ports."""

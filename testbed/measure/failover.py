@@ -10,7 +10,7 @@ from testbed import theory
 from testbed.errors import TrialError
 from testbed.experiment import Measured, Trial
 from testbed.measure.outage import ProbeFlow, late_sends, load_probe, outage, reordered
-from testbed.measure.raw import not_aggregated, read_timeline
+from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
 
 
 def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
@@ -56,7 +56,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
 
 
 def _warnings(flows: Sequence[ProbeFlow], interval_s: float, timeline: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    found = not_aggregated(timeline)
+    found = [*not_aggregated(timeline), *controller_trouble(timeline)]
     for flow in flows:
         count, longest_s = late_sends(flow, interval_s)
         if count:

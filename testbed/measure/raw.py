@@ -29,6 +29,15 @@ def read_timeline(path: Path) -> list[dict[str, Any]]:
     return events
 
 
+def controller_trouble(timeline: Sequence[dict[str, Any]]) -> list[str]:
+    """A warning for each exception in our controller, and for each message that a switch refused."""
+    return [
+        f"the controller's log has an {event['event']} at {event['t_s']:.3f} s: {event.get('reason') or event}"
+        for event in timeline
+        if event["source"] == "controller" and event["event"] in ("exception", "error")
+    ]
+
+
 def not_aggregated(timeline: Sequence[dict[str, Any]]) -> list[str]:
     """A warning for each host whose bond could not do what its mode asks for, because nobody answered its LACP."""
     return [

@@ -32,6 +32,10 @@ def environment(**changes: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(PROJECT), **changes}
 
 
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(*words: str, cwd: Path | None = None, **changes: str) -> subprocess.Popen[str]:
     """The command, running, as the leader of a process group of its own: what a terminal's Ctrl-C reaches."""
     return subprocess.Popen(
@@ -43,6 +47,8 @@ def started(*words: str, cwd: Path | None = None, **changes: str) -> subprocess.
         cwd=cwd,
         env=environment(**changes),
         start_new_session=True,
+        # Whoever starts the tests in the background has Ctrl-C ignored, and what it starts inherits that.
+        preexec_fn=_hear_ctrl_c,
     )
 
 

@@ -67,7 +67,8 @@ def test_a_bond_that_does_not_come_up_is_named_with_what_it_lacks(place: Path) -
     assert answer.returncode == 1
     (record,) = result.load(place).records
     assert record.status == "failed"
-    assert record.reason.startswith("the bonds come up: not within 60 s; still missing: h1-eth")
+    assert record.reason.startswith("the hosts reached each other (without LACP partner: h1-eth")
+    assert record.reason.endswith(": not within 60 s; still missing: h1 to h2, h2 to h1")
     for member in ("h1-eth0", "h1-eth1", "h2-eth0", "h2-eth1"):
         assert f"{member} has LACP state" in record.reason
     # It is told on the terminal as well, and what it left is kept.
