@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from testbed.backends import guest, kernel, native
 from testbed.backends.kernel import Kernel
-from testbed.backends.watchdog import Cancelled, Watchdog
+from testbed.backends.watchdog import Cancelled, Watchdog, stood
 from testbed.errors import MachineError, TestbedError, TrialError
 from testbed.experiment import Experiment, Measured, Trial
 from testbed.result import Record, append_trial
@@ -129,7 +129,7 @@ def _outcome(directory: Path) -> dict[str, Any]:
     try:
         outcome: dict[str, Any] = json.loads((directory / "outcome.json").read_text())
     except (OSError, ValueError):
-        raise TrialError(f"the trial wrote no outcome; it stood at: {guest.stood(directory)}") from None
+        raise TrialError(f"the trial wrote no outcome; it stood at: {stood(directory)}") from None
     return outcome
 
 

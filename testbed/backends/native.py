@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from testbed.backends import scratch
-from testbed.backends.watchdog import Watchdog
+from testbed.backends.watchdog import Watchdog, stood
 from testbed.errors import TrialError
 
 #: What the network is made of: kind of interface, and the module that brings it where it is not built in.
@@ -60,14 +60,14 @@ def run(directory: Path, command: Sequence[str], *, watchdog: Watchdog) -> None:
             start_new_session=True,
         )
         try:
-            code = watchdog.wait(process, lambda: _stood(directory))
+            code = watchdog.wait(process, lambda: stood(directory))
         finally:
             if process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
     if code != 0:
-        raise TrialError(f"the trial's process ended with code {code}; it stood at: {_stood(directory)}")
+        raise TrialError(f"the trial's process ended with code {code}; it stood at: {stood(directory)}")
 
 
 def interactive(command: Sequence[str]) -> int:
@@ -78,10 +78,3 @@ def interactive(command: Sequence[str]) -> int:
 def trial_command(directory: Path) -> list[str]:
     """The command that carries out the trial in ``directory``, inside."""
     return [sys.executable, "-m", "testbed.trial", str(directory)]
-
-
-def _stood(directory: Path) -> str:
-    try:
-        return (directory / "phase.log").read_text().splitlines()[-1]
-    except (OSError, IndexError):
-        return "before its first phase"

@@ -47,10 +47,6 @@ class Configuration:
     ports: Mapping[str, tuple[PortId, ...]]
     links: tuple[tuple[PortId, PortId], ...] = ()
 
-    def lags_of(self, dpid: int) -> list[Lag]:
-        """The LAGs that have a port on this switch."""
-        return [lag for lag in self.lags if any(owner == dpid for owner, _ in self.ports[lag.name])]
-
     def port_numbers(self, lag: str, dpid: int) -> tuple[int, ...]:
         """The OpenFlow ports of a LAG on this switch."""
         return tuple(number for owner, number in self.ports[lag] if owner == dpid)

@@ -24,7 +24,7 @@ from pathlib import Path
 import testbed
 from testbed.backends import scratch
 from testbed.backends.kernel import Kernel
-from testbed.backends.watchdog import Watchdog
+from testbed.backends.watchdog import Watchdog, stood
 from testbed.errors import MachineError, TrialError
 
 #: Where the guest sees the directory that it may write; the same for every trial, so that nothing depends on it.
@@ -201,19 +201,6 @@ def run(
 def pinned(cpu: int | None) -> list[str]:
     """The prefix that keeps a command on one processor."""
     return [] if cpu is None else ["taskset", "--cpu-list", str(cpu)]
-
-
-def stood(directory: Path) -> str:
-    """The last phase that the trial wrote, and the last that it and the guest's console said."""
-    said = []
-    for name, words in (("phase.log", ""), ("trial.log", "it said: "), ("console.log", "its console said: ")):
-        with contextlib.suppress(OSError):
-            lines = (directory / name).read_text(errors="replace").split("\n")
-            # A panicking kernel ends with a stack trace; what it is about stands before that.
-            panic = next((number for number, line in enumerate(lines) if line.startswith("Kernel panic")), len(lines))
-            if last := next((line.strip() for line in reversed(lines[:panic]) if line.strip()), ""):
-                said.append(words + last)
-    return "; ".join(said) or "before its first output (the guest kernel did not start)"
 
 
 def verify(kernel: Kernel) -> None:
