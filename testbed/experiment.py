@@ -6,6 +6,7 @@ Words: experiment > run > case (one combination of factor levels) > trial (one r
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import itertools
@@ -150,8 +151,31 @@ def trial_seed(seed: int, case: Mapping[str, Level], repetition: int) -> int:
 
 
 def topology_defaults(function: TopologyFunction) -> dict[str, Level]:
-    """The keyword arguments of a topology function with their defaults: what ``--set`` may vary."""
-    return {name: p.default for name, p in inspect.signature(function).parameters.items()}
+    """What ``--set`` may vary of a topology, with its defaults: its keyword arguments.
+
+    An argument that is a dataclass, such as all options of its bonds, stands for its fields.
+    """
+    found: dict[str, Level] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        value = parameter.default
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            found |= {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        else:
+            found[name] = value
+    return found
+
+
+def made(function: TopologyFunction, levels: Mapping[str, Level]) -> Topology:
+    """The network of a topology function; of ``levels``, those count that `topology_defaults` names."""
+    arguments: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        value: Any = parameter.default
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            own = {field.name for field in dataclasses.fields(value)} & levels.keys()
+            arguments[name] = dataclasses.replace(value, **{each: levels[each] for each in own})
+        elif name in levels:
+            arguments[name] = levels[name]
+    return function(**arguments)
 
 
 def levels_of(
@@ -201,11 +225,10 @@ def plan(
 
     Every topology is built here, so a network that cannot be is refused before anything runs.
     """
-    arguments = topology_defaults(topology)
     trials: list[Trial] = []
     for combination in itertools.product(*levels.values()):
         case = dict(zip(levels, combination, strict=True))
-        network = topology(**{name: level for name, level in case.items() if name in arguments})
+        network = made(topology, case)
         if clock == "virtual" and network.unshaped():
             raise SpecError(
                 f"link {network.unshaped()[0]} of topology {network.name!r} has no rate:"

@@ -19,12 +19,13 @@ from testbed.emulation import arms
 from testbed.errors import SpecError
 from testbed.experiment import (
     Experiment,
-    Level,
     TopologyFunction,
     Trial,
     levels_of,
+    made,
     parse_level,
     plan,
+    topology_defaults,
 )
 from testbed.runner import Backend, GuestBackend, choose_backend, execute
 from testbed.spec import Topology
@@ -162,12 +163,13 @@ def missed(loaded: result.Run) -> bool:
     return any(r.status == "failed" or r.metrics.get("within_bound") is False for r in loaded.records)
 
 
-def one_topology(function: TopologyFunction, defaults: Mapping[str, Level], settings: Mapping[str, str]) -> Topology:
+def one_topology(function: TopologyFunction, settings: Mapping[str, str]) -> Topology:
     """The network of a topology function with some arguments given as text."""
+    defaults = topology_defaults(function)
     unknown = [name for name in settings if name not in defaults]
     if unknown:
         raise SpecError(f"the topology has no argument {unknown[0]!r}; it has: {', '.join(sorted(defaults))}")
-    return function(**{name: parse_level(name, text, defaults[name]) for name, text in settings.items()})
+    return made(function, {name: parse_level(name, text, defaults[name]) for name, text in settings.items()})
 
 
 def shell(network: Topology) -> None:

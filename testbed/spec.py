@@ -10,115 +10,57 @@ import dataclasses
 import ipaddress
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from testbed import checks
+from testbed.bond import (
+    LACP_RATES,
+    MODES,
+    PRIMARY_RESELECT,
+    STATIC_LAG_MODES,
+    XMIT_HASH_POLICIES,
+    Bond,
+    BondOptions,
+    parse_mode,
+)
 from testbed.errors import SpecError, unknown
 
-#: Bonding modes by the number that bonding.rst gives them.
-MODES: tuple[str, ...] = (
-    "balance-rr",
-    "active-backup",
-    "balance-xor",
-    "broadcast",
-    "802.3ad",
-    "balance-tlb",
-    "balance-alb",
-)
-#: In the order of the kernel's numbers (linux/if_bonding.h, BOND_XMIT_POLICY_*).
-XMIT_HASH_POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
-LACP_RATES = ("slow", "fast")
-PRIMARY_RESELECT = ("always", "better", "failure")
-#: Modes in which the switch must treat the members as one LAG (bonding.rst, "Switch Configuration").
-STATIC_LAG_MODES = ("balance-rr", "balance-xor", "broadcast")
+__all__ = [
+    "LACP_RATES",
+    "MODES",
+    "PRIMARY_RESELECT",
+    "RATE_RANGE_MBPS",
+    "STATIC_LAG_MODES",
+    "XMIT_HASH_POLICIES",
+    "Bond",
+    "BondOptions",
+    "Cable",
+    "Host",
+    "LacpSystem",
+    "Lag",
+    "Link",
+    "Switch",
+    "Topology",
+    "parse_mode",
+]
 
 #: What a link's rate may be, in Mbit/s: 1 Mbit/s to 100 Gbit/s.
 RATE_RANGE_MBPS = (1.0, 100_000.0)
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
 
 
-def parse_mode(text: str | int) -> str:
-    """The mode's name from its name or its number (``4`` is ``802.3ad``)."""
-    word = str(text)
-    if word in MODES:
-        return word
-    if word.isdigit() and int(word) < len(MODES):
-        return MODES[int(word)]
-    raise unknown("bonding mode", word, MODES)
+@dataclass(frozen=True, kw_only=True)
+class Cable:
+    """What the links of a topology have in common; each is told of in :class:`Link`."""
 
+    rate_mbps: float = 1000.0
+    delay_ms: float = 0.0
+    queue_packets: int = 1000
 
-def _check_name(kind: str, name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise SpecError(
-            f"{kind} name {name!r} is not usable; wanted a letter, then at most 14 letters, digits, '_', '.' or '-'"
-        )
-
-
-def _check_choice(what: str, found: str, known: tuple[str, ...]) -> None:
-    if found not in known:
-        raise unknown(what, found, known)
-
-
-def _check_at_least(what: str, found: float, least: float) -> None:
-    if found < least:
-        raise SpecError(f"{what} is {found:g}; wanted {least:g} or more")
-
-
-def _unique(what: str, names: Iterable[str]) -> None:
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise SpecError(f"{what} must be different from each other; found twice: {', '.join(twice)}")
-
-
-@dataclass(frozen=True)
-class Bond:
-    """A Linux bonding device on a host (kernel document: networking/bonding.rst).
-
-    ``members`` are interface names of that host. Times are in milliseconds, as the kernel takes them.
-    """
-
-    members: tuple[str, ...]
-    mode: str = "802.3ad"
-    name: str = "bond0"
-    miimon_ms: int = 100
-    updelay_ms: int = 0
-    downdelay_ms: int = 0
-    lacp_rate: str = "fast"
-    xmit_hash_policy: str = "layer3+4"
-    primary: str | None = None
-    primary_reselect: str = "always"
-    num_grat_arp: int = 1
-    min_links: int = 0
-
-    def __post_init__(self) -> None:
-        _check_name("bond", self.name)
-        _check_choice("bonding mode", self.mode, MODES)
-        _check_choice("lacp_rate", self.lacp_rate, LACP_RATES)
-        _check_choice("xmit_hash_policy", self.xmit_hash_policy, XMIT_HASH_POLICIES)
-        _check_choice("primary_reselect", self.primary_reselect, PRIMARY_RESELECT)
-        if not self.members:
-            raise SpecError(f"bond {self.name!r} has no member; wanted one interface or more")
-        _unique(f"members of bond {self.name!r}", self.members)
-        if self.primary is not None and self.primary not in self.members:
-            raise SpecError(
-                f"primary {self.primary!r} of bond {self.name!r} is not one of its members: {', '.join(self.members)}"
-            )
-        if self.primary is not None and self.mode not in ("active-backup", "balance-tlb", "balance-alb"):
-            raise SpecError(
-                f"bond {self.name!r} has a primary, but mode {self.mode} has none;"
-                " wanted active-backup, balance-tlb or balance-alb"
-            )
-        for option in ("miimon_ms", "updelay_ms", "downdelay_ms", "num_grat_arp", "min_links"):
-            _check_at_least(f"{option} of bond {self.name!r}", getattr(self, option), 0)
-        if self.num_grat_arp > 255:
-            raise SpecError(f"num_grat_arp of bond {self.name!r} is {self.num_grat_arp}; wanted 0 to 255")
-        if self.miimon_ms == 0:
-            raise SpecError(
-                f"bond {self.name!r} has miimon 0: it would never notice a dead member; wanted 1 ms or more"
-            )
+    def between(self, a: str, a_interface: str, b: str, b_interface: str) -> Link:
+        """Such a link between two interfaces."""
+        return Link(a, a_interface, b, b_interface, self.rate_mbps, self.delay_ms, self.queue_packets)
 
 
 @dataclass(frozen=True)
@@ -135,8 +77,8 @@ class Host:
     rx_coalesce_us: int = 100
 
     def __post_init__(self) -> None:
-        _check_name("host", self.name)
-        _check_at_least(f"rx_coalesce_us of host {self.name!r}", self.rx_coalesce_us, 0)
+        checks.name("host", self.name)
+        checks.at_least(f"rx_coalesce_us of host {self.name!r}", self.rx_coalesce_us, 0)
         try:
             ipaddress.ip_interface(self.address)
         except ValueError:
@@ -165,7 +107,7 @@ class Switch:
     isolate: bool = True
 
     def __post_init__(self) -> None:
-        _check_name("switch", self.name)
+        checks.name("switch", self.name)
         if not 0 < self.dpid < 1 << 64:
             raise SpecError(f"datapath id {self.dpid} of switch {self.name!r} is not between 1 and 2^64-1")
 
@@ -189,13 +131,13 @@ class Link:
 
     def __post_init__(self) -> None:
         for interface in (self.a_interface, self.b_interface):
-            _check_name("interface", interface)
+            checks.name("interface", interface)
         if self.rate_mbps is not None:
             low, high = RATE_RANGE_MBPS
             if not low <= self.rate_mbps <= high:
                 raise SpecError(f"rate {self.rate_mbps:g} Mbit/s of link {self.name} is outside {low:g} to {high:g}")
-        _check_at_least(f"delay_ms of link {self.name}", self.delay_ms, 0)
-        _check_at_least(f"queue_packets of link {self.name}", self.queue_packets, 1)
+        checks.at_least(f"delay_ms of link {self.name}", self.delay_ms, 0)
+        checks.at_least(f"queue_packets of link {self.name}", self.queue_packets, 1)
 
     @property
     def name(self) -> str:
@@ -247,15 +189,15 @@ class Lag:
     early_collecting: bool = True
 
     def __post_init__(self) -> None:
-        _check_name("LAG", self.name)
-        _check_choice("LACP mode", self.lacp, ("active", "passive", "off"))
-        _check_choice("LACP rate", self.rate, LACP_RATES)
+        checks.name("LAG", self.name)
+        checks.choice("LACP mode", self.lacp, ("active", "passive", "off"))
+        checks.choice("LACP rate", self.rate, LACP_RATES)
         if not self.ports:
             raise SpecError(f"LAG {self.name!r} has no port; wanted one switch interface or more")
-        _unique(f"ports of LAG {self.name!r}", self.ports)
+        checks.unique(f"ports of LAG {self.name!r}", self.ports)
         if not 1 <= self.key <= 65535:
             raise SpecError(f"key {self.key} of LAG {self.name!r} is not between 1 and 65535")
-        _check_at_least(f"min_links of LAG {self.name!r}", self.min_links, 1)
+        checks.at_least(f"min_links of LAG {self.name!r}", self.min_links, 1)
 
 
 @dataclass(frozen=True)
@@ -270,13 +212,13 @@ class Topology:
     systems: tuple[LacpSystem, ...] = field(default=(LacpSystem("core"),))
 
     def __post_init__(self) -> None:
-        _unique("names of hosts and switches", self.nodes())
-        _unique("datapath ids", [str(s.dpid) for s in self.switches])
-        _unique("addresses", [h.ip for h in self.hosts])
-        _unique("interfaces", [i for link in self.links for i in (link.a_interface, link.b_interface)])
-        _unique("LAG names", [lag.name for lag in self.lags])
-        _unique("ports of LAGs", [port for lag in self.lags for port in lag.ports])
-        _unique("LACP systems", [system.name for system in self.systems])
+        checks.unique("names of hosts and switches", self.nodes())
+        checks.unique("datapath ids", [str(s.dpid) for s in self.switches])
+        checks.unique("addresses", [h.ip for h in self.hosts])
+        checks.unique("interfaces", [i for link in self.links for i in (link.a_interface, link.b_interface)])
+        checks.unique("LAG names", [lag.name for lag in self.lags])
+        checks.unique("ports of LAGs", [port for lag in self.lags for port in lag.ports])
+        checks.unique("LACP systems", [system.name for system in self.systems])
         nodes = self.nodes()
         for link in self.links:
             for node in (link.a, link.b):

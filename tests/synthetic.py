@@ -116,7 +116,7 @@ def failover(path: Path, repetitions: int = 12, fault: str = "carrier_loss", *, 
     records: list[Record] = []
     modes = ["active-backup", "802.3ad"]
     for mode in modes:
-        bond = Bond(("h1-eth0", "h1-eth1"), mode)
+        bond = Bond(("h1-eth0", "h1-eth1"), mode=mode)
         bound = theory.failover_bound(bond, fault)
         for repetition in range(repetitions):
             number = len(records) + 1

@@ -15,7 +15,7 @@ from testbed.emulation import arms, faults
 from testbed.emulation.arms import CONTROLLERS
 from testbed.errors import MachineError, SpecError
 from testbed.measure.raw import not_aggregated
-from testbed.spec import Bond, Host, Lag, Link, Switch, Topology
+from testbed.spec import Bond, BondOptions, Host, Lag, Link, Switch, Topology
 from topologies.dual_switch import dual_switch
 from topologies.single_switch import single_switch
 
@@ -24,7 +24,7 @@ def ring(*, mode: str = "802.3ad") -> Topology:
     """Two switches joined twice, a host bonded to both by one LAG."""
     links = [Link("h1", f"h1-eth{i}", f"s{i + 1}", f"s{i + 1}-eth1") for i in range(2)]
     links += [Link("s1", f"s1-eth{i}", "s2", f"s2-eth{i}") for i in (2, 3)]
-    bond = Bond(("h1-eth0", "h1-eth1"), mode)
+    bond = Bond(("h1-eth0", "h1-eth1"), mode=mode)
     lags = (Lag("lag-h1", ("s1-eth1", "s2-eth1")),) if mode == "802.3ad" else ()
     switches = (Switch("s1", 1), Switch("s2", 2))
     return Topology("ring", (Host("h1", "10.0.0.1/24", bond),), switches, tuple(links), lags)
@@ -66,7 +66,7 @@ def commands(words: list[str]) -> list[list[str]]:
 
 def test_lacp_lags_become_balance_tcp_bonds() -> None:
     """ovs-vswitchd.conf.db(5): balance-tcp wants LACP at the other end; the names are its columns."""
-    told = commands(CONTROLLERS["ovs"].join(single_switch(lacp_rate="slow")))
+    told = commands(CONTROLLERS["ovs"].join(single_switch(bonding=BondOptions(lacp_rate="slow"))))
     (bond,) = (command for command in told if command[:3] == ["add-bond", "s1", "lag-h2"])
     assert bond[3:] == [
         "s1-eth3",
@@ -85,7 +85,7 @@ def test_lacp_lags_become_balance_tcp_bonds() -> None:
 @pytest.mark.parametrize("mode", ["balance-rr", "balance-xor", "broadcast"])
 def test_static_lags_become_balance_slb_bonds_that_take_all_in(mode: str) -> None:
     """ovs-vswitchd.conf.db(5): balance-slb works without LACP; all-members-active takes group frames on all."""
-    told = commands(CONTROLLERS["ovs"].join(single_switch(mode=mode)))
+    told = commands(CONTROLLERS["ovs"].join(single_switch(bonding=BondOptions(mode=mode))))
     (bond,) = (command for command in told if command[:3] == ["add-bond", "s1", "lag-h1"])
     assert bond[5:] == ["lacp=off", "bond_mode=balance-slb", "other_config:all-members-active=true"]
 
@@ -97,7 +97,7 @@ def test_a_lag_of_one_port_is_no_bond_but_speaks_lacp() -> None:
 
 
 def test_without_lags_the_ports_stay_plain() -> None:
-    assert CONTROLLERS["ovs"].join(single_switch(mode="active-backup")) == []
+    assert CONTROLLERS["ovs"].join(single_switch(bonding=BondOptions(mode="active-backup"))) == []
     assert all(not CONTROLLERS[name].join(single_switch()) for name in ("testbed", "ryu-example", "static", "none"))
 
 
@@ -194,7 +194,7 @@ def test_a_fault_of_a_cable_takes_a_switch_port(name: str) -> None:
 def test_a_fault_lasts_until_it_must_have_been_noticed(
     controller: str, fault: str, options: dict[str, Any], least_s: float
 ) -> None:
-    topology, arm = single_switch(**options), CONTROLLERS[controller]
+    topology, arm = single_switch(bonding=BondOptions(**options)), CONTROLLERS[controller]
     bond = topology.host("h1").bond
     assert bond is not None
     answered = bond.mode != "802.3ad" or arm.answers(topology, bond)

@@ -15,7 +15,7 @@ from testbed.theory import Tuple5
 
 
 def bond(mode: str, members: int = 2, **options: object) -> Bond:
-    return Bond(tuple(f"h1-eth{i}" for i in range(members)), mode, **options)  # type: ignore[arg-type]
+    return Bond(tuple(f"h1-eth{i}" for i in range(members)), mode=mode, **options)  # type: ignore[arg-type]
 
 
 def flow(source_port: int = 50001, target_port: int = 5201, *, target_mac: str = "02:00:00:00:02:01") -> Tuple5:

@@ -21,7 +21,7 @@ members on that switch have failed. Without it s2 leaves the LAGs, so that all h
 
 from __future__ import annotations
 
-from testbed.spec import STATIC_LAG_MODES, Bond, Host, LacpSystem, Lag, Link, Switch, Topology, parse_mode
+from testbed.spec import STATIC_LAG_MODES, BondOptions, Cable, Host, LacpSystem, Lag, Switch, Topology
 
 _SWITCHES = ("s1", "s2")
 
@@ -30,52 +30,33 @@ def mlag(
     *,
     members: int = 1,
     peer_members: int = 1,
-    mode: str = "802.3ad",
     isolate: bool = True,
-    rate_mbps: float = 1000.0,
-    delay_ms: float = 0.0,
-    queue_packets: int = 1000,
+    cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
-    miimon_ms: int = 100,
-    updelay_ms: int = 0,
-    downdelay_ms: int = 0,
-    lacp_rate: str = "fast",
-    xmit_hash_policy: str = "layer3+4",
-    primary_reselect: str = "always",
+    bonding: BondOptions = BondOptions(),
 ) -> Topology:
     """Two hosts with ``members`` links to each of two switches, which are joined by ``peer_members`` links."""
-    mode = parse_mode(mode)
-    cable = rate_mbps, delay_ms, queue_packets
+    mode = bonding.mode
     hosts, links, lags = [], [], []
     for index, host in enumerate(("h1", "h2")):
         own = tuple(f"{host}-eth{i}" for i in range(len(_SWITCHES) * members))
         ports = tuple(f"{switch}-eth{index * members + i + 1}" for i in range(members) for switch in _SWITCHES)
-        bond = Bond(
-            own,
-            mode,
-            miimon_ms=miimon_ms,
-            updelay_ms=updelay_ms,
-            downdelay_ms=downdelay_ms,
-            lacp_rate=lacp_rate,
-            xmit_hash_policy=xmit_hash_policy,
-            primary=own[0] if own and mode == "active-backup" else None,
-            primary_reselect=primary_reselect,
-        )
+        bond = bonding.over(own)
         hosts.append(Host(host, f"10.0.0.{index + 1}/24", bond, rx_coalesce_us))
         for mine, port in zip(own, ports, strict=True):
-            links.append(Link(host, mine, port.partition("-")[0], port, *cable))
+            links.append(cable.between(host, mine, port.partition("-")[0], port))
         if mode == "802.3ad":
-            lags.append(Lag(f"lag-{host}", ports, rate=lacp_rate, key=index + 1))
+            lags.append(Lag(f"lag-{host}", ports, rate=bonding.lacp_rate, key=index + 1))
         elif mode in STATIC_LAG_MODES:
             lags.append(Lag(f"lag-{host}", ports, lacp="off", key=index + 1))
     peers = [[f"{switch}-eth{2 * members + i + 1}" for i in range(peer_members)] for switch in _SWITCHES]
-    links += [Link("s1", near, "s2", far, *cable) for near, far in zip(*peers, strict=True)]
+    links += [cable.between("s1", near, "s2", far) for near, far in zip(*peers, strict=True)]
     systems = [LacpSystem("core")]
     if peer_members > 1:
         for index, (switch, ends) in enumerate(zip(_SWITCHES, peers, strict=True)):
             systems.append(LacpSystem(switch, f"02:00:00:00:fe:0{index + 1}"))
             lags.append(Lag(f"peer-{switch}", tuple(ends), system=switch))
     hosts.append(Host("h3", "10.0.0.3/24", None, rx_coalesce_us))
-    links.append(Link("h3", "h3-eth0", "s1", f"s1-eth{2 * members + peer_members + 1}", *cable))
+    links.append(cable.between("h3", "h3-eth0", "s1", f"s1-eth{2 * members + peer_members + 1}"))
     switches = tuple(Switch(name, index + 1, isolate) for index, name in enumerate(_SWITCHES))
     return Topology("mlag", tuple(hosts), switches, tuple(links), tuple(lags), tuple(systems))

@@ -13,52 +13,33 @@ in the middle has LACP spoken at both ends, for s1 and for s2 as two systems.
 
 from __future__ import annotations
 
-from testbed.spec import STATIC_LAG_MODES, Bond, Host, LacpSystem, Lag, Link, Switch, Topology, parse_mode
+from testbed.spec import STATIC_LAG_MODES, BondOptions, Cable, Host, LacpSystem, Lag, Switch, Topology
 
 
 def trunk(
     *,
     members: int = 2,
     trunk_members: int = 2,
-    mode: str = "802.3ad",
-    rate_mbps: float = 1000.0,
-    delay_ms: float = 0.0,
-    queue_packets: int = 1000,
+    cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
-    miimon_ms: int = 100,
-    updelay_ms: int = 0,
-    downdelay_ms: int = 0,
-    lacp_rate: str = "fast",
-    xmit_hash_policy: str = "layer3+4",
-    primary_reselect: str = "always",
+    bonding: BondOptions = BondOptions(),
 ) -> Topology:
     """Two hosts with ``members`` links each to their switches, which are joined by a LAG of ``trunk_members``."""
-    mode = parse_mode(mode)
-    cable = rate_mbps, delay_ms, queue_packets
+    mode = bonding.mode
     hosts, links, lags, middle = [], [], [], []
     for index, (host, switch) in enumerate((("h1", "s1"), ("h2", "s2"))):
         own = tuple(f"{host}-eth{i}" for i in range(members))
         ports = tuple(f"{switch}-eth{i + 1}" for i in range(members))
-        bond = Bond(
-            own,
-            mode,
-            miimon_ms=miimon_ms,
-            updelay_ms=updelay_ms,
-            downdelay_ms=downdelay_ms,
-            lacp_rate=lacp_rate,
-            xmit_hash_policy=xmit_hash_policy,
-            primary=own[0] if own and mode == "active-backup" else None,
-            primary_reselect=primary_reselect,
-        )
+        bond = bonding.over(own)
         hosts.append(Host(host, f"10.0.0.{index + 1}/24", bond, rx_coalesce_us))
-        links += [Link(host, mine, switch, port, *cable) for mine, port in zip(own, ports, strict=True)]
+        links += [cable.between(host, mine, switch, port) for mine, port in zip(own, ports, strict=True)]
         if mode == "802.3ad":
-            lags.append(Lag(f"lag-{host}", ports, rate=lacp_rate, key=1, system=switch))
+            lags.append(Lag(f"lag-{host}", ports, rate=bonding.lacp_rate, key=1, system=switch))
         elif mode in STATIC_LAG_MODES:
             lags.append(Lag(f"lag-{host}", ports, lacp="off", key=1))
         middle.append(tuple(f"{switch}-eth{members + i + 1}" for i in range(trunk_members)))
-        lags.append(Lag(f"trunk-{switch}", middle[-1], rate=lacp_rate, key=2, system=switch))
-    links += [Link("s1", near, "s2", far, *cable) for near, far in zip(*middle, strict=True)]
+        lags.append(Lag(f"trunk-{switch}", middle[-1], rate=bonding.lacp_rate, key=2, system=switch))
+    links += [cable.between("s1", near, "s2", far) for near, far in zip(*middle, strict=True)]
     switches = (Switch("s1", 1), Switch("s2", 2))
     systems = (LacpSystem("s1", "02:00:00:00:fe:01"), LacpSystem("s2", "02:00:00:00:fe:02"))
     return Topology("trunk", tuple(hosts), switches, tuple(links), tuple(lags), systems)

@@ -13,5 +13,5 @@ from topologies.single_switch import single_switch
 
 def mismatched() -> Topology:
     """The topology single_switch, with the LAGs' LACP turned off."""
-    right = single_switch(mode="802.3ad")
+    right = single_switch()
     return replace(right, name="mismatched", lags=tuple(replace(lag, lacp="off") for lag in right.lags))

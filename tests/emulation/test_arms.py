@@ -180,6 +180,7 @@ import contextlib, json, subprocess, tempfile
 from pathlib import Path
 from testbed.emulation import lab
 from testbed.experiment import Trial
+from testbed.spec import BondOptions, Cable
 from topologies.single_switch import single_switch
 
 ENDS = {"h1-eth0": "h1", "s1-eth1": None}
@@ -210,7 +211,7 @@ def passed():
                     arrived.append(receiver.recv(8).decode())
     return len(arrived)
 
-topology = single_switch(mode="active-backup", delay_ms=1.0)
+topology = single_switch(bonding=BondOptions(mode="active-backup"), cable=Cable(delay_ms=1.0))
 trial = Trial(1, "", {"controller": "none"}, 0, 1, topology)
 with tempfile.TemporaryDirectory() as scratch, lab.opened(trial, Path("/tmp/trial"), Path(scratch)) as bench:
     bench.wait_converged()

@@ -1,0 +1,61 @@
+"""testbed kernel: the guest kernel, built once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from testbed.backends import kernel as kernels
+from testbed.cli.base import err, out
+from testbed.errors import MachineError
+
+
+@click.group()
+def kernel() -> None:
+    """The guest kernel: built once, kept outside the checkout."""
+
+
+@kernel.command("build")
+@click.option("--source", type=click.Path(path_type=Path), help="A Linux source, as a directory or a tar archive.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Compilers at a time; as many as processors by default.")
+def kernel_build(source: Path | None, jobs: int | None) -> None:
+    """Fetch, build, try and keep the guest kernel."""
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        console=err,
+    ) as bar:
+        task = bar.add_task("the guest kernel", total=1.0)
+        said = ""
+
+        def tell(fraction: float | None, text: str) -> None:
+            nonlocal said
+            bar.update(task, completed=fraction or 0.0, description=text)
+            if not err.is_terminal and text.partition(",")[0] != said:
+                said = text.partition(",")[0]
+                err.print(said)
+
+        built = kernels.build(source, tell, jobs=jobs)
+        bar.update(task, completed=1.0, description="ready")
+    out.print(f"the guest kernel is ready: Linux {built.version} from {built.source}")
+
+
+@kernel.command("info")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def kernel_info(as_json: bool) -> None:
+    """Which guest kernel there is."""
+    found = kernels.find()
+    if as_json:
+        click.echo(json.dumps({"wanted": kernels.key(), "kernel": found.as_json() if found else None}))
+    elif found is not None:
+        out.print(f"Linux {found.version} from {found.source}\nin {found.path.parent}")
+    if found is None:
+        raise MachineError(
+            f"the guest kernel is not built (wanted: {kernels.key()})",
+            "Type: testbed kernel build (once, about 7 minutes)",
+        )

@@ -1,0 +1,26 @@
+"""testbed shell, testbed clean: a network to work in, and what work left behind."""
+
+from __future__ import annotations
+
+import click
+
+from testbed import catalogue, runs
+from testbed.cli.base import out, settings_of
+
+
+@click.command()
+@click.argument("topology")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the topology.")
+def shell(topology: str, settings: tuple[str, ...]) -> None:
+    """TOPOLOGY, live, with Mininet's prompt (real clock)."""
+    function = catalogue.topology(topology)
+    network = runs.one_topology(function, settings_of(settings))
+    runs.shell(network)
+
+
+@click.command()
+def clean() -> None:
+    """Remove what interrupted kernel builds and trials may have left behind."""
+    for path in runs.leftovers():
+        out.print(f"removed {path}", soft_wrap=True)
+        runs.remove(path)

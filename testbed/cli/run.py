@@ -1,0 +1,123 @@
+"""testbed run: an experiment into a result directory."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shlex
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from testbed import result, runs
+from testbed.cli.base import err, out, settings_of
+from testbed.cli.results import summarise
+from testbed.errors import SpecError
+from testbed.runner import Backend
+
+
+@click.command()
+@click.argument("experiment")
+@click.option("--topology", help="By name or by path; the experiment's own by default.")
+@click.option("--set", "settings", multiple=True, metavar="FACTOR=LEVEL[,LEVEL...]", help="Levels of a factor.")
+@click.option("--repetitions", type=click.IntRange(min=1), help="Trials of each case.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--quick", is_flag=True, help="Fewer levels and repetitions: minutes, not hours.")
+@click.option("--backend", type=click.Choice(["auto", "guest", "native"]), default="auto", show_default=True)
+@click.option("--clock", type=click.Choice(["virtual", "real"]), default="virtual", show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), help="Trials at a time.")
+@click.option(
+    "--out", "place", type=click.Path(path_type=Path), help="Where the run goes: results/EXPERIMENT/UTC-TIME."
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--dry-run", is_flag=True, help="Show the trials; run none.")
+def run(
+    experiment: str,
+    topology: str | None,
+    settings: tuple[str, ...],
+    repetitions: int | None,
+    seed: int,
+    quick: bool,
+    backend: str,
+    clock: str,
+    jobs: int | None,
+    place: Path | None,
+    resume: bool,
+    dry_run: bool,
+) -> None:
+    """Run EXPERIMENT: cases x repetitions, into a result directory with figures and a report."""
+    wanted = runs.Request(experiment, topology, settings_of(settings), repetitions, seed, quick, backend, clock)
+    if resume and place is None:
+        raise SpecError("--resume needs --out: which run to go on with", "For example: --resume --out results/...")
+    now = datetime.datetime.now(datetime.UTC)
+    place = place or _new_place(Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ"))
+    prepared = runs.prepare(wanted, argv=_argv())
+    if dry_run:
+        _show_plan(prepared)
+        return
+    backend_ = runs.begin(prepared, place, resume=resume)
+    finished = _carry_out(prepared, backend_, place, jobs)
+    loaded = result.load(place)
+    summarise(loaded, place)
+    if not finished:
+        err.print(
+            f"interrupted; the finished trials are kept. To go on, type: {_again(place)}",
+            style="yellow",
+            soft_wrap=True,
+            markup=False,
+        )
+        sys.exit(130)
+    sys.exit(1 if runs.missed(loaded) else 0)
+
+
+def _new_place(wanted: Path) -> Path:
+    """``wanted``, or that with a number behind it if a run that began in the same second has it."""
+    names = (wanted, *(wanted.with_name(f"{wanted.name}-{number}") for number in range(2, 100)))
+    return next(place for place in names if not place.exists())
+
+
+def _argv() -> list[str]:
+    """The command as it was typed, but for where the result goes."""
+    words = iter(word for word in sys.argv[1:] if not word.startswith("--out="))
+    return ["testbed", *(word for word in words if not (word == "--out" and next(words, "") is not None))]
+
+
+def _again(place: Path) -> str:
+    words = [word for word in _argv() if word != "--resume"]
+    return shlex.join([*words, "--resume", "--out", str(place)])
+
+
+def _show_plan(prepared: runs.Prepared) -> None:
+    cases = Counter(json.dumps(dict(trial.case)) for trial in prepared.trials)
+    for case, count in cases.items():
+        text = " ".join(f"{name}={level}" for name, level in json.loads(case).items())
+        out.print(f"{count:>4} x {text}", soft_wrap=True)
+    out.print(f"{len(prepared.trials)} trials of {prepared.experiment.name} on {prepared.trials[0].topology.name}")
+
+
+def _carry_out(prepared: runs.Prepared, backend: Backend, place: Path, jobs: int | None) -> bool:
+    """Run the trials with a progress bar; whether all ended."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("trials,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=err,
+        speed_estimate_period=600,
+    ) as bar:
+        task = bar.add_task(prepared.experiment.name, total=len(prepared.trials))
+
+        def done(record: result.Record | None) -> None:
+            bar.advance(task)
+            if record is not None and record.status != "ok":
+                case = " ".join(f"{name}={level}" for name, level in record.case.items())
+                bar.console.print(
+                    f"trial {record.number} ({case}) {record.status}: {record.reason}", style="yellow", markup=False
+                )
+
+        return runs.carry_out(prepared, backend, place, jobs=jobs, done=done)

@@ -1,0 +1,69 @@
+"""What theory predicts, to be drawn beside what was measured. Pure; every formula names its source.
+
+bonding.rst is the kernel's Documentation/networking/bonding.rst; "the driver" is its drivers/net/bonding.
+IEEE 802.1AX is the 2014 edition. Rates are in 10^6 bit/s, times in seconds unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from testbed.theory.bounds import (
+    AT_ONCE_MODES,
+    FAULTS,
+    LACP_PERIOD_S,
+    LACP_TIMEOUT_S,
+    LACP_TOLERANCE_S,
+    LAG_MODES,
+    TOLERANCE_S,
+    OutageBound,
+    arp_bound,
+    failover_bound,
+    lacp_bound,
+    mii_bound,
+)
+from testbed.theory.goodput import (
+    ETHERNET_HEADER_BYTES,
+    ETHERNET_OVERHEAD_BYTES,
+    IPV4_TCP_HEADER_BYTES,
+    ONE_MEMBER_MODES,
+    expected_links_used,
+    ideal_mbps,
+    jain_index,
+    random_hash_expectation_mbps,
+    tcp_goodput_fraction,
+)
+from testbed.theory.hashing import (
+    HASH_MODES,
+    ByteOrder,
+    Tuple5,
+    member_of_flow,
+    xmit_hash,
+)
+
+__all__ = [
+    "AT_ONCE_MODES",
+    "ETHERNET_HEADER_BYTES",
+    "ETHERNET_OVERHEAD_BYTES",
+    "FAULTS",
+    "HASH_MODES",
+    "IPV4_TCP_HEADER_BYTES",
+    "LACP_PERIOD_S",
+    "LACP_TIMEOUT_S",
+    "LACP_TOLERANCE_S",
+    "LAG_MODES",
+    "ONE_MEMBER_MODES",
+    "TOLERANCE_S",
+    "ByteOrder",
+    "OutageBound",
+    "Tuple5",
+    "arp_bound",
+    "expected_links_used",
+    "failover_bound",
+    "ideal_mbps",
+    "jain_index",
+    "lacp_bound",
+    "member_of_flow",
+    "mii_bound",
+    "random_hash_expectation_mbps",
+    "tcp_goodput_fraction",
+    "xmit_hash",
+]
