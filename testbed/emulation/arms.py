@@ -22,6 +22,11 @@ PROJECT = Path(testbed.__file__).resolve().parent.parent
 #: The Python of the environment that holds Ryu, and no os-ken; `make setup-ryu` makes it.
 RYU_PYTHON = PROJECT / ".venv-ryu" / "bin" / "python"
 
+#: What our controller does when it is started again: go on where it was, or begin anew.
+RESTARTS = ("resume", "fresh")
+#: Where our controller shows its state, on the loopback address.
+HTTP_PORT = 8080
+
 
 class Arm:
     """What is on the other side of the hosts' links."""
@@ -54,6 +59,11 @@ class Arm:
         del topology, scratch, port, framework
         return []
 
+    def environment(self, case: Mapping[str, Level], scratch: Path) -> dict[str, str]:
+        """The environment variables that this process needs besides our own."""
+        del case, scratch
+        return {"PYTHONPATH": str(PROJECT)}
+
     def join(self, topology: Topology) -> list[str]:
         """What to tell ovs-vsctl once the bridges have all links as ports of their own; empty: nothing."""
         del topology
@@ -78,6 +88,14 @@ class Ours(Arm):
             raise unknown("framework", framework, ("os-ken", "ryu"))
         start = ryu() if framework == "ryu" else [sys.executable]
         return [*start, "-m", "testbed.controller", _configured(self.seen(topology), scratch), str(port)]
+
+    def environment(self, case: Mapping[str, Level], scratch: Path) -> dict[str, str]:
+        """Where its state is seen, and, unless ``restart`` of the case is ``fresh``, where it is kept."""
+        restart = str(case.get("restart", "resume"))
+        if restart not in RESTARTS:
+            raise unknown("restart", restart, RESTARTS)
+        kept = {"TESTBED_CONTROLLER_STATE": str(scratch / "controller.state")} if restart == "resume" else {}
+        return {**super().environment(case, scratch), "TESTBED_CONTROLLER_HTTP": str(HTTP_PORT), **kept}
 
 
 class Static(Ours):

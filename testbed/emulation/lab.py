@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import socket
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from pyroute2 import IPRoute
 from testbed.emulation import arms, bonds, faults
 from testbed.emulation.network import CONTROLLER_PORT, Network, built
 from testbed.emulation.placement import Placement
+from testbed.emulation.steering import ControllerProcess, steered
 from testbed.emulation.waiting import wait_for
 from testbed.emulation.watch import LinkWatch, watching
 from testbed.errors import TrialError
@@ -244,28 +243,6 @@ class Lab:
 
 
 @contextlib.contextmanager
-def _controller(command: list[str], raw: Path) -> Iterator[None]:
-    """The switches' controller as a process of its own, listening before they are started."""
-    environment = {**os.environ, "PYTHONPATH": str(arms.PROJECT)}
-    with (raw / "controller.log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-        try:
-            wait_for("the controller listened", lambda: _silent(process), deadline_s=60)
-            yield
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _silent(process: subprocess.Popen[bytes]) -> str:
-    if process.poll() is not None:
-        raise TrialError(f"the controller ended with code {process.returncode}; see controller.log")
-    with socket.socket() as sock:
-        answer = sock.connect_ex(("127.0.0.1", CONTROLLER_PORT))
-    return f"nobody listens on port {CONTROLLER_PORT}" if answer else ""
-
-
-@contextlib.contextmanager
 def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
     """The trial's network, built, with its controller; the timeline is written when the block is left.
 
@@ -277,11 +254,13 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
         netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
     arm = arms.chosen(trial.case)
     command = arm.command(trial.topology, scratch, CONTROLLER_PORT, str(trial.case.get("framework", "os-ken")))
+    process = ControllerProcess(command, raw / "controller.log", arm.environment(trial.case, scratch))
     with (
-        _controller(command, raw) if command else contextlib.nullcontext(),
+        steered(process) if command else contextlib.nullcontext(),
         built(trial.topology, scratch / "ovs", arm) as network,
         watching(network) as watch,
     ):
+        network.controller = process if command else None
         lab = Lab(trial, raw, network, watch, origin)
         try:
             yield lab

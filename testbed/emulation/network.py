@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # Mininet asks distutils for a version parser; the standard library's own is quick to import where it is still there.
 if sys.version_info < (3, 12):
@@ -29,6 +29,9 @@ from testbed.emulation.arms import Arm
 from testbed.emulation.namespace import inside
 from testbed.errors import MachineError
 from testbed.spec import Topology
+
+if TYPE_CHECKING:
+    from testbed.emulation.steering import ControllerProcess
 
 CONTROLLER_PORT = 6653
 _CLSACT_EGRESS = 0xFFFF_FFF3  # linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
@@ -84,6 +87,7 @@ class Network:
         self.arm = arm
         self.mininet = mininet
         self.ovs = switches
+        self.controller: ControllerProcess | None = None
         self._netlink: dict[int, IPRoute] = {}
         self._index: dict[str, int] = {}
         self._rx_coalesce_us = {host.name: host.rx_coalesce_us for host in topology.hosts}
