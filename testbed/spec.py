@@ -26,6 +26,7 @@ from testbed.bond import (
     parse_mode,
 )
 from testbed.errors import SpecError, unknown
+from testbed.lag import Lag, LagOptions
 
 __all__ = [
     "LACP_RATES",
@@ -40,6 +41,7 @@ __all__ = [
     "Host",
     "LacpSystem",
     "Lag",
+    "LagOptions",
     "Link",
     "Switch",
     "Topology",
@@ -168,36 +170,6 @@ class LacpSystem:
             raise SpecError(f"system id {self.system!r} of LACP system {self.name!r} is not a MAC address")
         if not 0 <= self.priority <= 65535:
             raise SpecError(f"priority {self.priority} of LACP system {self.name!r} is not between 0 and 65535")
-
-
-@dataclass(frozen=True)
-class Lag:
-    """A link aggregation group on the switch side.
-
-    ``ports`` are switch interfaces. With ``lacp`` of ``active`` or ``passive`` the group negotiates for ``system``;
-    with ``off`` it is static: every port with carrier carries traffic. ``early_collecting`` takes frames in from a
-    port as soon as the partner was told that it is in sync (testbed.lacp.LagConfig).
-    """
-
-    name: str
-    ports: tuple[str, ...]
-    lacp: str = "active"
-    rate: str = "fast"
-    key: int = 1
-    min_links: int = 1
-    system: str = "core"
-    early_collecting: bool = True
-
-    def __post_init__(self) -> None:
-        checks.name("LAG", self.name)
-        checks.choice("LACP mode", self.lacp, ("active", "passive", "off"))
-        checks.choice("LACP rate", self.rate, LACP_RATES)
-        if not self.ports:
-            raise SpecError(f"LAG {self.name!r} has no port; wanted one switch interface or more")
-        checks.unique(f"ports of LAG {self.name!r}", self.ports)
-        if not 1 <= self.key <= 65535:
-            raise SpecError(f"key {self.key} of LAG {self.name!r} is not between 1 and 65535")
-        checks.at_least(f"min_links of LAG {self.name!r}", self.min_links, 1)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ members on that switch have failed. Without it s2 leaves the LAGs, so that all h
 
 from __future__ import annotations
 
-from testbed.spec import STATIC_LAG_MODES, BondOptions, Cable, Host, LacpSystem, Lag, Switch, Topology
+from testbed.spec import STATIC_LAG_MODES, BondOptions, Cable, Host, LacpSystem, LagOptions, Switch, Topology
 
 _SWITCHES = ("s1", "s2")
 
@@ -34,6 +34,7 @@ def mlag(
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     bonding: BondOptions = BondOptions(),
+    lag: LagOptions = LagOptions(),
 ) -> Topology:
     """Two hosts with ``members`` links to each of two switches, which are joined by ``peer_members`` links."""
     mode = bonding.mode
@@ -46,16 +47,16 @@ def mlag(
         for mine, port in zip(own, ports, strict=True):
             links.append(cable.between(host, mine, port.partition("-")[0], port))
         if mode == "802.3ad":
-            lags.append(Lag(f"lag-{host}", ports, rate=bonding.lacp_rate, key=index + 1))
+            lags.append(lag.over(f"lag-{host}", ports, rate=bonding.lacp_rate, key=index + 1))
         elif mode in STATIC_LAG_MODES:
-            lags.append(Lag(f"lag-{host}", ports, lacp="off", key=index + 1))
+            lags.append(lag.over(f"lag-{host}", ports, lacp="off", key=index + 1))
     peers = [[f"{switch}-eth{2 * members + i + 1}" for i in range(peer_members)] for switch in _SWITCHES]
     links += [cable.between("s1", near, "s2", far) for near, far in zip(*peers, strict=True)]
     systems = [LacpSystem("core")]
     if peer_members > 1:
         for index, (switch, ends) in enumerate(zip(_SWITCHES, peers, strict=True)):
             systems.append(LacpSystem(switch, f"02:00:00:00:fe:0{index + 1}"))
-            lags.append(Lag(f"peer-{switch}", tuple(ends), system=switch))
+            lags.append(lag.over(f"peer-{switch}", tuple(ends), system=switch))
     hosts.append(Host("h3", "10.0.0.3/24", None, rx_coalesce_us))
     links.append(cable.between("h3", "h3-eth0", "s1", f"s1-eth{2 * members + peer_members + 1}"))
     switches = tuple(Switch(name, index + 1, isolate) for index, name in enumerate(_SWITCHES))

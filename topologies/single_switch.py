@@ -12,7 +12,7 @@ Survives the loss of any member link; s1 is a single point of failure.
 
 from __future__ import annotations
 
-from testbed.spec import STATIC_LAG_MODES, BondOptions, Cable, Host, LacpSystem, Lag, Switch, Topology
+from testbed.spec import STATIC_LAG_MODES, BondOptions, Cable, Host, LacpSystem, LagOptions, Switch, Topology
 
 
 def single_switch(
@@ -21,6 +21,7 @@ def single_switch(
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     bonding: BondOptions = BondOptions(),
+    lag: LagOptions = LagOptions(),
 ) -> Topology:
     """Two hosts whose ``members`` links to one switch are bonded; the switch's LAGs are what the mode needs."""
     mode = bonding.mode
@@ -32,7 +33,7 @@ def single_switch(
         hosts.append(Host(host, f"10.0.0.{index + 1}/24", bond, rx_coalesce_us))
         links += [cable.between(host, mine, "s1", port) for mine, port in zip(own, ports, strict=True)]
         if mode == "802.3ad":
-            lags.append(Lag(f"lag-{host}", ports, rate=bonding.lacp_rate, key=index + 1))
+            lags.append(lag.over(f"lag-{host}", ports, rate=bonding.lacp_rate, key=index + 1))
         elif mode in STATIC_LAG_MODES:
-            lags.append(Lag(f"lag-{host}", ports, lacp="off", key=index + 1))
+            lags.append(lag.over(f"lag-{host}", ports, lacp="off", key=index + 1))
     return Topology("single_switch", tuple(hosts), (Switch("s1", 1),), tuple(links), tuple(lags), (LacpSystem("core"),))

@@ -13,7 +13,7 @@ in the middle has LACP spoken at both ends, for s1 and for s2 as two systems.
 
 from __future__ import annotations
 
-from testbed.spec import STATIC_LAG_MODES, BondOptions, Cable, Host, LacpSystem, Lag, Switch, Topology
+from testbed.spec import STATIC_LAG_MODES, BondOptions, Cable, Host, LacpSystem, LagOptions, Switch, Topology
 
 
 def trunk(
@@ -23,6 +23,7 @@ def trunk(
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     bonding: BondOptions = BondOptions(),
+    lag: LagOptions = LagOptions(),
 ) -> Topology:
     """Two hosts with ``members`` links each to their switches, which are joined by a LAG of ``trunk_members``."""
     mode = bonding.mode
@@ -34,11 +35,11 @@ def trunk(
         hosts.append(Host(host, f"10.0.0.{index + 1}/24", bond, rx_coalesce_us))
         links += [cable.between(host, mine, switch, port) for mine, port in zip(own, ports, strict=True)]
         if mode == "802.3ad":
-            lags.append(Lag(f"lag-{host}", ports, rate=bonding.lacp_rate, key=1, system=switch))
+            lags.append(lag.over(f"lag-{host}", ports, rate=bonding.lacp_rate, key=1, system=switch))
         elif mode in STATIC_LAG_MODES:
-            lags.append(Lag(f"lag-{host}", ports, lacp="off", key=1))
+            lags.append(lag.over(f"lag-{host}", ports, lacp="off", key=1))
         middle.append(tuple(f"{switch}-eth{members + i + 1}" for i in range(trunk_members)))
-        lags.append(Lag(f"trunk-{switch}", middle[-1], rate=bonding.lacp_rate, key=2, system=switch))
+        lags.append(lag.over(f"trunk-{switch}", middle[-1], rate=bonding.lacp_rate, key=2, system=switch))
     links += [cable.between("s1", near, "s2", far) for near, far in zip(*middle, strict=True)]
     switches = (Switch("s1", 1), Switch("s2", 2))
     systems = (LacpSystem("s1", "02:00:00:00:fe:01"), LacpSystem("s2", "02:00:00:00:fe:02"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from testbed.controller.config import Configuration, PortId
 from testbed.lacp import LagConfig, PortConfig, System
-from testbed.lacp.config import Mode, Rate
+from testbed.lacp.config import Fallback, Mode, MuxControl, Rate
 
 
 def systems(configuration: Configuration, now: float) -> dict[str, System]:
@@ -14,15 +16,17 @@ def systems(configuration: Configuration, now: float) -> dict[str, System]:
     for lag in configuration.lags:
         if lag.lacp == "off":
             continue
-        mode: Mode = "passive" if lag.lacp == "passive" else "active"
-        rate: Rate = "slow" if lag.rate == "slow" else "fast"
         found[lag.system].add_lag(
             LagConfig(
                 lag.name,
                 key=lag.key,
-                mode=mode,
-                rate=rate,
+                mode=cast("Mode", lag.lacp),  # the specification has checked these words
+                rate=cast("Rate", lag.rate),
                 min_links=lag.min_links,
+                max_active=lag.max_active or None,
+                fallback=cast("Fallback", lag.fallback),
+                wait_to_restore_s=lag.wait_to_restore_s,
+                mux=cast("MuxControl", lag.mux),
                 early_collecting=lag.early_collecting,
             )
         )

@@ -8,11 +8,12 @@ A small YAML file, checked when it is read:
       s1: {dpid: 1, isolate: true}
       s2: {dpid: 2}
     lags:
-      lag-h1: {ports: [s1:1, s2:1], lacp: active, rate: fast, key: 1, min_links: 1, system: core}
+      lag-h1: {ports: [s1:1, s2:1], lacp: active, rate: fast, key: 1, min_links: 1, system: core, mux: independent}
     links:
       - {a: s1:2, b: s2:2}
 
-A port is a switch and an OpenFlow port number. ``lacp: off`` makes a static LAG. Links whose ports are in LAGs at both
+A port is a switch and an OpenFlow port number. What may be said of a LAG besides its ports is told in
+:class:`testbed.lag.Lag`; ``lacp: off`` makes a static LAG. Links whose ports are in LAGs at both
 ends make one link of the LAGs' width. ``isolate`` is told of in :class:`testbed.spec.Switch`.
 """
 
@@ -80,13 +81,8 @@ def to_yaml(topology: Topology) -> str:
         "switches": {s.name: {"dpid": s.dpid, "isolate": s.isolate} for s in topology.switches},
         "lags": {
             lag.name: {
+                **{option: getattr(lag, option) for option in _names(Lag)},
                 "ports": [names[interface] for interface in lag.ports],
-                "lacp": lag.lacp,
-                "rate": lag.rate,
-                "key": lag.key,
-                "min_links": lag.min_links,
-                "system": lag.system,
-                "early_collecting": lag.early_collecting,
             }
             for lag in topology.lags
         },

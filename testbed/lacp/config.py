@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 Mode = Literal["active", "passive"]
 Rate = Literal["fast", "slow"]
 Fallback = Literal["none", "individual", "static"]
-Control = Literal["coupled", "independent"]
+MuxControl = Literal["coupled", "independent"]
 
 DEFAULT_PRIORITY = 0x8000
 PortId = Hashable
@@ -46,7 +46,8 @@ class LagConfig:
                         lets one of them forward (a host that boots before it speaks LACP), 'static' lets
                         all forward
     wait_to_restore_s   how long, in seconds, a partner is heard again before a port that was lost is selected
-    control             whether collecting and distributing are switched together or one after the other
+    mux                 the mux machine's control (6.4.15): 'coupled' collects and distributes as soon as the partner
+                        is in sync, 'independent' distributes only once the partner says that it collects
     aggregation         False says that our ports may not be aggregated: each is an individual link
     early_collecting    accept frames from a port as soon as we have told the partner that it is in sync, not only
                         when the partner has told us: a partner that is quicker sends already (Linux bonding does,
@@ -62,7 +63,7 @@ class LagConfig:
     max_active: int | None = None
     fallback: Fallback = "none"
     wait_to_restore_s: float = 0.0
-    control: Control = "coupled"
+    mux: MuxControl = "coupled"
     aggregation: bool = True
     early_collecting: bool = False
     collector_max_delay: int = 0
@@ -73,7 +74,7 @@ class LagConfig:
         _check_choice(owner, "mode", self.mode, Mode)
         _check_choice(owner, "rate", self.rate, Rate)
         _check_choice(owner, "fallback", self.fallback, Fallback)
-        _check_choice(owner, "control", self.control, Control)
+        _check_choice(owner, "mux", self.mux, MuxControl)
         _check_between(owner, "min_links", self.min_links, 1, 0xFFFF)
         if self.max_active is not None:
             _check_between(owner, "max_active", self.max_active, self.min_links, 0xFFFF)

@@ -231,4 +231,4 @@ _MACHINES_OF = {
 
 def machines_of(port: Port) -> tuple[Machine, ...]:
     """The machines that a port runs until all rest; TRANSMIT comes after them, to tell the outcome."""
-    return _MACHINES_OF[port.lag.config.control]
+    return _MACHINES_OF[port.lag.config.mux]

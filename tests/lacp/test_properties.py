@@ -74,7 +74,7 @@ plain_configs = st.builds(
     rate=st.sampled_from(["fast", "fast", "slow"]),
     min_links=st.integers(1, 2),
     max_active=st.sampled_from([None, None, 2]),
-    control=st.sampled_from(["coupled", "independent"]),
+    mux=st.sampled_from(["coupled", "independent"]),
 )
 fallbacks = st.sampled_from(["none", "none", "individual", "static"])
 

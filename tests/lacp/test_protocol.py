@@ -9,7 +9,7 @@ import pytest
 
 import testbed.lacp
 from testbed.lacp import Collect, Distribute, Lacpdu, Marker, PortConfig, PortInfo, State, System, Transmit, decode
-from testbed.lacp.config import Control, LagConfig, Mode, Rate
+from testbed.lacp.config import LagConfig, Mode, MuxControl, Rate
 from tests.lacp.wire import DELAY_S, MACS, Lab, config, distributes, pair
 
 CONVERGED = 0x3D  # active, aggregatable, in sync, collecting, distributing
@@ -247,8 +247,8 @@ def test_port_moved_forgets_the_partner() -> None:
 
 def test_independent_control_collects_first() -> None:
     """Figure 6-21: A collects as soon as B is in sync, and distributes once B collects."""
-    control: Control = "independent"
-    lab = pair(config(control=control), config(control=control), links=1)
+    mux: MuxControl = "independent"
+    lab = pair(config(mux=mux), config(mux=mux), links=1)
     lab.all_up()
     assert lab.run_until(3.0, lambda: distributes(lab, 1))
     (collecting,) = lab.times("A", "mux", "COLLECTING")
@@ -260,7 +260,7 @@ def test_independent_control_collects_first() -> None:
 
 
 def test_independent_with_coupled_control() -> None:
-    lab = pair(config(control="independent"), config(control="coupled"))
+    lab = pair(config(mux="independent"), config(mux="coupled"))
     lab.all_up()
     assert lab.run_until(3.0, lambda: distributes(lab, 1, 2))
 

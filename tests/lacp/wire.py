@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any, cast
 
 from testbed.lacp import Collect, Effect, Event, LagConfig, PortConfig, System, Transmit
-from testbed.lacp.config import Control, Fallback, Mode, PortId, Rate
+from testbed.lacp.config import Fallback, Mode, MuxControl, PortId, Rate
 
 DELAY_S = 0.001
 MACS = {"A": "02:00:00:00:00:0a", "B": "02:00:00:00:00:0b", "C": "02:00:00:00:00:0c"}
@@ -144,10 +144,10 @@ def config(
     max_active: int | None = None,
     fallback: Fallback = "none",
     wait_to_restore_s: float = 0.0,
-    control: Control = "coupled",
+    mux: MuxControl = "coupled",
 ) -> LagConfig:
     """A LAG named 'lag' unless told otherwise."""
-    return LagConfig(name, key, mode, rate, min_links, max_active, fallback, wait_to_restore_s, control)
+    return LagConfig(name, key, mode, rate, min_links, max_active, fallback, wait_to_restore_s, mux)
 
 
 def pair(a: LagConfig, b: LagConfig, links: int = 2) -> Lab:
