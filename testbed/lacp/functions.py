@@ -80,6 +80,11 @@ def start_current_while(port: Port, now: float) -> None:
     port.timers.start(Timer.CURRENT_WHILE, SHORT_TIMEOUT_TIME_S if fast else LONG_TIMEOUT_TIME_S, now)
 
 
+def partner_timeout_s(port: Port) -> float:
+    """How long after our last LACPDU the partner takes us for silent, as it has told us."""
+    return SHORT_TIMEOUT_TIME_S if port.partner.state.has(State.LACP_TIMEOUT) else LONG_TIMEOUT_TIME_S
+
+
 def transmit(port: Port, now: float) -> None:
     """Send what is true now, and close the window after three LACPDUs within a second (6.4.16)."""
     pdu = port.lacpdu()

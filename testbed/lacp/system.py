@@ -7,16 +7,18 @@ named or due, and their LAG mates only when something changed that selection loo
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import count
+from typing import Any
 
-from testbed.lacp import machines, selection
+from testbed.lacp import machines, outcome, saved, selection
 from testbed.lacp.config import DEFAULT_PRIORITY, LagConfig, PortConfig, PortId, SystemId
-from testbed.lacp.effects import Collect, Distribute, Effect, Event, Transmit
+from testbed.lacp.effects import Effect, Event, Transmit
+from testbed.lacp.functions import partner_timeout_s, start_current_while
 from testbed.lacp.pdu import Lacpdu, Marker, PduError, check_mac, decode
 from testbed.lacp.port import Lag, Port
 from testbed.lacp.snapshot import snapshot
-from testbed.lacp.states import COLLECTING, DISTRIBUTING, IN_SYNC
+from testbed.lacp.states import Rx, Timer
 
 MAX_ROUNDS = 32
 """Ports and their LAGs settle within this many rounds; more means that their rules chase each other."""
@@ -108,6 +110,22 @@ class System:
         it.held = held
         return self._settle([it], now)
 
+    def set_in_reach(self, port: PortId, in_reach: bool, now: float) -> list[Effect]:
+        """The caller cannot reach a port that may well work, as its connection ended or its process stood still.
+
+        A partner that cannot be heard is not silent: it is believed for as long as it believes us, its own timeout
+        after the last LACPDU to it. Once in reach again, it gets a LACPDU at once, and time to speak itself.
+        """
+        it, now = self._ports[port], self._advance(now)
+        it.timers.advance(now)
+        if it.timers.running(Timer.CURRENT_WHILE) and it.rx == Rx.CURRENT:
+            if in_reach:
+                start_current_while(it, now)
+                it.ntt = True
+            elif it.sent_at:
+                it.timers.extend(Timer.CURRENT_WHILE, it.sent_at[-1] + partner_timeout_s(it))
+        return self._settle([it], now)
+
     def receive(self, port: PortId, pdu: bytes | Lacpdu | Marker, now: float) -> list[Effect]:
         """A PDU came in: octets behind the Ethernet type 0x8809, or decoded already.
 
@@ -150,6 +168,22 @@ class System:
     def snapshot(self) -> dict[str, object]:
         """Everything there is to see, as JSON would hold it (see `snapshot.snapshot`)."""
         return snapshot(self.system_id, self._lags.values())
+
+    def saved(self) -> dict[str, Any]:
+        """The state as JSON would hold it, for `restore` in another process on the same clock."""
+        return saved.saved(self._lags.values())
+
+    def restore(self, value: Mapping[str, Any]) -> None:
+        """Go on from a saved state, with the LAGs and ports of the system that saved it, and nothing done yet.
+
+        Errors: KeyError, TypeError or ValueError for a value that is no such state; the system is of no use then.
+        """
+        saved.restore(self._lags.values(), value)
+        for port in self._ports.values():
+            port.coupled = _as_selection_sees(port)
+            if not port.enabled:
+                self._down[port] = None
+            self._schedule(port)
 
     # --- how it is worked out -------------------------------------------------------------------------------
 
@@ -211,8 +245,8 @@ class System:
         for port in touched:
             self.rule_evaluations += machines.TRANSMIT.run(port, now)[1]
             self._schedule(port)
-        forwarding = [effect for lag in {port.lag: None for port in touched} for effect in _forwarding(lag)]
-        return [*events, *forwarding, *_take_outbox(touched)]
+        forwarding = [effect for lag in {port.lag: None for port in touched} for effect in outcome.forwarding(lag)]
+        return [*events, *forwarding, *outcome.take_outbox(touched)]
 
     def _run_machines(self, port: Port, now: float, events: list[Effect]) -> None:
         port.timers.advance(now)
@@ -257,31 +291,6 @@ def _as_selection_sees(port: Port) -> object:
     """All that selection and its levels depend on; while it stays the same the LAG need not be looked at."""
     machine_states = (port.rx, port.mux, port.state["restore"], port.enabled, port.held)
     return (machine_states, port.partner.identity, port.partner.state, port.selected, port.waited)
-
-
-def _forwarding(lag: Lag) -> list[Effect]:
-    """What changed in collecting and distributing since last told, in an order that loses nothing."""
-    name = lag.config.name
-    accepting = IN_SYNC if lag.config.early_collecting else COLLECTING
-    collecting = tuple(port.config.port for port in lag.ports if port.mux in accepting)
-    distributing = tuple(port.config.port for port in lag.ports if port.mux in DISTRIBUTING)
-    kept = tuple(port for port in lag.distributing if port in distributing)
-    effects: list[Effect] = []
-    if kept != lag.distributing:
-        effects.append(Distribute(name, kept))
-    if collecting != lag.collecting:
-        effects.append(Collect(name, collecting))
-    if distributing != kept:
-        effects.append(Distribute(name, distributing))
-    lag.collecting, lag.distributing = collecting, distributing
-    return effects
-
-
-def _take_outbox(ports: Iterable[Port]) -> list[Effect]:
-    effects: list[Effect] = [Transmit(port.config.port, pdu) for port in ports for pdu in port.outbox]
-    for port in ports:
-        port.outbox.clear()
-    return effects
 
 
 def _upper(value: bool) -> str:

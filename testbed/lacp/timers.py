@@ -1,5 +1,7 @@
 """Timers as absolute deadlines: whoever calls passes the time in, nobody here reads a clock."""
 
+from collections.abc import Mapping
+
 from testbed.lacp.states import Timer
 
 
@@ -27,6 +29,10 @@ class Timers:
         else:
             self._expired.add(timer)
 
+    def extend(self, timer: Timer, deadline: float) -> None:
+        """Let a running timer not expire before `deadline`."""
+        self._deadlines[timer] = max(self._deadlines[timer], deadline)
+
     def stop(self, timer: Timer) -> None:
         """Neither running nor expired any more."""
         self._deadlines.pop(timer, None)
@@ -49,6 +55,11 @@ class Timers:
     def earliest(self) -> float | None:
         """The next deadline, or None when nothing runs."""
         return min(self._deadlines.values(), default=None)
+
+    def restore(self, shown: Mapping[Timer, float | str]) -> None:
+        """Be as another was when it gave this `snapshot`."""
+        self._expired = {timer for timer, deadline in shown.items() if deadline == "expired"}
+        self._deadlines = {timer: float(deadline) for timer, deadline in shown.items() if deadline != "expired"}
 
     def snapshot(self) -> dict[str, float | str]:
         """Deadlines in seconds on the caller's clock, or 'expired'; stopped timers are left out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -162,3 +163,56 @@ def test_unreadable_octets_change_nothing_but_their_counter(junk: bytes, start: 
     before["counters"]["bad_pdus_received"] += 1
     assert lab.port("A", 1) == before
     assert a.next_timer() == timer
+
+
+@settings(max_examples=40)
+@given(plain_configs, plain_configs, fallbacks, st.lists(acts, max_size=8), st.lists(acts, min_size=1, max_size=8))
+def test_a_restored_system_answers_the_same_as_one_that_never_stopped(
+    a: LagConfig, b: LagConfig, fallback: Fallback, before: list[Act], after: list[Act]
+) -> None:
+    """A is replaced by a copy made from JSON text; from then on both copies of the laboratory do the same."""
+    lab = pair(replace(a, fallback=fallback), b, links=LINKS)
+    lab.all_up()
+    lab.run(2.5)
+    for act in before:
+        act(lab)
+    twin = copy.deepcopy(lab)
+    text = json.dumps(lab.systems["A"].saved())
+    fresh = pair(replace(a, fallback=fallback), b, links=LINKS).systems["A"]
+    fresh.restore(json.loads(text))
+    assert json.dumps(fresh.saved()) == text
+    twin.systems["A"] = fresh
+    for each in (lab, twin):
+        each.events.clear()
+        each.sent.clear()
+        each.forwarding.clear()
+        for act in after:
+            act(each)
+        each.run(4.0)
+    assert twin.systems["A"].snapshot() == lab.systems["A"].snapshot()
+    assert twin.sent == lab.sent
+    assert sorted(map(str, twin.events)) == sorted(map(str, lab.events))
+    assert sorted(map(str, twin.forwarding)) == sorted(map(str, lab.forwarding))
+
+
+@settings(max_examples=40)
+@given(plain_configs, plain_configs, st.lists(acts, max_size=20))
+def test_independent_control_distributes_only_where_the_partner_collects(
+    a: LagConfig, b: LagConfig, what: list[Act]
+) -> None:
+    """Figure 6-21: Partner_Oper_Port_State.Collecting, as the last LACPDU gave it."""
+    lab = pair(replace(a, mux="independent"), b, links=LINKS)
+
+    def check_a() -> None:
+        for port in lab.distributing["A", "lag"]:
+            received = at(lab, "A", port).last_received
+            assert received is not None
+            assert received.actor.state & State.COLLECTING
+            assert received.actor.state & State.SYNCHRONIZATION
+
+    lab.after_each = check_a
+    lab.all_up()
+    lab.run(2.5)
+    for act in what:
+        act(lab)
+    lab.run(5.0)
