@@ -38,12 +38,14 @@ from testbed.theory.hashing import (
     member_of_flow,
     xmit_hash,
 )
+from testbed.theory.timers import GUEST_HZ, monitor_period_s
 
 __all__ = [
     "AT_ONCE_MODES",
     "ETHERNET_HEADER_BYTES",
     "ETHERNET_OVERHEAD_BYTES",
     "FAULTS",
+    "GUEST_HZ",
     "HASH_MODES",
     "IPV4_TCP_HEADER_BYTES",
     "LACP_PERIOD_S",
@@ -63,6 +65,7 @@ __all__ = [
     "lacp_bound",
     "member_of_flow",
     "mii_bound",
+    "monitor_period_s",
     "random_hash_expectation_mbps",
     "tcp_goodput_fraction",
     "xmit_hash",

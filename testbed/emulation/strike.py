@@ -1,0 +1,81 @@
+"""What procedures have in common: who carries the traffic, when to strike, and probes both ways. Acts on a `Lab`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from testbed import theory
+from testbed.emulation import bonds
+from testbed.errors import TrialError
+from testbed.measure.probe import Flow, probing
+
+if TYPE_CHECKING:
+    from testbed.emulation.lab import Lab
+
+PROBE_PORT = 7000
+#: How long a flow runs before the earliest fault, in seconds.
+BEFORE_S = 0.5
+#: How long a member may take to come back, after whatever LACP waits for first.
+REJOIN_DEADLINE_S = 10.0
+
+
+@contextlib.contextmanager
+def probing_both_ways(
+    lab: Lab, interval_s: float, pairs: Sequence[tuple[str, str]] = (("h1", "h2"),)
+) -> Iterator[None]:
+    """A constant-rate probe between each pair of hosts, in both directions, into probe.csv while the block runs."""
+    with contextlib.ExitStack() as stack:
+        flows = []
+        for number, (source, target) in enumerate((*pairs, *((b, a) for a, b in pairs))):
+            sender, receiver = (stack.enter_context(lab.network.socket(host)) for host in (source, target))
+            sender.bind(("", 0))
+            receiver.bind(("", PROBE_PORT + number))
+            destination = (lab.topology.host(target).ip, PROBE_PORT + number)
+            flows.append(Flow(f"{source}>{target}", sender, receiver, destination))
+        stack.enter_context(probing(flows, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s, tail_s=0.2))
+        yield
+
+
+def carrying(lab: Lab, host: str, seconds: float = 0.1) -> str:
+    """The member of ``host`` that sends the most packets during the next ``seconds``; it enters the timeline."""
+    members = lab.members(host)
+    before = lab.counters(members)["interfaces"]
+    lab.sleep_until(lab.now() + seconds)
+    after = lab.counters(members)["interfaces"]
+    used = max(members, key=lambda name: after[name]["tx_packets"] - before[name]["tx_packets"])
+    lab.note("network", "member_in_use", interface=used)
+    return used
+
+
+def active_member(lab: Lab, host: str) -> str:
+    """The active member of the host's bond by the kernel's word. Errors: TrialError if it has none."""
+    bond = lab.topology.host(host).bond
+    shown = bonds.parse(lab.network.read(host, f"bonding/{bond.name}")).active_member if bond else None
+    if shown is None:
+        raise TrialError(f"the bond of {host} has no active member")
+    return shown
+
+
+def far_end(lab: Lab, member: str) -> str:
+    """The interface at the other end of a member's link: the switch port that a fault takes."""
+    return lab.topology.link_of(member).other(member)[1]
+
+
+def wait_random_phase(lab: Lab, period_s: float) -> None:
+    """Let a time go by that is drawn evenly from ``period_s``: what then happens falls on each phase alike."""
+    lab.sleep_until(lab.now() + lab.random.uniform(0, period_s))
+
+
+def lacp_period_s(lab: Lab, host: str) -> float:
+    """The longest time between two LACPDUs to the host's bond; 0 where LACP is not spoken."""
+    bond = lab.topology.host(host).bond
+    return theory.LACP_PERIOD_S[bond.lacp_rate] if bond and bond.mode == "802.3ad" else 0.0
+
+
+def wait_back(lab: Lab, host: str) -> bool:
+    """Wait until every member of the host carries traffic again, by the kernel's word."""
+    bond = lab.topology.host(host).bond
+    updelay_s = bond.updelay_ms / 1e3 if bond else 0.0
+    return lab.wait_carrying(host, REJOIN_DEADLINE_S + lacp_period_s(lab, host) + updelay_s)
