@@ -182,6 +182,8 @@ class Topology:
     links: tuple[Link, ...]
     lags: tuple[Lag, ...] = ()
     systems: tuple[LacpSystem, ...] = field(default=(LacpSystem("core"),))
+    #: The hosts whose talk is to survive; none named: those with a bond, or all if fewer than two have one.
+    protected: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         checks.unique("names of hosts and switches", self.nodes())
@@ -200,6 +202,9 @@ class Topology:
             self._check_host(host)
         for lag in self.lags:
             self._check_lag(lag)
+        for name in self.protected:
+            if name not in {host.name for host in self.hosts}:
+                raise unknown(f"protected host of topology {self.name!r}", name, [host.name for host in self.hosts])
 
     def _check_host(self, host: Host) -> None:
         own = self.interfaces(host.name)
@@ -260,6 +265,11 @@ class Topology:
         """The host of that name."""
         return next(host for host in self.hosts if host.name == name)
 
+    def protected_hosts(self) -> tuple[str, ...]:
+        """The hosts whose talk among each other is to survive a failure."""
+        bonded = tuple(host.name for host in self.hosts if host.bond is not None)
+        return self.protected or (bonded if len(bonded) > 1 else tuple(host.name for host in self.hosts))
+
     def port_no(self, interface: str) -> int:
         """The OpenFlow port number of a switch interface: its place among its switch's links, from 1."""
         return self.interfaces(self.owner(interface)).index(interface) + 1
@@ -299,6 +309,7 @@ class Topology:
             links=tuple(Link(**link) for link in data["links"]),
             lags=tuple(Lag(**_tuples(lag)) for lag in data["lags"]),
             systems=tuple(LacpSystem(**s) for s in data["systems"]),
+            protected=tuple(data["protected"]),
         )
 
 

@@ -43,7 +43,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "testbed.theory",
     },
     "testbed.measure": {"testbed.errors", "testbed.experiment", "testbed.spec", "testbed.stats", "testbed.theory"},
-    "topologies": {"testbed.errors", "testbed.spec"},
+    "testbed.wiring": {"testbed.checks", "testbed.errors", "testbed.spec"},
+    "testbed.oracle": {"testbed.errors", "testbed.spec", "testbed.theory"},
+    "testbed.drawing": {"testbed.errors", "testbed.spec"},
+    "topologies": {"testbed.errors", "testbed.spec", "testbed.wiring"},
 }
 #: The only room that may import an outside part.
 ONLY_IMPORTER = {

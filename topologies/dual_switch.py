@@ -1,47 +1,70 @@
-"""Two hosts, each bonded to two independent switches: active-backup needs nothing from the switches.
+"""Two hosts, each bonded to two independent switches, which know nothing of the bonds.
 
                           +--------+
-           h1-eth0--s1-eth1|   s1   |s1-eth2--h2-eth0
+           h1-eth0  s1-eth1|   s1   |s1-eth2  h2-eth0
           +---------------+|        |+---------------+
           |                +--------+                |
       +--------+               | s1-eth3         +--------+
-      |   h1   |               |                 |   h2   |
+      |   h1   |     peer link |                 |   h2   |
       | bond0  |               | s2-eth3         | bond0  |
       +--------+           +--------+            +--------+
-          |               +|   s2   |+               |
+       10.0.0.1            |        |             10.0.0.2
+          |                |   s2   |                |
           +---------------+|        |+---------------+
-           h1-eth1--s2-eth1+--------+s2-eth2--h2-eth1
+           h1-eth1  s2-eth1+--------+s2-eth2  h2-eth1
 
-Survives the loss of any link and of either switch. The switches do not know of the bonds.
+Survives the loss of any link and of either switch. With peer_links=0 the switches are two networks apart, for the modes
+that send on both (bonding.rst, sections 11 and 12): broadcast survives the same, balance-rr nothing that only one of
+the hosts can see.
 """
 
 from __future__ import annotations
 
 from testbed.errors import SpecError
-from testbed.spec import BondOptions, Cable, Host, Switch, Topology
+from testbed.spec import BondOptions, Cable, Topology
+from testbed.wiring import Wiring
+
+#: bonding.rst, "Switch Configuration": these need nothing of the switch. The others of "11.2 High Availability in a
+#: Multiple Switch Topology" and "12.2 Maximum Throughput in a Multiple Switch Topology" want separate networks.
+_JOINED_MODES = ("active-backup", "balance-tlb", "balance-alb")
+_APART_MODES = ("balance-rr", "broadcast")
 
 
 def dual_switch(
     *,
+    peer_links: int = 1,
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     bonding: BondOptions = BondOptions(mode="active-backup"),
 ) -> Topology:
-    """Two hosts with one member on each of two switches, which are joined by one link."""
-    mode = bonding.mode
-    if mode != "active-backup":
+    """Two hosts with one member on each of two switches, which are joined by ``peer_links`` links (0 or 1)."""
+    _check(bonding.mode, peer_links)
+    net = Wiring(cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us)
+    pair = net.switches(2)
+    for host in ("h1", "h2"):
+        net.bonded(host, pair, lag=False)
+    if peer_links:
+        net.join(*pair)
+    return net.topology("dual_switch")
+
+
+def _check(mode: str, peer_links: int) -> None:
+    if peer_links not in (0, 1):
+        raise SpecError(f"dual_switch takes peer_links 0 or 1, not {peer_links}: independent switches have no LAG")
+    allowed = _JOINED_MODES if peer_links else _APART_MODES
+    if mode in allowed:
+        return
+    if mode in _JOINED_MODES:
         raise SpecError(
-            f"dual_switch takes mode active-backup, not {mode}: its switches are no single LAG",
-            "Use --topology single_switch for the other modes.",
+            f"dual_switch with peer_links=0 does not take mode {mode}:"
+            " hosts that receive on one member only would be out of reach once they are on different switches",
+            f"Leave peer_links at 1, or take one of the modes {', '.join(_APART_MODES)}.",
         )
-    hosts, links = [], []
-    for index, host in enumerate(("h1", "h2")):
-        own = (f"{host}-eth0", f"{host}-eth1")
-        bond = bonding.over(own)
-        hosts.append(Host(host, f"10.0.0.{index + 1}/24", bond, rx_coalesce_us))
-        links += [
-            cable.between(host, mine, switch, f"{switch}-eth{index + 1}")
-            for mine, switch in zip(own, ("s1", "s2"), strict=True)
-        ]
-    links.append(cable.between("s1", "s1-eth3", "s2", "s2-eth3"))
-    return Topology("dual_switch", tuple(hosts), (Switch("s1", 1), Switch("s2", 2)), tuple(links))
+    reason = "one address on two switches that are joined would move to and fro between them"
+    if mode in ("802.3ad", "balance-xor"):
+        reason = "its two independent switches are no single LAG"
+    elsewhere = " or set peer_links=0" if mode in _APART_MODES else ""
+    raise SpecError(
+        f"dual_switch does not take mode {mode}: {reason}",
+        f"Take one of the modes {', '.join(_JOINED_MODES)}; or --topology mlag, whose switches are one LAG{elsewhere}.",
+    )

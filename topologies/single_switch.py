@@ -12,7 +12,8 @@ Survives the loss of any member link; s1 is a single point of failure.
 
 from __future__ import annotations
 
-from testbed.spec import STATIC_LAG_MODES, BondOptions, Cable, Host, LacpSystem, LagOptions, Switch, Topology
+from testbed.spec import BondOptions, Cable, LagOptions, Topology
+from testbed.wiring import Wiring
 
 
 def single_switch(
@@ -24,16 +25,8 @@ def single_switch(
     lag: LagOptions = LagOptions(),
 ) -> Topology:
     """Two hosts whose ``members`` links to one switch are bonded; the switch's LAGs are what the mode needs."""
-    mode = bonding.mode
-    hosts, links, lags = [], [], []
-    for index, host in enumerate(("h1", "h2")):
-        own = tuple(f"{host}-eth{i}" for i in range(members))
-        ports = tuple(f"s1-eth{index * members + i + 1}" for i in range(members))
-        bond = bonding.over(own)
-        hosts.append(Host(host, f"10.0.0.{index + 1}/24", bond, rx_coalesce_us))
-        links += [cable.between(host, mine, "s1", port) for mine, port in zip(own, ports, strict=True)]
-        if mode == "802.3ad":
-            lags.append(lag.over(f"lag-{host}", ports, rate=bonding.lacp_rate, key=index + 1))
-        elif mode in STATIC_LAG_MODES:
-            lags.append(lag.over(f"lag-{host}", ports, lacp="off", key=index + 1))
-    return Topology("single_switch", tuple(hosts), (Switch("s1", 1),), tuple(links), tuple(lags), (LacpSystem("core"),))
+    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us)
+    (switch,) = net.switches(1)
+    for host in ("h1", "h2"):
+        net.bonded(host, [switch] * members)
+    return net.topology("single_switch")

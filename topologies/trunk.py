@@ -13,7 +13,8 @@ in the middle has LACP spoken at both ends, for s1 and for s2 as two systems.
 
 from __future__ import annotations
 
-from testbed.spec import STATIC_LAG_MODES, BondOptions, Cable, Host, LacpSystem, LagOptions, Switch, Topology
+from testbed.spec import BondOptions, Cable, LagOptions, Topology
+from testbed.wiring import Wiring
 
 
 def trunk(
@@ -26,21 +27,9 @@ def trunk(
     lag: LagOptions = LagOptions(),
 ) -> Topology:
     """Two hosts with ``members`` links each to their switches, which are joined by a LAG of ``trunk_members``."""
-    mode = bonding.mode
-    hosts, links, lags, middle = [], [], [], []
-    for index, (host, switch) in enumerate((("h1", "s1"), ("h2", "s2"))):
-        own = tuple(f"{host}-eth{i}" for i in range(members))
-        ports = tuple(f"{switch}-eth{i + 1}" for i in range(members))
-        bond = bonding.over(own)
-        hosts.append(Host(host, f"10.0.0.{index + 1}/24", bond, rx_coalesce_us))
-        links += [cable.between(host, mine, switch, port) for mine, port in zip(own, ports, strict=True)]
-        if mode == "802.3ad":
-            lags.append(lag.over(f"lag-{host}", ports, rate=bonding.lacp_rate, key=1, system=switch))
-        elif mode in STATIC_LAG_MODES:
-            lags.append(lag.over(f"lag-{host}", ports, lacp="off", key=1))
-        middle.append(tuple(f"{switch}-eth{members + i + 1}" for i in range(trunk_members)))
-        lags.append(lag.over(f"trunk-{switch}", middle[-1], rate=bonding.lacp_rate, key=2, system=switch))
-    links += [cable.between("s1", near, "s2", far) for near, far in zip(*middle, strict=True)]
-    switches = (Switch("s1", 1), Switch("s2", 2))
-    systems = (LacpSystem("s1", "02:00:00:00:fe:01"), LacpSystem("s2", "02:00:00:00:fe:02"))
-    return Topology("trunk", tuple(hosts), switches, tuple(links), tuple(lags), systems)
+    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us)
+    switches = net.switches(2)
+    for host, switch in zip(("h1", "h2"), switches, strict=True):
+        net.bonded(host, [switch] * members, system=switch)
+    net.join(*switches, members=trunk_members, rate=bonding.lacp_rate)
+    return net.topology("trunk")

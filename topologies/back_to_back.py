@@ -1,0 +1,36 @@
+"""Two bonded hosts, joined member by member; there is no switch.
+
+      +--------+   h1-eth0      h2-eth0   +--------+
+      |        |--------------------------|        |
+      |   h1   |           ...            |   h2   |
+      | bond0  |--------------------------| bond0  |
+      +--------+   h1-eth1      h2-eth1   +--------+
+       10.0.0.1      `members` links       10.0.0.2
+
+Survives the loss of any link while another is left. With 802.3ad each host is the other's LACP partner.
+"""
+
+from __future__ import annotations
+
+from testbed.errors import SpecError
+from testbed.spec import BondOptions, Cable, Topology
+from testbed.wiring import Wiring
+
+
+def back_to_back(
+    *,
+    members: int = 2,
+    cable: Cable = Cable(),
+    rx_coalesce_us: int = 100,
+    bonding: BondOptions = BondOptions(),
+) -> Topology:
+    """Two hosts whose bonds are joined by ``members`` links."""
+    if bonding.mode in ("balance-tlb", "balance-alb"):
+        raise SpecError(
+            f"back_to_back does not take mode {bonding.mode}: it sends on members whose far ends take nothing in,"
+            " as the other bond receives by its own choice of members",
+            "Take another mode, or --topology single_switch.",
+        )
+    net = Wiring(cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us)
+    net.back_to_back("h1", "h2", members)
+    return net.topology("back_to_back")

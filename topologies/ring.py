@@ -1,0 +1,52 @@
+"""Switches in a ring, with two bonded hosts on opposite sides of it.
+
+                          +--------+     h1      +--------+
+                          |   s1   |== bond0 ====|   s2   |       h1: one member to s1, one to s2
+                          |        |-------------|        |
+                          +--------+             +--------+
+                              |                      |            `switches` switches; each has a
+                             ...                    ...           link to the next, the last to s1
+                              |                      |
+                          +--------+     h2      +--------+
+                          |   s4   |== bond0 ====|   s3   |       h2: one member to s3, one to s4
+                          |        |-------------|        |
+                          +--------+             +--------+
+
+Survives the loss of any link or switch. The controller breaks the ring where frames for all would go round it. With
+dual_homed=false each switch has one host by one link instead: then the ring survives the loss of any link in it, and a
+host falls with its switch.
+"""
+
+from __future__ import annotations
+
+from testbed.errors import SpecError
+from testbed.spec import BondOptions, Cable, LagOptions, Topology
+from testbed.wiring import Wiring
+
+
+def ring(
+    *,
+    switches: int = 4,
+    members: int = 1,
+    dual_homed: bool = True,
+    isolate: bool = True,
+    cable: Cable = Cable(),
+    rx_coalesce_us: int = 100,
+    bonding: BondOptions = BondOptions(),
+    lag: LagOptions = LagOptions(),
+) -> Topology:
+    """``switches`` in a ring; two hosts with ``members`` links to each of two neighbours, or a host on each switch."""
+    if switches < 3:
+        raise SpecError(f"ring takes 3 switches or more, not {switches}", "With two: --topology trunk, or mlag.")
+    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us)
+    names = net.switches(switches, isolate=isolate)
+    half = switches // 2
+    if dual_homed:
+        net.bonded("h1", names[:2] * members, system="left")
+        net.bonded("h2", names[half : half + 2] * members, system="right")
+    else:
+        for number, switch in enumerate(names, start=1):
+            net.single(f"h{number}", switch)
+    for near, far in zip(names, [*names[1:], names[0]], strict=True):
+        net.join(near, far)
+    return net.topology("ring")
