@@ -70,8 +70,11 @@ class Arm:
         return []
 
     def answers(self, topology: Topology, bond: Bond) -> bool:
-        """Whether the bond's members have one LACP partner in this arm."""
+        """Whether the bond's members have one LACP partner: in this arm, or the bond of another host."""
         far = {topology.link_of(member).other(member)[1] for member in bond.members}
+        bonds = [host.bond for host in topology.hosts if host.bond is not None]
+        if any(other.mode == "802.3ad" and far <= set(other.members) for other in bonds):
+            return True
         lags = self.seen(topology).lags if self.lacp else ()
         return any(lag.lacp != "off" and far <= set(lag.ports) for lag in lags)
 

@@ -228,7 +228,7 @@ class Lab:
         events.sort(key=lambda event: event["t_s"])
         text = "".join(json.dumps(event) + "\n" for event in events)
         (self.raw / "timeline.jsonl").write_text(text)
-        for command in self.arm.shown:
+        for command in self.arm.shown if self.topology.switches else ():
             (self.raw / f"{command.replace('/', '_')}.txt").write_text(self.network.ovs.appctl(command))
 
     def _controller_events(self) -> list[dict[str, Any]]:
@@ -253,7 +253,11 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
     with IPRoute() as netlink:
         netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
     arm = arms.chosen(trial.case)
-    command = arm.command(trial.topology, scratch, CONTROLLER_PORT, str(trial.case.get("framework", "os-ken")))
+    command = (
+        []
+        if not trial.topology.switches
+        else arm.command(trial.topology, scratch, CONTROLLER_PORT, str(trial.case.get("framework", "os-ken")))
+    )
     process = ControllerProcess(command, raw / "controller.log", arm.environment(trial.case, scratch))
     with (
         steered(process) if command else contextlib.nullcontext(),

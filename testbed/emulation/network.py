@@ -165,7 +165,7 @@ class Network:
                 failMode="secure" if self.arm.openflow else "standalone",
                 batch=True,
             )
-        if self.arm.openflow:
+        if self.arm.openflow and self.topology.switches:
             self.mininet.addController("c0", controller=_Controller, ip="127.0.0.1", port=CONTROLLER_PORT)
         for node in self.topology.nodes():
             _silence_ipv6(self.pid(node))
@@ -255,7 +255,9 @@ def built(topology: Topology, directory: Path, arm: Arm) -> Iterator[Network]:
     """The topology as a live network, for as long as the block; Open vSwitch's files are in ``directory``."""
     if not shutil.which("mnexec"):
         raise MachineError("mnexec is not installed", "Type: apt-get install mininet")
-    with ovs.running(directory) as switches:
+    with (
+        ovs.running(directory) if topology.switches else contextlib.nullcontext(ovs.OpenVSwitch(directory)) as switches
+    ):
         os.environ.update(switches.environment())
         network = Network(topology, Mininet(controller=None, build=False), switches, arm)
         try:
