@@ -2,62 +2,133 @@
 
 from __future__ import annotations
 
+import platform
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
+from testbed.bond import PRIMARY_MODES, Bond, newer, options, words
+from testbed.emulation import bondlink
 from testbed.errors import TrialError
-from testbed.spec import LACP_RATES, MODES, PRIMARY_RESELECT, XMIT_HASH_POLICIES, Bond
+
+bondlink.register()  # pyroute2 learns the newer attributes
+
+#: Delays that the driver keeps as whole multiples of miimon, rounded down (bonding.rst, "updelay").
+_MULTIPLES = ("BOND_UPDELAY", "BOND_DOWNDELAY", "BOND_PEER_NOTIF_DELAY")
+#: Options that are told apart from the others: they name members, which must be there first.
+_MEMBERS = ("primary_member", "active_member")
 
 
-def options(bond: Bond) -> dict[str, int]:
-    """The bond's options as netlink attributes (linux/if_link.h, IFLA_BOND_*), the ones that its mode takes."""
-    chosen = {
-        "bond_mode": MODES.index(bond.mode),
-        "bond_miimon": bond.miimon_ms,
-        "bond_updelay": bond.updelay_ms,
-        "bond_downdelay": bond.downdelay_ms,
-        "bond_num_peer_notif": bond.num_grat_arp,
-    }
-    if bond.mode in ("balance-xor", "802.3ad", "balance-tlb"):
-        chosen["bond_xmit_hash_policy"] = XMIT_HASH_POLICIES.index(bond.xmit_hash_policy)
-    if bond.mode == "802.3ad":
-        chosen["bond_ad_lacp_rate"] = LACP_RATES.index(bond.lacp_rate)
-        chosen["bond_min_links"] = bond.min_links
-    if bond.primary is not None:
-        chosen["bond_primary_reselect"] = PRIMARY_RESELECT.index(bond.primary_reselect)
+def attributes(bond: Bond, targets: Sequence[str] = ()) -> dict[str, Any]:
+    """The bond's options as netlink attributes (linux/if_link.h, without IFLA_): those that its mode has a use for.
+
+    An option that has the kernel's own default is left out; so an older kernel, which has no such option, is not
+    asked for it. ``targets`` are the addresses that the ARP monitor asks.
+    """
+    chosen: dict[str, Any] = {}
+    for name, option, value, _ in options(bond):
+        if option.each or name in _MEMBERS or bond.mode not in option.modes or option.kind in ("ipv4", "ipv6"):
+            continue
+        if value != option.kernel:
+            chosen[f"BOND_{option.attribute}"] = option.number(value)
+    if bond.arp_interval_ms:
+        chosen["BOND_MIIMON"] = 0
+        for attribute, colon in (("BOND_ARP_IP_TARGET", False), ("BOND_NS_IP6_TARGET", True)):
+            if found := [target for target in targets if (":" in target) == colon]:
+                chosen[attribute] = {"attrs": [(f"TARGET_{i}", target) for i, target in enumerate(found)]}
     return chosen
 
 
-def create(netlink: IPRoute, bond: Bond, mac: str) -> int:
+def member_attributes(bond: Bond) -> dict[str, dict[str, int]]:
+    """For each member its own options as netlink attributes (IFLA_BOND_SLAVE_*, without IFLA_)."""
+    found: dict[str, dict[str, int]] = {member: {} for member in bond.members}
+    for _, option, value, _ in options(bond):
+        if option.each and value:
+            for member, word in zip(bond.members, words(value), strict=True):
+                found[member][f"BOND_SLAVE_{option.attribute}"] = int(word)
+    return found
+
+
+def create(netlink: IPRoute, bond: Bond, mac: str, targets: Sequence[str] = ()) -> int:
     """Make the bond over its members, which exist and are down; returns its interface index.
 
-    Errors: TrialError naming an option that the kernel did not take as asked.
+    Errors: TrialError naming an option that the kernel did not take as asked, and the kernel that would.
     """
-    wanted = options(bond)
-    netlink.link("add", ifname=bond.name, kind="bond", address=mac, **wanted)
+    wanted = attributes(bond, targets)
+    try:
+        netlink.link("add", ifname=bond.name, kind="bond", address=mac, **_keys(wanted))
+    except NetlinkError as error:
+        raise TrialError(f"bond {bond.name!r}: the kernel refuses {wanted}: {error.args[-1]}{_newer(bond)}") from None
     index = int(netlink.link_lookup(ifname=bond.name)[0])
     members = {name: int(netlink.link_lookup(ifname=name)[0]) for name in bond.members}
     for member in members.values():
         netlink.link("set", index=member, state="down", master=index)
     if bond.primary is not None:
-        wanted["bond_primary"] = members[bond.primary]
+        wanted["BOND_PRIMARY"] = members[bond.primary]
         netlink.link("set", index=index, kind="bond", bond_primary=members[bond.primary])
-    found = attributes(netlink, index)
-    for name, value in wanted.items():
-        key = "IFLA_" + name.upper()
-        if found.get(key) != value:
-            raise TrialError(f"bond {bond.name!r}: the kernel has {key} = {found.get(key)}, wanted {value}")
+    _compare(bond, bond.name, _rounded(wanted), shown(netlink, index, "IFLA_INFO_DATA"))
+    for name, own in member_attributes(bond).items():
+        if own:
+            data = [(f"IFLA_{attribute}", value) for attribute, value in own.items()]
+            info = [("IFLA_INFO_SLAVE_KIND", "bond"), ("IFLA_INFO_SLAVE_DATA", {"attrs": data})]
+            netlink.link("set", index=members[name], IFLA_LINKINFO={"attrs": info})
+            _compare(bond, name, own, shown(netlink, members[name], "IFLA_INFO_SLAVE_DATA"))
     netlink.link("set", index=index, state="up")
     return index
 
 
-def attributes(netlink: IPRoute, index: int) -> dict[str, Any]:
-    """The bond's IFLA_BOND_* attributes as the kernel tells them."""
+def set_active(netlink: IPRoute, bond: Bond, member: str) -> None:
+    """Make a member the active one by hand, as `ip link set BOND type bond active_slave MEMBER` does.
+
+    Errors: TrialError if the bond has no active member, or the kernel does not take this one: its link is down.
+    """
+    if bond.mode not in PRIMARY_MODES:
+        raise TrialError(f"bond {bond.name!r} has no active member: its mode is {bond.mode}")
+    (index,) = netlink.link_lookup(ifname=bond.name)
+    (place,) = netlink.link_lookup(ifname=member)
+    try:
+        netlink.link("set", index=index, kind="bond", bond_active_slave=place)
+    except NetlinkError as error:
+        raise TrialError(f"bond {bond.name!r} does not make {member} its active member: {error.args[-1]}") from None
+    found = shown(netlink, index, "IFLA_INFO_DATA").get("IFLA_BOND_ACTIVE_SLAVE")
+    if found != place:
+        raise TrialError(f"bond {bond.name!r} has active member {found}, wanted {place} ({member})")
+
+
+def shown(netlink: IPRoute, index: int, data: str) -> dict[str, Any]:
+    """The attributes of a bond (``IFLA_INFO_DATA``) or of a member (``IFLA_INFO_SLAVE_DATA``) as the kernel tells."""
     (message,) = netlink.get_links(index)
-    return dict(message.get_nested("IFLA_LINKINFO", "IFLA_INFO_DATA")["attrs"])
+    return dict(message.get_nested("IFLA_LINKINFO", data)["attrs"])
+
+
+def _keys(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {name.lower(): value for name, value in attributes.items()}
+
+
+def _rounded(wanted: dict[str, Any]) -> dict[str, Any]:
+    miimon = wanted.get("BOND_MIIMON", 0)
+    return {name: value // miimon * miimon if name in _MULTIPLES else value for name, value in wanted.items()}
+
+
+def _compare(bond: Bond, interface: str, wanted: dict[str, Any], found: dict[str, Any]) -> None:
+    for name, value in wanted.items():
+        there = found.get(f"IFLA_{name}")
+        if isinstance(value, dict):  # a list of targets
+            there = {"attrs": [tuple(pair) for pair in there["attrs"]]} if there else None
+        if there != value:
+            raise TrialError(f"{interface}: the kernel has IFLA_{name} = {there}, wanted {value}{_newer(bond)}")
+
+
+def _newer(bond: Bond) -> str:
+    """What to add to an error where options are newer than the running kernel."""
+    release = platform.release()
+    version = re.match(r"(\d+)\.(\d+)", release)
+    lacking = newer(bond, (int(version[1]), int(version[2]))) if version else []
+    return f"; this kernel is {release}, and these options are newer: {', '.join(lacking)}" if lacking else ""
 
 
 #: IEEE 802.1AX-2014, 6.4.2.3: the state bits synchronization, collecting and distributing.
