@@ -96,5 +96,6 @@ def aggregation() -> Experiment:
         measure=read,
         figures=("aggregate", "members"),
         repetitions=5,
+        primary="goodput_mbps",
         limit_s=120.0,
     )

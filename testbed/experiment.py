@@ -11,7 +11,8 @@ import hashlib
 import inspect
 import itertools
 import json
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,11 @@ class Experiment:
     figures: tuple[str, ...]
     repetitions: int = 1
     quick_repetitions: int = 1
+    #: The metric that the question is about: ``--until-ci`` goes by the interval of its median.
+    primary: str = "outage_s"
+    #: Why a case makes no sense, such as a fault of a controller that is not there; None if it does. Such a case is
+    #: left out of the plan, and the run says so.
+    senseless: Callable[[Mapping[str, Level]], str | None] | None = None
     #: A trial's longest possible duration on its own clock, in seconds: past it the guest has gone astray.
     limit_s: float = 600.0
 
@@ -142,6 +148,17 @@ class Trial:
         """A trial from what :meth:`to_json` wrote."""
         data = json.loads(text)
         return cls(**{**data, "topology": Topology.from_json(json.dumps(data["topology"]))})
+
+
+@dataclass(frozen=True)
+class Until:
+    """``--until-ci``: repeat until half of the median's 95 % interval is at most ``relative`` of the median, but at
+    most ``most`` times; ``least`` repetitions come first."""
+
+    relative: float
+    metric: str
+    least: int
+    most: int
 
 
 def trial_seed(seed: int, case: Mapping[str, Level], repetition: int) -> int:
@@ -209,25 +226,45 @@ def levels_of(
     return levels
 
 
+def cases_of(
+    experiment: Experiment, levels: Mapping[str, tuple[Level, ...]]
+) -> tuple[list[dict[str, Level]], list[tuple[dict[str, Level], str]]]:
+    """The cases of a run, as the product of the levels; and those that make no sense, each with the reason.
+
+    Errors: SpecError if none makes sense.
+    """
+    kept: list[dict[str, Level]] = []
+    left_out: list[tuple[dict[str, Level], str]] = []
+    for combination in itertools.product(*levels.values()):
+        case = dict(zip(levels, combination, strict=True))
+        reason = experiment.senseless(case) if experiment.senseless else None
+        if reason is None:
+            kept.append(case)
+        else:
+            left_out.append((case, reason))
+    if not kept:
+        raise SpecError(f"no case of this run makes sense: {left_out[0][1]}", "Vary other factors with --set.")
+    return kept, left_out
+
+
 def plan(
     experiment: Experiment,
     topology: TopologyFunction,
-    levels: Mapping[str, tuple[Level, ...]],
+    cases: Sequence[Mapping[str, Level]],
     *,
     repetitions: int,
     seed: int,
     clock: str,
     source: str,
 ) -> tuple[Trial, ...]:
-    """Every trial of a run in order: cases as the product of the levels, each repeated.
+    """Every trial of a run, numbered from 1: every case once, then every case again.
 
-    ``source`` is the experiment's name or the path of its file, for the inside to load it again.
-
-    Every topology is built here, so a network that cannot be is refused before anything runs.
+    So a run with more repetitions begins with the trials of one with fewer. ``source`` is the experiment's name or
+    the path of its file, for the inside to load it again. Every topology is built here, so a network that cannot be
+    is refused before anything runs.
     """
-    trials: list[Trial] = []
-    for combination in itertools.product(*levels.values()):
-        case = dict(zip(levels, combination, strict=True))
+    networks = []
+    for case in cases:
         network = made(topology, case)
         if clock == "virtual" and network.unshaped():
             raise SpecError(
@@ -235,18 +272,32 @@ def plan(
                 " where time is virtual it would be infinitely fast and a TCP flow over it would never end",
                 "Give every link a rate_mbps, or use --clock real.",
             )
-        for repetition in range(repetitions):
-            number = len(trials) + 1
-            trials.append(
-                Trial(
-                    number,
-                    source,
-                    case,
-                    repetition,
-                    trial_seed(seed, case, repetition),
-                    network,
-                    clock,
-                    experiment.limit_s,
-                )
-            )
-    return tuple(trials)
+        networks.append(network)
+    return tuple(
+        Trial(
+            repetition * len(cases) + place + 1,
+            source,
+            dict(case),
+            repetition,
+            trial_seed(seed, case, repetition),
+            networks[place],
+            clock,
+            experiment.limit_s,
+        )
+        for repetition in range(repetitions)
+        for place, case in enumerate(cases)
+    )
+
+
+def shuffled(trials: Sequence[Trial], seed: int) -> list[Trial]:
+    """The trials in the order in which they are carried out: drawn from the run's seed, each repetition by itself.
+
+    So nothing that drifts while a run lasts, such as a processor that grows warm, falls on one case alone (blocks
+    of complete repetitions: R. A. Fisher, The Design of Experiments, 1935, chapter IV).
+    """
+    found: list[Trial] = []
+    for repetition, block in itertools.groupby(trials, key=lambda trial: trial.repetition):
+        own = list(block)
+        random.Random(f"order {seed} {repetition}").shuffle(own)
+        found += own
+    return found

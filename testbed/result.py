@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Run:
-    """A loaded run. ``damaged`` names what of trials.jsonl could not be read."""
+    """A loaded run. ``damaged`` names what of trials.jsonl could not be read, or contradicts itself."""
 
     path: Path
     manifest: Mapping[str, Any]
@@ -52,6 +53,13 @@ class Run:
     def experiment(self) -> str:
         """The name of its experiment."""
         return str(self.manifest["experiment"])
+
+    @property
+    def planned(self) -> int:
+        """How many trials the whole run has; an interrupted one has fewer so far."""
+        if order := self.manifest.get("order"):
+            return len(str(order).split())
+        return int(self.manifest.get("repetitions", 1)) * math.prod(map(len, self.manifest["factors"].values()))
 
     def varied(self) -> list[str]:
         """The factors that have more than one level in this run."""
@@ -134,11 +142,20 @@ def finish(path: Path) -> None:
         _write(path / _TRIALS, "".join(json.dumps(asdict(record)) + "\n" for record in records))
 
 
-def load(path: Path) -> Run:
+def amend(path: Path, **changes: Any) -> None:
+    """Change keys of the manifest of a run that is under way: how far it goes is known when it ends."""
+    manifest = json.loads((path / _MANIFEST).read_text())
+    _write(path / _MANIFEST, json.dumps({**manifest, **changes}, indent=1) + "\n")
+
+
+def load(place: Path | str) -> Run:
     """A run from its files. A damaged line is named in ``damaged`` and counts nowhere.
+
+    Of lines that are about the same trial one counts if they are the same, and none if they differ.
 
     Errors: SpecError if there is no run, or of a format that this version does not know.
     """
+    path = Path(place)
     try:
         manifest = json.loads((path / _MANIFEST).read_text())
     except FileNotFoundError:
@@ -150,17 +167,31 @@ def load(path: Path) -> Run:
     if manifest.get("format") != FORMAT:
         raise SpecError(f"{path} has format {manifest.get('format')}; this version reads format {FORMAT}")
     wanted = {field.name for field in fields(Record)}
-    records, damaged = [], []
+    found: dict[str, Record] = {}
+    contradicted: set[str] = set()
+    damaged = []
     lines = (path / _TRIALS).read_text().splitlines() if (path / _TRIALS).exists() else []
     for number, line in enumerate(lines, 1):
         try:
             data = json.loads(line)
             if set(data) != wanted:
                 raise ValueError(f"its keys are {sorted(data)}")
-            records.append(Record(**data))
-        except (ValueError, TypeError) as error:
+            record = Record(**data)
+            if record.number < 1:
+                raise ValueError(f"its raw directory is {record.raw}")
+        except (ValueError, TypeError, AttributeError) as error:
             damaged.append(f"{_TRIALS} line {number}: {error}")
-    return Run(path, manifest, tuple(records), tuple(damaged))
+            continue
+        before = found.setdefault(record.raw, record)
+        if before is record:
+            continue
+        if before == record:
+            damaged.append(f"{_TRIALS} line {number}: trial {record.number} again; it counts once")
+        else:
+            contradicted.add(record.raw)
+            damaged.append(f"{_TRIALS} line {number}: trial {record.number} again, with other values; none counts")
+    records = tuple(record for raw, record in found.items() if raw not in contradicted)
+    return Run(path, manifest, records, tuple(damaged))
 
 
 def _write(path: Path, text: str) -> None:
@@ -168,6 +199,24 @@ def _write(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(text)
     part.replace(path)
+
+
+#: Of a censored trial these are lower bounds: traffic had not resumed when it was last looked at.
+CENSORED = ("outage_s", "outage_loss_s", "outage_rate_s")
+
+
+def observations(records: Sequence[Record], metric: str) -> tuple[list[float], list[bool]]:
+    """The values of a metric of the trials that did not fail, and of each whether it is a lower bound.
+
+    Of a censored trial only what is known to be a lower bound counts.
+    """
+    found = [
+        (value, record.status == "censored")
+        for record in records
+        if (record.status == "ok" or (record.status == "censored" and metric in CENSORED))
+        and isinstance(value := record.metrics.get(metric), int | float)
+    ]
+    return [float(value) for value, _ in found], [cut for _, cut in found]
 
 
 def quantities(records: Sequence[Record], metric: str) -> list[float]:

@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from testbed import fidelity, inventory
 from testbed.backends import guest, kernel, native
 from testbed.backends.kernel import Kernel
 from testbed.backends.watchdog import Cancelled, Watchdog, stood
@@ -102,14 +103,18 @@ def run_trial(
     directory.mkdir(parents=True)
     (directory / "trial.json").write_text(trial.to_json() + "\n")
     began = time.monotonic()
+    real = trial.clock == "real"
     try:
-        backend.run(directory, trial, watchdog, cpu)
+        with fidelity.watching(directory) if real else nullcontext():
+            backend.run(directory, trial, watchdog, cpu)
         measured = evaluate(experiment, trial, directory)
     except TrialError as error:
         measured = Measured({}, "failed", error.message)
+    doubts = fidelity.findings(directory, cpu if backend.name == "guest" else None) if real else []
     if measured.status != "failed":
         for name in ("console.log", "trial.log"):
             (directory / name).unlink(missing_ok=True)
+    inventory.write(directory)
     return Record(
         experiment=experiment.name,
         case=dict(trial.case),
@@ -120,7 +125,7 @@ def run_trial(
         metrics=measured.metrics,
         virtual_s=_virtual_s(directory),
         wall_s=round(time.monotonic() - began, 3),
-        warnings=list(measured.warnings),
+        warnings=[*measured.warnings, *doubts],
         raw=trial.directory,
     )
 

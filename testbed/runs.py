@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,13 @@ from testbed.experiment import (
     Experiment,
     TopologyFunction,
     Trial,
+    Until,
+    cases_of,
     levels_of,
     made,
     parse_level,
     plan,
+    shuffled,
     topology_defaults,
 )
 from testbed.runner import Backend, GuestBackend, choose_backend, execute
@@ -32,7 +35,7 @@ from testbed.spec import Topology
 
 _PROJECT = Path(testbed.__file__).resolve().parent.parent
 #: What a resumed run must have in common with the one that it goes on with.
-_SAME = ("experiment", "topology", "factors", "repetitions", "seed", "backend", "clock", "kernel")
+_SAME = ("experiment", "topology", "factors", "repetitions", "until_ci", "seed", "backend", "clock", "kernel")
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,24 @@ class Request:
     quick: bool
     backend: str
     clock: str
+    #: Repeat until the primary metric's median is known to this part of itself (0.05: 5 %), at most so many times.
+    until_ci: float | None = None
+    most_repetitions: int = 100
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that can begin: every network in it was built as a value, and the machine is ready."""
+    """A run that can begin: every network in it was built as a value, and the machine is ready.
+
+    ``planned`` gives the trials of so many repetitions; ``repetitions`` come first, and all unless there is ``until``.
+    """
 
     experiment: Experiment
-    trials: tuple[Trial, ...]
+    repetitions: int
+    seed: int
+    planned: Callable[[int], tuple[Trial, ...]]
+    until: Until | None
+    left_out: tuple[str, ...]
     backend: Callable[[], Backend]
     manifest: Callable[[Backend], dict[str, Any]]
 
@@ -66,16 +79,30 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
     function = catalogue.topology(name)
     levels = levels_of(experiment, function, request.settings, quick=request.quick)
     repetitions = request.repetitions or (experiment.quick_repetitions if request.quick else experiment.repetitions)
-    trials = plan(
-        experiment,
-        function,
-        levels,
-        repetitions=repetitions,
-        seed=request.seed,
-        clock=request.clock,
-        source=str(Path(request.experiment).resolve()) if request.experiment.endswith(".py") else request.experiment,
-    )
-    for trial in trials:
+    until = None
+    if request.until_ci is not None:
+        if repetitions > request.most_repetitions:
+            raise SpecError(
+                f"{repetitions} repetitions are more than --max-repetitions {request.most_repetitions}",
+                "Give a larger --max-repetitions, or fewer --repetitions.",
+            )
+        until = Until(request.until_ci, experiment.primary, repetitions, request.most_repetitions)
+    cases, senseless = cases_of(experiment, levels)
+    left_out = tuple(f"{' '.join(f'{key}={value}' for key, value in case.items())}: {why}" for case, why in senseless)
+    source = str(Path(request.experiment).resolve()) if request.experiment.endswith(".py") else request.experiment
+
+    def planned(repetitions: int) -> tuple[Trial, ...]:
+        return plan(
+            experiment,
+            function,
+            cases,
+            repetitions=repetitions,
+            seed=request.seed,
+            clock=request.clock,
+            source=source,
+        )
+
+    for trial in planned(1):
         arms.chosen(trial.case).check(trial.topology)
 
     def manifest(backend: Backend) -> dict[str, Any]:
@@ -88,7 +115,10 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "drawing": catalogue.drawing(function),
             "figures": list(experiment.figures),
             "factors": {factor: list(values) for factor, values in levels.items()},
+            "left_out": list(left_out),
             "repetitions": repetitions,
+            "until_ci": asdict(until) if until else None,
+            "order": order_of(shuffled(planned(repetitions), request.seed)),
             "seed": request.seed,
             "argv": list(argv),
             "commit": _commit(),
@@ -99,7 +129,21 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "machine": machine.describe(),
         }
 
-    return Prepared(experiment, trials, lambda: choose_backend(request.backend, request.clock), manifest)
+    return Prepared(
+        experiment,
+        repetitions,
+        request.seed,
+        planned,
+        until,
+        left_out,
+        lambda: choose_backend(request.backend, request.clock),
+        manifest,
+    )
+
+
+def order_of(trials: Sequence[Trial]) -> str:
+    """The numbers of trials as run.json keeps them."""
+    return " ".join(str(trial.number) for trial in trials)
 
 
 def begin(prepared: Prepared, place: Path, *, resume: bool) -> Backend:
@@ -119,28 +163,58 @@ def carry_out(
     place: Path,
     *,
     jobs: int | None,
+    planned: Callable[[int], None],
     done: Callable[[result.Record | None], None],
 ) -> bool:
-    """Run what is planned into ``place``; False if interrupted. ``done`` hears of each trial, None for an old one."""
+    """Run what is planned into ``place``, and with ``until`` go on until that is reached; False if interrupted.
+
+    ``planned`` hears how many trials there are in all so far; ``done`` of each trial, None for an old one.
+    """
     with result.locked(place):
-        finished = {record.number for record in result.load(place).records}
-        for _ in finished:
+        old = {record.number for record in result.load(place).records}
+        for _ in old:
             done(None)
-        waiting = [trial for trial in prepared.trials if trial.number not in finished]
-        # Where time is real, trials side by side would disturb each other.
-        at_once = jobs or (len(os.sched_getaffinity(0)) if prepared.trials[0].clock == "virtual" else 1)
-        ended = execute(backend, prepared.experiment, waiting, place, jobs=at_once, done=done)
-        result.finish(place)
-    return ended
+        repetitions: int | None = prepared.repetitions
+        while repetitions is not None:
+            trials = shuffled(prepared.planned(repetitions), prepared.seed)
+            planned(len(trials))
+            if prepared.until and repetitions > int(result.load(place).manifest["repetitions"]):
+                result.amend(place, repetitions=repetitions, order=order_of(trials))
+            finished = {record.number for record in result.load(place).records}
+            waiting = [trial for trial in trials if trial.number not in finished]
+            # Where time is real, trials side by side would disturb each other.
+            at_once = jobs or (len(os.sched_getaffinity(0)) if trials[0].clock == "virtual" else 1)
+            ended = execute(backend, prepared.experiment, waiting, place, jobs=at_once, done=done)
+            result.finish(place)
+            if not ended:
+                return False
+            repetitions = _further(prepared.until, place)
+    return True
+
+
+def _further(until: Until | None, place: Path) -> int | None:
+    """How many repetitions a run needs in all; None if it has enough. What it came to is written into run.json."""
+    if until is None:
+        return None
+    from testbed import precision  # scipy takes a second that a run without it saves
+
+    run = result.load(place)
+    result.amend(place, until_ci=precision.outcome(run, until))
+    return precision.next_repetitions(run, until)
 
 
 def _check_same(place: Path, manifest: Mapping[str, Any]) -> None:
     """That the run in ``place`` is the one that is asked for again. Errors: SpecError naming what differs."""
     before = result.load(place).manifest
     for key in _SAME:
-        if before.get(key) != manifest[key]:
+        was, wanted = before.get(key), manifest[key]
+        if key == "repetitions" and manifest["until_ci"]:
+            continue  # they grew; with how many it began stands in until_ci
+        if key == "until_ci" and was and wanted:
+            was = {name: was.get(name) for name in wanted}
+        if was != wanted:
             raise SpecError(
-                f"{place} holds a run with another {key}: {before.get(key)}, not {manifest[key]}",
+                f"{place} holds a run with another {key}: {was}, not {wanted}",
                 "Resume with the same arguments, or give another --out.",
             )
 

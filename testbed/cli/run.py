@@ -24,6 +24,13 @@ from testbed.runner import Backend
 @click.option("--topology", help="By name or by path; the experiment's own by default.")
 @click.option("--set", "settings", multiple=True, metavar="FACTOR=LEVEL[,LEVEL...]", help="Levels of a factor.")
 @click.option("--repetitions", type=click.IntRange(min=1), help="Trials of each case.")
+@click.option(
+    "--until-ci",
+    callback=lambda _, __, text: _part(text),
+    metavar="PERCENT",
+    help="Repeat until half of the 95 % interval of the median is at most that much of it, in every case.",
+)
+@click.option("--max-repetitions", type=click.IntRange(min=1), default=100, show_default=True, help="With --until-ci.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--quick", is_flag=True, help="Fewer levels and repetitions: minutes, not hours.")
 @click.option("--backend", type=click.Choice(["auto", "guest", "native"]), default="auto", show_default=True)
@@ -39,6 +46,8 @@ def run(
     topology: str | None,
     settings: tuple[str, ...],
     repetitions: int | None,
+    until_ci: float | None,
+    max_repetitions: int,
     seed: int,
     quick: bool,
     backend: str,
@@ -49,12 +58,25 @@ def run(
     dry_run: bool,
 ) -> None:
     """Run EXPERIMENT: cases x repetitions, into a result directory with figures and a report."""
-    wanted = runs.Request(experiment, topology, settings_of(settings), repetitions, seed, quick, backend, clock)
+    wanted = runs.Request(
+        experiment,
+        topology,
+        settings_of(settings),
+        repetitions,
+        seed,
+        quick,
+        backend,
+        clock,
+        until_ci,
+        max_repetitions,
+    )
     if resume and place is None:
         raise SpecError("--resume needs --out: which run to go on with", "For example: --resume --out results/...")
     now = datetime.datetime.now(datetime.UTC)
     place = place or _new_place(Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ"))
     prepared = runs.prepare(wanted, argv=_argv())
+    for text in prepared.left_out:
+        err.print(f"left out: {text}", style="yellow", soft_wrap=True, markup=False)
     if dry_run:
         _show_plan(prepared)
         return
@@ -71,6 +93,19 @@ def run(
         )
         sys.exit(130)
     sys.exit(1 if runs.missed(loaded) else 0)
+
+
+def _part(text: str | None) -> float | None:
+    """``5%`` or ``5`` as 0.05."""
+    if text is None:
+        return None
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not 0 < percent < 100:
+        raise SpecError(f"--until-ci {text} is not a percentage above 0 and below 100", "For example: --until-ci 5%")
+    return percent / 100
 
 
 def _new_place(wanted: Path) -> Path:
@@ -91,11 +126,18 @@ def _again(place: Path) -> str:
 
 
 def _show_plan(prepared: runs.Prepared) -> None:
-    cases = Counter(json.dumps(dict(trial.case)) for trial in prepared.trials)
+    trials = prepared.planned(prepared.repetitions)
+    cases = Counter(json.dumps(dict(trial.case)) for trial in trials)
     for case, count in cases.items():
         text = " ".join(f"{name}={level}" for name, level in json.loads(case).items())
         out.print(f"{count:>4} x {text}", soft_wrap=True)
-    out.print(f"{len(prepared.trials)} trials of {prepared.experiment.name} on {prepared.trials[0].topology.name}")
+    out.print(f"{len(trials)} trials of {prepared.experiment.name} on {trials[0].topology.name}")
+    if prepared.until:
+        out.print(
+            f"and more, at most {prepared.until.most} of each case, until the median of {prepared.until.metric}"
+            f" is known to {prepared.until.relative * 100:g} %",
+            soft_wrap=True,
+        )
 
 
 def _carry_out(prepared: runs.Prepared, backend: Backend, place: Path, jobs: int | None) -> bool:
@@ -110,7 +152,10 @@ def _carry_out(prepared: runs.Prepared, backend: Backend, place: Path, jobs: int
         console=err,
         speed_estimate_period=600,
     ) as bar:
-        task = bar.add_task(prepared.experiment.name, total=len(prepared.trials))
+        task = bar.add_task(prepared.experiment.name, total=None)
+
+        def planned(trials: int) -> None:
+            bar.update(task, total=trials)
 
         def done(record: result.Record | None) -> None:
             bar.advance(task)
@@ -120,4 +165,4 @@ def _carry_out(prepared: runs.Prepared, backend: Backend, place: Path, jobs: int
                     f"trial {record.number} ({case}) {record.status}: {record.reason}", style="yellow", markup=False
                 )
 
-        return runs.carry_out(prepared, backend, place, jobs=jobs, done=done)
+        return runs.carry_out(prepared, backend, place, jobs=jobs, planned=planned, done=done)

@@ -1,0 +1,103 @@
+"""Medians, quartiles, percentiles and the interval of a median; a trial may be censored: known to be at least that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.stats.survival import median_of, survival
+
+#: Fewer values than these do not hold the median between their extremes with 95 % confidence: 1 - 2 (1/2)^n
+#: (H. A. David, H. N. Nagaraja, Order Statistics, 7.1).
+LEAST_FOR_INTERVAL = 6
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Of ``n`` values: the median, the quartiles, the extremes and a 95 % confidence interval of the median.
+
+    Of the ``n`` there may be some ``censored``. A median, a quartile or an end of the interval that lies beyond what
+    was seen is infinite; ``most`` is the largest value seen, of a censored trial too.
+    """
+
+    n: int
+    median: float
+    quartile1: float
+    quartile3: float
+    least: float
+    most: float
+    interval: tuple[float, float] | None
+    censored: int = 0
+
+    @property
+    def half_width(self) -> float:
+        """Half the interval's width over the median; infinite if there is no interval or it has no end."""
+        if self.interval is None or not np.isfinite(self.interval[1]):
+            return float("inf")
+        low, high = self.interval
+        if low == high:
+            return 0.0
+        return (high - low) / 2 / abs(self.median) if self.median else float("inf")
+
+
+def summary(values: Sequence[float], seed: int = 0, censored: Sequence[bool] = ()) -> Summary | None:
+    """The summary of ``values``; None if there are none. ``censored`` says of each whether it is a lower bound."""
+    if not values:
+        return None
+    data = np.asarray(values, dtype=np.float64)
+    interval = median_interval(values, seed, censored=censored)
+    if not any(censored):
+        low, quartile1, median, quartile3, high = (float(q) for q in np.quantile(data, (0, 0.25, 0.5, 0.75, 1)))
+        return Summary(len(data), median, quartile1, quartile3, low, high, interval)
+    curve = survival(values, censored)
+    quartile1, median, quartile3 = (curve.quantile(share) for share in (0.25, 0.5, 0.75))
+    return Summary(
+        len(data), median, quartile1, quartile3, float(data.min()), float(data.max()), interval, sum(censored)
+    )
+
+
+def median_interval(
+    values: Sequence[float], seed: int = 0, level: float = 0.95, censored: Sequence[bool] = ()
+) -> tuple[float, float] | None:
+    """A bootstrap percentile interval of the median; None for fewer than ``LEAST_FOR_INTERVAL`` values.
+
+    B. Efron, R. Tibshirani, An Introduction to the Bootstrap, chapter 13; with censored values whole pairs are drawn
+    and the median is Kaplan and Meier's (B. Efron, "Censored data and the bootstrap", JASA 76, 1981), infinite
+    where the curve does not come down to a half. The same seed gives the same interval.
+    """
+    if len(values) < LEAST_FOR_INTERVAL:
+        return None
+    data = np.asarray(values, dtype=np.float64)
+    drawn = np.random.default_rng(seed).integers(0, len(data), (RESAMPLES, len(data)))
+    if any(censored):
+        cut = np.asarray(censored, dtype=bool)
+        medians = np.array([median_of(data[places], cut[places]) for places in drawn])
+    else:
+        medians = np.median(data[drawn], axis=1)
+    # With infinite medians there is nothing to interpolate between.
+    low, high = np.quantile(
+        medians, ((1 - level) / 2, (1 + level) / 2), method="nearest" if any(censored) else "linear"
+    )
+    return float(low), float(high)
+
+
+def percentile(values: Sequence[float], percent: float) -> float | None:
+    """That percentile, if there are values enough to have some beyond it on average: n >= 1 / (1 - p)."""
+    beyond = 1 - percent / 100
+    if not values or beyond <= 0 or len(values) * beyond < 1 - 1e-9:
+        return None
+    return float(np.percentile(np.asarray(values, dtype=np.float64), percent))
+
+
+def ecdf(values: Sequence[float], total: int | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The steps of the empirical distribution: sorted values and the share of ``total`` at or below each.
+
+    ``total`` may exceed the number of values: trials without one (never recovered) then keep it below 1.
+    """
+    data = np.sort(np.asarray(values, dtype=np.float64))
+    return data, np.arange(1, len(data) + 1) / (total or max(len(data), 1))

@@ -1,0 +1,97 @@
+"""The distribution of a time that some trials did not see the end of: E. L. Kaplan, P. Meier, JASA 53, 1958."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Survival:
+    """The share of trials at or below each time, with the band that holds it at that time with 95 % confidence.
+
+    ``times`` ascend; at each of them at least one trial ended. Without censored trials ``shares`` is the empirical
+    distribution. ``low`` and ``high`` are pointwise (``pointwise``) where trials are censored, else for all times at
+    once.
+    """
+
+    times: Values
+    shares: Values
+    low: Values
+    high: Values
+    n: int
+    censored: int
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether the band holds for each time by itself only."""
+        return self.censored > 0
+
+    def quantile(self, share: float) -> float:
+        """The earliest time at which that share of the trials has ended; infinite if that was not seen."""
+        reached = np.flatnonzero(self.shares >= share - 1e-12)
+        return float(self.times[reached[0]]) if len(reached) else float("inf")
+
+
+def survival(values: Sequence[float], censored: Sequence[bool] = (), level: float = 0.95) -> Survival:
+    """The estimated distribution of ``values``; ``censored`` says of each whether the true one is larger.
+
+    The band is that of A. Dvoretzky, J. Kiefer and J. Wolfowitz with P. Massart's constant if nothing is censored,
+    else M. Greenwood's variance on the scale of log(-log S), which keeps it between 0 and 1 (J. D. Kalbfleisch,
+    R. L. Prentice, The Statistical Analysis of Failure Time Data, 1.4).
+    """
+    data = np.asarray(values, dtype=np.float64)
+    cut = np.asarray(censored, dtype=bool) if len(censored) else np.zeros(len(data), dtype=bool)
+    times, ended, left = _ends(data, cut)
+    surviving: Values = np.cumprod(1 - ended / left)
+    shares = 1 - surviving
+    if not cut.any():
+        low, high = dkw_band(shares, len(data), level)
+    else:
+        low, high = _greenwood(surviving, ended, left, level)
+    return Survival(times, shares, low, high, len(data), int(cut.sum()))
+
+
+def _ends(data: Values, cut: NDArray[np.bool_]) -> tuple[Values, Values, Values]:
+    """The times at which trials ended, how many did at each, and how many were still going right before."""
+    times, ended = np.unique(data[~cut], return_counts=True)
+    left = len(data) - np.searchsorted(np.sort(data), times, side="left")
+    return times, ended.astype(np.float64), left.astype(np.float64)
+
+
+def median_of(data: Values, cut: NDArray[np.bool_]) -> float:
+    """Kaplan and Meier's median: the mean of the two middle values where, as with no censoring, there are two."""
+    times, ended, left = _ends(data, cut)
+    surviving = np.cumprod(1 - ended / left)
+    if not len(times) or surviving[-1] > 0.5 + 1e-12:
+        return float("inf")
+    first = int(np.argmax(surviving <= 0.5 + 1e-12))
+    if abs(surviving[first] - 0.5) > 1e-12:
+        return float(times[first])
+    return float((times[first] + times[first + 1]) / 2) if first + 1 < len(times) else float("inf")
+
+
+def dkw_band(shares: Values, n: int, level: float = 0.95) -> tuple[Values, Values]:
+    """The band around an empirical distribution of ``n`` values that holds the whole true one: P. Massart, 1990."""
+    if not n:
+        return shares, shares
+    reach = np.sqrt(np.log(2 / (1 - level)) / (2 * n))
+    return np.clip(shares - reach, 0, 1), np.clip(shares + reach, 0, 1)
+
+
+def _greenwood(surviving: Values, ended: Values, left: Values, level: float) -> tuple[Values, Values]:
+    width = float(norm.ppf((1 + level) / 2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error: Any = np.sqrt(np.cumsum(ended / (left * (left - ended)))) / np.log(surviving)
+        ends = [surviving ** np.exp(sign * width * error) for sign in (1, -1)]
+    # Where nobody is left (or nobody ended yet) the variance is not defined: the band is all that is possible.
+    low_s = np.where(np.isfinite(ends[1]), np.minimum(*ends), 0.0)
+    high_s = np.where(np.isfinite(ends[0]), np.maximum(*ends), 1.0)
+    return 1 - high_s, 1 - low_s
