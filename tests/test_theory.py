@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -132,9 +133,59 @@ def test_only_modes_that_hash_have_a_member_for_a_flow() -> None:
         assert known == (mode in ("balance-xor", "802.3ad"))
 
 
-def test_a_policy_without_prediction_names_those_with_one() -> None:
-    with pytest.raises(SpecError, match=r"'vlan\+srcmac'; the known ones are: layer2, layer2\+3, layer3\+4"):
-        theory.xmit_hash("vlan+srcmac", flow())
+def test_an_unknown_policy_names_the_known_ones() -> None:
+    with pytest.raises(SpecError, match=r"unknown xmit_hash_policy 'layer4'.*"):
+        theory.xmit_hash("layer4", flow())
+
+
+def test_encap_policies_of_what_is_in_no_tunnel_are_the_others() -> None:
+    # bonding.rst: encap2+3 and encap3+4 use the same formulas on the headers inside a tunnel.
+    for port in range(40000, 40020):
+        assert theory.xmit_hash("encap2+3", flow(port)) == theory.xmit_hash("layer2+3", flow(port))
+        assert theory.xmit_hash("encap3+4", flow(port)) == theory.xmit_hash("layer3+4", flow(port))
+
+
+def test_a_connected_socket_decides_by_chance_under_encap34() -> None:
+    encapsulated = bond("802.3ad", 4, xmit_hash_policy="encap3+4")
+    assert theory.member_of_flow(encapsulated, flow()) is None
+    assert theory.member_of_flow(encapsulated, replace(flow(), connected=False)) is not None
+
+
+def test_vlan_srcmac_by_the_formula_of_the_kernel_document() -> None:
+    # bonding.rst: hash = (vlan ID) XOR (source MAC vendor) XOR (source MAC dev), octets 1 to 3 and 4 to 6.
+    untagged = theory.xmit_hash("vlan+srcmac", flow())
+    assert untagged == 0x020000 ^ 0x000101
+    assert theory.xmit_hash("vlan+srcmac", replace(flow(), vlan=42)) == untagged ^ 42
+    assert len({theory.xmit_hash("vlan+srcmac", flow(port)) for port in range(40000, 40050)}) == 1
+
+
+def test_consecutive_even_ports_use_half_the_members_where_the_lowest_bit_is_kept() -> None:
+    # From one 256-aligned block, so that only the lowest octet of the port changes.
+    ports = range(0xC000, 0xC080, 2)
+    for members in (2, 4):
+        kept = {theory.xmit_hash("layer3+4", flow(port), keep_lowest_bit=True) % members for port in ports}
+        dropped = {theory.xmit_hash("layer3+4", flow(port)) % members for port in ports}
+        assert (len(kept), len(dropped)) == (members // 2, members)
+
+
+def test_the_timer_wheel_puts_timers_one_bucket_late() -> None:
+    # kernel/time/timer.c: level 0 in single ticks, up to 63 of them; level 1 in eights, up to 504; level 2 in 64s.
+    assert theory.monitor_period_s(50) == pytest.approx(0.051)
+    assert theory.monitor_period_s(62) == pytest.approx(0.063)
+    assert theory.monitor_period_s(63) == pytest.approx(0.064)
+    assert theory.monitor_period_s(64) == pytest.approx(0.072)
+    assert theory.monitor_period_s(100) == pytest.approx(0.104)
+    assert theory.monitor_period_s(504) == pytest.approx(0.512)
+    assert theory.monitor_period_s(1000) == pytest.approx(1.024)
+    assert theory.monitor_period_s(100, hz=250) == pytest.approx(0.104)
+    assert theory.monitor_period_s(100, hz=100) == pytest.approx(0.110)
+
+
+def test_the_driver_counts_lacp_timeouts_in_steps_of_104_ms() -> None:
+    fast, slow = theory.bonding_lacp_bound("fast"), theory.bonding_lacp_bound("slow")
+    assert (fast.low_s, fast.bound_s) == pytest.approx((29 * 0.104 - 1, 3.12))
+    assert (slow.low_s, slow.bound_s) == pytest.approx((899 * 0.104 - 30, 93.6))
+    assert theory.bonding_lacp_bound("slow", hz=100).bound_s == pytest.approx(99)
 
 
 def test_carrier_loss_in_active_backup_is_uniform_over_one_interval() -> None:

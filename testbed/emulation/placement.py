@@ -9,11 +9,13 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from testbed import theory
-from testbed.emulation.network import Network
 from testbed.errors import TrialError
+
+if TYPE_CHECKING:
+    from testbed.emulation.network import Network
 
 _FIRST_SERVER_PORT = 5201
 _CLIENT_PORTS = range(32768, 61000)  # the kernel's own range of ephemeral ports
@@ -44,14 +46,20 @@ class Placement:
         """
         flow = theory.Tuple5(*self._macs, self._source.ip, self._target.ip, client_port, server_port)
         first = theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
-        return first, self._exit(flow, first or 0) if self._has_group else None
+        return first, self.exit_member(flow, first or 0)
 
-    def _exit(self, flow: theory.Tuple5, entry: int) -> int:
+    def exit_member(self, flow: theory.Tuple5, entry: int, protocol: str = "tcp") -> int | None:
+        """The place of the target's member that a flow leaves by which came in on the source's member ``entry``.
+
+        None where the switches send by no group. Errors: TrialError if the switch sends it elsewhere.
+        """
+        if not self._has_group:
+            return None
         switch, port = self._entries[entry]
         text = (
-            f"in_port={self._network.topology.port_no(port)},tcp,dl_src={flow.source_mac},dl_dst={flow.target_mac},"
+            f"in_port={self._network.topology.port_no(port)},{protocol},dl_src={flow.source_mac},dl_dst={flow.target_mac},"
             f"nw_src={flow.source_ip},nw_dst={flow.target_ip},nw_ttl=64,"
-            f"tp_src={flow.source_port},tp_dst={flow.target_port}"
+            f"{protocol}_src={flow.source_port},{protocol}_dst={flow.target_port}"
         )
         trace = self._network.ovs.appctl("ofproto/trace", switch, text)
         ports = self._network.topology.interfaces(switch)

@@ -1,20 +1,38 @@
-"""When a bond noticed each of many faults, from a trial's timeline."""
+"""When the ends of a link noticed each of many faults, from a trial's timeline."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+Event = dict[str, Any]
 #: The kernel's word that a member's link is down for its bond (IFLA_BOND_SLAVE_MII_STATUS); with downdelay it is
 #: going down before.
-_DOWN = ("mii_status", "down")
+LINK_DOWN = ("mii_status", "down")
 
 
-def after_each_fault(timeline: Sequence[dict[str, Any]], host: str) -> list[float | None]:
-    """For each fault of the timeline, in order: the time in seconds until a bond of ``host`` has a member down.
+def after_each_fault(timeline: Sequence[Event], host: str, change: tuple[str, str] = LINK_DOWN) -> list[float | None]:
+    """For each fault of the timeline, in order: seconds until a bond of ``host`` told of the change (event, new value).
 
     None where that did not happen before the fault ended.
     """
+    return _first_in_each_fault(
+        timeline,
+        lambda event: (
+            (event["source"], event.get("host")) == ("bond", host) and (event["event"], event.get("new")) == change
+        ),
+    )
+
+
+def expired_after_each_fault(timeline: Sequence[Event]) -> list[float | None]:
+    """For each fault: seconds until a port's Receive machine in our controller entered EXPIRED (802.1AX, 6.4.12)."""
+    return _first_in_each_fault(
+        timeline,
+        lambda event: (event["source"], event.get("machine"), event.get("new")) == ("lacp", "receive", "EXPIRED"),
+    )
+
+
+def _first_in_each_fault(timeline: Sequence[Event], wanted: Callable[[Event], bool]) -> list[float | None]:
     found: list[float | None] = []
     began_s: float | None = None
     for event in timeline:
@@ -24,12 +42,6 @@ def after_each_fault(timeline: Sequence[dict[str, Any]], host: str) -> list[floa
             found.append(None)
         elif kind == ("fault", "end"):
             began_s = None
-        elif (
-            began_s is not None
-            and found[-1] is None
-            and event["source"] == "bond"
-            and event.get("host") == host
-            and (event["event"], event.get("new")) == _DOWN
-        ):
+        elif began_s is not None and found[-1] is None and wanted(event):
             found[-1] = round(event["t_s"] - began_s, 9)
     return found

@@ -38,7 +38,7 @@ from testbed.theory.hashing import (
     member_of_flow,
     xmit_hash,
 )
-from testbed.theory.timers import GUEST_HZ, monitor_period_s
+from testbed.theory.timers import GUEST_HZ, bonding_lacp_bound, monitor_period_s
 
 __all__ = [
     "AT_ONCE_MODES",
@@ -58,6 +58,7 @@ __all__ = [
     "OutageBound",
     "Tuple5",
     "arp_bound",
+    "bonding_lacp_bound",
     "expected_links_used",
     "failover_bound",
     "ideal_mbps",

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from testbed.errors import unknown
-from testbed.spec import Bond
+from testbed.spec import XMIT_HASH_POLICIES, Bond
 
 #: Modes in which the transmit hash alone decides the member (the driver: bond_xmit_3ad_xor_slave_get).
 HASH_MODES = ("balance-xor", "802.3ad")
+#: Policies that take the ports in.
+_WITH_PORTS = ("layer3+4", "encap3+4")
 
 
 @dataclass(frozen=True)
 class Tuple5:
-    """One direction of a TCP or UDP conversation as the sending bond sees it, with its MAC addresses."""
+    """One direction of a TCP or UDP conversation as the sending bond sees it, with its MAC addresses.
+
+    ``vlan`` is the VLAN that its frames are tagged with. ``connected``: a connected socket sends it, as TCP's always
+    do; the kernel then gives its packets a hash of the socket's own, which is drawn at random (sk_txhash).
+    """
 
     source_mac: str
     target_mac: str
@@ -24,6 +30,8 @@ class Tuple5:
     target_ip: str
     source_port: int
     target_port: int
+    vlan: int | None = None
+    connected: bool = True
 
 
 ByteOrder = Literal["little", "big"]
@@ -37,35 +45,42 @@ def _folded(packed: bytes, byteorder: ByteOrder) -> int:
     return word
 
 
-def xmit_hash(policy: str, flow: Tuple5, byteorder: ByteOrder = sys.byteorder) -> int:
-    """The transmit hash of the flow's unfragmented packets (bonding.rst, "xmit_hash_policy").
+def xmit_hash(policy: str, flow: Tuple5, byteorder: ByteOrder = sys.byteorder, *, keep_lowest_bit: bool = False) -> int:
+    """The transmit hash of the flow's unfragmented packets (bonding.rst, "xmit_hash_policy"; bond_xmit_hash).
 
     The driver takes ports and addresses as they lie in memory, in network order, so the machine's byte order
-    matters. Only layer3+4 drops the lowest bit, because TCP clients tend to take even ports.
+    matters. layer3+4 and encap3+4 drop the lowest bit, because TCP clients get even ports only from the kernel
+    (`inet_hash_connect`); ``keep_lowest_bit`` is what drivers before Linux 4.15 made of the same packet.
+
+    The encap policies look into tunnels; of what is in no tunnel they make the same as the others.
     """
+    if policy not in XMIT_HASH_POLICIES:
+        raise unknown("xmit_hash_policy", policy, XMIT_HASH_POLICIES)
+    if policy == "vlan+srcmac":
+        octets = bytes.fromhex(flow.source_mac.replace(":", ""))
+        vendor, device = int.from_bytes(octets[:3], "big"), int.from_bytes(octets[3:], "big")
+        return vendor ^ device ^ (flow.vlan or 0)
     source, target = ipaddress.ip_address(flow.source_ip), ipaddress.ip_address(flow.target_ip)
     packet_type = 0x0800 if source.version == 4 else 0x86DD
-    layer2 = int(flow.source_mac[-2:], 16) ^ int(flow.target_mac[-2:], 16) ^ packet_type
+    value = int(flow.source_mac[-2:], 16) ^ int(flow.target_mac[-2:], 16) ^ packet_type
     if policy == "layer2":
-        return layer2
-    if policy == "layer2+3":
-        value = layer2
-    elif policy == "layer3+4":
+        return value
+    with_ports = policy in _WITH_PORTS
+    if with_ports:
         ports = flow.source_port.to_bytes(2, "big") + flow.target_port.to_bytes(2, "big")
         value = int.from_bytes(ports, byteorder)
-    else:
-        raise unknown("xmit_hash_policy with a prediction", policy, ("layer2", "layer2+3", "layer3+4"))
     value ^= _folded(source.packed, byteorder) ^ _folded(target.packed, byteorder)
     value ^= value >> 16
     value ^= value >> 8
-    return value >> 1 if policy == "layer3+4" else value
+    return value >> 1 if with_ports and not keep_lowest_bit else value
 
 
 def member_of_flow(bond: Bond, flow: Tuple5, byteorder: ByteOrder = sys.byteorder) -> int | None:
-    """The place, from 0, of the member that ``bond`` sends the flow through; None: no hash decides.
+    """The place, from 0, of the member that ``bond`` sends the flow through; None: nothing known beforehand decides.
 
-    All members are taken to be usable. The driver numbers them in the order in which they joined the bond.
+    All members are taken to be usable. The driver numbers them in the order in which they joined the bond. With
+    encap3+4 it takes a packet's own hash instead, where the socket gave it one.
     """
-    if bond.mode not in HASH_MODES:
+    if bond.mode not in HASH_MODES or (bond.xmit_hash_policy == "encap3+4" and flow.connected):
         return None
     return xmit_hash(bond.xmit_hash_policy, flow, byteorder) % len(bond.members)

@@ -1,0 +1,239 @@
+"""Placement by hash: on which member does each flow leave, and is it the one that the driver's documents name?
+
+Question      Is every flow on the member that the documented hash names, and how evenly do hashes spread flows whose
+              ports follow the patterns that occur?
+Factors       Mode, xmit_hash_policy, members, flows, protocol; the clients' ports (random; even: consecutive even
+              ones, as connect() of the kernel hands them out; kernel: those that connect() does hand out); how many
+              addresses each host has, how many VLANs h1 sends into; and anything else that the topology lets vary.
+Procedure     1. h1 sends a few packets of each flow to h2: datagrams by an unconnected UDP socket, or a TCP connection
+                 that is opened and closed.
+              2. Packet sockets on every member of both hosts count which flow's packets cross it: no inference from
+                 octets, every packet is seen where it is.
+              3. The switch is asked by which member of h2 it sends each flow on, where it can be asked.
+Expectation   Every flow is on the member that theory.member_of_flow names, none is on two. layer2 and vlan+srcmac put
+              all flows between two hosts on one member (of one VLAN). encap3+4 takes the hash that a connected
+              socket drew by chance, so that TCP flows are spread but not predictable. Consecutive even ports would
+              all be on one of two members if layer3+4 kept the lowest bit, as drivers did until 2017
+              (``older_member_flows``): that is why it is dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbed import theory
+from testbed.emulation import arms
+from testbed.emulation.capture import capturing
+from testbed.emulation.placement import Placement
+from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.measure.placed import FlowKey, Placed, crossed, placed
+from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
+from testbed.spec import Bond
+
+if TYPE_CHECKING:
+    from testbed.emulation.lab import Lab
+
+_SERVER_PORT = 5201
+_EPHEMERAL = (32768, 60999)  # net.ipv4.ip_local_port_range
+_DATAGRAMS = 3
+_IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; ip(7)
+_APART_S = 0.001
+_SETTLED_S = 0.2
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: send every flow, and see where it goes."""
+    addresses, vlans = int(lab.case["addresses"]), int(lab.case["vlans"])
+    pairs = _more_addresses(lab, addresses) if vlans == 0 else _into_vlans(lab, vlans)
+    stream = lab.case["protocol"] == "tcp"
+    members = [*lab.members("h1"), *lab.members("h2")]
+    flows = []
+    with contextlib.ExitStack() as stack:
+        if vlans == 0:
+            server = stack.enter_context(lab.network.socket("h2", kind=_kind(stream=stream)))
+            server.bind(("", _SERVER_PORT))
+            if stream:
+                server.listen(1024)
+        capture = stack.enter_context(capturing(lab.network, members))
+        for number, port in enumerate(_ports(lab)):
+            vlan, source, target = pairs[number % len(pairs)]
+            with lab.network.socket("h1", kind=_kind(stream=stream)) as sock:
+                if stream and not port:  # connect() is to choose the port, not bind()
+                    sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+                sock.bind((source, port))
+                _send(sock, target, stream=stream)
+                port = sock.getsockname()[1]
+                lab.sleep_until(lab.now() + _APART_S)
+            flows.append({"source_ip": source, "source_port": port, "target_ip": target, "vlan": vlan})
+            capture.drain()
+        lab.sleep_until(lab.now() + _SETTLED_S)
+        capture.drain()
+        capture.write(lab.raw / "captured.csv")
+        if vlans == 0:
+            _ask_switch(lab, flows)
+    lab.write("flows.json", flows)
+
+
+def _ask_switch(lab: Lab, flows: list[dict[str, Any]]) -> None:
+    """Add to each flow the member of h2 that the switch says it sends it to, if it can be asked."""
+    placement = Placement(lab.network, "h1", "h2", groups=lab.arm.groups)
+    for flow in flows:
+        given = _tuple(lab.trial, flow)
+        entry = theory.member_of_flow(_bond(lab.trial), given)
+        flow["switch_member"] = placement.exit_member(given, entry or 0, str(lab.case["protocol"]))
+
+
+def _kind(*, stream: bool) -> int:
+    return socket.SOCK_STREAM if stream else socket.SOCK_DGRAM
+
+
+def _send(sock: socket.socket, target: str, *, stream: bool) -> None:
+    """A few packets of one flow; a connection is asked for and not waited for."""
+    if stream:
+        sock.setblocking(False)
+        sock.connect_ex((target, _SERVER_PORT))
+    else:
+        for _ in range(_DATAGRAMS):
+            sock.sendto(b"x" * 64, (target, _SERVER_PORT))
+
+
+def _ports(lab: Lab) -> list[int]:
+    """The clients' ports; 0: the kernel is to choose."""
+    count, (low, high) = int(lab.case["flows"]), _EPHEMERAL
+    if lab.case["ports"] == "kernel":
+        return [0] * count
+    if lab.case["ports"] == "random":
+        return lab.random.sample(range(low, high + 1), count)
+    first = lab.random.randrange(low, high - 2 * count, 2)
+    return list(range(first, first + 2 * count, 2))
+
+
+def _more_addresses(lab: Lab, count: int) -> list[tuple[None, str, str]]:
+    """Pairs of addresses of h1 and h2: the hosts' own and ``count`` - 1 more for each, every one with every other."""
+    found = {}
+    for place, name in enumerate(("h1", "h2")):
+        found[name] = [lab.topology.host(name).ip]
+        for number in range(1, count):
+            found[name].append(f"10.0.0.{50 + 100 * place + number}")
+            _add_address(lab, name, _bond(lab.trial).name, found[name][-1])
+    return [(None, a, b) for a in found["h1"] for b in found["h2"]]
+
+
+def _into_vlans(lab: Lab, count: int) -> list[tuple[int, str, str]]:
+    """An interface of h1 in each VLAN from 10 on, with a neighbour that has h2's MAC address."""
+    netlink, bond = lab.network.netlink("h1"), _bond(lab.trial)
+    parent = netlink.link_lookup(ifname=bond.name)[0]
+    pairs = []
+    for vlan in range(10, 10 + count):
+        name = f"{bond.name}.{vlan}"
+        netlink.link("add", ifname=name, kind="vlan", link=parent, vlan_id=vlan)
+        index = netlink.link_lookup(ifname=name)[0]
+        netlink.link("set", index=index, state="up")
+        source, target = f"10.{vlan}.0.1", f"10.{vlan}.0.2"
+        _add_address(lab, "h1", name, source)
+        netlink.neigh("add", dst=target, lladdr=lab.topology.host_mac("h2"), ifindex=index, state="permanent")
+        pairs.append((vlan, source, target))
+    return pairs
+
+
+def _add_address(lab: Lab, host: str, interface: str, address: str) -> None:
+    netlink = lab.network.netlink(host)
+    netlink.addr("add", index=netlink.link_lookup(ifname=interface)[0], address=address, prefixlen=24)
+
+
+def _bond(trial: Trial) -> Bond:
+    bond = trial.topology.host("h1").bond
+    assert bond is not None
+    return bond
+
+
+def _tuple(trial: Trial, flow: dict[str, Any]) -> theory.Tuple5:
+    macs = trial.topology.host_mac("h1"), trial.topology.host_mac("h2")
+    return theory.Tuple5(
+        *macs,
+        flow["source_ip"],
+        flow["target_ip"],
+        flow["source_port"],
+        _SERVER_PORT,
+        vlan=flow["vlan"],
+        connected=trial.case["protocol"] == "tcp",
+    )
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: measured beside predicted placement, from the raw files."""
+    timeline = read_timeline(raw / "timeline.jsonl")
+    bond, flows = _bond(trial), read_json(raw / "flows.json")
+    predicted: dict[FlowKey, int | None] = {}
+    onward: dict[FlowKey, int | None] = {}
+    older = [0] * len(bond.members)
+    for flow in flows:
+        given = _tuple(trial, flow)
+        key = (str(trial.case["protocol"]), given.source_ip, given.source_port, given.target_ip, given.target_port)
+        predicted[key] = theory.member_of_flow(bond, given)
+        onward[key] = flow.get("switch_member")
+        older[theory.xmit_hash(bond.xmit_hash_policy, given, keep_lowest_bit=True) % len(older)] += 1
+    found = placed(crossed(raw / "captured.csv", bond.members, "out"), predicted, len(bond.members))
+    sent_on = _sent_on(raw, trial, onward)
+    metrics = {
+        "flows": len(flows),
+        "predicted_member_flows": found.predicted,
+        "measured_member_flows": found.measured,
+        "older_member_flows": older,
+        "placed_as_predicted": found.matched,
+        "switch_predicted_member_flows": sent_on and sent_on.predicted,
+        "switch_measured_member_flows": sent_on and sent_on.measured,
+        "switch_placed_as_predicted": sent_on and sent_on.matched,
+        "split_flows": found.split + (sent_on.split if sent_on else 0),
+        "members_used": sum(count > 0 for count in found.measured),
+        "jain_index": round(theory.jain_index(found.measured), 6),
+        "even_ports": sum(flow["source_port"] % 2 == 0 for flow in flows),
+        "as_predicted": _as_predicted(found, sent_on),
+    }
+    return Measured(metrics, warnings=(*not_aggregated(timeline), *controller_trouble(timeline)))
+
+
+def _sent_on(raw: Path, trial: Trial, onward: dict[FlowKey, int | None]) -> Placed | None:
+    """Where the flows arrived at h2; None if they were not to arrive."""
+    bond = trial.topology.host("h2").bond
+    if bond is None or trial.case["vlans"]:
+        return None
+    return placed(crossed(raw / "captured.csv", bond.members, "in"), onward, len(bond.members))
+
+
+def _as_predicted(*ends: Placed | None) -> bool | None:
+    """Whether every packet crossed the member that was predicted for its flow; None where no end has a prediction."""
+    known = [end for end in ends if end is not None and end.matched is not None]
+    return all(end.matched == sum(end.measured) and end.split == 0 for end in known) if known else None
+
+
+def hashing() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        name="hashing",
+        title="Placement by hash",
+        question="On which member does each flow leave, and is it the one that the driver's documents name?",
+        topology="single_switch",
+        factors=(
+            Factor("mode", ("802.3ad",), "bonding mode of both hosts", known=theory.HASH_MODES),
+            arms.FACTOR,
+            Factor(
+                "xmit_hash_policy",
+                ("layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac"),
+                "what the bond's hash takes in",
+            ),
+            Factor("members", (2, 4, 8), "member links of each host", (4,), least=1),
+            Factor("protocol", ("udp",), "of the flows", known=("udp", "tcp")),
+            Factor("ports", ("random", "even"), "the clients' ports", known=("random", "even", "kernel")),
+            Factor("addresses", (1, 4), "addresses of each host", (1,), least=1),
+            Factor("vlans", (0,), "VLANs that h1 sends into; 0: none", least=0),
+            Factor("flows", (64,), "flows from h1 to h2", least=1),
+        ),
+        procedure=procedure,
+        measure=read,
+        figures=(),
+        repetitions=3,
+    )

@@ -1,0 +1,113 @@
+"""LACP's timers: how long until each end of a link notices that the other has fallen silent?
+
+Question      How long does it take, at each end, until LACP takes a member out whose frames vanish while its carrier
+              stays, and is that what the standard's timers say?
+Factors       lacp_rate (which both ends ask of each other), end (host: the kernel's bond; switch: the controller), and
+              anything else that the topology lets vary.
+Procedure     1. One trial silences members of h1 many times in one network, both directions at once, each time a
+                 member drawn at random, at an instant drawn at random over two of LACP's periods.
+              2. The silence lasts until both ends must have noticed; then the member returns, and once it carries
+                 traffic again the next one may come.
+Measurement   host:   from the fault to the kernel's message (netlink) that the bond took the member out.
+              switch: from the fault to the Receive machine's transition to EXPIRED for that port in the controller.
+Expectation   current_while_timer starts anew with each LACPDU, so what is left of it is the timeout less the age of the
+              last one: uniform in (2, 3] s with rate fast, in (60, 90] s with rate slow (IEEE 802.1AX-2014, 6.4.4
+              and 6.4.12, each timer 250 ms more or less by 6.4.10). The bonding driver counts its timers in steps of
+              100 ms, and the kernel makes 104 ms of each (theory.monitor_period_s): its 3 s are 3.12 s and its 90 s are
+              93.6 s, and that bound is the one that a trial is held to at the host's end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed import theory
+from testbed.emulation import arms
+from testbed.emulation.strike import far_end, lacp_period_s, wait_back, wait_random_phase
+from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.measure.detection import after_each_fault, expired_after_each_fault
+from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
+from testbed.spec import Bond
+
+if TYPE_CHECKING:
+    from testbed.emulation.lab import Lab
+
+_NOTICED_S = 1.0
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: silence one member after another."""
+    rate = _bond(lab.trial).lacp_rate
+    longest_s = theory.bonding_lacp_bound(rate).limit_s
+    for _ in range(int(lab.case["faults"])):
+        port = far_end(lab, lab.random.choice(lab.members("h1")))
+        wait_random_phase(lab, 2 * lacp_period_s(lab, "h1"))
+        with lab.fault("silent_loss", port):
+            lab.sleep_until(lab.now() + longest_s + _NOTICED_S)
+        if not wait_back(lab, "h1"):
+            return
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: the metrics of a trial from its raw files."""
+    timeline = read_timeline(raw / "timeline.jsonl")
+    rate = _bond(trial).lacp_rate
+    if trial.case["end"] == "host":
+        found, bound = after_each_fault(timeline, "h1", ("role", "backup")), theory.bonding_lacp_bound(rate)
+    else:
+        found, bound = expired_after_each_fault(timeline), theory.lacp_bound(rate)
+    seen = [at for at in found if at is not None]
+    standard = theory.lacp_bound(rate)
+    metrics = {
+        "faults": len(found),
+        "detections_s": seen,
+        "detection_min_s": min(seen, default=None),
+        "detection_max_s": max(seen, default=None),
+        "standard_low_s": standard.low_s,
+        "standard_bound_s": standard.bound_s,
+        "low_s": round(bound.low_s, 9),
+        "bound_s": round(bound.bound_s, 9),
+        "expected_s": round((bound.low_s + bound.bound_s) / 2, 9),
+        "within_bound": _within(found, bound),
+        "within_standard": _within(found, standard),
+    }
+    warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
+    if len(found) < int(trial.case["faults"]):
+        return Measured(metrics, "failed", f"only {len(found)} faults: the member did not come back", warnings)
+    return Measured(metrics, warnings=warnings)
+
+
+def _within(found: Sequence[float | None], bound: theory.OutageBound) -> bool:
+    """Whether every detection is in the bound's interval, give or take its tolerance."""
+    return all(at is not None and bound.low_s - bound.tolerance_s < at <= bound.limit_s for at in found)
+
+
+def _bond(trial: Trial) -> Bond:
+    bond = trial.topology.host("h1").bond
+    assert bond is not None
+    return bond
+
+
+def lacp_timers() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        name="lacp_timers",
+        title="LACP's timers",
+        question="How long does it take, at each end, until LACP takes a member out whose frames vanish?",
+        topology="single_switch",
+        factors=(
+            Factor("mode", ("802.3ad",), "bonding mode of both hosts", known=("802.3ad",)),
+            Factor("controller", ("testbed",), arms.FACTOR.meaning, known=("testbed",)),
+            Factor("lacp_rate", ("fast", "slow"), "the period that each end asks of the other"),
+            Factor("end", ("host", "switch"), "who is to notice", known=("host", "switch")),
+            Factor("faults", (20,), "silences in one trial", least=1),
+        ),
+        procedure=procedure,
+        measure=read,
+        figures=(),
+        repetitions=5,
+        quick_repetitions=1,
+        limit_s=6000.0,
+    )
