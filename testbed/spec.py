@@ -7,7 +7,6 @@ refused before a single interface exists. Names follow the kernel's bonding docu
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import json
 import re
 from dataclasses import dataclass, field
@@ -17,15 +16,19 @@ from typing import Any
 from testbed import checks
 from testbed.bond import (
     LACP_RATES,
+    MAX_TARGETS,
     MODES,
+    PEERS,
     PRIMARY_RESELECT,
     STATIC_LAG_MODES,
     XMIT_HASH_POLICIES,
     Bond,
     BondOptions,
     parse_mode,
+    words,
 )
 from testbed.errors import SpecError, unknown
+from testbed.host import Addressing, Host
 from testbed.lag import Lag, LagOptions
 
 __all__ = [
@@ -35,6 +38,7 @@ __all__ = [
     "RATE_RANGE_MBPS",
     "STATIC_LAG_MODES",
     "XMIT_HASH_POLICIES",
+    "Addressing",
     "Bond",
     "BondOptions",
     "Cable",
@@ -63,37 +67,6 @@ class Cable:
     def between(self, a: str, a_interface: str, b: str, b_interface: str) -> Link:
         """Such a link between two interfaces."""
         return Link(a, a_interface, b, b_interface, self.rate_mbps, self.delay_ms, self.queue_packets)
-
-
-@dataclass(frozen=True)
-class Host:
-    """An emulated host: its address is on its bond if it has one, on its only interface if not.
-
-    ``rx_coalesce_us`` is how long its network cards may gather frames before they interrupt, in microseconds
-    (ethtool's rx-usecs); 0 hands up every frame by itself.
-    """
-
-    name: str
-    address: str
-    bond: Bond | None = None
-    rx_coalesce_us: int = 100
-
-    def __post_init__(self) -> None:
-        checks.name("host", self.name)
-        checks.at_least(f"rx_coalesce_us of host {self.name!r}", self.rx_coalesce_us, 0)
-        try:
-            ipaddress.ip_interface(self.address)
-        except ValueError:
-            raise SpecError(
-                f"address {self.address!r} of host {self.name!r} is not an address with a prefix, such as 10.0.0.1/24"
-            ) from None
-        if "/" not in self.address:
-            raise SpecError(f"address {self.address!r} of host {self.name!r} lacks its prefix length, such as /24")
-
-    @property
-    def ip(self) -> str:
-        """The address without its prefix length."""
-        return str(ipaddress.ip_interface(self.address).ip)
 
 
 @dataclass(frozen=True)
@@ -217,6 +190,12 @@ class Topology:
         for member in host.bond.members:
             if member not in own:
                 raise unknown(f"member of bond {host.bond.name!r} on host {host.name!r}", member, own)
+        if host.bond.arp_interval_ms and not self.monitored(host.name):
+            raise SpecError(
+                f"the ARP monitor of bond {host.bond.name!r} on host {host.name!r} has nobody to ask:"
+                " its targets hold no address but its own",
+                "For example: --set arp_ip_target=peers",
+            )
         rates = {self.link_of(member).rate_mbps for member in host.bond.members}
         if host.bond.mode == "802.3ad" and len(rates) > 1:
             raise SpecError(
@@ -269,6 +248,16 @@ class Topology:
         """The hosts whose talk among each other is to survive a failure."""
         bonded = tuple(host.name for host in self.hosts if host.bond is not None)
         return self.protected or (bonded if len(bonded) > 1 else tuple(host.name for host in self.hosts))
+
+    def monitored(self, name: str) -> tuple[str, ...]:
+        """Whom the ARP monitor of a host's bond asks: its targets but itself; ``peers`` are all other hosts."""
+        host = self.host(name)
+        found: list[str] = []
+        for version, text in ((4, host.bond.arp_ip_target), (6, host.bond.ns_ip6_target)) if host.bond else ():
+            peers = [other.ip for other in self.hosts if other.ip_version == version]
+            own = [ip for ip in (peers if text == PEERS else words(text)) if ip != host.ip]
+            found += own[:MAX_TARGETS]
+        return tuple(found)
 
     def port_no(self, interface: str) -> int:
         """The OpenFlow port number of a switch interface: its place among its switch's links, from 1."""

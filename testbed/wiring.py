@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from testbed import checks
 from testbed.spec import (
     STATIC_LAG_MODES,
+    Addressing,
     Bond,
     BondOptions,
     Cable,
@@ -33,8 +34,6 @@ from testbed.spec import (
 
 #: The LACP system that a LAG belongs to unless it is told another.
 CORE = "core"
-#: How many hosts fit into 10.0.0.0/24; more share 10.0.0.0/16.
-_SMALL = 254
 
 
 class Wiring:
@@ -47,11 +46,13 @@ class Wiring:
         bonding: BondOptions = BondOptions(),
         lag: LagOptions = LagOptions(),
         rx_coalesce_us: int = 100,
+        addressing: Addressing = Addressing(),
     ) -> None:
         self._cable = cable
         self._bonding = bonding
         self._lag = lag
         self._rx_coalesce_us = rx_coalesce_us
+        self._addressing = addressing
         self._hosts: list[tuple[str, Bond | None]] = []
         self._switches: list[Switch] = []
         self._links: list[Link] = []
@@ -119,9 +120,9 @@ class Wiring:
 
     def topology(self, name: str) -> Topology:
         """What was put together. Errors: SpecError for whatever cannot be."""
-        prefix = 24 if len(self._hosts) <= _SMALL else 16
+        many = len(self._hosts)
         hosts = tuple(
-            Host(host, f"10.0.{number >> 8}.{number & 255}/{prefix}", bond, self._rx_coalesce_us)
+            Host(host, self._addressing.address(number, many), bond, self._rx_coalesce_us, self._addressing.vlan)
             for number, (host, bond) in enumerate(self._hosts, start=1)
         )
         systems = self._made_systems() or (LacpSystem(CORE),)

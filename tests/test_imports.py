@@ -26,7 +26,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testbed.checks": {"testbed.errors"},
     "testbed.bond": {"testbed.checks", "testbed.errors"},
     "testbed.lag": {"testbed.bond", "testbed.checks", "testbed.errors"},
-    "testbed.spec": {"testbed.bond", "testbed.checks", "testbed.errors", "testbed.lag"},
+    "testbed.host": {"testbed.bond", "testbed.checks", "testbed.errors"},
+    "testbed.spec": {"testbed.bond", "testbed.checks", "testbed.errors", "testbed.host", "testbed.lag"},
     "testbed.theory": {"testbed.errors", "testbed.spec"},
     "testbed.experiment": {"testbed.errors", "testbed.spec"},
     "testbed.result": {"testbed.errors"},
@@ -36,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testbed.controller": {"testbed.errors", "testbed.lacp", "testbed.spec"},
     # The network starts the controller, so it writes the controller's configuration file.
     "testbed.emulation": {
+        "testbed.bond",
         "testbed.controller.config",
         "testbed.errors",
         "testbed.experiment",
@@ -177,5 +179,6 @@ def test_the_text_names_who_what_and_what_would_be_right() -> None:
     assert violations({"testbed/spec.py": "from testbed.runner import run", "testbed/runner.py": "import mininet"}) == [
         "testbed.runner imports mininet: only testbed.emulation may",
         "testbed.spec imports testbed.runner.run:"
-        " testbed.spec may import only testbed.bond, testbed.checks, testbed.errors, testbed.lag, testbed.spec of ours",
+        " testbed.spec may import only testbed.bond, testbed.checks, testbed.errors, testbed.host,"
+        " testbed.lag, testbed.spec of ours",
     ]

@@ -13,7 +13,7 @@ Survives the loss of any link while another is left. With 802.3ad each host is t
 from __future__ import annotations
 
 from testbed.errors import SpecError
-from testbed.spec import BondOptions, Cable, Topology
+from testbed.spec import Addressing, BondOptions, Cable, Topology
 from testbed.wiring import Wiring
 
 
@@ -22,6 +22,7 @@ def back_to_back(
     members: int = 2,
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
+    addressing: Addressing = Addressing(),
     bonding: BondOptions = BondOptions(),
 ) -> Topology:
     """Two hosts whose bonds are joined by ``members`` links."""
@@ -31,6 +32,6 @@ def back_to_back(
             " as the other bond receives by its own choice of members",
             "Take another mode, or --topology single_switch.",
         )
-    net = Wiring(cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us)
+    net = Wiring(cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     net.back_to_back("h1", "h2", members)
     return net.topology("back_to_back")

@@ -21,7 +21,7 @@ the hosts can see.
 from __future__ import annotations
 
 from testbed.errors import SpecError
-from testbed.spec import BondOptions, Cable, Topology
+from testbed.spec import Addressing, BondOptions, Cable, Topology
 from testbed.wiring import Wiring
 
 #: bonding.rst, "Switch Configuration": these need nothing of the switch. The others of "11.2 High Availability in a
@@ -35,11 +35,12 @@ def dual_switch(
     peer_links: int = 1,
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
+    addressing: Addressing = Addressing(),
     bonding: BondOptions = BondOptions(mode="active-backup"),
 ) -> Topology:
     """Two hosts with one member on each of two switches, which are joined by ``peer_links`` links (0 or 1)."""
     _check(bonding.mode, peer_links)
-    net = Wiring(cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us)
+    net = Wiring(cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     pair = net.switches(2)
     for host in ("h1", "h2"):
         net.bonded(host, pair, lag=False)

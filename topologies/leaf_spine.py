@@ -26,7 +26,7 @@ from __future__ import annotations
 import dataclasses
 
 from testbed.errors import SpecError
-from testbed.spec import BondOptions, Cable, LagOptions, Topology
+from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
 from testbed.wiring import Wiring
 
 
@@ -40,6 +40,7 @@ def leaf_spine(
     isolate: bool = True,
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
+    addressing: Addressing = Addressing(),
     bonding: BondOptions = BondOptions(),
     lag: LagOptions = LagOptions(),
 ) -> Topology:
@@ -48,7 +49,7 @@ def leaf_spine(
         raise SpecError(f"leaf_spine takes leaves by pairs, not {leaves}", "For example: --set leaves=4")
     if hosts < 1:
         raise SpecError(f"leaf_spine takes 1 host or more, not {hosts}")
-    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us)
+    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     upper = net.switches(spines, "spine", isolate=isolate)
     lower = net.switches(leaves, "leaf", isolate=isolate)
     pairs = leaves // 2

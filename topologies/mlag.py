@@ -21,7 +21,7 @@ members on that switch have failed. Without it s2 leaves the LAGs, so that all h
 
 from __future__ import annotations
 
-from testbed.spec import BondOptions, Cable, LagOptions, Topology
+from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
 from testbed.wiring import Wiring
 
 
@@ -32,11 +32,12 @@ def mlag(
     isolate: bool = True,
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
+    addressing: Addressing = Addressing(),
     bonding: BondOptions = BondOptions(),
     lag: LagOptions = LagOptions(),
 ) -> Topology:
     """Two hosts with ``members`` links to each of two switches, which are joined by ``peer_members`` links."""
-    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us)
+    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     pair = net.switches(2, isolate=isolate)
     for host in ("h1", "h2"):
         net.bonded(host, pair * members)

@@ -20,7 +20,7 @@ host falls with its switch.
 from __future__ import annotations
 
 from testbed.errors import SpecError
-from testbed.spec import BondOptions, Cable, LagOptions, Topology
+from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
 from testbed.wiring import Wiring
 
 
@@ -32,13 +32,14 @@ def ring(
     isolate: bool = True,
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
+    addressing: Addressing = Addressing(),
     bonding: BondOptions = BondOptions(),
     lag: LagOptions = LagOptions(),
 ) -> Topology:
     """``switches`` in a ring; two hosts with ``members`` links to each of two neighbours, or a host on each switch."""
     if switches < 3:
         raise SpecError(f"ring takes 3 switches or more, not {switches}", "With two: --topology trunk, or mlag.")
-    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us)
+    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     names = net.switches(switches, isolate=isolate)
     half = switches // 2
     if dual_homed:

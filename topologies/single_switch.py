@@ -12,7 +12,7 @@ Survives the loss of any member link; s1 is a single point of failure.
 
 from __future__ import annotations
 
-from testbed.spec import BondOptions, Cable, LagOptions, Topology
+from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
 from testbed.wiring import Wiring
 
 
@@ -21,11 +21,12 @@ def single_switch(
     members: int = 2,
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
+    addressing: Addressing = Addressing(),
     bonding: BondOptions = BondOptions(),
     lag: LagOptions = LagOptions(),
 ) -> Topology:
     """Two hosts whose ``members`` links to one switch are bonded; the switch's LAGs are what the mode needs."""
-    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us)
+    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     (switch,) = net.switches(1)
     for host in ("h1", "h2"):
         net.bonded(host, [switch] * members)

@@ -13,7 +13,7 @@ in the middle has LACP spoken at both ends, for s1 and for s2 as two systems.
 
 from __future__ import annotations
 
-from testbed.spec import BondOptions, Cable, LagOptions, Topology
+from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
 from testbed.wiring import Wiring
 
 
@@ -23,11 +23,12 @@ def trunk(
     trunk_members: int = 2,
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
+    addressing: Addressing = Addressing(),
     bonding: BondOptions = BondOptions(),
     lag: LagOptions = LagOptions(),
 ) -> Topology:
     """Two hosts with ``members`` links each to their switches, which are joined by a LAG of ``trunk_members``."""
-    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us)
+    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     switches = net.switches(2)
     for host, switch in zip(("h1", "h2"), switches, strict=True):
         net.bonded(host, [switch] * members, system=switch)

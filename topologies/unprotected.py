@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import itertools
 
-from testbed.spec import Cable, Topology
+from testbed.spec import Addressing, Cable, Topology
 from testbed.wiring import Wiring
 
 
-def unprotected(*, switches: int = 2, cable: Cable = Cable(), rx_coalesce_us: int = 100) -> Topology:
+def unprotected(
+    *, switches: int = 2, cable: Cable = Cable(), rx_coalesce_us: int = 100, addressing: Addressing = Addressing()
+) -> Topology:
     """Two hosts, each by one link, at the ends of a row of ``switches``."""
-    net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us)
+    net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     names = net.switches(switches)
     net.single("h1", names[0])
     for near, far in itertools.pairwise(names):

@@ -14,6 +14,7 @@ from testbed.bond import rules, teams
 from testbed.bond.option import (
     ARP_MODES,
     INT_MAX,
+    MAX_TARGETS,
     MODES,
     PEERS,
     PRIMARY_MODES,
@@ -28,6 +29,7 @@ __all__ = [
     "ARP_MODES",
     "DRIVERS",
     "LACP_RATES",
+    "MAX_TARGETS",
     "MODES",
     "PEERS",
     "PRIMARY_MODES",
