@@ -1,7 +1,8 @@
 """The Ryu application: turns OpenFlow's events into calls of the core, and keeps the time. Runs on os-ken and on Ryu.
 
 What to do is decided by testbed.controller.core and what it builds on; how a switch is told, in datapath.
-Its configuration is the file that the environment variable TESTBED_CONTROLLER names. With TESTBED_CONTROLLER_HTTP its
+Its configuration is the file that the environment variable TESTBED_CONTROLLER names. With TESTBED_CONTROLLER_STATE it
+keeps its state in that file, and goes on from it when it is started again (see store). With TESTBED_CONTROLLER_HTTP its
 state can be seen on that port of the loopback address (see web). Each line that it prints is one event (see log).
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.controller import forwarding
-from testbed.controller.config import load
+from testbed.controller.config import Configuration, load
 from testbed.controller.core import Core
 from testbed.controller.datapath import Datapath
 from testbed.controller.framework import (
@@ -31,10 +32,16 @@ from testbed.controller.framework import (
     set_ev_cls,
 )
 from testbed.controller.framework import Event as Alarm
+from testbed.controller.interface import Log
 from testbed.controller.log import log
+from testbed.controller.saved import saved
+from testbed.controller.store import Store, Unusable
 from testbed.controller.web import server
 
 Handler = Callable[[Any, Any], None]
+
+#: How old the state in the file may become while LACPDUs come and go, in seconds: their times are part of it.
+KEEP_EACH_S = 1.0
 
 
 def handles(event_class: type, dispatcher: str | None = None) -> Callable[[Handler], Handler]:
@@ -73,13 +80,23 @@ class Controller(Application):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.core = Core(load(Path(os.environ["TESTBED_CONTROLLER"])), log, time.monotonic())
+        self._news = False  # what is worth keeping is worth logging
+        self._kept_at = time.monotonic()
+        configuration = load(Path(os.environ["TESTBED_CONTROLLER"]))
+        path = os.environ.get("TESTBED_CONTROLLER_STATE")
+        self._store = Store(Path(path), configuration) if path else None
+        self.core = begun(configuration, self._store, self._log, time.monotonic())
         self._datapaths: dict[Any, Datapath] = {}  # by connection
         self._ports: dict[Any, dict[int, tuple[bool, str]]] = {}  # as far as a switch has told them
         self._alarm = Alarm()
         self._deadline: float | None = None
         self._state = self.core.state()
+        self._state = self.core.state()
         self._looked = Alarm()
+
+    def _log(self, source: str, what: str, **details: Any) -> None:
+        self._news = True
+        log(source, what, **details)
 
     # --- time -----------------------------------------------------------------------------------------------
 
@@ -104,7 +121,11 @@ class Controller(Application):
                 self.send_event(self.name, EventTimer())
 
     def wind_up(self) -> None:
-        """Set the alarm for what is due next."""
+        """Keep the state if there is anything new in it, and set the alarm for what is due next."""
+        now = time.monotonic()
+        if self._store is not None and (self._news or now - self._kept_at >= KEEP_EACH_S):
+            self._store.write(saved(self.core), now)
+            self._news, self._kept_at = False, now
         self._deadline = self.core.next_timer()
         self._alarm.set()
 
@@ -183,6 +204,7 @@ class Controller(Application):
     def on_look(self, _event: EventLook) -> None:
         """Take the state where nothing changes it meanwhile."""
         self._state = self.core.state()
+        self._state = self.core.state()
         self._looked.set()
 
     def _look(self) -> dict[str, Any]:
@@ -191,6 +213,22 @@ class Controller(Application):
         self.send_event(self.name, EventLook())
         self._looked.wait(1.0)
         return self._state
+
+
+def begun(configuration: Configuration, store: Store | None, log_event: Log, now: float) -> Core:
+    """A core that goes on from the state in the file, or, where that is of no use, begins anew."""
+    core = Core(configuration, log_event, now)
+    if store is None:
+        return core
+    try:
+        state, age_s = store.read(now)
+        core.resume(state, age_s, now)
+    except Unusable as error:
+        log_event("controller", "begins_anew", reason=str(error))
+    except (KeyError, TypeError, ValueError) as error:
+        log_event("controller", "begins_anew", reason=f"the state that was kept is damaged: {error!r}")
+        return Core(configuration, log_event, now)
+    return core
 
 
 def _is_port(connection: Any, port: Any) -> bool:

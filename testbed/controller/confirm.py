@@ -24,9 +24,11 @@ class Confirmations:
     def __init__(self) -> None:
         self._rounds: list[_Round] = []
 
-    def begin(self, asked: Mapping[int, int], then: Callable[[], None], now: float) -> None:
+    def begin(
+        self, asked: Mapping[int, int], then: Callable[[], None], now: float, patience_s: float = PATIENCE_S
+    ) -> None:
         """These switches were asked, each under this transaction id; ``then`` follows, at once if there is none."""
-        self._rounds.append(_Round(dict(asked), now + PATIENCE_S, then))
+        self._rounds.append(_Round(dict(asked), now + patience_s, then))
         self._finish()
 
     def answer(self, dpid: int, transaction: int) -> None:

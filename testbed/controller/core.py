@@ -11,40 +11,25 @@ flows. One that is gone is left alone: its flows stay in it, and LACP gives its 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from testbed.controller import actors, forwarding
+from testbed.controller import actors, forwarding, saved
 from testbed.controller.config import Configuration, PortId
 from testbed.controller.confirm import Confirmations
 from testbed.controller.fabric import Fabric
-from testbed.controller.state import fabric_state, group_state, name
-from testbed.controller.tables import Group, Part
+from testbed.controller.interface import Datapath, Log
+from testbed.controller.learning import Frames, Learning
+from testbed.controller.state import core_state, name
+from testbed.controller.tables import Part
 from testbed.lacp import Collect, Distribute, Effect, PduError, Transmit, unwrap
 from testbed.lacp import Event as LacpEvent
 
-#: How many frames of a source that is being learned are kept until all switches know it.
-_FRAMES_KEPT = 256
-
-#: Takes an event for the log: its source, its name, and details.
-Log = Callable[..., None]
-
-
-class Datapath(Protocol):
-    """A connected switch, as far as the core needs one (see datapath.Datapath)."""
-
-    cleared: bool
-    sent: Counter[str]
-
-    @property
-    def groups(self) -> dict[int, Group]: ...
-    @property
-    def flows(self) -> int: ...
-    def clear(self) -> None: ...
-    def program(self, parts: Mapping[Hashable, Part]) -> None: ...
-    def send(self, port: int, frame: bytes) -> None: ...
-    def hand_back(self, port: int, frame: bytes) -> None: ...
-    def ask_barrier(self) -> int: ...
+#: A call to `Core.handle_timer` that comes later than this many seconds shows that the process stood still.
+_STALL_S = 0.5
+#: How long a switch has to connect to a controller that goes on where another was, in seconds; Open vSwitch tries
+#: again within ``max_backoff``, which is 1 s at least (ovs-vswitchd.conf.db(5)).
+_RESUME_PATIENCE_S = 3.0
 
 
 class Core:
@@ -66,7 +51,7 @@ class Core:
         self._confirmations = Confirmations()
         self._widening = 0
         self._isolating = False
-        self._learning: dict[str, list[tuple[PortId, bytes]]] = {}
+        self._learning = Learning()
         self._effects: deque[Effect] = deque()
         self._acting = False
 
@@ -78,9 +63,29 @@ class Core:
         deadlines.append(self._confirmations.next_deadline())
         return min((at for at in deadlines if at is not None), default=None)
 
+    def resume(self, value: Mapping[str, Any], age_s: float, now: float) -> None:
+        """Before anything else: go on from what `saved.saved` gave of another controller, ``age_s`` seconds ago.
+
+        Errors: KeyError, TypeError or ValueError if the value is not such a state; then the core is of no use.
+        """
+        saved.restore(self, value)
+        self._now = now
+        self.held = frozenset(port for port in self.system_of if self.system_of[port].is_held(port))
+        self._log("controller", "resumed", age_s=round(age_s, 9))
+        for port, system in self.system_of.items():
+            self._act(system.set_in_reach(port, False, now))
+        self._conclude()
+        absent = dict.fromkeys(self.fabric.connected, -1)  # no transaction: only connecting ends the wait
+        self._confirmations.begin(absent, lambda: self._program(True), now, _RESUME_PATIENCE_S)
+
     def handle_timer(self, now: float) -> None:
         """Do whatever is due."""
         self._now = now
+        due = self.next_timer()
+        if due is not None and now - due > _STALL_S:
+            self._log("controller", "stalled", stalled_s=round(now - due, 9))
+            self._set_in_reach(self.datapaths, False)
+            self._set_in_reach(self.datapaths, True)
         for system in self.systems.values():
             self._act(system.handle_timer(now))
         for dpid in self._confirmations.late(now):
@@ -96,6 +101,7 @@ class Core:
         """
         self._now = now
         self.datapaths[dpid] = datapath
+        self._hardware |= {(dpid, number): hardware for number, (_, hardware) in ports.items()}
         self._silent.discard(dpid)
         self._confirmations.leave(dpid)
         carrying = {port for lag in self.fabric.lags.values() for port in lag.distributing}
@@ -105,12 +111,11 @@ class Core:
         self._act()
         for number in self.fabric.ports[dpid].keys() - ports.keys():
             self._set_port((dpid, number), None)
-        for number, (carrier, hardware) in ports.items():
-            self._hardware[dpid, number] = hardware
+        for number, (carrier, _) in ports.items():
             self._set_port((dpid, number), carrier)
+        self._set_in_reach((dpid,), True)
         self._conclude()
-        datapath.clear()
-        datapath.program(self.fabric.parts.get(dpid, {}))
+        datapath.replace(self.fabric.parts.get(dpid, {}))
         self._confirm(lambda: self._ready(dpid, datapath))
         self._act()
 
@@ -121,6 +126,7 @@ class Core:
             del self.datapaths[dpid]
             self._unready.pop(dpid, None)
             self._log("controller", "switch_disconnected", dpid=dpid)
+            self._set_in_reach((dpid,), False)
             self._lose(dpid)
             self._act()
 
@@ -166,35 +172,18 @@ class Core:
             return
         if self.fabric.learn(address, port):
             self._log("controller", "learned", address=address, dpid=port[0], port=name(port))
-            kept = self._learning[address] = [(port, frame)]
+            kept = self._learning.begin(address, port, frame)
             self._conclude()
             self._confirm(lambda: self._learned(address, kept))
             self._act()
-        elif (waiting := self._learning.get(address)) is not None:
-            if len(waiting) < _FRAMES_KEPT:
-                waiting.append((port, frame))
+        elif self._learning.keep(address, port, frame):
+            return
         elif self.fabric.addresses.get(address) == self.fabric.edge(port):
             self._hand_back(port, frame)
 
     def state(self) -> dict[str, Any]:
         """Everything there is to see, as JSON would hold it."""
-        seen = fabric_state(self.fabric)
-        for dpid, datapath in self.datapaths.items():
-            groups = group_state(datapath.groups)
-            seen["switches"][f"{dpid:x}"] |= {
-                "groups": groups,
-                "groups_programmed": len(groups),
-                "flows_programmed": datapath.flows,
-                "messages_sent": dict(datapath.sent),
-            }
-        return {
-            "now": self._now,
-            **seen,
-            "held": [name(port) for port in sorted(self.held)],
-            "isolated": [name(port) for port in sorted(self.isolated)],
-            "transitions": dict(self.transitions),
-            "systems": {each: system.snapshot() for each, system in self.systems.items()},
-        }
+        return core_state(self, self._now)
 
     # --- what follows ---------------------------------------------------------------------------------------
 
@@ -206,6 +195,12 @@ class Core:
         if (system := self.system_of.get(port)) is not None:
             self._act(system.set_carrier(port, bool(carrier), self._now))
 
+    def _set_in_reach(self, dpids: Iterable[int], in_reach: bool) -> None:
+        reached = frozenset(dpids)
+        for port, system in self.system_of.items():
+            if port[0] in reached:
+                self._act(system.set_in_reach(port, in_reach, self._now))
+
     def _ready(self, dpid: int, datapath: Datapath) -> None:
         if self.datapaths.get(dpid) is datapath and dpid not in self._silent:
             self._unready.pop(dpid, None)
@@ -216,11 +211,9 @@ class Core:
         self._conclude()
         self._confirmations.leave(dpid)
 
-    def _learned(self, address: str, kept: list[tuple[PortId, bytes]]) -> None:
-        if self._learning.get(address) is kept:
-            del self._learning[address]
-            for port, frame in kept:
-                self._hand_back(port, frame)
+    def _learned(self, address: str, kept: Frames) -> None:
+        for port, frame in self._learning.end(address, kept):
+            self._hand_back(port, frame)
 
     def _hand_back(self, port: PortId, frame: bytes) -> None:
         if port[0] in self.datapaths and self.fabric.linked(port[0]):  # without links it has gone on already
@@ -288,7 +281,7 @@ class Core:
 
     def _program(self, unconfirmed: bool) -> None:
         for dpid, names in self.fabric.take_changes().items():
-            if dpid in self.datapaths and self.datapaths[dpid].cleared:
+            if dpid in self.datapaths and self.datapaths[dpid].programmed:
                 parts = self.fabric.parts[dpid]
                 self.datapaths[dpid].program({each: parts.get(each, Part()) for each in names})
         if unconfirmed:

@@ -9,18 +9,22 @@ from typing import Any
 from testbed.controller.selection_method import experimenter_data
 from testbed.controller.tables import FAILOVER, SELECT, Bucket, Flow, Group, Part, Parts, Place, changes
 
+#: The id of the bundle; there is one at a time.
+_BUNDLE = 1
+
 
 class Datapath:
-    """A switch at the other end of ``connection``, to be cleared before it is programmed.
+    """A switch at the other end of ``connection``; before anything else its tables are to be replaced.
 
     ``sent`` counts the messages by kind.
     """
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
-        self.cleared = False
+        self.programmed = False
         self.parts: Parts = {}
         self.sent: Counter[str] = Counter()
+        self._in_bundle = False
 
     @property
     def groups(self) -> dict[int, Group]:
@@ -32,16 +36,26 @@ class Datapath:
         """How many flows the switch has been given."""
         return sum(len(part.flows) for part in self.parts.values())
 
-    def clear(self) -> None:
-        """Take away whatever groups and flows are on the switch."""
+    def replace(self, parts: Mapping[Hashable, Part]) -> None:
+        """Put these parts in the place of all groups and flows that are on the switch.
+
+        All in one step: a frame meets the old tables or the new ones, never a part of them (OpenFlow Switch
+        Specification 1.5.1, 6.9: an atomic bundle), so tables that stay the same may be replaced while in use.
+        """
         protocol, parser = self.connection.ofproto, self.connection.ofproto_parser
+        self._control_bundle(protocol.OFPBCT_OPEN_REQUEST)
+        self._in_bundle = True
         every_flow = {"table_id": protocol.OFPTT_ALL, "command": protocol.OFPFC_DELETE}
         anywhere = {"out_port": protocol.OFPP_ANY, "out_group": protocol.OFPG_ANY}
         self._send("flow_mod", parser.OFPFlowMod(self.connection, **every_flow, **anywhere))
         every_group = {"command": protocol.OFPGC_DELETE, "group_id": protocol.OFPG_ALL}
         every_bucket = {"command_bucket_id": protocol.OFPG_BUCKET_ALL}
         self._send("group_mod", parser.OFPGroupMod(self.connection, **every_group, **every_bucket))
-        self.parts, self.cleared = {}, True
+        self.parts = {}
+        self.program(parts)
+        self._in_bundle = False
+        self._control_bundle(protocol.OFPBCT_COMMIT_REQUEST)
+        self.programmed = True
 
     def program(self, parts: Mapping[Hashable, Part]) -> None:
         """Bring these parts of the switch's groups and flows to what they are to be; an empty one goes."""
@@ -73,8 +87,22 @@ class Datapath:
         self._send("barrier", request)
         return int(request.xid)
 
+    def _control_bundle(self, what: int) -> None:
+        control = self.connection.ofproto_parser.OFPBundleCtrlMsg(
+            self.connection, _BUNDLE, what, self._bundle_flags, []
+        )
+        self._send("bundle_control", control)
+
+    @property
+    def _bundle_flags(self) -> int:
+        return int(self.connection.ofproto.OFPBF_ATOMIC | self.connection.ofproto.OFPBF_ORDERED)
+
     def _send(self, kind: str, message: Any) -> None:
+        """Send a message, or add it to the bundle that is open."""
         self.sent[kind] += 1
+        if self._in_bundle:
+            add = self.connection.ofproto_parser.OFPBundleAddMsg
+            message = add(self.connection, _BUNDLE, self._bundle_flags, message, [])
         self.connection.send_msg(message)
 
     def _send_frame(self, frame: bytes, from_port: int, to_port: int) -> None:

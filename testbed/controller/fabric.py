@@ -15,12 +15,12 @@ its LAG members go when LACP gives them up at both ends, 3 s (fast) or 90 s (slo
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping
 
 from testbed.controller import forwarding
 from testbed.controller.config import Configuration, Edge, PortId
-from testbed.controller.forwarding import LAG_BASE, Members, Route, View
+from testbed.controller.facts import Dirty, Facts, LagState
+from testbed.controller.forwarding import Route, View
 from testbed.controller.graph import Graph, Link
 from testbed.controller.tables import Part, Parts
 
@@ -28,51 +28,15 @@ from testbed.controller.tables import Part, Parts
 BASE = "base part"
 
 
-@dataclass
-class LagState:
-    """A LAG, wherever its ports are."""
-
-    logical: int
-    ports: tuple[PortId, ...]
-    static: bool
-    collecting: tuple[PortId, ...] = ()
-    distributing: tuple[PortId, ...] = ()
-
-    def on(self, dpid: int) -> Members:
-        """Its members on one switch."""
-        return Members(
-            tuple(port for owner, port in self.collecting if owner == dpid),
-            tuple(port for owner, port in self.distributing if owner == dpid),
-        )
-
-
-@dataclass
-class Dirty:
-    """What has to be concluded anew."""
-
-    links: bool = True
-    switches: set[int] = field(default_factory=set)
-    lags: set[str] = field(default_factory=set)
-    edges: set[Edge] = field(default_factory=set)
-
-
-class Fabric:
+class Fabric(Facts):
     """All switches of a configuration, and any other that connects."""
 
     def __init__(self, configuration: Configuration) -> None:
-        self.configuration = configuration
-        self.ports: dict[int, dict[int, bool]] = {switch.dpid: {} for switch in configuration.switches}
-        self.connected: set[int] = set()
-        self.lags = {
-            lag.name: LagState(LAG_BASE + index, configuration.ports[lag.name], lag.lacp == "off")
-            for index, lag in enumerate(configuration.lags)
-        }
-        self.addresses: dict[str, Edge] = {}
+        super().__init__(configuration)
         self.graph = Graph(self.ports, ())
         self.tree: frozenset[Link] = frozenset()
         self.forwarders = {name: frozenset[int]() for name in self.lags.keys() - configuration.link_edges}
         self.parts: dict[int, Parts] = {}
-        self._behind: dict[Edge, set[str]] = {}
         self._no_host: set[Edge] = {*configuration.edge_of, *configuration.link_edges}
         self._lags_on: dict[int, list[LagState]] = {}
         for lag in self.lags.values():
@@ -82,105 +46,15 @@ class Fabric:
         self._linked = {dpid for link in self.links for dpid in (link.a, link.b)}
         self._isolating = {switch.dpid for switch in configuration.switches if switch.isolate} & self._linked
         self.live: frozenset[Link] = frozenset()
-        self._trusted: frozenset[Link] = frozenset()  # live links that both ends are known to take frames in from
+        self.trusted: frozenset[Link] = frozenset()  # live links that both ends are known to take frames in from
         self._wanted = dict(self.forwarders)
         self._unconfirmed = False  # whether a switch may still do what is no longer wanted
         self._made_of: dict[tuple[int, Edge], tuple[Route, frozenset[str]]] = {}  # of the part of that name
-        self._dirty = Dirty(switches=set(self.ports))
         self._changed: dict[int, set[Hashable]] = {}
-
-    # --- facts ----------------------------------------------------------------------------------------------
-
-    def connect(self, dpid: int) -> None:
-        """A switch is there, or there again."""
-        if dpid not in self.ports:
-            self.ports[dpid] = {}
-            self._dirty.switches.add(dpid)
-        self.connected.add(dpid)
-        self._dirty.links = True
-
-    def disconnect(self, dpid: int) -> None:
-        """A switch does not answer; whatever it did last it still does, or it is dead."""
-        self.connected.discard(dpid)
-        self._dirty.links = True
-
-    def set_port(self, dpid: int, number: int, carrier: bool | None) -> None:
-        """A port has carrier, has none, or (None) is gone. Whoever was behind a port by itself is not any more."""
-        ports = self.ports[dpid]
-        if ports.get(number) == carrier:
-            return
-        if carrier is None:
-            del ports[number]
-        else:
-            ports[number] = carrier
-        edge = self.edge((dpid, number))
-        self._dirty.switches.add(dpid)
-        self._dirty.links |= edge in self.configuration.link_edges
-        if isinstance(edge, str):
-            if self.lags[edge].static:  # carrier is all that there is to know
-                up = [port for port in self.lags[edge].ports if self.ports[port[0]].get(port[1])]
-                self.set_collecting(edge, up)
-                self.set_distributing(edge, up)
-        elif not carrier:
-            for address in list(self._behind.get(edge, ())):
-                self._move(address, None)
-
-    def set_collecting(self, lag: str, ports: Iterable[PortId]) -> None:
-        """The ports of a LAG from which frames are taken in."""
-        self.lags[lag].collecting = tuple(ports)
-        self._dirty.switches |= {dpid for dpid, _ in self.lags[lag].ports}
-
-    def set_distributing(self, lag: str, ports: Iterable[PortId]) -> None:
-        """The ports of a LAG by which frames are sent."""
-        self.lags[lag].distributing = tuple(ports)
-        self._dirty.switches |= {dpid for dpid, _ in self.lags[lag].ports}
-        if lag in self.configuration.link_edges:
-            self._dirty.links = True
-        else:
-            self._dirty.lags.add(lag)
-            self._dirty.edges.add(lag)
-
-    def learn(self, address: str, port: PortId) -> bool:
-        """A frame from ``address`` has come in by that port; whether that is news. Members of a LAG are one place."""
-        edge = self.edge(port)
-        if isinstance(edge, str):
-            believed = port in self.lags[edge].collecting
-        else:
-            believed = self.ports.get(port[0], {}).get(port[1], False)
-        if not believed or edge in self.configuration.link_edges or self.addresses.get(address) == edge:
-            return False
-        self._move(address, edge)
-        return True
-
-    def _move(self, address: str, edge: Edge | None) -> None:
-        old = self.addresses.pop(address, None)
-        if old is not None:
-            self._behind[old].discard(address)
-            self._dirty.edges.add(old)
-        if edge is not None:
-            self.addresses[address] = edge
-            self._behind.setdefault(edge, set()).add(address)
-            self._dirty.edges.add(edge)
-
-    # --- names ----------------------------------------------------------------------------------------------
-
-    def edge(self, port: PortId) -> Edge:
-        """The LAG that a port is in, or the port."""
-        return self.configuration.edge_of.get(port, port)
 
     def linked(self, dpid: int) -> bool:
         """Whether the switch has links to others, live or not."""
         return dpid in self._linked
-
-    def _logical(self, edge: Edge) -> int:
-        return self.lags[edge].logical if isinstance(edge, str) else edge[1]
-
-    def _link(self, a: Edge, b: Edge) -> Link:
-        first, second = sorted((self._owner(end), self._logical(end)) for end in (a, b))
-        return Link(*first, *second)
-
-    def _owner(self, edge: Edge) -> int:
-        return self.lags[edge].ports[0][0] if isinstance(edge, str) else edge[0]
 
     # --- conclusions ----------------------------------------------------------------------------------------
 
@@ -191,13 +65,13 @@ class Fabric:
         what is no longer wanted; and a link is used once the switches at both ends take in what comes by it.
         """
         asks = False
-        if self._dirty.links:
-            self._dirty.links = False
+        if self.dirty.links:
+            self.dirty.links = False
             live = frozenset(link for link, ends in self.links.items() if all(map(self._lives, ends)))
             asks = bool(live - self.live)
-            self.live, self._trusted = live, self._trusted & live
-            self._set_graph(Graph(self.ports, self._trusted, self.ports.keys() - self.connected))
-        for lag in self._dirty.lags:
+            self.live, self.trusted = live, self.trusted & live
+            self._set_graph(Graph(self.ports, self.trusted, self.ports.keys() - self.connected))
+        for lag in self.dirty.lags:
             self._wanted[lag] = self._best_forwarders(lag)
         stays = {lag: now & self._wanted[lag] for lag, now in self.forwarders.items()}
         asks |= stays != self.forwarders or bool(self.tree - self.graph.tree)
@@ -212,9 +86,22 @@ class Fabric:
     def widen(self) -> bool:
         """All switches have confirmed what `conclude` left them. Whether there has to be another such step."""
         self._unconfirmed = False
-        self._trusted = self.live
-        self._dirty.links = True
+        self.trusted = self.live
+        self.dirty.links = True
         return self.conclude()
+
+    def resume(
+        self, graph: Graph, tree: frozenset[Link], live: frozenset[Link], forwarders: Mapping[str, frozenset[int]]
+    ) -> None:
+        """Go on from what another concluded of the facts as they are here; `widen` is still to come.
+
+        ``graph`` has the links that the other trusted. The tables that follow are those that the switches have.
+        """
+        self.graph, self.tree = graph, tree
+        self.live, self.trusted = live, frozenset(graph.links)
+        self.forwarders, self._wanted = dict(forwarders), dict(forwarders)
+        self._unconfirmed = True
+        self.dirty = Dirty(True, set(self.ports), set(forwarders), set(self.behind))
 
     def isolated(self) -> frozenset[PortId]:
         """The LACP ports to be kept out of their LAGs, because the LAG has ports in a better part of the network.
@@ -253,8 +140,8 @@ class Fabric:
     def _set_graph(self, graph: Graph) -> None:
         if graph != self.graph:
             self.graph = graph
-            self._dirty.lags |= self._wanted.keys()
-            self._dirty.edges |= {edge for edge, addresses in self._behind.items() if addresses}
+            self.dirty.lags |= self._wanted.keys()
+            self.dirty.edges |= {edge for edge, addresses in self.behind.items() if addresses}
 
     def _best_forwarders(self, lag: str) -> frozenset[int]:
         """In each part of the network the lowest switch that sends to the LAG."""
@@ -262,9 +149,9 @@ class Fabric:
         return frozenset(min(senders & part) for part in {self.graph.component[dpid] for dpid in senders})
 
     def _set_plan(self, tree: frozenset[Link], forwarders: Mapping[str, frozenset[int]]) -> None:
-        self._dirty.switches |= {dpid for link in self.tree ^ tree for dpid in (link.a, link.b)}
+        self.dirty.switches |= {dpid for link in self.tree ^ tree for dpid in (link.a, link.b)}
         for lag, now in forwarders.items():
-            self._dirty.switches |= self.forwarders[lag] ^ now
+            self.dirty.switches |= self.forwarders[lag] ^ now
         self.tree, self.forwarders = tree, dict(forwarders)
 
     def _merit(self, part: frozenset[int]) -> tuple[int, bool, int, int]:
@@ -278,16 +165,16 @@ class Fabric:
 
     def _rebuild(self) -> None:
         """Work out the parts anew that the changes concern."""
-        for dpid in self._dirty.switches:
+        for dpid in self.dirty.switches:
             self._set_part(dpid, BASE, forwarding.base(self._view(dpid)))
-        for edge in self._dirty.edges:
+        for edge in self.dirty.edges:
             owners = {dpid for dpid, _ in self.lags[edge].ports} if isinstance(edge, str) else {edge[0]}
             for dpid in owners | self._linked:
-                made_of = self._route(dpid, edge, dpid in owners), frozenset(self._behind.get(edge, ()))
+                made_of = self._route(dpid, edge, dpid in owners), frozenset(self.behind.get(edge, ()))
                 if self._made_of.get((dpid, edge)) != made_of:
                     self._made_of[dpid, edge] = made_of
                     self._set_part(dpid, edge, forwarding.at(*made_of, dpid in self._linked))
-        self._dirty = Dirty(links=False)
+        self.dirty = Dirty(links=False)
 
     def _set_part(self, dpid: int, name: Hashable, part: Part) -> None:
         parts = self.parts.setdefault(dpid, {})
@@ -320,8 +207,15 @@ class Fabric:
             targets, origin = {edge[0]}, 0
         link = self.graph.next_links(targets - {dpid}).get(dpid)
         return Route(
-            logical=self._logical(edge) if is_owner else 0,
+            logical=self.logical(edge) if is_owner else 0,
             origin=origin,
             here=dpid in targets,
             link=None if link is None else link.port(dpid),
         )
+
+    def _link(self, a: Edge, b: Edge) -> Link:
+        first, second = sorted((self._owner(end), self.logical(end)) for end in (a, b))
+        return Link(*first, *second)
+
+    def _owner(self, edge: Edge) -> int:
+        return self.lags[edge].ports[0][0] if isinstance(edge, str) else edge[0]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from testbed.controller.config import Edge, PortId
 from testbed.controller.fabric import Fabric
 from testbed.controller.tables import Group
+
+if TYPE_CHECKING:
+    from testbed.controller.core import Core
 
 #: What one line of a metric says: its labels and its value.
 Sample = tuple[Mapping[str, object], int]
@@ -42,6 +45,27 @@ def fabric_state(fabric: Fabric) -> dict[str, Any]:
     ]
     addresses = {address: _edge(edge) for address, edge in sorted(fabric.addresses.items())}
     return {"switches": switches, "lags": lags, "links": links, "addresses": addresses}
+
+
+def core_state(core: Core, now: float) -> dict[str, Any]:
+    """Everything there is to see of a controller; ``now`` and all times are seconds on its clock."""
+    seen = fabric_state(core.fabric)
+    for dpid, datapath in core.datapaths.items():
+        groups = group_state(datapath.groups)
+        seen["switches"][f"{dpid:x}"] |= {
+            "groups": groups,
+            "groups_programmed": len(groups),
+            "flows_programmed": datapath.flows,
+            "messages_sent": dict(datapath.sent),
+        }
+    return {
+        "now": now,
+        **seen,
+        "held": [name(port) for port in sorted(core.held)],
+        "isolated": [name(port) for port in sorted(core.isolated)],
+        "transitions": dict(core.transitions),
+        "systems": {each: system.snapshot() for each, system in core.systems.items()},
+    }
 
 
 def group_state(groups: Mapping[int, Group]) -> dict[str, Any]:

@@ -110,6 +110,10 @@ class System:
         it.held = held
         return self._settle([it], now)
 
+    def is_held(self, port: PortId) -> bool:
+        """Whether the port is kept out of its aggregator."""
+        return self._ports[port].held
+
     def set_in_reach(self, port: PortId, in_reach: bool, now: float) -> list[Effect]:
         """The caller cannot reach a port that may well work, as its connection ended or its process stood still.
 
@@ -117,7 +121,8 @@ class System:
         after the last LACPDU to it. Once in reach again, it gets a LACPDU at once, and time to speak itself.
         """
         it, now = self._ports[port], self._advance(now)
-        it.timers.advance(now)
+        if in_reach:
+            it.timers.advance(now)
         if it.timers.running(Timer.CURRENT_WHILE) and it.rx == Rx.CURRENT:
             if in_reach:
                 start_current_while(it, now)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
 import yaml
 
 from testbed.controller.config import PortId, parse, to_yaml
 from testbed.controller.core import Core
+from testbed.controller.saved import saved
 from testbed.controller.tables import Flow, Group, Part, Parts, Place, changes
 from testbed.lacp import Effect, LagConfig, PortConfig, System, Transmit
 from testbed.spec import Topology
@@ -19,7 +21,7 @@ class FakeSwitch:
     """Takes what a datapath takes. Barriers are answered when the test says so."""
 
     def __init__(self) -> None:
-        self.cleared = False
+        self.programmed = False
         self.sent: Counter[str] = Counter()
         self.groups: dict[int, Group] = {}
         self.table: dict[Place, Flow] = {}
@@ -32,8 +34,9 @@ class FakeSwitch:
     def flows(self) -> int:
         return len(self.table)
 
-    def clear(self) -> None:
-        self.groups, self.table, self._parts, self.cleared = {}, {}, {}, True
+    def replace(self, parts: Mapping[Hashable, Part]) -> None:
+        self.groups, self.table, self._parts, self.programmed = {}, {}, {}, True
+        self.program(parts)
 
     def program(self, parts: Mapping[Hashable, Part]) -> None:
         found = changes({name: self._parts.get(name, Part()) for name in parts}, parts)
@@ -65,18 +68,44 @@ class Rig:
         self.now = 0.0
         self.log: list[dict[str, Any]] = []
         self.topology = topology
-        self.core = Core(parse(yaml.safe_load(to_yaml(topology)), "file"), self._note, self.now)
+        self.core = self.fresh_core()
         self.switches: dict[int, FakeSwitch] = {}
         self.deaf: set[int] = set()
+        self._down: set[str] = set()
         self.hosts: dict[str, System] = {}
         for host in topology.hosts:
             if host.bond is not None:
                 system = self.hosts[host.name] = System(topology.host_mac(host.name), 65535)
-                system.add_lag(LagConfig("bond0", key=9))
+                system.add_lag(LagConfig("bond0", key=9, rate="slow" if host.bond.lacp_rate == "slow" else "fast"))
                 for index, member in enumerate(host.bond.members):
                     system.add_port(PortConfig(member, "bond0", index + 1), self.now)
         for switch in topology.switches:
             self.connect(switch.dpid)
+
+    def fresh_core(self) -> Core:
+        """A controller that knows of nothing yet."""
+        return Core(parse(yaml.safe_load(to_yaml(self.topology)), "file"), self._note, self.now)
+
+    def restart(
+        self, away_s: float, *, cut: tuple[str, ...] = (), without: tuple[int, ...] = (), connect: bool = True
+    ) -> None:
+        """The controller dies; another goes on from its state, and the switches but ``without`` connect to it.
+
+        Meanwhile the hosts go on, and cables with these ends are ``cut``.
+        """
+        state = json.loads(json.dumps(saved(self.core)))
+        until = self.now + away_s
+        self._down |= set(cut)
+        while self.now < until:
+            self.now += min(0.05, until - self.now)
+            for system in self.hosts.values():
+                system.handle_timer(self.now)
+        for each in cut:
+            self._host_carrier(each, False)
+        self.core = self.fresh_core()
+        self.core.resume(state, away_s, self.now)
+        for dpid in [dpid for dpid in self.switches if dpid not in without and connect]:
+            self.connect(dpid, self._down)
 
     def _note(self, source: str, event: str, **details: Any) -> None:
         self.log.append({"t_s": self.now, "source": source, "event": event, **details})
@@ -91,13 +120,13 @@ class Rig:
         name = next(switch.name for switch in self.topology.switches if switch.dpid == dpid)
         return list(self.topology.interfaces(name))
 
-    def connect(self, dpid: int) -> None:
-        """A switch connects with all of its ports; nothing is answered yet."""
+    def connect(self, dpid: int, down: Collection[str] = ()) -> None:
+        """A switch connects with all of its ports, of which these are down; nothing is answered yet."""
         self.switches[dpid] = FakeSwitch()
-        ports = {self.port(each)[1]: (True, self.topology.mac(each)) for each in self.ports_of(dpid)}
+        ports = {self.port(each)[1]: (each not in down, self.topology.mac(each)) for each in self.ports_of(dpid)}
         self.core.connect(dpid, self.switches[dpid], ports, self.now)
         for each in self.ports_of(dpid):
-            self._host_carrier(each, True)
+            self._host_carrier(each, each not in down)
 
     def disconnect(self, dpid: int) -> None:
         """The connection to a switch ends; the switch itself goes on."""
@@ -107,6 +136,7 @@ class Rig:
         """A cable breaks or is mended; ``interface`` is an end of it on a switch."""
         link = self.topology.link_of(interface)
         for end in (link.a_interface, link.b_interface):
+            (self._down.discard if up else self._down.add)(end)
             if any(self.topology.owner(end) == switch.name for switch in self.topology.switches):
                 port = self.port(end)
                 if port[0] in self.switches:

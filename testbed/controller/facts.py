@@ -1,0 +1,136 @@
+"""What is known of the network: ports with carrier, members of LAGs, connected switches, where addresses are. Pure.
+
+Each fact that changes leaves a note of what has to be concluded anew (see fabric).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from testbed.controller.config import Configuration, Edge, PortId
+from testbed.controller.forwarding import LAG_BASE, Members
+
+
+@dataclass
+class LagState:
+    """A LAG, wherever its ports are."""
+
+    logical: int
+    ports: tuple[PortId, ...]
+    static: bool
+    collecting: tuple[PortId, ...] = ()
+    distributing: tuple[PortId, ...] = ()
+
+    def on(self, dpid: int) -> Members:
+        """Its members on one switch."""
+        return Members(
+            tuple(port for owner, port in self.collecting if owner == dpid),
+            tuple(port for owner, port in self.distributing if owner == dpid),
+        )
+
+
+@dataclass
+class Dirty:
+    """What has to be concluded anew."""
+
+    links: bool = True
+    switches: set[int] = field(default_factory=set)
+    lags: set[str] = field(default_factory=set)
+    edges: set[Edge] = field(default_factory=set)
+
+
+class Facts:
+    """What the switches of a configuration, and any other that connects, have told."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.ports: dict[int, dict[int, bool]] = {switch.dpid: {} for switch in configuration.switches}
+        self.connected: set[int] = set()
+        self.lags = {
+            lag.name: LagState(LAG_BASE + index, configuration.ports[lag.name], lag.lacp == "off")
+            for index, lag in enumerate(configuration.lags)
+        }
+        self.addresses: dict[str, Edge] = {}
+        self.behind: dict[Edge, set[str]] = {}
+        self.dirty = Dirty(switches=set(self.ports))
+
+    def connect(self, dpid: int) -> None:
+        """A switch is there, or there again."""
+        if dpid not in self.ports:
+            self.ports[dpid] = {}
+            self.dirty.switches.add(dpid)
+        self.connected.add(dpid)
+        self.dirty.links = True
+
+    def disconnect(self, dpid: int) -> None:
+        """A switch does not answer; whatever it did last it still does, or it is dead."""
+        self.connected.discard(dpid)
+        self.dirty.links = True
+
+    def set_port(self, dpid: int, number: int, carrier: bool | None) -> None:
+        """A port has carrier, has none, or (None) is gone. Whoever was behind a port by itself is not any more."""
+        ports = self.ports[dpid]
+        if ports.get(number) == carrier:
+            return
+        if carrier is None:
+            del ports[number]
+        else:
+            ports[number] = carrier
+        edge = self.edge((dpid, number))
+        self.dirty.switches.add(dpid)
+        self.dirty.links |= edge in self.configuration.link_edges
+        if isinstance(edge, str):
+            if self.lags[edge].static:  # carrier is all that there is to know
+                up = [port for port in self.lags[edge].ports if self.ports[port[0]].get(port[1])]
+                self.set_collecting(edge, up)
+                self.set_distributing(edge, up)
+        elif not carrier:
+            for address in list(self.behind.get(edge, ())):
+                self.move(address, None)
+
+    def set_collecting(self, lag: str, ports: Iterable[PortId]) -> None:
+        """The ports of a LAG from which frames are taken in."""
+        self.lags[lag].collecting = tuple(ports)
+        self.dirty.switches |= {dpid for dpid, _ in self.lags[lag].ports}
+
+    def set_distributing(self, lag: str, ports: Iterable[PortId]) -> None:
+        """The ports of a LAG by which frames are sent."""
+        self.lags[lag].distributing = tuple(ports)
+        self.dirty.switches |= {dpid for dpid, _ in self.lags[lag].ports}
+        if lag in self.configuration.link_edges:
+            self.dirty.links = True
+        else:
+            self.dirty.lags.add(lag)
+            self.dirty.edges.add(lag)
+
+    def learn(self, address: str, port: PortId) -> bool:
+        """A frame from ``address`` has come in by that port; whether that is news. Members of a LAG are one place."""
+        edge = self.edge(port)
+        if isinstance(edge, str):
+            believed = port in self.lags[edge].collecting
+        else:
+            believed = self.ports.get(port[0], {}).get(port[1], False)
+        if not believed or edge in self.configuration.link_edges or self.addresses.get(address) == edge:
+            return False
+        self.move(address, edge)
+        return True
+
+    def move(self, address: str, edge: Edge | None) -> None:
+        """An address is there from now on, or (None) nobody knows where."""
+        old = self.addresses.pop(address, None)
+        if old is not None:
+            self.behind[old].discard(address)
+            self.dirty.edges.add(old)
+        if edge is not None:
+            self.addresses[address] = edge
+            self.behind.setdefault(edge, set()).add(address)
+            self.dirty.edges.add(edge)
+
+    def edge(self, port: PortId) -> Edge:
+        """The LAG that a port is in, or the port."""
+        return self.configuration.edge_of.get(port, port)
+
+    def logical(self, edge: Edge) -> int:
+        """The logical port that a switch knows it by (see forwarding)."""
+        return self.lags[edge].logical if isinstance(edge, str) else edge[1]
