@@ -13,7 +13,7 @@ from typing import Any
 
 from pyroute2 import IPRoute
 
-from testbed.emulation import arms, bonds, faults
+from testbed.emulation import arms, faults
 from testbed.emulation.network import CONTROLLER_PORT, Network, built
 from testbed.emulation.placement import Placement
 from testbed.emulation.steering import ControllerProcess, steered
@@ -21,6 +21,7 @@ from testbed.emulation.waiting import wait_for
 from testbed.emulation.watch import LinkWatch, watching
 from testbed.errors import TrialError
 from testbed.experiment import Level, Trial
+from testbed.faults import checked
 from testbed.spec import Topology
 
 CONVERGENCE_DEADLINE_S = 60.0
@@ -38,6 +39,7 @@ class Lab:
         self.origin_s = origin_s
         self._watch = watch
         self._events: list[dict[str, Any]] = []
+        self._site = faults.Site(network, random.Random(f"faults {trial.seed}"), self.note)
 
     @property
     def case(self) -> Mapping[str, Level]:
@@ -73,17 +75,22 @@ class Lab:
         (self.raw / name).write_text(json.dumps(value, indent=1) + "\n")
 
     @contextlib.contextmanager
-    def fault(self, name: str, element: str) -> Iterator[None]:
-        """The named fault on ``element`` while the block runs; both its instants enter the timeline."""
-        fault = faults.fault(name)
+    def fault(self, name: str, element: str, **parameters: Level) -> Iterator[None]:
+        """The named fault (testbed.faults) on ``element`` while the block runs; both its instants enter the timeline.
+
+        Errors: SpecError, before anything is done, for what the fault does not take.
+        """
+        told = {"fault": name, "element": element}
+        told |= {"parameters": checked(self.topology, name, element, parameters)} if parameters else {}
         with contextlib.ExitStack() as stack:
+            befallen = faults.befallen(self._site, name, element, parameters)
             # An instant is noted before the act, so that nothing that the fault does comes before it.
-            self.note("fault", "begin", fault=name, element=element)
-            stack.enter_context(fault(self.network, element))
+            self.note("fault", "begin", **told)
+            stack.enter_context(befallen)
             try:
                 yield
             finally:
-                self.note("fault", "end", fault=name, element=element)
+                self.note("fault", "end", **told)
 
     def counters(self, interfaces: Sequence[str]) -> dict[str, Any]:
         """The kernel's counters of these interfaces, now."""
@@ -101,7 +108,7 @@ class Lab:
                 "t_s": round(self.now(), 9),
                 "host": host.name,
                 "bond": host.bond.name,
-                "text": self.network.read(host.name, f"bonding/{host.bond.name}"),
+                "text": self.network.bond_text(host.name),
             }
             for host in self.topology.hosts
             if host.bond is not None
@@ -121,7 +128,7 @@ class Lab:
         if bond is None:
             return []
         mode = bond.mode if fully or self.answered(host) else ""  # no mode: by MII alone
-        return bonds.parse(self.network.read(host, f"bonding/{bond.name}")).not_carrying(mode)
+        return self.network.shown(host).not_carrying(mode)
 
     def wait_converged(self) -> None:
         """Wait until every member carries traffic, as far as the switches let it, and all hosts reach each other.
@@ -141,6 +148,7 @@ class Lab:
             deadline_s=CONVERGENCE_DEADLINE_S,
             step_s=0.1,
         )
+        self.network.set_wanted_active()
         self.note("network", "bonds_up")
         alone = {host: "; ".join(self.not_carrying(host)) for host in hosts if not self.answered(host)}
         for host, reason in alone.items():

@@ -7,6 +7,7 @@ made over netlink, which costs no program start per interface.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import shutil
 import socket
@@ -24,7 +25,7 @@ from mininet.net import Mininet
 from mininet.node import Host, OVSSwitch, RemoteController
 from pyroute2 import IPRoute
 
-from testbed.emulation import bonds, ovs, shaping
+from testbed.emulation import addresses, bonds, ovs, shaping, teams
 from testbed.emulation.arms import Arm
 from testbed.emulation.namespace import inside
 from testbed.errors import MachineError
@@ -72,6 +73,19 @@ class _BondedHost(Host):  # type: ignore[misc]
         return self.bond or super().defaultIntf()
 
 
+def controller_address(dpid: int) -> str:
+    """The loopback address at which a switch reaches the controller: one for each, so that one can be cut off alone."""
+    return str(ipaddress.IPv4Address(0x7F00_0000 + (dpid & 0xFFFF) + 1))
+
+
+class _Bridge(OVSSwitch):  # type: ignore[misc]
+    """A switch that reaches the controller by a loopback address of its own."""
+
+    def start(self, controllers: Any) -> None:
+        own = [_Controller(each.name, controller_address(int(self.dpid, 16)), each.port) for each in controllers]
+        super().start(own)
+
+
 class _Controller(RemoteController):  # type: ignore[misc]
     """The controller of the trial; it listens by the time that a switch tries."""
 
@@ -82,8 +96,11 @@ class _Controller(RemoteController):  # type: ignore[misc]
 class Network:
     """The live network of a topology. Interfaces are known by their names, which are unique in it."""
 
-    def __init__(self, topology: Topology, mininet: Any, switches: ovs.OpenVSwitch, arm: Arm) -> None:
+    def __init__(self, topology: Topology, mininet: Any, switches: ovs.OpenVSwitch, arm: Arm, scratch: Path) -> None:
         self.topology = topology
+        self._scratch = scratch
+        self._stack = contextlib.ExitStack()
+        self._teams: dict[str, teams.Teamd] = {}
         self.arm = arm
         self.mininet = mininet
         self.ovs = switches
@@ -104,8 +121,11 @@ class Network:
                 self._netlink[pid] = IPRoute()
         return self._netlink[pid]
 
-    def socket(self, node: str, family: int = socket.AF_INET, kind: int = socket.SOCK_DGRAM) -> socket.socket:
-        """A socket in the namespace of ``node``."""
+    def socket(self, node: str, family: int | None = None, kind: int = socket.SOCK_DGRAM) -> socket.socket:
+        """A socket in the namespace of ``node``; unless told otherwise, of the family of its address."""
+        if family is None:
+            six = any(host.name == node and host.ip_version == 6 for host in self.topology.hosts)
+            family = socket.AF_INET6 if six else socket.AF_INET
         with inside(self.pid(node)):
             return socket.socket(family, kind)
 
@@ -159,7 +179,7 @@ class Network:
         for switch in self.topology.switches:
             self.mininet.addSwitch(
                 switch.name,
-                cls=OVSSwitch,
+                cls=_Bridge,
                 dpid=f"{switch.dpid:016x}",
                 protocols=self.arm.openflow,
                 failMode="secure" if self.arm.openflow else "standalone",
@@ -168,7 +188,7 @@ class Network:
         if self.arm.openflow and self.topology.switches:
             self.mininet.addController("c0", controller=_Controller, ip="127.0.0.1", port=CONTROLLER_PORT)
         for node in self.topology.nodes():
-            _silence_ipv6(self.pid(node))
+            addresses.silence_ipv6(self.pid(node))
         for link in self.topology.links:
             self._cable(link.a, link.a_interface, link.b, link.b_interface)
         for host in self.topology.hosts:
@@ -213,41 +233,61 @@ class Network:
     def _configure(self, name: str) -> None:
         """Bring a host's interfaces up, bonded if it has a bond, with the host's address."""
         host, netlink, node = self.topology.host(name), self.netlink(name), self.mininet.get(name)
+        mac = self.topology.host_mac(name)
         netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
         if host.bond is None:
-            (only,) = self.topology.interfaces(name)
-            index, interface = self.index(only), node.defaultIntf()
-            interface.ip, interface.prefixLen = host.address.split("/")
-            netlink.link("set", index=index, state="up")
+            (interface,) = self.topology.interfaces(name)
+            netlink.link("set", index=self.index(interface), state="up")
         else:
-            index = bonds.create(netlink, host.bond, self.topology.host_mac(name))
+            interface = host.bond.name
+            if host.bond.bond == "team":
+                daemon = teams.Teamd(self.pid(name), host, mac, self.topology.monitored(name), self._scratch)
+                self._teams[name] = self._stack.enter_context(daemon)
+            else:
+                bonds.create(netlink, host.bond, mac, self.topology.monitored(name))
             with self.socket(name) as sock:
-                shaping.set_offloads(sock, host.bond.name, receive=False)
-            node.bond = _Interface(
-                host.bond.name,
-                address=host.address,
-                node=node,
-                mac=self.topology.host_mac(name),
-                moveIntfFn=lambda *_: None,
-            )
-        address, prefix = host.address.split("/")
-        netlink.addr("add", index=index, address=address, prefixlen=int(prefix))
+                shaping.set_offloads(sock, interface, receive=False)
+        carrier = addresses.give(netlink, self.pid(name), host, interface)
+        if host.bond is None and not host.vlan:
+            known = node.defaultIntf()
+            known.ip, known.prefixLen = host.address.split("/")
+        else:
+            node.bond = _Interface(carrier, address=host.address, node=node, mac=mac, moveIntfFn=lambda *_: None)
+
+    def bond_text(self, host: str) -> str:
+        """What shows the state of a host's bond: /proc/net/bonding, or teamd's dump in JSON."""
+        if host in self._teams:
+            return self._teams[host].state()
+        bond = self.topology.host(host).bond
+        assert bond is not None
+        return self.read(host, f"bonding/{bond.name}")
+
+    def shown(self, host: str) -> bonds.Shown:
+        """The state of a host's bond, whatever drives it."""
+        return (teams.parse if host in self._teams else bonds.parse)(self.bond_text(host))
+
+    def set_active(self, host: str, member: str) -> None:
+        """Make a member of a host's bond the active one, by hand. Errors: TrialError if that cannot be."""
+        bond = self.topology.host(host).bond
+        assert bond is not None
+        if host in self._teams:
+            self._teams[host].set_active(member)
+        else:
+            bonds.set_active(self.netlink(host), bond, member)
+
+    def set_wanted_active(self) -> None:
+        """Make the active members those that the specification names, now that they have carrier."""
+        for host in self.topology.hosts:
+            if host.bond and host.bond.active:
+                self.set_active(host.name, host.bond.active)
 
     def close(self) -> None:
-        """End the nodes' shells and close the sockets; the interfaces go with their namespaces."""
+        """End teamd and the nodes' shells, and close the sockets; the interfaces go with their namespaces."""
+        self._stack.close()
         for netlink in self._netlink.values():
             netlink.close()
         for node in self.mininet.values():
             node.terminate()
-
-
-def _silence_ipv6(pid: int) -> None:
-    """No IPv6 in a namespace: its own chatter would be traffic that no experiment asked for."""
-    with inside(pid):
-        for scope in ("all", "default"):
-            path = Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6")
-            if path.exists():
-                path.write_text("1")
 
 
 @contextlib.contextmanager
@@ -259,7 +299,7 @@ def built(topology: Topology, directory: Path, arm: Arm) -> Iterator[Network]:
         ovs.running(directory) if topology.switches else contextlib.nullcontext(ovs.OpenVSwitch(directory)) as switches
     ):
         os.environ.update(switches.environment())
-        network = Network(topology, Mininet(controller=None, build=False), switches, arm)
+        network = Network(topology, Mininet(controller=None, build=False), switches, arm, directory)
         try:
             network.build()
             yield network

@@ -1,0 +1,58 @@
+"""The addresses of hosts, on their bonds or on VLANs of these; and IPv6 that says nothing unless it is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyroute2 import IPRoute
+
+from testbed.emulation.namespace import inside
+from testbed.spec import Host
+
+_IFA_F_NODAD = 0x02  # linux/if_addr.h
+#: What an interface that uses IPv6 is told (networking/ip-sysctl.rst): no address of its own making, no duplicate
+#: address detection, no routers; the address stays where the interface goes down, as IPv4's does.
+_IPV6 = (
+    ("addr_gen_mode", "1"),
+    ("accept_ra", "0"),
+    ("router_solicitations", "0"),
+    ("accept_dad", "0"),
+    ("dad_transmits", "0"),
+    ("keep_addr_on_down", "1"),
+    ("disable_ipv6", "0"),
+)
+
+
+def silence_ipv6(pid: int) -> None:
+    """No IPv6 in the namespace of a process: its own chatter would be traffic that no experiment asked for."""
+    for scope in ("all", "default"):
+        _tell(pid, scope, (("disable_ipv6", "1"),))
+
+
+def give(netlink: IPRoute, pid: int, host: Host, interface: str) -> str:
+    """Give the host its address, on ``interface`` or on its VLAN there; returns the name of what has it.
+
+    ``interface`` is up; ``pid`` is a process in the host's namespaces.
+    """
+    (index,) = netlink.link_lookup(ifname=interface)
+    if host.vlan:
+        name = f"{interface}.{host.vlan}"
+        netlink.link("add", ifname=name, kind="vlan", link=index, vlan_id=host.vlan)
+        (index,) = netlink.link_lookup(ifname=name)
+        netlink.link("set", index=index, state="up")
+        interface = name
+    address, prefix = host.address.split("/")
+    flags = {}
+    if host.ip_version == 6:
+        _tell(pid, interface, _IPV6)
+        flags = {"flags": _IFA_F_NODAD}
+    netlink.addr("add", index=index, address=address, prefixlen=int(prefix), **flags)
+    return interface
+
+
+def _tell(pid: int, interface: str, settings: tuple[tuple[str, str], ...]) -> None:
+    with inside(pid):
+        place = Path("/proc/sys/net/ipv6/conf") / interface
+        for name, value in settings:
+            if (place / name).exists():  # a kernel may be without IPv6
+                (place / name).write_text(value)
