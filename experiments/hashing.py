@@ -31,7 +31,7 @@ from testbed.emulation.placement import Placement
 from testbed.experiment import Experiment, Factor, Measured, Trial
 from testbed.measure.placed import FlowKey, Placed, crossed, placed
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
-from testbed.spec import Bond
+from testbed.spec import Addressing, Bond
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
@@ -40,8 +40,12 @@ _SERVER_PORT = 5201
 _EPHEMERAL = (32768, 60999)  # net.ipv4.ip_local_port_range
 _DATAGRAMS = 3
 _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; ip(7)
+_IFA_F_NODAD = 0x02  # linux/if_addr.h
 _APART_S = 0.001
 _SETTLED_S = 0.2
+
+#: The VLAN of a flow, its source address, its target address.
+Pair = tuple[int | None, str, str]
 
 
 def procedure(lab: Lab) -> None:
@@ -111,29 +115,34 @@ def _ports(lab: Lab) -> list[int]:
     return list(range(first, first + 2 * count, 2))
 
 
-def _more_addresses(lab: Lab, count: int) -> list[tuple[None, str, str]]:
+def _more_addresses(lab: Lab, count: int) -> list[Pair]:
     """Pairs of addresses of h1 and h2: the hosts' own and ``count`` - 1 more for each, every one with every other."""
     found = {}
     for place, name in enumerate(("h1", "h2")):
-        found[name] = [lab.topology.host(name).ip]
+        host = lab.topology.host(name)
+        found[name] = [host.ip]
+        plan = Addressing(ip=host.ip_version)
+        interface = f"{_bond(lab.trial).name}.{host.vlan}" if host.vlan else _bond(lab.trial).name
         for number in range(1, count):
-            found[name].append(f"10.0.0.{50 + 100 * place + number}")
-            _add_address(lab, name, _bond(lab.trial).name, found[name][-1])
-    return [(None, a, b) for a in found["h1"] for b in found["h2"]]
+            address = plan.address(50 + 100 * place + number, 2)
+            _add_address(lab, name, interface, address)
+            found[name].append(address.partition("/")[0])
+    vlan = lab.topology.host("h1").vlan or None
+    return [(vlan, a, b) for a in found["h1"] for b in found["h2"]]
 
 
-def _into_vlans(lab: Lab, count: int) -> list[tuple[int, str, str]]:
+def _into_vlans(lab: Lab, count: int) -> list[Pair]:
     """An interface of h1 in each VLAN from 10 on, with a neighbour that has h2's MAC address."""
     netlink, bond = lab.network.netlink("h1"), _bond(lab.trial)
     parent = netlink.link_lookup(ifname=bond.name)[0]
-    pairs = []
+    pairs: list[Pair] = []
     for vlan in range(10, 10 + count):
         name = f"{bond.name}.{vlan}"
         netlink.link("add", ifname=name, kind="vlan", link=parent, vlan_id=vlan)
         index = netlink.link_lookup(ifname=name)[0]
         netlink.link("set", index=index, state="up")
         source, target = f"10.{vlan}.0.1", f"10.{vlan}.0.2"
-        _add_address(lab, "h1", name, source)
+        _add_address(lab, "h1", name, f"{source}/24")
         netlink.neigh("add", dst=target, lladdr=lab.topology.host_mac("h2"), ifindex=index, state="permanent")
         pairs.append((vlan, source, target))
     return pairs
@@ -141,7 +150,10 @@ def _into_vlans(lab: Lab, count: int) -> list[tuple[int, str, str]]:
 
 def _add_address(lab: Lab, host: str, interface: str, address: str) -> None:
     netlink = lab.network.netlink(host)
-    netlink.addr("add", index=netlink.link_lookup(ifname=interface)[0], address=address, prefixlen=24)
+    ip, prefix = address.split("/")
+    flags = {"flags": _IFA_F_NODAD} if ":" in ip else {}
+    index = netlink.link_lookup(ifname=interface)[0]
+    netlink.addr("add", index=index, address=ip, prefixlen=int(prefix), **flags)
 
 
 def _bond(trial: Trial) -> Bond:

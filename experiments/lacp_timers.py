@@ -62,7 +62,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     standard = theory.lacp_bound(rate)
     metrics = {
         "faults": len(found),
-        "detections_s": seen,
+        "detections_s": found,
         "detection_min_s": min(seen, default=None),
         "detection_max_s": max(seen, default=None),
         "standard_low_s": standard.low_s,

@@ -55,7 +55,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     delay_s = bond.downdelay_ms // bond.miimon_ms * period_s
     metrics = {
         "faults": len(found),
-        "detections_s": seen,
+        "detections_s": found,
         "detection_min_s": min(seen, default=None),
         "detection_max_s": max(seen, default=None),
         "period_s": period_s,

@@ -39,12 +39,18 @@ class Placement:
         self._exits = [topology.link_of(end).other(end)[1] for end in far]
         self._has_group = groups and any(set(lag.ports) <= set(self._exits) for lag in topology.lags)
 
+    def flow(self, client_port: int, server_port: int, *, connected: bool = True) -> theory.Tuple5:
+        """The flow between these ports of the two hosts, as the source's bond sees it."""
+        vlan = self._source.vlan or None
+        ends = (*self._macs, self._source.ip, self._target.ip, client_port, server_port)
+        return theory.Tuple5(*ends, vlan=vlan, connected=connected)
+
     def members(self, client_port: int, server_port: int) -> tuple[int | None, int | None]:
         """The places of the source's member and of the target's member that carry the flow.
 
         None where no hash decides.
         """
-        flow = theory.Tuple5(*self._macs, self._source.ip, self._target.ip, client_port, server_port)
+        flow = self.flow(client_port, server_port)
         first = theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
         return first, self.exit_member(flow, first or 0)
 
@@ -56,11 +62,7 @@ class Placement:
         if not self._has_group:
             return None
         switch, port = self._entries[entry]
-        text = (
-            f"in_port={self._network.topology.port_no(port)},{protocol},dl_src={flow.source_mac},dl_dst={flow.target_mac},"
-            f"nw_src={flow.source_ip},nw_dst={flow.target_ip},nw_ttl=64,"
-            f"{protocol}_src={flow.source_port},{protocol}_dst={flow.target_port}"
-        )
+        text = f"in_port={self._network.topology.port_no(port)},{_match(flow, protocol)}"
         trace = self._network.ovs.appctl("ofproto/trace", switch, text)
         ports = self._network.topology.interfaces(switch)
         taken = [ports[int(number) - 1] for number in re.findall(r"output:(\d+)", trace)]
@@ -102,6 +104,17 @@ class Placement:
     def _open(self, client_port: int, server_port: int, used: Counter[tuple[str, int | None]], most: int) -> bool:
         """Whether the source's member for these ports still takes a flow; asked before the switch is."""
         assert self._source.bond is not None
-        flow = theory.Tuple5(*self._macs, self._source.ip, self._target.ip, client_port, server_port)
-        first = theory.member_of_flow(self._source.bond, flow)
+        first = theory.member_of_flow(self._source.bond, self.flow(client_port, server_port))
         return first is None or used["first", first] < most
+
+
+def _match(flow: theory.Tuple5, protocol: str) -> str:
+    """The flow's packets in the words of ovs-fields(7)."""
+    six = ":" in flow.source_ip
+    kind, prefix = (f"{protocol}6", "ipv6") if six else (protocol, "nw")
+    words = [kind, f"dl_src={flow.source_mac}", f"dl_dst={flow.target_mac}"]
+    words += [f"{prefix}_src={flow.source_ip}", f"{prefix}_dst={flow.target_ip}", "nw_ttl=64"]
+    words += [f"{protocol}_src={flow.source_port}", f"{protocol}_dst={flow.target_port}"]
+    if flow.vlan:
+        words.append(f"dl_vlan={flow.vlan}")
+    return ",".join(words)

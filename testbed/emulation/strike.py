@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from testbed import theory
-from testbed.emulation import bonds
 from testbed.errors import TrialError
-from testbed.measure.probe import Flow, probing
+from testbed.measure.probe import flows, probing
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
 
-PROBE_PORT = 7000
 #: How long a flow runs before the earliest fault, in seconds.
 BEFORE_S = 0.5
+#: How long a fault lasts that nothing is known to notice, in seconds.
+UNNOTICED_S = 3.0
 #: How long a member may take to come back, after whatever LACP waits for first.
 REJOIN_DEADLINE_S = 10.0
 
@@ -26,15 +26,8 @@ def probing_both_ways(
     lab: Lab, interval_s: float, pairs: Sequence[tuple[str, str]] = (("h1", "h2"),)
 ) -> Iterator[None]:
     """A constant-rate probe between each pair of hosts, in both directions, into probe.csv while the block runs."""
-    with contextlib.ExitStack() as stack:
-        flows = []
-        for number, (source, target) in enumerate((*pairs, *((b, a) for a, b in pairs))):
-            sender, receiver = (stack.enter_context(lab.network.socket(host)) for host in (source, target))
-            sender.bind(("", 0))
-            receiver.bind(("", PROBE_PORT + number))
-            destination = (lab.topology.host(target).ip, PROBE_PORT + number)
-            flows.append(Flow(f"{source}>{target}", sender, receiver, destination))
-        stack.enter_context(probing(flows, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s, tail_s=0.2))
+    ways = [*pairs, *((target, source) for source, target in pairs)]
+    with flows(lab, ways) as found, probing(found, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s):
         yield
 
 
@@ -52,7 +45,7 @@ def carrying(lab: Lab, host: str, seconds: float = 0.1) -> str:
 def active_member(lab: Lab, host: str) -> str:
     """The active member of the host's bond by the kernel's word. Errors: TrialError if it has none."""
     bond = lab.topology.host(host).bond
-    shown = bonds.parse(lab.network.read(host, f"bonding/{bond.name}")).active_member if bond else None
+    shown = lab.network.shown(host).active_member if bond else None
     if shown is None:
         raise TrialError(f"the bond of {host} has no active member")
     return shown
@@ -66,6 +59,16 @@ def far_end(lab: Lab, member: str) -> str:
 def wait_random_phase(lab: Lab, period_s: float) -> None:
     """Let a time go by that is drawn evenly from ``period_s``: what then happens falls on each phase alike."""
     lab.sleep_until(lab.now() + lab.random.uniform(0, period_s))
+
+
+def noticed_s(lab: Lab, fault: str) -> float:
+    """How long it takes, at most, until both ends of a member's link have noticed the fault."""
+    bond = lab.topology.host("h1").bond
+    bound = theory.failover_bound(bond, fault, lacp=lab.answered("h1")) if bond else None
+    longest_s = bound.limit_s if bound else UNNOTICED_S
+    if bond and bond.mode == "802.3ad" and fault != "none" and not lab.arm.port_status:
+        longest_s = max(longest_s, theory.lacp_bound(bond.lacp_rate).limit_s)
+    return longest_s
 
 
 def lacp_period_s(lab: Lab, host: str) -> float:
