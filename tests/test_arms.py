@@ -11,7 +11,7 @@ import pytest
 
 from experiments.failover import _noticed_s
 from testbed.controller.config import load
-from testbed.emulation import arms, faults
+from testbed.emulation import arms
 from testbed.emulation.arms import CONTROLLERS
 from testbed.errors import MachineError, SpecError
 from testbed.measure.raw import not_aggregated
@@ -167,16 +167,6 @@ def test_without_ryu_it_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_unknown_framework_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"unknown framework 'pox'; the known ones are: os-ken, ryu"):
         CONTROLLERS["testbed"].command(single_switch(), tmp_path, 6653, "pox")
-
-
-@pytest.mark.parametrize("name", ["carrier_loss", "silent_loss"])
-def test_a_fault_of_a_cable_takes_a_switch_port(name: str) -> None:
-    network: Any = SimpleNamespace(topology=single_switch())
-    with (
-        pytest.raises(SpecError, match=rf"{name} takes a switch port, not 'h1-eth0'"),
-        faults.fault(name)(network, "h1-eth0"),
-    ):
-        pass
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import sys
 
 if "ryu" not in sys.modules and importlib.util.find_spec("os_ken") is not None:
@@ -60,8 +61,12 @@ __all__ = [
 
 
 def run(application: str, port: int) -> None:
-    """Run the application of that module, listening for switches on the loopback address, until terminated."""
-    listen = ["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(port)]
+    """Run the application of that module, listening for switches until terminated.
+
+    It listens at the address that the environment variable TESTBED_CONTROLLER_LISTEN gives; else at 127.0.0.1.
+    """
+    host = os.environ.get("TESTBED_CONTROLLER_LISTEN", "127.0.0.1")
+    listen = ["--ofp-listen-host", host, "--ofp-tcp-listen-port", str(port)]
     if NAME == "os-ken":
         logging.basicConfig(level=logging.WARNING)
         cfg.CONF(args=listen, project="os_ken")

@@ -62,7 +62,8 @@ class Arm:
     def environment(self, case: Mapping[str, Level], scratch: Path) -> dict[str, str]:
         """The environment variables that this process needs besides our own."""
         del case, scratch
-        return {"PYTHONPATH": str(PROJECT)}
+        # Every address of the trial's own network, which nothing else is in: each switch comes by one of its own.
+        return {"PYTHONPATH": str(PROJECT), "TESTBED_CONTROLLER_LISTEN": "0.0.0.0"}
 
     def join(self, topology: Topology) -> list[str]:
         """What to tell ovs-vsctl once the bridges have all links as ports of their own; empty: nothing."""

@@ -80,7 +80,7 @@ class Lab:
 
         Errors: SpecError, before anything is done, for what the fault does not take.
         """
-        told = {"fault": name, "element": element}
+        told: dict[str, Any] = {"fault": name, "element": element}
         told |= {"parameters": checked(self.topology, name, element, parameters)} if parameters else {}
         with contextlib.ExitStack() as stack:
             befallen = faults.befallen(self._site, name, element, parameters)
@@ -233,6 +233,7 @@ class Lab:
     def finish(self) -> None:
         """Write the timeline, of our own events, the kernel's and the controller's; and what the switches show."""
         events = [*self._events, *self._watch.events(self.origin_s), *self._controller_events()]
+        self._watch.write(self.raw, self.origin_s)
         events.sort(key=lambda event: event["t_s"])
         text = "".join(json.dumps(event) + "\n" for event in events)
         (self.raw / "timeline.jsonl").write_text(text)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from testbed.emulation.ovsdb import Bridge, Database
 from testbed.emulation.waiting import wait_for
 from testbed.errors import MachineError, TrialError
 
@@ -32,6 +33,7 @@ class OpenVSwitch:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.vswitchd: subprocess.Popen[bytes] | None = None
+        self._rows = Database(self.database)
 
     @property
     def database(self) -> str:
@@ -47,7 +49,8 @@ class OpenVSwitch:
         """Ask ovs-vswitchd (ovs-appctl(8)), without starting a program. Errors: TrialError with its answer."""
         import ovs.unixctl.client  # it brings eventlet along: half a second in a guest
 
-        assert self.vswitchd is not None
+        if self.vswitchd is None:
+            raise TrialError("ovs-vswitchd does not run")
         path = self.directory / f"ovs-vswitchd.{self.vswitchd.pid}.ctl"
         failure, client = ovs.unixctl.client.UnixctlClient.create(str(path))
         if failure:
@@ -59,6 +62,47 @@ class OpenVSwitch:
         if failure or error:
             raise TrialError(f"ovs-appctl {command}: {error or os.strerror(failure)}")
         return str(result)
+
+    def start_vswitchd(self) -> None:
+        """Start ovs-vswitchd, and wait until it can be asked; what it prints is added to a file of its name."""
+        self.vswitchd = self.start("ovs-vswitchd", self.database, "--log-file")
+        control = self.directory / f"ovs-vswitchd.{self.vswitchd.pid}.ctl"
+        wait_for("ovs-vswitchd", lambda: _absent(control), deadline_s=10)
+
+    def stop_vswitchd(self) -> None:
+        """End ovs-vswitchd in order, if it runs; the kernel's datapath stays with its ports and flows."""
+        if self.vswitchd is not None:
+            _stop(self.vswitchd)
+            self.vswitchd = None
+
+    def kill_vswitchd(self) -> None:
+        """End ovs-vswitchd as a crash would (SIGKILL)."""
+        if self.vswitchd is not None:
+            self.vswitchd.kill()
+            self.vswitchd.wait()
+            self.vswitchd = None
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a program of Open vSwitch's as part of this one."""
+        environment = {**os.environ, **self.environment()}
+        with (self.directory / f"{command[0]}.out").open("ab") as log:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+
+    def settle(self) -> None:
+        """Wait until ovs-vswitchd has done what the database says."""
+        self._rows.settle()
+
+    def remove_bridge(self, name: str) -> Bridge:
+        """Take a bridge out of the kernel and the database; returns what is needed to put it back."""
+        return self._rows.remove(name)
+
+    def restore(self, bridge: Bridge) -> None:
+        """Put back a bridge that was removed: ports, numbers, bonds and controller are the same, its tables empty."""
+        self._rows.insert(bridge)
+
+    def swap(self, first: str, second: str) -> None:
+        """Each of two switch interfaces gets the other's port number, port or bond, and settings."""
+        self._rows.swap(first, second)
 
     def vsctl(self, *words: str) -> None:
         """Carry out commands of ovs-vsctl(8) in one transaction. Errors: TrialError with what it said."""
@@ -88,22 +132,16 @@ def running(directory: Path) -> Iterator[OpenVSwitch]:
     environment = {**os.environ, **switch.environment()}
     database = directory / "conf.db"
     subprocess.run(["ovsdb-tool", "create", str(database), _schema()], check=True, env=environment)
-    with contextlib.ExitStack() as stack:
-
-        def start(*command: str) -> subprocess.Popen[bytes]:
-            log = stack.enter_context((directory / f"{command[0]}.out").open("wb"))
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-            stack.callback(_stop, process)
-            return process
-
-        start("ovsdb-server", str(database), f"--remote=punix:{directory}/db.sock", "--log-file")
+    server = switch.start("ovsdb-server", str(database), f"--remote=punix:{directory}/db.sock", "--log-file")
+    try:
         wait_for("ovsdb-server", lambda: _absent(directory / "db.sock"), deadline_s=10)
         subprocess.run(["ovs-vsctl", "--no-wait", "init"], check=True, env=environment)
         time.sleep(max(0.0, _OVS_NEEDS_MONOTONIC_S - time.monotonic()))
-        switch.vswitchd = start("ovs-vswitchd", switch.database, "--log-file")
-        control = directory / f"ovs-vswitchd.{switch.vswitchd.pid}.ctl"
-        wait_for("ovs-vswitchd", lambda: _absent(control), deadline_s=10)
+        switch.start_vswitchd()
         yield switch
+    finally:
+        switch.stop_vswitchd()
+        _stop(server)
 
 
 def _absent(path: Path) -> str:

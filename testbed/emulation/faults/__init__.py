@@ -1,0 +1,51 @@
+"""Faults in the live network: each a context that befalls one named element while its block runs.
+
+What there is, and what each takes, says testbed.faults; drawings are in cables, nodes and controllers. When a block is
+left, also by an exception, everything is as the fault found it; where several overlap, as the first one found it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from testbed.emulation.faults import cables, controllers, nodes
+from testbed.emulation.faults.site import Site
+from testbed.faults import Level, checked, named
+
+__all__ = ["FAULTS", "Fault", "Site", "befallen"]
+
+Fault = Callable[..., AbstractContextManager[None]]
+
+#: What testbed.faults names, as it is done.
+FAULTS: dict[str, Fault] = {
+    fault.__name__: fault
+    for fault in (
+        cables.carrier_loss,
+        cables.silent_loss,
+        cables.lacp_loss,
+        cables.lossy,
+        cables.slow,
+        cables.flapping,
+        cables.miscabling,
+        nodes.switch_crash,
+        nodes.switch_software_crash,
+        nodes.switch_restart,
+        nodes.peer_link_loss,
+        nodes.uplink_loss,
+        controllers.controller_crash,
+        controllers.controller_pause,
+        controllers.controller_cut,
+        nodes.host_reboot,
+        nodes.none,
+    )
+}
+
+
+def befallen(site: Site, name: str, element: str, parameters: dict[str, Level]) -> AbstractContextManager[None]:
+    """The context of a fault on an element, with all its parameters.
+
+    Errors: SpecError for an unknown fault or parameter, a value out of range, or an element that it cannot befall.
+    """
+    fault = named(name)
+    return FAULTS[fault.name](site, element, **checked(site.network.topology, name, element, parameters))

@@ -1,0 +1,138 @@
+"""What is put back when others have taken it away: queues that Open vSwitch resets, addresses and routes that an
+interface loses while it is down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from testbed.emulation.faults import rtnetlink, tc
+from testbed.emulation.faults.rtnetlink import CREATE, EXCLUSIVE, Rtnetlink, attribute, attributes
+from testbed.emulation.faults.site import Site
+
+_NEW_ADDRESS, _GET_ADDRESS = 20, 22
+_NEW_ROUTE, _GET_ROUTE = 24, 26
+_NEW_CLASS, _GET_CLASS = 40, 42
+_GET_FILTER = 46
+_INGRESS = 0xFFFF_FFF2  # linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+_CLONED = 0x200  # linux/rtnetlink.h: RTM_F_CLONED
+_IFF_UP = 0x1
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+
+
+@dataclass(frozen=True)
+class _Queueing:
+    """Messages that make an interface's queues, classes and filters again, in order."""
+
+    made: tuple[tuple[int, bytes], ...]
+
+
+@contextlib.contextmanager
+def queueing(site: Site, interfaces: Sequence[str]) -> Iterator[None]:
+    """However the block treats the queues of these interfaces, they are as before when it is left."""
+    found = {}
+    for name in interfaces:
+        with rtnetlink.opened(site.network, site.network.topology.owner(name)) as kernel:
+            found[name] = _queueing(kernel, site.network.index(name))
+    try:
+        yield
+    finally:
+        for name in interfaces:
+            index = site.network.index(name)
+            with rtnetlink.opened(site.network, site.network.topology.owner(name)) as kernel:
+                if _queueing(kernel, index) != found[name]:
+                    _clear(kernel, index)
+                    for kind, payload in found[name].made:
+                        kernel.tell(kind, CREATE | EXCLUSIVE, payload)
+
+
+def _queueing(kernel: Rtnetlink, index: int) -> _Queueing:
+    found = [(queue, payload) for queue, payload in tc.queues(kernel, index) if queue.handle]
+    parents = sorted({queue.handle for queue, _ in found if queue.parent != tc.CLSACT})
+    if any(queue.parent == tc.CLSACT for queue, _ in found):
+        parents += [tc.EGRESS, _INGRESS]
+    waiting = [(tc.NEW_QDISC, payload) for _, payload in found]
+    waiting += [(_NEW_CLASS, payload) for payload in kernel.dump(_GET_CLASS, tc.message(index, 0, 0))]
+    filters = [payload for parent in parents for payload in kernel.dump(_GET_FILTER, tc.message(index, 0, parent))]
+    ordered, made = [], {tc.ROOT, tc.CLSACT}
+    while waiting:
+        ready = [(kind, payload) for kind, payload in waiting if _place(payload)[1] in made]
+        if not ready:
+            raise ValueError(f"queues without parent: {[_place(payload) for _, payload in waiting]}")
+        ordered += ready
+        made |= {_place(payload)[0] for _, payload in ready}
+        waiting = [each for each in waiting if each not in ready]
+    ordered += [(tc.NEW_FILTER, payload) for payload in filters if tc.OPTIONS in attributes(payload, tc.MESSAGE.size)]
+    return _Queueing(tuple((kind, _bare(payload)) for kind, payload in ordered))
+
+
+def _place(payload: bytes) -> tuple[int, int]:
+    """The handle and the parent of what a message is about; the first of a queue also stands for its root class."""
+    _, _, handle, parent, _ = tc.MESSAGE.unpack_from(payload)
+    return handle, parent
+
+
+def _bare(payload: bytes) -> bytes:
+    """A message with what makes it, and without what it counted meanwhile."""
+    told = attributes(payload, tc.MESSAGE.size)
+    return payload[: tc.MESSAGE.size] + b"".join(
+        attribute(kind, told[kind]) for kind in (tc.KIND, tc.OPTIONS) if kind in told
+    )
+
+
+def _clear(kernel: Rtnetlink, index: int) -> None:
+    for queue, _ in tc.queues(kernel, index):
+        if queue.handle and queue.parent in (tc.ROOT, tc.CLSACT):
+            kernel.tell(tc.DEL_QDISC, 0, tc.message(index, queue.handle, queue.parent))
+
+
+@contextlib.contextmanager
+def addressing(site: Site, host: str) -> Iterator[None]:
+    """The host's addresses and routes are as before when the block is left; what is there anyway stays."""
+    with rtnetlink.opened(site.network, host) as kernel:
+        addresses = [a for family in _FAMILIES for a in kernel.dump(_GET_ADDRESS, struct.pack("=B7x", family))]
+        routes = [r for family in _FAMILIES for r in kernel.dump(_GET_ROUTE, struct.pack("=B11x", family))]
+    try:
+        yield
+    finally:
+        with rtnetlink.opened(site.network, host) as kernel:
+            for payload in addresses:
+                _again(kernel, _NEW_ADDRESS, payload)
+            for payload in routes:
+                if not struct.unpack_from("=I", payload, 8)[0] & _CLONED:
+                    _again(kernel, _NEW_ROUTE, payload)
+
+
+def _again(kernel: Rtnetlink, kind: int, payload: bytes) -> None:
+    try:
+        kernel.tell(kind, CREATE | EXCLUSIVE, payload)
+    except OSError as error:
+        if error.errno != errno.EEXIST:
+            raise
+
+
+@contextlib.contextmanager
+def down(site: Site, node: str, interface: str) -> Iterator[None]:
+    """The interface of that node, which may be a bond, is administratively down while any block asks for it."""
+    with site.shared(("down", node, interface), lambda: _down(site, node, interface)):
+        yield
+
+
+@contextlib.contextmanager
+def _down(site: Site, node: str, interface: str) -> Iterator[None]:
+    netlink = site.network.netlink(node)
+    index = int(netlink.link_lookup(ifname=interface)[0])
+    (message,) = netlink.get_links(index)
+    was_up = bool(message["flags"] & _IFF_UP)
+    is_host = any(host.name == node for host in site.network.topology.hosts)
+    with addressing(site, node) if is_host else contextlib.nullcontext():
+        netlink.link("set", index=index, state="down")
+        try:
+            yield
+        finally:
+            netlink.link("set", index=index, state="up" if was_up else "down")
