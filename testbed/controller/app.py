@@ -102,6 +102,7 @@ class Controller(Application):
 
     def start(self) -> Any:
         """Start the application's threads: its events', its timers' and, if asked for, its web server's."""
+        self.wind_up()
         hub.spawn(self._keep_time)
         if port := os.environ.get("TESTBED_CONTROLLER_HTTP"):
             hub.spawn(server(int(port), self._look).serve_forever)

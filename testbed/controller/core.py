@@ -104,7 +104,7 @@ class Core:
         self._hardware |= {(dpid, number): hardware for number, (_, hardware) in ports.items()}
         self._silent.discard(dpid)
         self._confirmations.leave(dpid)
-        carrying = {port for lag in self.fabric.lags.values() for port in lag.distributing}
+        carrying = {port for lag in self.fabric.lags.values() for port in lag.collecting}
         own = (port for port in self.system_of if port[0] == dpid)
         self._unready[dpid] = frozenset(port for port in own if port not in carrying)
         self.fabric.connect(dpid)
