@@ -46,6 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "testbed.lacp",
         "testbed.spec",
         "testbed.theory",
+        "testbed.faults",
+        "testbed.schedule",
     },
     "testbed.measure": {
         "testbed.errors",

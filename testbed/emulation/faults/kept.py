@@ -20,6 +20,7 @@ _NEW_ROUTE, _GET_ROUTE = 24, 26
 _NEW_CLASS, _GET_CLASS = 40, 42
 _GET_FILTER = 46
 _INGRESS = 0xFFFF_FFF2  # linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+_HTB_INIT = 2  # linux/pkt_sched.h: TCA_HTB_INIT
 _CLONED = 0x200  # linux/rtnetlink.h: RTM_F_CLONED
 _IFF_UP = 0x1
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
@@ -80,6 +81,11 @@ def _place(payload: bytes) -> tuple[int, int]:
 def _bare(payload: bytes) -> bytes:
     """A message with what makes it, and without what it counted meanwhile."""
     told = attributes(payload, tc.MESSAGE.size)
+    if told[tc.KIND] == b"htb\0" and (options := attributes(told[tc.OPTIONS], 0)).keys() & {_HTB_INIT}:
+        # sch_htb.c shows its whole version and takes the upper half; struct tc_htb_glob ends with what it counted.
+        version, *settings, _ = struct.unpack("=5I", options[_HTB_INIT])
+        options[_HTB_INIT] = struct.pack("=5I", version >> 16, *settings, 0)
+        told[tc.OPTIONS] = b"".join(attribute(kind, value) for kind, value in options.items())
     return payload[: tc.MESSAGE.size] + b"".join(
         attribute(kind, told[kind]) for kind in (tc.KIND, tc.OPTIONS) if kind in told
     )
