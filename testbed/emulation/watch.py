@@ -1,4 +1,7 @@
-"""What the kernel said of the hosts' interfaces, and when: netlink messages, kept for the timeline."""
+"""What the kernel said of the network's interfaces, and when: netlink messages, kept for the timeline.
+
+With what crossed the links meanwhile (wire): both are collected while a trial runs, and read when it has ended.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from testbed.emulation.namespace import inside
+from testbed.emulation import wire, wireevents
 from testbed.emulation.network import Network
 
 _RTMGRP_LINK = 1  # linux/rtnetlink.h
@@ -22,20 +26,21 @@ _HEADER = 16
 
 
 class LinkWatch:
-    """Collects every RTM_NEWLINK message of every bonded host, with the time of its arrival."""
+    """Collects every RTM_NEWLINK message of hosts and switches, with the time of its arrival."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, tap: wire.Wire) -> None:
+        self._topology = network.topology
+        self._tap = tap
         self._seen: list[tuple[float, str, bytes]] = []
         self._sockets: dict[int, tuple[str, socket.socket]] = {}
         self._wake, self._stop = os.pipe()
-        for host in network.topology.hosts:
-            if host.bond is None:
-                continue
-            with inside(network.pid(host.name)):
-                sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        # Switches share one namespace: a socket of the first hears of the ports of all.
+        first = [switch.name for switch in network.topology.switches[:1]]
+        for node in [host.name for host in network.topology.hosts] + first:
+            sock = network.socket(node, socket.AF_NETLINK, socket.SOCK_RAW)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             sock.bind((0, _RTMGRP_LINK))
-            self._sockets[sock.fileno()] = (host.name, sock)
+            self._sockets[sock.fileno()] = (node, sock)
         self._thread = threading.Thread(target=self._collect, name="link-watch", daemon=True)
 
     def _collect(self) -> None:
@@ -46,37 +51,45 @@ class LinkWatch:
             for descriptor, _ in poller.poll():
                 if descriptor == self._wake:
                     return
-                host, sock = self._sockets[descriptor]
+                node, sock = self._sockets[descriptor]
                 with contextlib.suppress(OSError):  # ENOBUFS: messages were lost; the next ones still come
-                    self._seen.append((time.time(), host, sock.recv(1 << 16)))
+                    self._seen.append((time.time(), node, sock.recv(1 << 16)))
 
     def events(self, origin_s: float) -> list[dict[str, Any]]:
-        """Changes of carrier, MII status, role and active member, in order, in seconds since ``origin_s``."""
-        events: list[dict[str, Any]] = []
+        """In seconds since ``origin_s``: changes of carrier, MII status, role and active member; what the wire told."""
+        return [*self._changes(origin_s), *wireevents.events(self._tap, self._topology, origin_s)]
+
+    def write(self, raw: Path, origin_s: float) -> None:
+        """What crossed the links, as raw files."""
+        wire.write(self._tap, raw, origin_s)
+
+    def _changes(self, origin_s: float) -> Iterator[dict[str, Any]]:
         known: dict[tuple[str, str, str], Any] = {}
         names: dict[tuple[str, int], str] = {}
-        for at, host, datagram in list(self._seen):
+        hosts = {host.name for host in self._topology.hosts}
+        owners = {i: switch.name for switch in self._topology.switches for i in self._topology.interfaces(switch.name)}
+        for at, space, datagram in list(self._seen):
             for message in _messages(datagram):
                 name = str(message.get_attr("IFLA_IFNAME"))
-                names[host, int(message["index"])] = name
+                node = space if space in hosts else owners.get(name)
+                if node is None:  # not a port of the topology
+                    continue
+                names[node, int(message["index"])] = name
                 for source, event, value in _facts(message):
                     if event == "active_member":
-                        value = names.get((host, value), "")
-                    old = known.get((host, name, event))
-                    known[host, name, event] = value
+                        value = names.get((node, value), "")
+                    old = known.get((node, name, event))
+                    known[node, name, event] = value
                     if value != old:
-                        events.append(
-                            {
-                                "t_s": round(at - origin_s, 9),
-                                "source": source,
-                                "event": event,
-                                "host": host,
-                                "interface": name,
-                                "old": old,
-                                "new": value,
-                            }
-                        )
-        return events
+                        yield {
+                            "t_s": round(at - origin_s, 9),
+                            "source": source,
+                            "event": event,
+                            "host" if node in hosts else "switch": node,
+                            "interface": name,
+                            "old": old,
+                            "new": value,
+                        }
 
 
 def _messages(datagram: bytes) -> Iterator[Any]:
@@ -115,14 +128,15 @@ def _facts(message: Any) -> Iterator[tuple[str, str, Any]]:
 @contextlib.contextmanager
 def watching(network: Network) -> Iterator[LinkWatch]:
     """A watch that collects while the block runs; its events may be read afterwards."""
-    watch = LinkWatch(network)
-    watch._thread.start()
-    try:
-        yield watch
-    finally:
-        os.write(watch._stop, b".")
-        watch._thread.join()
-        for _, sock in watch._sockets.values():
-            sock.close()
-        os.close(watch._wake)
-        os.close(watch._stop)
+    with wire.tapping(network) as tap:
+        watch = LinkWatch(network, tap)
+        watch._thread.start()
+        try:
+            yield watch
+        finally:
+            os.write(watch._stop, b".")
+            watch._thread.join()
+            for _, sock in watch._sockets.values():
+                sock.close()
+            os.close(watch._wake)
+            os.close(watch._stop)
