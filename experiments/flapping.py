@@ -1,0 +1,162 @@
+"""A flapping member: what do the flows on it lose, and do the flows on the other members notice?
+
+Question      What does a member whose carrier goes and comes again and again cost, and does updelay help?
+Factors       Mode, period and duty of the flapping, how often, updelay_ms, what steers the switches, and anything that
+              the topology lets vary.
+Procedure     1. Where a hash places flows, one flow of a UDP packet a millisecond runs over each member of h1, in each
+                 direction: its port is chosen by the driver's documented hash, and by asking the switch. Elsewhere one
+                 flow runs each way.
+              2. The cable of the member that carries the first flow flaps, from an instant drawn at random over the
+                 monitor's period on; then it stays up until the member is back.
+Measurement   Packets lost by the flows on the flapping member, and by all others; how often the bond took the member
+              in again while it flapped.
+Expectation   Flows on other members lose nothing, whatever the period: a hash that is made anew moves them, but to
+              members that work. The flow on the flapping member pays each time that the bond takes the member back
+              and it fails again: up to miimon in active-backup, next to nothing in 802.3ad, where the carrier event
+              itself takes the member out and LACP's own exchange keeps a fast flapper out. With updelay longer than
+              the time with carrier the member stays out until it is quiet: one outage instead of many.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbed import faults, theory
+from testbed.emulation import arms
+from testbed.emulation.placement import Placement
+from testbed.emulation.strike import BEFORE_S, carrying, far_end, noticed_s, wait_back, wait_random_phase
+from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.measure.outage import load_probe, outage
+from testbed.measure.probe import PORTS, flows, probing
+from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
+
+if TYPE_CHECKING:
+    from testbed.emulation.lab import Lab
+
+_AFTER_S = 1.0
+_CLIENT_PORTS = range(32768, 61000)
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: a flow on each member, and one of these flaps."""
+    bond = lab.topology.host("h1").bond
+    assert bond is not None
+    ways, ports, places = _spread(lab)
+    settings = faults.parameters_of("flapping", lab.case)
+    flapping_s = float(settings["count"]) * float(settings["period_ms"]) / 1e3
+    with (
+        flows(lab, ways, source_ports=ports) as found,
+        probing(found, float(lab.case["probe_interval_ms"]) / 1e3, lab.raw / "probe.csv", origin_s=lab.origin_s),
+    ):
+        member = bond.members[0] if places else carrying(lab, "h1")
+        lab.write(
+            "flows.json",
+            [
+                {"flow": flow.name, "member": bond.members[place] if places else member}
+                for flow, place in zip(found, places or [0] * len(found), strict=True)
+            ],
+        )
+        lab.sleep_until(lab.now() + BEFORE_S)
+        wait_random_phase(lab, bond.miimon_ms / 1e3)
+        with lab.fault("flapping", far_end(lab, member), **settings):
+            lab.sleep_until(lab.now() + flapping_s + noticed_s(lab, "carrier_loss"))
+        wait_back(lab, "h1")
+        lab.sleep_until(lab.now() + _AFTER_S)
+
+
+def _spread(lab: Lab) -> tuple[list[tuple[str, str]], list[int] | None, list[int]]:
+    """The flows: from whom to whom, from which port, and by which member of h1; no ports where no hash decides."""
+    bond = lab.topology.host("h1").bond
+    assert bond is not None
+    if bond.mode not in theory.HASH_MODES or not lab.answered("h1"):
+        return [("h1", "h2"), ("h2", "h1")], None, []
+    count = len(bond.members)
+    ways = [("h1", "h2")] * count
+    chosen = [_port(lab, "h1", number, number) for number in range(count)]
+    if lab.arm.groups:
+        ways += [("h2", "h1")] * count
+        chosen += [_port(lab, "h2", count + number, number) for number in range(count)]
+    return ways, chosen, [number % count for number in range(len(ways))]
+
+
+def _port(lab: Lab, source: str, number: int, place: int) -> int:
+    """A port from which flow ``number`` from ``source`` to the other host is on h1's member ``place``."""
+    placement = Placement(lab.network, source, "h2" if source == "h1" else "h1", groups=lab.arm.groups)
+    bond = lab.topology.host(source).bond
+    assert bond is not None
+    while True:
+        port = lab.random.choice(_CLIENT_PORTS)
+        flow = placement.flow(port, PORTS[number], connected=False)
+        first = theory.member_of_flow(bond, flow)
+        if (first if source == "h1" else placement.exit_member(flow, first or 0, "udp")) == place:
+            return port
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: what each flow lost."""
+    timeline = read_timeline(raw / "timeline.jsonl")
+    interval_s = float(trial.case["probe_interval_ms"]) / 1e3
+    probed = {flow.name: flow for flow in load_probe(raw / "probe.csv")}
+    members = {flow["flow"]: flow["member"] for flow in read_json(raw / "flows.json")}
+    begin_s, end_s = (
+        next(e["t_s"] for e in timeline if (e["source"], e["event"]) == ("fault", edge)) for edge in ("begin", "end")
+    )
+    last_s = min(float(flow.sent_s[-1]) for flow in probed.values())
+    felt = {name: outage(flow, interval_s, begin_s, last_s) for name, flow in probed.items()}
+    flapped = next(iter(members.values()))
+    on, off = (
+        [felt[name] for name, member in members.items() if (member == flapped) is same] for same in (True, False)
+    )
+    metrics = {
+        "outage_s": round(max(each.outage_s for each in on), 9),
+        "lost": sum(each.lost for each in on),
+        "outage_others_s": round(max(each.outage_s for each in off), 9) if off else None,
+        "lost_others": sum(each.lost for each in off) if off else None,
+        "others_unharmed": all(each.lost == 0 for each in off) if off else None,
+        "returns": _returns(timeline, flapped, begin_s, end_s),
+        "flows": {
+            name: {"member": members[name], "outage_s": round(each.outage_s, 9), "lost": each.lost}
+            for name, each in felt.items()
+        },
+    }
+    warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
+    stopped = [name for name, each in felt.items() if not each.recovered]
+    if stopped:
+        return Measured(metrics, "censored", f"{', '.join(stopped)} did not resume", warnings)
+    return Measured(metrics, warnings=warnings)
+
+
+def _returns(timeline: list[dict[str, Any]], member: str, begin_s: float, end_s: float) -> int:
+    """How often the bond took the member in again while the fault lasted."""
+    return sum(
+        event["source"] == "bond"
+        and (event["event"], event["new"], event["interface"]) == ("role", "active", member)
+        and begin_s <= event["t_s"] <= end_s
+        for event in timeline
+    )
+
+
+def flapping() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        name="flapping",
+        title="A flapping member",
+        question="What does a member whose carrier goes and comes cost, and whom?",
+        topology="single_switch",
+        factors=(
+            Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts"),
+            arms.FACTOR,
+            Factor("flap_period_ms", (100.0, 400.0, 2000.0), "from one loss of carrier to the next", (400.0,), least=2),
+            Factor("flap_duty", (0.5,), "the part of each period without carrier"),
+            Factor("flap_count", (10,), "how often the carrier goes", least=1),
+            Factor("updelay_ms", (0, 2000), "how long a carrier must be there", least=0),
+            Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
+        ),
+        procedure=procedure,
+        measure=read,
+        figures=("outage",),
+        repetitions=10,
+        quick_repetitions=2,
+        limit_s=300.0,
+    )
