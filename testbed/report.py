@@ -207,7 +207,7 @@ def _planned(run: Run) -> int:
 def _image(drawing: style.Drawing) -> str:
     """The figure as a data URI: nothing is fetched, and its inner names cannot clash with another figure's."""
     file = io.BytesIO()
-    style.save(drawing.figure, file, "svg")
+    style.save(drawing, file, "svg")
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from testbed import theory
+from testbed import inventory, theory
 from testbed.result import Record, Run, append_trial, create, load
 from testbed.spec import Bond
 
@@ -158,3 +160,120 @@ def failover(path: Path, repetitions: int = 12, fault: str = "carrier_loss", *, 
             )
     factors = {"mode": modes, "fault": [fault], "probe_interval_ms": [1.0]}
     return write(path, manifest("failover", factors, ["outage"], repetitions=repetitions), records)
+
+
+def matrix(path: Path) -> Run:
+    """Every mode under several faults, two trials each; some censored, one beyond its bound, one cell failed."""
+    chance = random.Random(5)
+    modes = ["balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"]
+    faults = ["carrier_loss", "silent_loss", "switch_crash", "controller_crash", "miscabling"]
+    records = []
+    for mode, fault, repetition in itertools.product(modes, faults, range(2)):
+        case = {"mode": mode, "fault": fault}
+        number = len(records) + 1
+        more: dict[str, Any] = {"repetition": repetition}
+        metrics: dict[str, Any] = {}
+        if fault == "miscabling" and mode == "balance-tlb":
+            more |= {"status": "failed", "reason": "the bonds came up: h1-eth0 has no link by MII"}
+        elif fault == "miscabling" and mode == "broadcast":
+            metrics = {"outage_s": 0.5, "bound_s": 0.2, "within_bound": False}
+        else:
+            bond = Bond(("h1-eth0", "h1-eth1"), mode=mode)
+            bound = theory.failover_bound(bond, fault if fault in ("carrier_loss", "silent_loss") else "none")
+            if bound is None:
+                more |= {"status": "censored", "reason": "h1>h2 did not resume before the repair"}
+            outage_s = 3.0 if bound is None else chance.uniform(bound.low_s, bound.bound_s)
+            metrics = {"outage_s": outage_s, "bound_s": bound and bound.bound_s, "within_bound": bound and True}
+        records.append(record(number, "failover", case, metrics, **more))
+    factors = {"mode": modes, "fault": faults}
+    return write(path, manifest("failover", factors, ["matrix", "ecdf"], repetitions=2), records)
+
+
+def noticed(path: Path, *, evenly: bool = True) -> Run:
+    """Two monitoring intervals, 8 trials of 25 faults each; detection uniform over the interval, or not."""
+    chance = random.Random(11)
+    records = []
+    for interval_ms, repetition in itertools.product((50, 100), range(8)):
+        seconds = interval_ms / 1e3
+        shape = 1.0 if evenly else 2.0
+        times = [seconds * chance.random() ** shape for _ in range(25)]
+        metrics = {"detections_s": times, "bound_s": seconds, "expected_s": seconds / 2, "within_bound": True}
+        case = {"mode": "active-backup", "miimon_ms": interval_ms}
+        records.append(record(len(records) + 1, "miimon", case, metrics, repetition=repetition))
+    factors = {"mode": ["active-backup"], "miimon_ms": [50, 100]}
+    return write(path, manifest("miimon", factors, ["detection"], repetitions=8), records)
+
+
+def parted(path: Path) -> Run:
+    """Outages split into their parts, in three cases; one of them could not be split."""
+    chance = random.Random(13)
+    records = []
+    for mode, repetition in itertools.product(("active-backup", "802.3ad", "balance-rr"), range(4)):
+        parts = [chance.uniform(0, most) for most in (0.1, 0.002, 0.005, 0.003)]
+        names = ("detection_s", "decision_s", "programming_s", "forwarding_s")
+        metrics: dict[str, Any] = {**dict(zip(names, parts, strict=True)), "outage_s": sum(parts)}
+        if mode == "balance-rr":
+            metrics = {**dict.fromkeys(names), "outage_s": 0.0}
+        case = {"mode": mode, "fault": "carrier_loss"}
+        records.append(record(len(records) + 1, "failover", case, metrics, repetition=repetition))
+    factors = {"mode": ["active-backup", "802.3ad", "balance-rr"], "fault": ["carrier_loss"]}
+    return write(path, manifest("failover", factors, ["split"], repetitions=4), records)
+
+
+def placed(path: Path, *, wrong: bool = False) -> Run:
+    """Flows hashed on 2 to 8 members by three policies; if ``wrong``, one flow of one trial went elsewhere."""
+    chance = random.Random(17)
+    records = []
+    policies, counts = ["layer2", "layer2+3", "layer3+4"], [2, 4, 8]
+    for policy, count, repetition in itertools.product(policies, counts, range(2)):
+        used = [0] * count
+        for _ in range(32):
+            used[0 if policy == "layer2" else chance.randrange(count)] += 1
+        measured = list(used)
+        if wrong and (policy, count, repetition) == ("layer3+4", 4, 1):
+            measured[0], measured[1] = measured[0] - 1, measured[1] + 1
+        case = {"mode": "802.3ad", "xmit_hash_policy": policy, "members": count}
+        metrics = {"predicted_member_flows": used, "measured_member_flows": measured}
+        records.append(record(len(records) + 1, "hashing", case, metrics, repetition=repetition))
+    factors = {"mode": ["802.3ad"], "xmit_hash_policy": policies, "members": counts}
+    return write(path, manifest("hashing", factors, ["placement"], repetitions=2), records)
+
+
+def transfers(path: Path) -> Run:
+    """Two modes over four members of 100 Mbit/s, sampled every 50 ms; from 1 s to 1.5 s one member is cut."""
+    chance = random.Random(19)
+    records = []
+    for mode in ("active-backup", "802.3ad"):
+        one = record(len(records) + 1, "aggregation", {"mode": mode, "members": 4}, {"goodput_mbps": 90.0})
+        records.append(one)
+        lines, sent = ["t_s,interface,tx_bytes,rx_bytes"], [0, 0, 0, 0]
+        for step in range(61):
+            for member in range(4):
+                cut = member == 0 and 20 < step <= 30
+                busy = member == (1 if 20 < step <= 30 else 0) if mode == "active-backup" else not cut
+                sent[member] += round(100e6 / 8 * 0.05 * chance.uniform(0.97, 1)) if busy and step else 0
+                lines.append(f"{5 + step * 0.05:.3f},h1-eth{member},{sent[member]},{sent[member] // 40}")
+                lines.append(f"{5 + step * 0.05:.3f},h2-eth{member},{sent[member] // 40},{sent[member]}")
+        raw_file(path, one, "member_rates.csv", "\n".join(lines) + "\n")
+        fault = {"source": "fault", "fault": "carrier_loss", "element": "s1-eth1"}
+        events = [{"t_s": 6.0, "event": "begin", **fault}, {"t_s": 6.5, "event": "end", **fault}]
+        raw_file(path, one, "timeline.jsonl", "".join(json.dumps(event) + "\n" for event in events))
+    factors = {"mode": ["active-backup", "802.3ad"], "members": [4]}
+    return after(path, manifest("aggregation", factors, ["throughput"]), records)
+
+
+def raw_file(path: Path, one: Record, name: str, text: str) -> None:
+    """A raw file of a trial of a run that is about to be written."""
+    file = path.parent / f".{path.name}" / one.raw / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def after(path: Path, text: dict[str, Any], records: list[Record]) -> Run:
+    """A run with the raw files that `raw_file` laid aside."""
+    create(path, text)
+    (path.parent / f".{path.name}" / "raw").rename(path / "raw")
+    for one in records:
+        inventory.write(path / one.raw)
+        append_trial(path, one)
+    return load(path)

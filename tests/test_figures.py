@@ -150,7 +150,7 @@ def test_series_of_one_mode_look_different(tmp_path: Path) -> None:
     assert even.look.marker != random.look.marker
 
 
-@pytest.mark.parametrize("name", ["aggregate", "members", "outage"])
+@pytest.mark.parametrize("name", sorted(figures.FIGURES))
 def test_a_run_of_failures_is_drawn_as_such(tmp_path: Path, name: str) -> None:
     manifest = synthetic.manifest("any", {"mode": ["802.3ad"], "members": [2]}, [name])
     case = {"mode": "802.3ad", "members": 2}
@@ -167,5 +167,18 @@ def test_no_trial_no_figure(tmp_path: Path) -> None:
 
 def test_an_unknown_figure_names_the_known_ones(tmp_path: Path) -> None:
     run = synthetic.write(tmp_path / "run", synthetic.manifest("any", {}, ["outages"]), [])
-    with pytest.raises(SpecError, match=r"unknown figure 'outages'; the known ones are: aggregate, members, outage"):
+    with pytest.raises(SpecError, match=r"unknown figure 'outages'; the known ones are: aggregate, detection, ecdf,"):
         figures.draw(run, tmp_path / "figures")
+
+
+def test_other_figures_than_the_experiments_own(failover: Run, tmp_path: Path) -> None:
+    assert "ecdf.pdf" in {path.name for path in figures.draw(failover, tmp_path, ["ecdf"])}
+
+
+def test_the_caption_is_in_every_file_and_names_seed_and_commit(tmp_path: Path) -> None:
+    whole = synthetic.failover(tmp_path / "run", repetitions=3)
+    run = Run(whole.path, {**whole.manifest, "commit": "0123456789abcdef+"}, whole.records)
+    files = {path.suffix: path.read_bytes() for path in figures.draw(run, tmp_path)}
+    for kind in (".svg", ".png"):
+        assert b"seed 1, commit 0123456789ab+." in files[kind], kind
+    assert b"/Subject" in files[".pdf"]

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from testbed.errors import unknown
-from testbed.figures import goodput, outages, style
+from testbed.figures import (
+    detection,
+    distribution,
+    goodput,
+    lanes,
+    matrix,
+    outages,
+    placement,
+    split,
+    style,
+    throughput,
+)
 from testbed.figures.style import Drawing
 from testbed.result import Run
 
@@ -15,32 +26,43 @@ FIGURES: dict[str, Callable[[Run], Drawing]] = {
     "aggregate": goodput.aggregate,
     "members": goodput.members,
     "outage": outages.outage,
+    "throughput": throughput.throughput,
+    "ecdf": distribution.ecdf,
+    "matrix": matrix.matrix,
+    "split": split.split,
+    "placement": placement.placement,
+    "lanes": lanes.lanes,
+    "detection": detection.detection,
 }
 
 
-def names(run: Run) -> list[str]:
-    """The figures that the run's experiment asks for. Errors: SpecError for a name that nobody knows."""
-    wanted = [str(name) for name in run.manifest.get("figures", ())]
-    for name in wanted:
+def names(run: Run, wanted: Sequence[str] = ()) -> list[str]:
+    """The figures that are ``wanted``, or else those that the run's experiment asks for.
+
+    Errors: SpecError for a name that nobody knows.
+    """
+    found = list(dict.fromkeys(wanted or (str(name) for name in run.manifest.get("figures", ()))))
+    for name in found:
         if name not in FIGURES:
             raise unknown("figure", name, FIGURES)
-    return wanted
+    return found
 
 
-def drawings(run: Run) -> dict[str, Drawing]:
+def drawings(run: Run, wanted: Sequence[str] = ()) -> dict[str, Drawing]:
     """The run's figures by name, not yet written anywhere; none of a run without a trial."""
     with style.applied():
-        return {name: FIGURES[name](run) for name in names(run) if run.records}
+        return {name: FIGURES[name](run) for name in names(run, wanted) if run.records}
 
 
-def draw(run: Run, directory: Path) -> list[Path]:
+def draw(run: Run, directory: Path, wanted: Sequence[str] = ()) -> list[Path]:
     """Draw the run's figures into ``directory``: each as PDF, SVG and PNG, beside the CSV of what it shows."""
+    found = drawings(run, wanted)
     directory.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
-    for name, drawing in drawings(run).items():
+    for name, drawing in found.items():
         for kind in style.KINDS:
             paths.append(directory / f"{name}.{kind}")
-            style.save(drawing.figure, paths[-1], kind)
+            style.save(drawing, paths[-1], kind)
         paths.append(directory / f"{name}.csv")
         with paths[-1].open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")

@@ -16,6 +16,7 @@ from testbed.figures.style import (
     Look,
     Series,
     caption,
+    empty,
     legend_above,
     series,
     wrapped,
@@ -24,6 +25,14 @@ from testbed.result import Record, Run, quantities
 
 #: The part of the room around a number of members that its points take.
 _CLUSTER = 0.7
+
+
+_AGGREGATE = (
+    *("series", "members", "n", "failed", "median_mbps", "min_mbps", "max_mbps"),
+    *("ideal_mbps", "best_mbps", "random_hash_mbps"),
+)
+_MEMBERS = ("series", "members", "member", "n", "median_share", "min_share", "max_share", "equal_share")
+_NO_MEMBERS = "the number of members is no factor of this run"
 
 
 def _flows(record: Record) -> int | None:
@@ -36,15 +45,19 @@ def _row(group: Series, members: int, records: list[Record]) -> tuple[Any, ...]:
     ok = [record for record in records if record.status == "ok"]
     found = stats.summary(quantities(ok, "goodput_mbps"))
     ideal = next(iter(quantities(ok, "ideal_mbps")), None)
-    hashed = None
+    best = hashed = None
     if ideal is not None and ok[0].case.get("mode") in theory.HASH_MODES and (flows := _flows(ok[0])):
+        best = ideal / members * min(flows, members)
         hashed = ideal / members * theory.expected_links_used(flows, members)
     values = (found.median, found.least, found.most) if found else (None, None, None)
-    return group.name, members, len(records), len(records) - len(ok), *values, ideal, hashed
+    return group.name, members, len(records), len(records) - len(ok), *values, ideal, best, hashed
 
 
 def aggregate(run: Run) -> Drawing:
     """Received goodput against the number of members, with the ideal and what random hashing lets expect."""
+    text = "Received goodput against member links: median, and whiskers from the least to the most of the trials."
+    if not _has_members(run):
+        return empty(run, _AGGREGATE, text, _NO_MEMBERS)
     groups = series(run, without=("members",))
     levels = sorted({int(record.case["members"]) for record in run.records})
     peak = max([*quantities(run.records, "goodput_mbps"), *quantities(run.records, "ideal_mbps")], default=0.0)
@@ -70,19 +83,11 @@ def aggregate(run: Run) -> Drawing:
     axes.grid(axis="x", visible=False)
     axes.set_ylim(0, max(peak / scale * 1.05, 1e-3))
     legend_above(figure, axes, columns=2)
-    header = (
-        "series",
-        "members",
-        "n",
-        "failed",
-        "median_mbps",
-        "min_mbps",
-        "max_mbps",
-        "ideal_mbps",
-        "random_hash_mbps",
-    )
-    text = "Received goodput against member links: median, and whiskers from the least to the most of the trials."
-    return Drawing(figure, header, rows, caption(run, text))
+    return Drawing(figure, _AGGREGATE, rows, caption(run, text))
+
+
+def _has_members(run: Run) -> bool:
+    return all("members" in record.case for record in run.records)
 
 
 def _points(
@@ -115,14 +120,16 @@ def _points(
 def _theory(axes: Axes, levels: list[int], rows: list[tuple[Any, ...]], scale: float, flows: list[int]) -> None:
     """Over each cluster, a level for each value that theory gives."""
     ideals: dict[str, set[float]] = {}
-    for name, *_, ideal, _ in rows:
+    for name, *_, ideal, _, _ in rows:
         ideals.setdefault(name, set()).add(ideal)
     how_many = f"{flows[0]} flows" if len(flows) == 1 else "flows"
-    for name, members, *_, ideal, hashed in rows:
+    for name, members, *_, ideal, best, hashed in rows:
         # An ideal that does not grow with the members is that of one link.
         one_link = members > 1 and len(levels) > 1 and len(ideals[name] - {None}) == 1
         for label, line, value in (
             ("ideal, one link" if one_link else "ideal, all links", ":" if one_link else "-", ideal),
+            # A flow takes one member: fewer flows than members leave some idle, however well they are placed.
+            (f"{how_many} placed best", "-.", best if best != ideal else None),
             (f"{how_many} hashed at random", "--", hashed if members > 1 else None),
         ):
             if value is not None:
@@ -133,6 +140,9 @@ def _theory(axes: Axes, levels: list[int], rows: list[tuple[Any, ...]], scale: f
 
 def members(run: Run) -> Drawing:
     """How the octets of a transfer were shared among the members, at the largest number of members."""
+    text = "Share of the octets that each member of the sending bond sent, in the order in which they joined it."
+    if not _has_members(run):
+        return empty(run, _MEMBERS, text, _NO_MEMBERS)
     figure = Figure(figsize=(COLUMN_IN, 2.3), layout="constrained")
     axes = figure.add_subplot()
     rows: list[tuple[Any, ...]] = []
@@ -166,9 +176,7 @@ def members(run: Run) -> Drawing:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.set_ylim(0, min(1.08, axes.get_ylim()[1] * 1.05))
     axes.legend(*[[found[0]] for found in axes.get_legend_handles_labels()], loc="upper right")
-    header = ("series", "members", "member", "n", "median_share", "min_share", "max_share", "equal_share")
-    text = "Share of the octets that each member of the sending bond sent, in the order in which they joined it."
-    return Drawing(figure, header, rows, caption(run, text))
+    return Drawing(figure, _MEMBERS, rows, caption(run, text))
 
 
 def _shares(group: Series, count: int) -> list[tuple[Any, ...]]:

@@ -68,12 +68,6 @@ def applied() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, target: Path | IO[bytes], kind: str) -> None:
-    """Write a figure as one of ``KINDS``."""
-    with applied():
-        figure.savefig(target, format=kind, metadata=_METADATA[kind])
-
-
 @dataclass(frozen=True)
 class Drawing:
     """A figure, the table of exactly what it shows, and its caption."""
@@ -82,6 +76,16 @@ class Drawing:
     header: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     caption: str
+
+
+#: Where each kind of file keeps the caption.
+_CAPTION = {"pdf": "Subject", "svg": "Description", "png": "Description"}
+
+
+def save(drawing: Drawing, target: Path | IO[bytes], kind: str) -> None:
+    """Write a figure as one of ``KINDS``, with its caption in the file's own metadata."""
+    with applied():
+        drawing.figure.savefig(target, format=kind, metadata={**_METADATA[kind], _CAPTION[kind]: drawing.caption})
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,14 @@ _MODES = {
     "balance-tlb": Look("#CC79A7", "P", (0, (3, 1, 1, 1, 1, 1)), "||||"),
     "balance-alb": Look("#56B4E9", "X", (0, (8, 2)), "----"),
 }
+#: The same looks in turn, for what is no mode, such as members.
+LOOKS = tuple(
+    _MODES[name]
+    for name in (
+        *("active-backup", "802.3ad", "balance-alb", "balance-xor"),
+        *("balance-rr", "balance-tlb", "broadcast"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -150,9 +162,32 @@ def series(run: Run, *, without: Sequence[str] = ()) -> list[Series]:
 
 
 def caption(run: Run, text: str) -> str:
-    """A caption that ends with how many trials there are, how many did not end well, and the seed."""
+    """A caption that ends with how many trials there are, how many did not end well, the seed and the commit."""
     trials = f"{len(run.records)} trials" + "".join(f" ({text})" for text in _unwell(run.records))
-    return f"{text} {trials}, seed {run.manifest.get('seed')}."
+    commit = str(run.manifest.get("commit") or "")
+    version = f", commit {commit[:12]}{'+' if commit.endswith('+') else ''}" if commit else ""
+    return f"{text} {trials}, seed {run.manifest.get('seed')}{version}."
+
+
+def empty(run: Run, header: tuple[str, ...], text: str, reason: str) -> Drawing:
+    """A figure that says why there is nothing in it."""
+    figure = Figure(figsize=(COLUMN_IN, 1.0))
+    figure.text(0.5, 0.5, f"Nothing to draw: {reason}.", ha="center", va="center", wrap=True)
+    return Drawing(figure, header, [], caption(run, f"{text} Nothing to draw: {reason}."))
+
+
+def duration(seconds: float) -> str:
+    """A time in words that fit into a figure: ``3 s``, ``50 ms``, ``0.5 ms``."""
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+
+
+def typical(records: Sequence[Record], metric: str) -> Record | None:
+    """Of the trials that ended well the one whose metric is the median; without that metric, the first of them."""
+    usable = [record for record in records if record.status == "ok"]
+    having = [r for r in usable if isinstance(r.metrics.get(metric), int | float)]
+    if having:
+        return sorted(having, key=lambda r: (r.metrics[metric], r.number))[(len(having) - 1) // 2]
+    return usable[0] if usable else None
 
 
 def legend_above(figure: Figure, *axes: Axes, columns: int) -> None:

@@ -1,0 +1,68 @@
+"""Where the time of an outage goes: noticing, deciding, programming, forwarding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from testbed.figures.style import COLUMN_IN, Drawing, caption, duration, empty, legend_above, series
+from testbed.result import Record, Run
+
+#: The parts of an outage in the order in which they follow each other, with colour and hatch: from dark to light in
+#: grey as well.
+PARTS = {
+    "detection": ("#0072B2", ""),
+    "decision": ("#D55E00", "////"),
+    "programming": ("#56B4E9", "...."),
+    "forwarding": ("#F0E442", "\\\\\\\\"),
+}
+_HEADER = ("series", "n", "parted", *(f"mean_{part}_s" for part in PARTS), "mean_outage_s")
+
+
+def split(run: Run) -> Drawing:
+    """The mean of each part of the outage, as bars that add up to the mean outage."""
+    text = "Where the time of an outage goes: means over the trials that could be split, so that the parts add up."
+    found = [(group, [record for record in group.usable if _parts(record)]) for group in series(run)]
+    rows: list[tuple[Any, ...]] = []
+    for group, parted in found:
+        means: list[float | None] = [None] * (len(PARTS) + 1)
+        if parted:
+            columns = zip(*(_parts(record) or [] for record in parted), strict=True)
+            means = [sum(column) / len(parted) for column in columns]
+            means.append(sum(float(record.metrics["outage_s"]) for record in parted) / len(parted))
+        rows.append((group.name, len(group.records), len(parted), *means))
+    shown = [row for row in rows if row[2]]
+    if not shown:
+        return empty(run, _HEADER, text, "the outage of no trial could be split")
+    longest_s = max(sum(row[3:-1]) for row in shown)
+    scale, unit = (1.0, "s") if longest_s >= 1 else (1e3, "ms")
+    figure = Figure(figsize=(COLUMN_IN, 0.95 + 0.3 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    for place, row in enumerate(rows):
+        left = 0.0
+        for (part, (colour, hatch)), mean in zip(PARTS.items(), row[3:-1], strict=True):
+            width = (mean or 0.0) * scale
+            axes.barh(
+                place, width, 0.62, left=left, color=colour, hatch=hatch, edgecolor="white", label=part, linewidth=0.3
+            )
+            left += width
+        words = f"{duration(row[-1])}, n = {row[2]}" if row[2] else "not split"
+        axes.annotate(words, (left, place), (3, 0), textcoords="offset points", va="center", fontsize=6.5)
+    axes.set_yticks(range(len(rows)), [row[0] for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(0, max(longest_s * scale, 1e-3) * 1.35)
+    axes.set_xlabel(f"time since the fault ({unit})")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    legend_above(figure, axes, columns=4)
+    return Drawing(figure, _HEADER, rows, caption(run, text))
+
+
+def _parts(record: Record) -> list[float] | None:
+    """The parts of a trial's outage; None if it was not split. A part that does not exist there takes no time."""
+    values = [record.metrics.get(f"{part}_s") for part in PARTS]
+    # Where nothing but the detection is known, as with no outage at all, there is nothing to split.
+    if all(value is None for value in values[1:]) or record.metrics.get("outage_s") is None:
+        return None
+    return [float(value or 0.0) for value in values]
