@@ -43,12 +43,15 @@ class Core:
         self.held: frozenset[PortId] = frozenset()
         self.isolated: frozenset[PortId] = frozenset()
         self.transitions: Counter[str] = Counter()
-        self._log = log
+        self.news = False
+        """Something has changed that is worth keeping; whoever keeps it says so here."""
+        self._tell = log
         self._now = now
         self._hardware: dict[PortId, str] = {}
         self._unready: dict[int, frozenset[PortId]] = {}
         self._silent: set[int] = set()
         self._confirmations = Confirmations()
+        self._told: dict[int, int] = {}  # the barrier behind what each switch was last told, for the log
         self._widening = 0
         self._isolating = False
         self._learning = Learning()
@@ -140,6 +143,8 @@ class Core:
             self._conclude()
             datapath = self.datapaths[dpid]
             self._confirm(lambda: self._ready(dpid, datapath))
+        if self._told.get(dpid) == transaction:
+            self._log("controller", "programmed", dpid=dpid)
         self._confirmations.answer(dpid, transaction)
         self._act()
 
@@ -231,7 +236,12 @@ class Core:
         finally:
             self._acting = False
 
+    def _log(self, source: str, event: str, **details: Any) -> None:
+        self.news = True  # what is worth telling is worth keeping
+        self._tell(source, event, **details)
+
     def _carry_out(self, effect: Effect) -> None:
+        self.news = True
         if isinstance(effect, Transmit):
             dpid, number = port = _port_id(effect.port)
             if dpid in self.datapaths:
@@ -282,8 +292,12 @@ class Core:
     def _program(self, unconfirmed: bool) -> None:
         for dpid, names in self.fabric.take_changes().items():
             if dpid in self.datapaths and self.datapaths[dpid].programmed:
-                parts = self.fabric.parts[dpid]
-                self.datapaths[dpid].program({each: parts.get(each, Part()) for each in names})
+                parts, datapath = self.fabric.parts[dpid], self.datapaths[dpid]
+                before = datapath.sent.copy()
+                datapath.program({each: parts.get(each, Part()) for each in names})
+                if sent := datapath.sent - before:
+                    self._log("controller", "program", dpid=dpid, **sent)
+                    self._told[dpid] = datapath.ask_barrier()
         if unconfirmed:
             self._widening += 1
             step = self._widening
