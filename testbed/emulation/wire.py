@@ -131,6 +131,8 @@ class Wire:
 
     def _carry_on(self, at: float, interface: str, direction: str, octets: bytes) -> None:
         addresses, payload = wirefilter.datagram(octets)
+        if len(payload) < _PROBE.size:  # an experiment's own datagram to a port of probes
+            return
         number, sequence = _PROBE.unpack_from(payload)
         run = self._open.get((number, interface, direction))
         if run is not None and -_APART < sequence - run.last < _APART:
