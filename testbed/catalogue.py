@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from testbed.errors import SpecError, unknown
-from testbed.experiment import Experiment, TopologyFunction
+from testbed.experiment import Experiment, Level, TopologyFunction
 
 
 def names(shelf: str) -> list[str]:
@@ -75,3 +75,16 @@ def drawing(function: TopologyFunction) -> str:
     text = inspect.getdoc(sys.modules[function.__module__]) or ""
     lines = text.splitlines()[1:]
     return "\n".join(line for line in lines if not line or line.startswith("  ")).strip("\n")
+
+
+def survives(function: TopologyFunction) -> str:
+    """What a topology survives: the paragraph of its file's docstring that begins so; empty if there is none."""
+    text = inspect.getdoc(sys.modules[function.__module__]) or ""
+    paragraphs = (" ".join(part.split()) for part in text.split("\n\n"))
+    return next((part for part in paragraphs if part.startswith("Survives")), "")
+
+
+def own_arguments(function: TopologyFunction) -> dict[str, Level]:
+    """The arguments that are the topology's own, with their defaults: without those that cables, bonds ... share."""
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if isinstance(each.default, str | int | float)}

@@ -73,20 +73,20 @@ def run(
     if resume and place is None:
         raise SpecError("--resume needs --out: which run to go on with", "For example: --resume --out results/...")
     now = datetime.datetime.now(datetime.UTC)
-    place = place or _new_place(Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ"))
-    prepared = runs.prepare(wanted, argv=_argv())
+    place = place or new_place(Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ"))
+    prepared = runs.prepare(wanted, argv=argv_of())
     for text in prepared.left_out:
         err.print(f"left out: {text}", style="yellow", soft_wrap=True, markup=False)
     if dry_run:
         _show_plan(prepared)
         return
     backend_ = runs.begin(prepared, place, resume=resume)
-    finished = _carry_out(prepared, backend_, place, jobs)
+    finished = carry_out(prepared, backend_, place, jobs)
     loaded = result.load(place)
     summarise(loaded, place)
     if not finished:
         err.print(
-            f"interrupted; the finished trials are kept. To go on, type: {_again(place)}",
+            f"interrupted; the finished trials are kept. To go on, type: {again(place)}",
             style="yellow",
             soft_wrap=True,
             markup=False,
@@ -108,20 +108,20 @@ def _part(text: str | None) -> float | None:
     return percent / 100
 
 
-def _new_place(wanted: Path) -> Path:
+def new_place(wanted: Path) -> Path:
     """``wanted``, or that with a number behind it if a run that began in the same second has it."""
     names = (wanted, *(wanted.with_name(f"{wanted.name}-{number}") for number in range(2, 100)))
     return next(place for place in names if not place.exists())
 
 
-def _argv() -> list[str]:
+def argv_of() -> list[str]:
     """The command as it was typed, but for where the result goes."""
     words = iter(word for word in sys.argv[1:] if not word.startswith("--out="))
     return ["testbed", *(word for word in words if not (word == "--out" and next(words, "") is not None))]
 
 
-def _again(place: Path) -> str:
-    words = [word for word in _argv() if word != "--resume"]
+def again(place: Path) -> str:
+    words = [word for word in argv_of() if word != "--resume"]
     return shlex.join([*words, "--resume", "--out", str(place)])
 
 
@@ -140,7 +140,7 @@ def _show_plan(prepared: runs.Prepared) -> None:
         )
 
 
-def _carry_out(prepared: runs.Prepared, backend: Backend, place: Path, jobs: int | None) -> bool:
+def carry_out(prepared: runs.Prepared, backend: Backend, place: Path, jobs: int | None) -> bool:
     """Run the trials with a progress bar; whether all ended."""
     with Progress(
         TextColumn("{task.description}"),

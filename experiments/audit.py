@@ -1,0 +1,191 @@
+"""Audit: which single element of a network takes its services with it, and what does traffic feel of the others?
+
+Question      If one element fails for good (a link, a member, an interface, a switch, the controller), do the hosts
+              that are to be protected still talk to each other, and how long is the outage until they do?
+Factors       The element; two at once are joined by a plus sign. `testbed audit TOPOLOGY` names every element in turn.
+              The controller is killed, and started again after controller_down_s, as whoever looks after such
+              processes does; give it a time beyond LACP's timeout to see what then becomes of the LAGs.
+Procedure     1. Constant-rate UDP probes run both ways between the protected hosts (of many hosts: between each and
+                 the next), by several ports, so that their hashes spread them over the members.
+              2. At an instant drawn at random over one period of the link monitor, the element fails.
+              3. When it has lasted longer than theory says that anybody needs to notice, it is asked by single
+                 datagrams which hosts still reach each other by all ports: that decides whether the network survived.
+              4. The element comes back, and the probes go on until every bond is complete again.
+Expectation   The oracle (testbed/oracle.py) reckons from the specification alone which hosts still talk; every trial
+              says whether it agrees. The outage keeps the bound of the hosts' monitor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbed import oracle
+from testbed.emulation import arms
+from testbed.emulation.reach import reaching
+from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.measure.outage import load_probe, outage
+from testbed.measure.probe import Flow, probing
+from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
+from testbed.spec import Topology
+
+if TYPE_CHECKING:
+    from testbed.emulation.lab import Lab
+
+#: Flows of each pair of hosts and direction: all but 1 of 8 times they use both of two members.
+_FLOWS = 4
+_PROBE_PORT = 7000
+#: So many hosts are probed each with each; of more, each with the next.
+_MESH_HOSTS = 3
+_BEFORE_S, _RESUMED_S, _AFTER_S = 0.2, 0.5, 0.3
+_REJOIN_DEADLINE_S = 15.0
+#: How long an element stays away that theory gives no bound for.
+_UNKNOWN_S = 1.0
+
+#: The fault that each kind of element suffers (testbed.faults), with its parameters.
+FAULTS: dict[str, tuple[str, dict[str, str]]] = {
+    "link": ("carrier_loss", {}),
+    "member": ("carrier_loss", {}),
+    "interface": ("carrier_loss", {"side": "host"}),
+    "switch": ("switch_crash", {}),
+    "controller": ("controller_crash", {}),
+}
+
+
+def probed_pairs(topology: Topology) -> list[tuple[str, str]]:
+    """The pairs of protected hosts between which probes run."""
+    hosts = topology.protected_hosts()
+    if len(hosts) <= _MESH_HOSTS:
+        return list(itertools.combinations(hosts, 2))
+    return list(zip(hosts, [*hosts[1:], hosts[0]], strict=True))
+
+
+def failing(topology: Topology, case: Any) -> list[oracle.Element]:
+    """The elements that fail in a case. Errors: SpecError for one that the topology does not have."""
+    controller = str(case["controller"])
+    return [oracle.element(topology, name, controller) for name in str(case["element"]).split("+")]
+
+
+def _expected(topology: Topology, case: Any) -> dict[oracle.Pair, oracle.Expectation]:
+    names = [element.name for element in failing(topology, case)]
+    down_s = float(case["controller_down_s"])
+    return oracle.expected(topology, names, controller=str(case["controller"]), controller_down_s=down_s)
+
+
+def _lasting_s(topology: Topology, case: Any) -> float:
+    """How long the elements stay away: until the slowest monitor has seen it, and some more."""
+    elements = failing(topology, case)
+    bound = oracle.longest_bound(_expected(topology, case), topology.protected_hosts())
+    lasting_s = _UNKNOWN_S if bound is None else bound.limit_s
+    if any(element.kind == "controller" for element in elements):
+        lasting_s = max(lasting_s, float(case["controller_down_s"]))
+    return lasting_s + _RESUMED_S
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: probe, break, ask who reaches whom, mend."""
+    topology, interval_s = lab.topology, float(lab.case["probe_interval_ms"]) / 1e3
+    elements = failing(topology, lab.case)
+    hosts = [host.name for host in topology.hosts]
+    pairs = list(itertools.combinations(hosts, 2)) if len(hosts) <= 16 else probed_pairs(topology)
+    monitors = [host.bond.miimon_ms for host in topology.hosts if host.bond]
+    with contextlib.ExitStack() as stack:
+        reach = stack.enter_context(reaching(lab, hosts, _FLOWS))
+        flows = _flows(lab, stack)
+        with probing(flows, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s, tail_s=0.1):
+            lab.sleep_until(lab.now() + _BEFORE_S + lab.random.uniform(0, max([100, *monitors]) / 1e3))
+            with contextlib.ExitStack() as broken:
+                for element in elements:
+                    fault, parameters = FAULTS[element.kind]
+                    broken.enter_context(lab.fault(fault, element.name, **parameters))
+                lab.sleep_until(lab.now() + _lasting_s(topology, lab.case))
+                lost = reach.lost(pairs)
+            lab.write("reach.json", [{"pair": list(pair), "lost": count} for pair, count in lost.items()])
+            for host in hosts:
+                lab.wait_carrying(host, _REJOIN_DEADLINE_S)
+            lab.sleep_until(lab.now() + _AFTER_S)
+
+
+def _flows(lab: Lab, stack: contextlib.ExitStack) -> list[Flow]:
+    flows: list[Flow] = []
+    for a, b in probed_pairs(lab.topology):
+        for source, target in ((a, b), (b, a)):
+            for number in range(_FLOWS):
+                port = _PROBE_PORT + len(flows)
+                sender, receiver = (stack.enter_context(lab.network.socket(host)) for host in (source, target))
+                sender.bind(("", port))
+                receiver.bind(("", 0))
+                address = (lab.topology.host(target).ip, receiver.getsockname()[1])
+                flows.append(Flow(f"{source}>{target}:{number}", sender, receiver, address))
+    return flows
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: whether the protected hosts still talked, what their traffic felt, and whether theory agrees."""
+    topology, case = trial.topology, trial.case
+    interval_s = float(case["probe_interval_ms"]) / 1e3
+    elements, expected = failing(topology, case), _expected(topology, case)
+    protected = topology.protected_hosts()
+    timeline = read_timeline(raw / "timeline.jsonl")
+    begin_s = min(line["t_s"] for line in timeline if line["source"] == "fault" and line["event"] == "begin")
+    end_s = min(line["t_s"] for line in timeline if line["source"] == "fault" and line["event"] == "end")
+    flows = load_probe(raw / "probe.csv")
+    last_s = min(float(flow.sent_s[-1]) for flow in flows)
+    felt = [outage(flow, interval_s, begin_s, end_s) for flow in flows]
+    back = [outage(flow, interval_s, end_s, last_s) for flow in flows]
+    lost = {
+        (pair[0], pair[1]): count for pair, count in ((e["pair"], e["lost"]) for e in read_json(raw / "reach.json"))
+    }
+    apart = [pair for pair, count in lost.items() if count and set(pair) <= set(protected)]
+    survived = not apart and all(found.recovered for found in felt)
+    bound = oracle.longest_bound(expected, protected)
+    outage_s = max(found.outage_s for found in felt)
+    must = oracle.must_talk(expected, protected)
+    metrics = {
+        "element": "+".join(element.name for element in elements),
+        "kind": "+".join(element.kind for element in elements),
+        "survived": survived,
+        "outage_s": round(outage_s, 9),
+        "return_outage_s": round(max(found.outage_s for found in back), 9),
+        "lost": sum(found.lost for found in (*felt, *back)),
+        "apart": ["-".join(pair) for pair in apart],
+        "expected_connected": must,
+        "agrees_with_oracle": oracle.agrees(must, survived),
+        "oracle_differs": _differs(expected, lost),
+        "bound_s": None if bound is None or must is False else round(bound.bound_s, 9),
+        "within_bound": None if bound is None or must is False else survived and outage_s <= bound.limit_s,
+    }
+    warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
+    if not survived:
+        names = ", ".join("-".join(pair) for pair in apart) or "a probe's flow"
+        return Measured(metrics, "censored", f"not before the repair: {names}", warnings)
+    return Measured(metrics, warnings=warnings)
+
+
+def _differs(expected: dict[oracle.Pair, oracle.Expectation], lost: dict[tuple[str, str], int]) -> list[str]:
+    """The pairs of hosts, protected or not, of which the oracle says otherwise."""
+    said: Sequence[tuple[tuple[str, str], bool | None]] = [(pair, expected[pair].connected) for pair in lost]
+    return ["-".join(pair) for pair, must in said if oracle.agrees(must, lost[pair] == 0) is False]
+
+
+def audit() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        name="audit",
+        title="Single points of failure",
+        question="Which elements take the talk of the protected hosts with them, and what is felt of the others?",
+        topology="mlag",
+        factors=(
+            Factor("element", ("s1",), "what fails: a link, an interface, a switch, c0; two are joined by a plus"),
+            arms.FACTOR,
+            Factor("controller_down_s", (1.5,), "after how long a killed controller is started again", least=0.0),
+            Factor("probe_interval_ms", (5.0,), "time between two probe packets of a flow", least=0.1),
+        ),
+        procedure=procedure,
+        measure=read,
+        figures=(),
+        limit_s=200.0,
+    )

@@ -1,0 +1,112 @@
+"""testbed audit: which element of a network is a single point of failure."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from testbed import audit as audits
+from testbed import catalogue, drawing, result, runs
+from testbed.cli.base import err, out, settings_of
+from testbed.cli.run import again, argv_of, carry_out, new_place
+from testbed.errors import SpecError
+from testbed.experiment import levels_of, made
+from testbed.spec import Topology
+
+
+@click.command()
+@click.argument("topology")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the topology or factor.")
+@click.option("--pairs", is_flag=True, help="Fail every two elements at once as well.")
+@click.option("--quick", is_flag=True, help="Of parallel links and of a host's interfaces only the first.")
+@click.option("--repetitions", type=click.IntRange(min=1), default=1, show_default=True, help="Trials of each element.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--backend", type=click.Choice(["auto", "guest", "native"]), default="auto", show_default=True)
+@click.option("--clock", type=click.Choice(["virtual", "real"]), default="virtual", show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), help="Trials at a time.")
+@click.option("--out", "place", type=click.Path(path_type=Path), help="Where the run goes: results/audit/UTC-TIME.")
+@click.option("--resume", is_flag=True, help="Go on with the audit in --out.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def audit(
+    topology: str,
+    settings: tuple[str, ...],
+    pairs: bool,
+    quick: bool,
+    repetitions: int,
+    seed: int,
+    backend: str,
+    clock: str,
+    jobs: int | None,
+    place: Path | None,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Fail every element of TOPOLOGY in turn; exit 1 if one of them takes the talk of the protected hosts with it."""
+    if resume and place is None:
+        raise SpecError("--resume needs --out: which audit to go on with", "For example: --resume --out results/...")
+    chosen = settings_of(settings)
+    network, controller = _network(topology, chosen)
+    chosen.setdefault("element", ",".join(audits.levels(network, controller, quick=quick, pairs=pairs)))
+    now = datetime.datetime.now(datetime.UTC)
+    place = place or new_place(Path("results") / "audit" / now.strftime("%Y%m%dT%H%M%SZ"))
+    wanted = runs.Request("audit", topology, chosen, repetitions, seed, quick, backend, clock)
+    prepared = runs.prepare(wanted, argv=argv_of())
+    finished = carry_out(prepared, runs.begin(prepared, place, resume=resume), place, jobs)
+    rows = audits.rows_of(result.load(place).records)
+    picture = _drawn(network, rows, place)
+    if as_json:
+        click.echo(json.dumps(audits.as_json(network, rows)))
+    else:
+        _show(network, rows)
+        out.print(f"drawing {picture}", soft_wrap=True)
+        out.print(f"result  {place}", soft_wrap=True)
+    if not finished:
+        err.print(f"interrupted; to go on, type: {again(place)}", style="yellow", soft_wrap=True, markup=False)
+        sys.exit(130)
+    sys.exit(1 if any(row.status != "survived" for row in rows if row.single) else 0)
+
+
+def _network(topology: str, settings: dict[str, str]) -> tuple[Topology, str]:
+    """The one network to audit, and what steers its switches. Errors: SpecError if more than one is asked for."""
+    function = catalogue.topology(topology)
+    levels = levels_of(catalogue.experiment("audit"), function, settings, quick=False)
+    for name, found in levels.items():
+        if len(found) > 1 and name != "element":
+            raise SpecError(
+                f"--set {name}={settings[name]} gives {len(found)} levels; an audit is of one network",
+                "Give one level, or run several audits.",
+            )
+    case = {name: found[0] for name, found in levels.items()}
+    return made(function, case), str(case["controller"])
+
+
+def _drawn(network: Topology, rows: list[audits.Row], place: Path) -> Path:
+    path = place / "figures" / "topology.svg"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(drawing.svg(network, audits.weak_points(rows)))
+    return path
+
+
+def _show(network: Topology, rows: list[audits.Row]) -> None:
+    table = Table("element", "kind", "survived", "outage ms", "on return ms", "bound ms", "as theory says")
+    for row in rows:
+        style = {"survived": "", "lost": "red", "failed": "yellow"}[row.status]
+        survived = {"survived": "yes", "lost": "no", "failed": "?"}[row.status]
+        theory = {True: "yes", False: "no", None: "-"}[row.agrees_with_oracle]
+        outage = "not until repair" if row.status == "lost" else _ms(row.outage_s)
+        back = _ms(row.return_outage_s)
+        table.add_row(row.element, row.kind, survived, outage, back, _ms(row.bound_s), theory, style=style)
+    out.print(table)
+    weak = audits.weak_points(rows)
+    for line in drawing.picture(network, weak, width=out.width) or drawing.listing(network, weak):
+        out.print(line, markup=False, soft_wrap=True, style="red" if "✗" in line and "│" not in line else "")
+    out.print(audits.verdict(network, rows), style="red" if weak else "green", soft_wrap=True, markup=False)
+
+
+def _ms(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1e3:.1f}"

@@ -1,0 +1,74 @@
+"""A network as a list: every node with its links, and what is known of bonds, LAGs and LACP systems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from testbed.drawing.tiers import is_marked, members
+from testbed.spec import Host, Topology
+
+
+def rate_text(rate_mbps: float | None) -> str:
+    """A link's rate as people write it."""
+    if rate_mbps is None:
+        return "no rate"
+    return f"{rate_mbps / 1000:g} Gbit/s" if rate_mbps >= 1000 else f"{rate_mbps:g} Mbit/s"
+
+
+def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
+    """The lines of the list. A marked element's line ends in a cross."""
+    marked = frozenset(marks)
+    switches = {switch.name for switch in topology.switches}
+    lines = []
+    for host in topology.hosts:
+        lines.append(_crossed(_host(host), host.name in marked))
+        lines += _links(topology, topology.interfaces(host.name), marked)
+    for switch in topology.switches:
+        own = topology.interfaces(switch.name)
+        between = [i for i in own if topology.link_of(i).other(i)[0] in switches]
+        text = f"{switch.name}  datapath {switch.dpid}, ports to hosts: {len(own) - len(between)}"
+        lines.append(_crossed(text, switch.name in marked))
+        lines += _links(topology, between, marked)
+    for system in topology.systems:
+        lags = [lag for lag in topology.lags if lag.lacp != "off" and lag.system == system.name]
+        if lags:
+            lines.append(f"LACP system {system.name}  {system.system}, priority {system.priority}")
+            lines += [f"    {lag.name}  {', '.join(lag.ports)}; key {lag.key}, {lag.lacp}, {lag.rate}" for lag in lags]
+    static = [lag for lag in topology.lags if lag.lacp == "off"]
+    if static:
+        lines += ["static LAGs", *(f"    {lag.name}  {', '.join(lag.ports)}" for lag in static)]
+    return lines
+
+
+def _host(host: Host) -> str:
+    bond = host.bond
+    if bond is None:
+        return f"{host.name}  {host.address}"
+    monitor = f"miimon {bond.miimon_ms} ms" if bond.miimon_ms else f"arp_interval {bond.arp_interval_ms} ms"
+    options = [bond.mode if bond.bond == "bonding" else f"{bond.bond}, {bond.mode}", monitor]
+    if bond.mode == "802.3ad":
+        options.append(f"LACP {bond.lacp_rate}")
+    if bond.primary is not None:
+        options.append(f"primary {bond.primary}")
+    return f"{host.name}  {host.address}  {bond.name}: {', '.join(options)}"
+
+
+def _links(topology: Topology, interfaces: Iterable[str], marked: frozenset[str]) -> list[str]:
+    lag_of = {port: lag.name for lag in topology.lags for port in lag.ports}
+    bundled = members(topology)
+    links = [(i, topology.link_of(i)) for i in interfaces]
+    rows = []
+    for interface, link in links:
+        other, far = link.other(interface)
+        rate = rate_text(link.rate_mbps) + (f", {link.delay_ms:g} ms" if link.delay_ms else "")
+        line = "=====" if link.name in bundled else "-----"
+        rows.append((interface, line, far, other, rate, lag_of.get(interface, lag_of.get(far, ""))))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        _crossed("    " + "  ".join(map(str.ljust, row, widths)).rstrip(), is_marked(link, marked))
+        for row, (_, link) in zip(rows, links, strict=True)
+    ]
+
+
+def _crossed(text: str, marked: bool) -> str:
+    return f"{text}  ✗" if marked else text
