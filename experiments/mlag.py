@@ -1,0 +1,101 @@
+"""A multi-chassis LAG: what does each part of it cost when it fails, and when it returns?
+
+Question      How long does traffic stop when a member, the peer link or one of the two switches of a multi-chassis LAG
+              fails, and does its return disturb the traffic again?
+Factors       The element that fails, mode, lacp_rate, miimon_ms, and anything else that the topology lets vary.
+Procedure     1. h1 and h2, each on both switches by one LAG, send each other a UDP packet every millisecond; so do h1
+                 and h3, which hangs on s1 alone, unless s1 is to fail.
+              2. At an instant drawn at random over the monitor's period the element fails: the cable of the member
+                 that h1 sends on, all peer links, or a whole switch.
+              3. When all must have noticed, and a second more, it returns, and the trial goes on until every member
+                 carries traffic again.
+Expectation   member, s1, s2: for a host a switch that is gone is a carrier that is gone: at most one look of the
+              monitor, and next to nothing in modes that act on the carrier event; the switch side answers port-down by
+              itself. peer link: s2 leaves the LAGs; what h1 sent that way to h3 is lost until its bond has heard of
+              it, which takes the driver one step of its LACP machines (100 ms, which the kernel makes 104 ms). The
+              return costs nothing that a user notices: a member is used once both ends take frames in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed import theory
+from testbed.emulation import arms
+from testbed.emulation.strike import (
+    BEFORE_S,
+    carrying,
+    far_end,
+    noticed_s,
+    probing_both_ways,
+    wait_back,
+    wait_random_phase,
+)
+from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.measure.failover import measure
+
+if TYPE_CHECKING:
+    from testbed.emulation.lab import Lab
+
+#: What may fail: the fault, and the element that it befalls; of a member, the one in use.
+ELEMENTS = {
+    "member": ("carrier_loss", ""),
+    "peer_link": ("peer_link_loss", "s1"),
+    "s1": ("switch_crash", "s1"),
+    "s2": ("switch_crash", "s2"),
+}
+_RESUMED_S, _AFTER_S = 1.0, 1.0
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: probe, break one element, let it return."""
+    what = str(lab.case["element"])
+    fault, element = ELEMENTS[what]
+    bond = lab.topology.host("h1").bond
+    assert bond is not None
+    pairs = [("h1", "h2")] if what == "s1" else [("h1", "h2"), ("h1", "h3")]
+    with probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, pairs):
+        used = carrying(lab, "h1")
+        lab.sleep_until(lab.now() + BEFORE_S)
+        wait_random_phase(lab, bond.miimon_ms / 1e3)
+        with lab.fault(fault, element or far_end(lab, used)):
+            lab.sleep_until(lab.now() + noticed_s(lab, fault) + _RESUMED_S)
+        for host in ("h1", "h2"):
+            wait_back(lab, host)
+        lab.sleep_until(lab.now() + _AFTER_S)
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: a failover trial's metrics; the peer link's bound is the driver's own step."""
+    what = str(trial.case["element"])
+    interval_s = float(trial.case["probe_interval_ms"]) / 1e3
+    found = measure(raw, dataclasses.replace(trial, case={**trial.case, "fault": ELEMENTS[what][0]}), interval_s)
+    if what != "peer_link":
+        return found
+    step_s, outage_s = theory.monitor_period_s(100), found.metrics["outage_s"]
+    within = found.status == "ok" and outage_s <= step_s + theory.TOLERANCE_S
+    return dataclasses.replace(found, metrics={**found.metrics, "bound_s": step_s, "within_bound": within})
+
+
+def mlag() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        name="mlag",
+        title="Multi-chassis LAG",
+        question="How long does traffic stop when a part of a multi-chassis LAG fails, and when it returns?",
+        topology="mlag",
+        factors=(
+            Factor("mode", ("802.3ad",), "bonding mode of both hosts"),
+            arms.FACTOR,
+            Factor("element", tuple(ELEMENTS), "what fails", known=tuple(ELEMENTS)),
+            Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
+        ),
+        procedure=procedure,
+        measure=read,
+        figures=("outage", "ecdf"),
+        repetitions=10,
+        quick_repetitions=2,
+        limit_s=300.0,
+    )
