@@ -40,8 +40,8 @@ from testbed.controller.web import server
 
 Handler = Callable[[Any, Any], None]
 
-#: How old the state in the file may become while LACPDUs come and go, in seconds: their times are part of it.
-KEEP_EACH_S = 1.0
+#: After the state has been written it is left alone for so many times as long as that took.
+_REST_PER_WORK = 20
 
 
 def handles(event_class: type, dispatcher: str | None = None) -> Callable[[Handler], Handler]:
@@ -80,12 +80,11 @@ class Controller(Application):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._news = False  # what is worth keeping is worth logging
-        self._kept_at = time.monotonic()
+        self._keep_from = time.monotonic()  # not before
         configuration = load(Path(os.environ["TESTBED_CONTROLLER"]))
         path = os.environ.get("TESTBED_CONTROLLER_STATE")
         self._store = Store(Path(path), configuration) if path else None
-        self.core = begun(configuration, self._store, self._log, time.monotonic())
+        self.core = begun(configuration, self._store, log, time.monotonic())
         self._datapaths: dict[Any, Datapath] = {}  # by connection
         self._ports: dict[Any, dict[int, tuple[bool, str]]] = {}  # as far as a switch has told them
         self._alarm = Alarm()
@@ -93,10 +92,6 @@ class Controller(Application):
         self._state = self.core.state()
         self._state = self.core.state()
         self._looked = Alarm()
-
-    def _log(self, source: str, what: str, **details: Any) -> None:
-        self._news = True
-        log(source, what, **details)
 
     # --- time -----------------------------------------------------------------------------------------------
 
@@ -123,12 +118,20 @@ class Controller(Application):
 
     def wind_up(self) -> None:
         """Keep the state if there is anything new in it, and set the alarm for what is due next."""
-        now = time.monotonic()
-        if self._store is not None and (self._news or now - self._kept_at >= KEEP_EACH_S):
-            self._store.write(saved(self.core), now)
-            self._news, self._kept_at = False, now
         self._deadline = self.core.next_timer()
+        if self._store is not None and self.core.news:
+            self._keep(self._store)
         self._alarm.set()
+
+    def _keep(self, store: Store) -> None:
+        now = time.monotonic()
+        if now < self._keep_from:
+            self._deadline = min(self._deadline or self._keep_from, self._keep_from)
+            return
+        store.write(saved(self.core), now)
+        self.core.news = False
+        done = time.monotonic()
+        self._keep_from = done + _REST_PER_WORK * (done - now)
 
     @handles(EventTimer)
     def on_timer(self, _event: EventTimer) -> None:

@@ -11,17 +11,16 @@ flows. One that is gone is left alone: its flows stay in it, and LACP gives its 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from testbed.controller import actors, forwarding, saved
 from testbed.controller.config import Configuration, PortId
-from testbed.controller.confirm import Confirmations
 from testbed.controller.fabric import Fabric
 from testbed.controller.interface import Datapath, Log
 from testbed.controller.learning import Frames, Learning
 from testbed.controller.state import core_state, name
-from testbed.controller.tables import Part
+from testbed.controller.switchboard import Switchboard
 from testbed.lacp import Collect, Distribute, Effect, PduError, Transmit, unwrap
 from testbed.lacp import Event as LacpEvent
 
@@ -32,27 +31,18 @@ _STALL_S = 0.5
 _RESUME_PATIENCE_S = 3.0
 
 
-class Core:
+class Core(Switchboard):
     """One controller. Times are seconds on the caller's clock."""
 
     def __init__(self, configuration: Configuration, log: Log, now: float) -> None:
-        self.fabric = Fabric(configuration)
-        self.datapaths: dict[int, Datapath] = {}
+        super().__init__(Fabric(configuration), log, now)
         self.systems = actors.systems(configuration, now)
         self.system_of = actors.system_of(configuration, self.systems)
         self.held: frozenset[PortId] = frozenset()
         self.isolated: frozenset[PortId] = frozenset()
         self.transitions: Counter[str] = Counter()
-        self.news = False
-        """Something has changed that is worth keeping; whoever keeps it says so here."""
-        self._tell = log
-        self._now = now
         self._hardware: dict[PortId, str] = {}
         self._unready: dict[int, frozenset[PortId]] = {}
-        self._silent: set[int] = set()
-        self._confirmations = Confirmations()
-        self._told: dict[int, int] = {}  # the barrier behind what each switch was last told, for the log
-        self._widening = 0
         self._isolating = False
         self._learning = Learning()
         self._effects: deque[Effect] = deque()
@@ -211,18 +201,9 @@ class Core:
             self._unready.pop(dpid, None)
             self._log("controller", "switch_ready", dpid=dpid)
 
-    def _lose(self, dpid: int) -> None:
-        self.fabric.disconnect(dpid)
-        self._conclude()
-        self._confirmations.leave(dpid)
-
     def _learned(self, address: str, kept: Frames) -> None:
         for port, frame in self._learning.end(address, kept):
             self._hand_back(port, frame)
-
-    def _hand_back(self, port: PortId, frame: bytes) -> None:
-        if port[0] in self.datapaths and self.fabric.linked(port[0]):  # without links it has gone on already
-            self.datapaths[port[0]].hand_back(port[1], frame)
 
     def _act(self, effects: Iterable[Effect] = ()) -> None:
         """Carry out what a LACP system asks for, and what follows, in that order, until nothing more follows."""
@@ -235,10 +216,6 @@ class Core:
                 self._carry_out(self._effects.popleft())
         finally:
             self._acting = False
-
-    def _log(self, source: str, event: str, **details: Any) -> None:
-        self.news = True  # what is worth telling is worth keeping
-        self._tell(source, event, **details)
 
     def _carry_out(self, effect: Effect) -> None:
         self.news = True
@@ -284,33 +261,6 @@ class Core:
     def _isolate(self) -> None:
         self._isolating = False
         self.isolated = self.fabric.isolated()
-
-    def _conclude(self) -> None:
-        """Bring the switches to what the fabric asks for: what is new follows when what is old is gone."""
-        self._program(self.fabric.conclude())
-
-    def _program(self, unconfirmed: bool) -> None:
-        for dpid, names in self.fabric.take_changes().items():
-            if dpid in self.datapaths and self.datapaths[dpid].programmed:
-                parts, datapath = self.fabric.parts[dpid], self.datapaths[dpid]
-                before = datapath.sent.copy()
-                datapath.program({each: parts.get(each, Part()) for each in names})
-                if sent := datapath.sent - before:
-                    self._log("controller", "program", dpid=dpid, **sent)
-                    self._told[dpid] = datapath.ask_barrier()
-        if unconfirmed:
-            self._widening += 1
-            step = self._widening
-            self._confirm(lambda: self._widen(step))
-
-    def _widen(self, step: int) -> None:
-        if step == self._widening:  # else a later step waits for its own confirmation
-            self._program(self.fabric.widen())
-
-    def _confirm(self, then: Callable[[], None]) -> None:
-        """Do something once all switches that answer have done what they were told."""
-        asked = {dpid: it.ask_barrier() for dpid, it in self.datapaths.items() if dpid not in self._silent}
-        self._confirmations.begin(asked, then, self._now)
 
 
 def _port_id(port: Any) -> PortId:

@@ -1,6 +1,6 @@
 """What the tables of the machines are made of: the functions of 6.4.9, and actions and guards by name."""
 
-from testbed.lacp.pdu import PortInfo, State
+from testbed.lacp.pdu import Marker, PortInfo, State
 from testbed.lacp.port import Port
 from testbed.lacp.rules import Action, Guard
 from testbed.lacp.states import (
@@ -97,6 +97,17 @@ def transmit(port: Port, now: float) -> None:
     window_ends = port.sent_at[0] + FAST_PERIODIC_TIME_S
     if len(port.sent_at) == MAX_LACPDUS_PER_WINDOW and window_ends > now:
         port.timers.start_until(Timer.TRANSMIT_WINDOW, window_ends, now)
+
+
+def marker_response(port: Port, marker: Marker, now: float) -> Marker | None:
+    """The Marker Responder (6.5.4): the question sent back, at the rate that Slow Protocols allow."""
+    port.counters["markers_received"] += 1
+    sent = port.answered_at
+    if marker.response or (len(sent) == sent.maxlen and now < sent[0] + 1.0):
+        return None
+    sent.append(now)
+    port.counters["marker_responses_sent"] += 1
+    return Marker(marker.port, marker.system, marker.transaction, response=True)
 
 
 def start(timer: Timer, seconds: float, name: str) -> Action:

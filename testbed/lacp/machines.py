@@ -162,8 +162,8 @@ TRANSMIT = Machine(
         Rule(
             (Tx.IDLE,),
             Guard(
-                "NTT and fewer than 3 LACPDUs in the last Fast_Periodic_Time",
-                lambda port: port.ntt and not port.timers.running(Timer.TRANSMIT_WINDOW),
+                "NTT and in reach and fewer than 3 LACPDUs in the last Fast_Periodic_Time",
+                lambda port: port.ntt and port.in_reach and not port.timers.running(Timer.TRANSMIT_WINDOW),
             ),
             Tx.TRANSMIT,
         ),

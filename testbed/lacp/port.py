@@ -107,6 +107,8 @@ class Port:
     """port_enabled: the link has carrier."""
     held: bool = False
     """The caller keeps the port out of its aggregator."""
+    in_reach: bool = True
+    """The caller can send by the port, and would hear of what comes in."""
     moved: bool = False
     """port_moved: the partner of this disabled port was heard on another port."""
     pdu: Lacpdu | None = None

@@ -38,6 +38,12 @@ class Choice:
     reason: str
 
 
+def sees(port: Port) -> object:
+    """All that selection and a LAG's levels depend on; while it stays the same the LAG need not be looked at."""
+    machine_states = (port.rx, port.mux, port.state["restore"], port.enabled, port.held)
+    return (machine_states, port.partner.identity, port.partner.state, port.selected, port.waited)
+
+
 def choose(lag: Lag) -> tuple[LagId | None, dict[Port, Choice]]:
     """The identifier of the group that wins the aggregator, and the choice for each port. Changes nothing."""
     groups: dict[LagId, list[Port]] = {}

@@ -14,7 +14,7 @@ from typing import Any
 from testbed.lacp import machines, outcome, saved, selection
 from testbed.lacp.config import DEFAULT_PRIORITY, LagConfig, PortConfig, PortId, SystemId
 from testbed.lacp.effects import Effect, Event, Transmit
-from testbed.lacp.functions import partner_timeout_s, start_current_while
+from testbed.lacp.functions import marker_response, partner_timeout_s, start_current_while
 from testbed.lacp.pdu import Lacpdu, Marker, PduError, check_mac, decode
 from testbed.lacp.port import Lag, Port
 from testbed.lacp.snapshot import snapshot
@@ -121,6 +121,7 @@ class System:
         after the last LACPDU to it. Once in reach again, it gets a LACPDU at once, and time to speak itself.
         """
         it, now = self._ports[port], self._advance(now)
+        it.in_reach = in_reach
         if in_reach:
             it.timers.advance(now)
         if it.timers.running(Timer.CURRENT_WHILE) and it.rx == Rx.CURRENT:
@@ -185,7 +186,7 @@ class System:
         """
         saved.restore(self._lags.values(), value)
         for port in self._ports.values():
-            port.coupled = _as_selection_sees(port)
+            port.coupled = selection.sees(port)
             if not port.enabled:
                 self._down[port] = None
             self._schedule(port)
@@ -208,14 +209,8 @@ class System:
         return effects
 
     def _answer(self, port: Port, marker: Marker, now: float) -> list[Effect]:
-        """The Marker Responder (6.5.4): send the question back, at the rate that Slow Protocols allow."""
-        port.counters["markers_received"] += 1
-        sent = port.answered_at
-        if marker.response or (len(sent) == sent.maxlen and now < sent[0] + 1.0):
-            return []
-        sent.append(now)
-        port.counters["marker_responses_sent"] += 1
-        return [Transmit(port.config.port, Marker(marker.port, marker.system, marker.transaction, response=True))]
+        response = marker_response(port, marker, now)
+        return [] if response is None else [Transmit(port.config.port, response)]
 
     def _moved(self, port: Port, pdu: Lacpdu) -> list[Port]:
         """Set port_moved (6.4.8) on disabled ports whose partner now speaks on this port; return them."""
@@ -242,7 +237,7 @@ class System:
             lags: dict[Lag, None] = {}
             for port in pending:
                 self._run_machines(port, now, events)
-                seen = _as_selection_sees(port)
+                seen = selection.sees(port)
                 if seen != port.coupled:
                     port.coupled = seen
                     lags[port.lag] = None
@@ -290,12 +285,6 @@ class System:
             port.scheduled = deadline
             if deadline is not None:
                 heapq.heappush(self._queue, (deadline, next(self._tickets), port))
-
-
-def _as_selection_sees(port: Port) -> object:
-    """All that selection and its levels depend on; while it stays the same the LAG need not be looked at."""
-    machine_states = (port.rx, port.mux, port.state["restore"], port.enabled, port.held)
-    return (machine_states, port.partner.identity, port.partner.state, port.selected, port.waited)
 
 
 def _upper(value: bool) -> str:
