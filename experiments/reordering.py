@@ -1,0 +1,131 @@
+"""Reordering: what does it cost to spread the packets of one flow over members of unequal delay?
+
+Question      How many packets of one flow overtake each other, by how much, and how much of the members' rate does one
+              TCP flow still get?
+Factors       Mode, members, by how much the last member is slower, TCP's tolerance of reordering (the sysctl
+              tcp_reordering of the sender), and anything that the topology lets vary.
+Procedure     1. Two hosts, wired back to back. The last member's cable takes ``difference_ms`` longer in each
+                 direction, as long as the trial lasts.
+              2. One UDP flow of a packet every probe interval from h1 to h2, for a second: its reordering.
+              3. One TCP flow from h1 to h2 (iperf3); the first `omit_s` seconds do not count.
+Expectation   In balance-rr packet n leaves on member n mod k. It is overtaken by the next one if that one's member is
+              faster by more than the time between the two: then 1/k of the packets are reordered, each by an extent of
+              about the difference over the interval (RFC 4737, 3 and 4.2.1). TCP takes what is overtaken by more than
+              tcp_reordering segments for lost, sends it again and slows down (bonding.rst, balance-rr, names that
+              sysctl as the remedy). It does so less on a kernel that learns the extent (RACK, RFC 8985). In modes that
+              hash, nothing is reordered, and one flow has one member.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed import theory
+from testbed.emulation import arms
+from testbed.emulation.namespace import inside
+from testbed.emulation.strike import far_end
+from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.measure import iperf3
+from testbed.measure.outage import load_probe, reordered, reordering_extent
+from testbed.measure.probe import flows, probing
+from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
+from testbed.spec import Bond
+
+if TYPE_CHECKING:
+    from testbed.emulation.lab import Lab
+
+_PROBED_S = 1.0
+_CLIENT_PORT, _SERVER_PORT = 40000, 5201
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: a probe and a TCP flow over members of unequal delay."""
+    with inside(lab.network.pid("h1")):
+        Path("/proc/sys/net/ipv4/tcp_reordering").write_text(str(lab.case["tcp_reordering"]))
+    difference_ms = float(lab.case["difference_ms"])
+    slower = far_end(lab, lab.members("h1")[-1])
+    with contextlib.ExitStack() as stack:
+        if difference_ms:
+            stack.enter_context(lab.fault("slow", slower, delay_ms=difference_ms))
+        with (
+            flows(lab, [("h1", "h2")]) as found,
+            probing(found, _interval_s(lab.trial), lab.raw / "probe.csv", origin_s=lab.origin_s),
+        ):
+            lab.sleep_until(lab.now() + _PROBED_S)
+        iperf3.run(
+            lab.network.mininet.get("h1"),
+            lab.network.mininet.get("h2"),
+            lab.topology.host("h2").ip,
+            [{"client_port": _CLIENT_PORT, "server_port": _SERVER_PORT}],
+            lab.raw / "iperf3.json",
+            seconds=float(lab.case["duration_s"]),
+            omit_s=float(lab.case["omit_s"]),
+            listening=lambda ports: lab.wait_listening("h2", ports),
+        )
+
+
+def _interval_s(trial: Trial) -> float:
+    return float(trial.case["probe_interval_ms"]) / 1e3
+
+
+def _bond(trial: Trial) -> Bond:
+    bond = trial.topology.host("h1").bond
+    assert bond is not None
+    return bond
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: reordering of the UDP flow, goodput of the TCP flow."""
+    timeline = read_timeline(raw / "timeline.jsonl")
+    (flow,) = load_probe(raw / "probe.csv")
+    arrived = len(flow.sent_s) - flow.lost
+    received = iperf3.load(raw / "iperf3.json")
+    bond = _bond(trial)
+    rate_mbps = trial.topology.link_of(bond.members[0]).rate_mbps
+    assert rate_mbps is not None
+    spread = bond.mode == "balance-rr"
+    ideal = theory.ideal_mbps("balance-rr" if spread else "active-backup", len(bond.members), rate_mbps)
+    ahead = float(trial.case["difference_ms"]) / 1e3 / _interval_s(trial)
+    overtaken = spread and len(bond.members) > 1 and ahead > 1
+    metrics = {
+        "reordered": reordered(flow),
+        "reordered_ratio": round(reordered(flow) / arrived, 6),
+        "expected_reordered_ratio": round(1 / len(bond.members), 6) if overtaken else 0.0,
+        "reordering_extent": reordering_extent(flow),
+        "expected_extent": math.ceil(ahead) - 1 if overtaken else 0,
+        "lost": flow.lost,
+        "goodput_mbps": round(received.goodput_mbps, 6),
+        "ideal_mbps": round(ideal, 6),
+        "goodput_ratio": round(received.goodput_mbps / ideal, 6),
+        "links_worth": round(received.goodput_mbps / theory.ideal_mbps("active-backup", 1, rate_mbps), 6),
+        "retransmits": received.retransmits,
+    }
+    return Measured(metrics, warnings=(*not_aggregated(timeline), *controller_trouble(timeline)))
+
+
+def reordering() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        name="reordering",
+        title="Reordering by round robin",
+        question="What does it cost to spread the packets of one flow over members of unequal delay?",
+        topology="back_to_back",
+        factors=(
+            Factor("mode", ("balance-rr", "802.3ad"), "bonding mode of both hosts"),
+            arms.FACTOR,
+            Factor("members", (2, 4), "member links of each host", (2,), least=1),
+            Factor("difference_ms", (0.0, 0.2, 1.0, 5.0), "by how much the last member is slower", least=0),
+            Factor("tcp_reordering", (3, 127), "segments that may be overtaken before TCP takes one for lost", least=1),
+            Factor("probe_interval_ms", (0.1,), "time between two probe packets of a flow", least=0.1),
+            Factor("duration_s", (2,), "seconds of TCP that count", (1,), least=1),
+            Factor("omit_s", (1,), "seconds of start-up before them, not counted", least=0),
+        ),
+        procedure=procedure,
+        measure=read,
+        figures=(),
+        repetitions=5,
+        limit_s=120.0,
+    )
