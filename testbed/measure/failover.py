@@ -6,64 +6,53 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed import theory
 from testbed.errors import TrialError
 from testbed.experiment import Measured, Trial
-from testbed.measure.outage import ProbeFlow, late_sends, load_probe, outage, reordered
+from testbed.measure.artefacts import check_clock, check_probe, unseen
+from testbed.measure.felt import felt
+from testbed.measure.felt import metrics as felt_metrics
+from testbed.measure.foretell import agrees, foretell, loses
+from testbed.measure.outage import load_probe
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
 
 
 def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
-    """Outage and reversion of the worst flow, detection, rejoin, loss, and the bound of theory."""
+    """Outage and reversion of the worst flow, what it consists of, rejoin, loss, delay, and the bound of theory."""
     flows = load_probe(raw / "probe.csv")
+    check_clock(flows)
     timeline = read_timeline(raw / "timeline.jsonl")
     begin = _event(timeline, "fault", "begin")
     end = _event(timeline, "fault", "end")
-    last_s = min(float(flow.sent_s[-1]) for flow in flows)
-    failures = {flow.name: outage(flow, interval_s, begin["t_s"], end["t_s"]) for flow in flows}
-    reversions = {flow.name: outage(flow, interval_s, end["t_s"], last_s) for flow in flows}
-    worst = max(failures.values(), key=lambda found: found.outage_s)
-    back = max(reversions.values(), key=lambda found: found.outage_s)
-    bond = trial.topology.host("h1").bond
-    answered = _find(timeline, "network", "not_aggregated") is None
-    bound = theory.failover_bound(bond, str(trial.case["fault"]), lacp=answered) if bond else None
+    window = begin["t_s"], end["t_s"]
+    found = felt(flows, interval_s, window, timeline, trial.topology, str(begin["element"]))
+    worst = max((flow.failure for flow in found), key=lambda outage: outage.outage_s)
+    foretold = foretell(trial, begin, end, answered=_find(timeline, "network", "not_aggregated") is None)
+    bound = foretold.bound
+    losing = [flow.name for flow in flows if loses(flow, end["t_s"])]
+    # A flapping link goes on losing packets for as long as it flaps: each loss is an outage of its own.
+    resumed = worst.recovered and (not losing or begin["fault"] == "flapping")
     metrics: dict[str, Any] = {
-        "outage_s": _rounded(worst.outage_s),
-        "outage_loss_s": _rounded(worst.outage_loss_s),
-        "detection_s": _since(begin, _first_role_change(timeline, begin["t_s"], end["t_s"])),
-        "lost": sum(found.lost for found in (*failures.values(), *reversions.values())),
-        "duplicated": sum(flow.duplicated for flow in flows),
-        "reordered": sum(reordered(flow) for flow in flows),
-        "reversion_outage_s": _rounded(back.outage_s),
+        **felt_metrics(found),
+        "noticed_s": _since(begin, _first_role_change(timeline, *window)),
         "rejoin_s": _since(end, _find(timeline, "network", "rejoined")),
         "bound_s": None if bound is None else _rounded(bound.bound_s),
         "expected_s": None if bound is None or bound.expected_s is None else _rounded(bound.expected_s),
-        "within_bound": None if bound is None else worst.recovered and worst.outage_s <= bound.limit_s,
-        "flows": {
-            flow.name: {
-                "outage_s": _rounded(failures[flow.name].outage_s),
-                "reversion_outage_s": _rounded(reversions[flow.name].outage_s),
-                "lost": failures[flow.name].lost + reversions[flow.name].lost,
-            }
-            for flow in flows
-        },
+        "within_bound": None if bound is None else resumed and worst.outage_s <= bound.limit_s,
+        "connected": resumed,
+        "connected_by_theory": foretold.connected,
+        "as_foretold": agrees(foretold.connected, resumed),
     }
-    warnings = _warnings(flows, interval_s, timeline)
-    stopped = [name for name, found in failures.items() if not found.recovered]
-    if stopped:
-        return Measured(metrics, "censored", f"{', '.join(stopped)} did not resume before the repair", warnings)
+    warnings = (*check_probe(raw / "probe.json", flows), *_warnings(timeline))
+    stopped = [flow.name for flow in found if not flow.failure.recovered]
+    if stopped or not resumed:
+        what = "did not resume before the repair" if stopped else "lost packets until the repair"
+        reason = f"{', '.join(stopped or losing)} {what}" + (f": {foretold.why}" if foretold.why else "")
+        return Measured(metrics, "censored", reason, warnings)
     return Measured(metrics, warnings=warnings)
 
 
-def _warnings(flows: Sequence[ProbeFlow], interval_s: float, timeline: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    found = [*not_aggregated(timeline), *controller_trouble(timeline)]
-    for flow in flows:
-        count, longest_s = late_sends(flow, interval_s)
-        if count:
-            found.append(
-                f"the probe's sender of {flow.name} paused {count} times, up to {longest_s * 1e3:.1f} ms:"
-                " shorter outages cannot be told"
-            )
+def _warnings(timeline: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    found = [*not_aggregated(timeline), *controller_trouble(timeline), *unseen(timeline)]
     if (event := _find(timeline, "network", "not_rejoined")) is not None:
         found.append(str(event["reason"]))
     return tuple(found)

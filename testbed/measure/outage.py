@@ -4,6 +4,8 @@
     received  | | | | |                     | | | | |
                       a<------ outage ----->b              outage_s = b - a (3.6.3, by timestamps)
                         x x x x x x x x x x                outage_loss_s = lost x interval (3.6.2, by loss)
+                      |---------------------------|        outage_rate_s = the steps of a time scale in which
+                                                           packets are missing (3.6.1, by time)
 
 The received line holds the packets that carry on the sequence: each larger than all before it. Between two
 of them lies a gap. A gap is an outage only if the network made it: a packet between the two was lost or
@@ -16,6 +18,9 @@ came more than ``LATE_S`` later than the one before the gap lets expect, or the 
   does not end an outage.
 
 A gap belongs to the window in which its first missing packet should have arrived.
+
+The three methods agree on an outage in which everything is lost and nothing is delayed (`Outage.methods_agree`).
+They disagree, rightly, where only some packets are lost, or where packets are held up and come later.
 """
 
 from __future__ import annotations
@@ -34,8 +39,13 @@ from testbed.errors import TrialError
 #: of a fault may be off the real one.
 LATE_S = 0.010
 #: A sender that pauses for more than this many intervals cannot tell an outage as short as its pause.
-_PAUSE_INTERVALS = 2.0
+PAUSE_INTERVALS = 2.0
+#: The time scale of the method by rate (3.6.1): so many packets are due in each of its steps.
+BIN_PACKETS = 10
 _HEADER = ["flow", "seq", "sent_s", "received_s"]
+
+#: What adding up times may be off, in seconds.
+_ROUNDING_S = 1e-6
 
 Times = NDArray[np.floating[Any]]
 Places = NDArray[np.intp]
@@ -58,12 +68,30 @@ class ProbeFlow:
 
 @dataclass(frozen=True)
 class Outage:
-    """What a flow felt in a window, in seconds; lower bounds if it did not recover within it."""
+    """What a flow felt in a window, in seconds; lower bounds if it did not recover within it.
+
+    ``begin_s`` is when the last packet before the longest outage arrived, and ``outage_s`` lies behind it.
+    """
 
     outage_s: float
     outage_loss_s: float
     lost: int
     recovered: bool
+    outage_rate_s: float = 0.0
+    begin_s: float = 0.0
+    interval_s: float = 0.0
+
+    @property
+    def methods_agree(self) -> bool | None:
+        """Whether the methods differ by no more than their resolutions: two intervals, and two steps of the rate's.
+
+        None if the flow did not recover: then each is a bound.
+        """
+        if not self.recovered:
+            return None
+        by_loss = abs(self.outage_s - self.outage_loss_s) <= 2 * self.interval_s + _ROUNDING_S
+        by_rate = abs(self.outage_s - self.outage_rate_s) <= 2 * BIN_PACKETS * self.interval_s + _ROUNDING_S
+        return by_loss and by_rate
 
 
 def load_probe(path: Path) -> tuple[ProbeFlow, ...]:
@@ -125,7 +153,7 @@ def _gaps(flow: ProbeFlow, interval_s: float) -> tuple[_Gaps, Times]:
     first_missing = np.full(len(places), np.inf)
     np.minimum.at(first_missing, before[late], expected[late])
     pauses = np.diff(flow.sent_s, prepend=flow.sent_s[:1])
-    excess = np.where(pauses > _PAUSE_INTERVALS * interval_s, pauses - interval_s, 0.0)
+    excess = np.where(pauses > PAUSE_INTERVALS * interval_s, pauses - interval_s, 0.0)
     paused = np.concatenate(([0.0], np.cumsum(excess), [excess.sum()]))[places + 1]
     gaps = _Gaps(arrived[:-1], arrived[1:], np.diff(paused), first_missing[:-1])
     return gaps, expected
@@ -143,7 +171,24 @@ def outage(flow: ProbeFlow, interval_s: float, begin_s: float, end_s: float) -> 
     found = (gaps.missed_s >= low_s) & (gaps.missed_s < high_s)
     lengths = (np.minimum(gaps.end_s, end_s) - gaps.begin_s - gaps.stall_s)[found]
     recovered = not bool((gaps.end_s[found] >= end_s).any())
-    return Outage(float(lengths.max(initial=0.0)), lost * interval_s, lost, recovered)
+    longest = int(lengths.argmax()) if len(lengths) else None
+    return Outage(
+        0.0 if longest is None else float(lengths[longest]),
+        lost * interval_s,
+        lost,
+        recovered,
+        _by_rate(flow, interval_s, expected, low_s, end_s),
+        0.0 if longest is None else float(gaps.begin_s[found][longest]),
+        interval_s,
+    )
+
+
+def _by_rate(flow: ProbeFlow, interval_s: float, expected: Times, low_s: float, high_s: float) -> float:
+    """How long packets were missing, on a time scale of ``BIN_PACKETS`` intervals a step (RFC 6414, 3.6.1)."""
+    step_s = BIN_PACKETS * interval_s
+    missing = expected[~(flow.received_s - expected <= LATE_S)]
+    steps = np.floor((missing[(missing >= low_s) & (missing < high_s)] - low_s) / step_s)
+    return len(np.unique(steps)) * step_s
 
 
 def _arrivals(flow: ProbeFlow) -> Places:
@@ -158,7 +203,34 @@ def reordered(flow: ProbeFlow) -> int:
     return int((order < np.maximum.accumulate(order)).sum()) if len(order) else 0
 
 
+def reordering_extent(flow: ProbeFlow) -> int:
+    """The largest extent of a reordered packet, in packets; 0 if none is reordered (RFC 4737, 4.2.1).
+
+    The extent is the distance, in packets received, to the first one received with a larger sequence number.
+    """
+    order = _arrivals(flow)
+    if not len(order):
+        return 0
+    ahead = np.searchsorted(np.maximum.accumulate(order), order, side="right")
+    return max(0, int((np.arange(len(order)) - ahead).max()))
+
+
+@dataclass(frozen=True)
+class Delay:
+    """One-way delay of the packets sent in a window that arrived, in seconds; None if none did (RFC 7679)."""
+
+    median_s: float | None
+    max_s: float | None
+
+
+def delay(flow: ProbeFlow, begin_s: float, end_s: float) -> Delay:
+    """The delay of what was sent from ``begin_s`` until ``end_s``."""
+    sent = (flow.sent_s >= begin_s) & (flow.sent_s < end_s) & ~np.isnan(flow.received_s)
+    delays = (flow.received_s - flow.sent_s)[sent]
+    return Delay(float(np.median(delays)), float(delays.max())) if len(delays) else Delay(None, None)
+
+
 def late_sends(flow: ProbeFlow, interval_s: float) -> tuple[int, float]:
     """How often the sender itself paused for more than two intervals, and its longest pause in seconds."""
     pauses = np.diff(flow.sent_s)
-    return int((pauses > _PAUSE_INTERVALS * interval_s).sum()), float(pauses.max(initial=0.0))
+    return int((pauses > PAUSE_INTERVALS * interval_s).sum()), float(pauses.max(initial=0.0))

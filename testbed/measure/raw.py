@@ -19,13 +19,24 @@ def read_json(path: Path) -> Any:
 
 
 def read_timeline(path: Path) -> list[dict[str, Any]]:
-    """The events of a timeline.jsonl in order of time."""
-    events = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    """The events of a timeline.jsonl in order of time.
+
+    Errors: TrialError naming a damaged line, or one whose time lies before that of the line ahead of it.
+    """
+    text = path.read_text()
+    if text and not text.endswith("\n"):
+        raise TrialError(f"raw file {path.name} is damaged in line {len(text.splitlines())}: it is cut off")
+    events: list[dict[str, Any]] = []
+    for number, line in enumerate(text.splitlines(), 1):
         try:
             events.append(json.loads(line))
-        except ValueError as error:
+            at = float(events[-1]["t_s"])
+        except (ValueError, TypeError, KeyError) as error:
             raise TrialError(f"raw file {path.name} is damaged in line {number}: {error}") from error
+        if len(events) > 1 and at < events[-2]["t_s"]:
+            raise TrialError(
+                f"raw file {path.name}, line {number}: the clock went back from {events[-2]['t_s']} to {at} s"
+            )
     return events
 
 

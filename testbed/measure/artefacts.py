@@ -1,0 +1,86 @@
+"""What the tool itself may have spoilt: found in the raw files and told, never averaged away.
+
+A trial whose numbers cannot be right fails; one whose numbers are right as far as they go carries a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from testbed.errors import TrialError
+from testbed.measure.outage import PAUSE_INTERVALS, ProbeFlow, late_sends
+from testbed.measure.raw import read_json
+
+#: How far two readings of one clock may seem to be out of order, by rounding, in seconds.
+_CLOCK_S = 1e-5
+
+
+def check_clock(flows: Sequence[ProbeFlow]) -> None:
+    """Errors: TrialError if the clock went back: a packet left before the one ahead of it, or came before it left."""
+    for flow in flows:
+        steps = np.diff(flow.sent_s)
+        if len(steps) and steps.min() < -_CLOCK_S:
+            at = int(steps.argmin()) + 1
+            raise TrialError(
+                f"the clock went back: packet {at} of flow {flow.name} left {-steps.min():.6f} s before packet {at - 1}"
+            )
+        delays = flow.received_s - flow.sent_s
+        if (delays < -_CLOCK_S).any():
+            at = int(np.nanargmin(delays))
+            raise TrialError(
+                f"the clock went back: packet {at} of flow {flow.name} arrived {-delays[at]:.6f} s before it left"
+            )
+
+
+def check_probe(path: Path, flows: Sequence[ProbeFlow]) -> list[str]:
+    """Warnings from a probe.json, which lies beside the probe.csv that ``flows`` were read from.
+
+    Errors: TrialError if packets were lost by the receiver's queue, or the file does not fit the flows.
+    """
+    about = read_json(path)
+    try:
+        told = {entry["flow"]: int(entry["receiver_dropped"]) for entry in about["flows"]}
+        interval_s, due_s, ended_s = (float(about[key]) for key in ("interval_s", "due_s", "ended_s"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrialError(f"raw file {path.name} is damaged: {error!r}") from None
+    if sorted(told) != sorted(flow.name for flow in flows):
+        raise TrialError(
+            f"raw file {path.name} tells of the flows {', '.join(told)}; the packets are of"
+            f" {', '.join(flow.name for flow in flows)}"
+        )
+    warnings = []
+    for flow in flows:
+        if told[flow.name]:
+            raise TrialError(
+                f"the receiver of flow {flow.name} had no room for {told[flow.name]} packets:"
+                " the probe lost them, not the network"
+            )
+        if ended_s - float(flow.sent_s[-1]) > PAUSE_INTERVALS * interval_s:
+            silent_ms = (ended_s - float(flow.sent_s[-1])) * 1e3
+            warnings.append(f"the probe's sender of {flow.name} sent nothing in its last {silent_ms:.1f} ms")
+        warnings += _paused(flow, interval_s, due_s)
+    return warnings
+
+
+def _paused(flow: ProbeFlow, interval_s: float, due_s: float) -> list[str]:
+    count, longest_s = late_sends(flow, interval_s)
+    if not count:
+        return []
+    late_s = flow.sent_s - (due_s + np.arange(len(flow.sent_s)) * interval_s)
+    return [
+        f"the probe's sender of {flow.name} paused {count} times, up to {longest_s * 1e3:.1f} ms, and was up to"
+        f" {late_s.max() * 1e3:.1f} ms late: shorter outages cannot be told"
+    ]
+
+
+def unseen(timeline: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A warning for each link of which not all frames were seen: its events may be incomplete."""
+    return [
+        f"{event['frames']} frames on {event['interface']} were not seen: its events may be incomplete"
+        for event in timeline
+        if (event["source"], event["event"]) == ("wire", "unseen")
+    ]
