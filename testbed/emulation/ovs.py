@@ -63,6 +63,14 @@ class OpenVSwitch:
             raise TrialError(f"ovs-appctl {command}: {error or os.strerror(failure)}")
         return str(result)
 
+    def configure_again(self) -> None:
+        """Let ovs-vswitchd go through its configuration once more, when its connections to controllers are made.
+
+        Only then does a connection heed its controller's ``max_backoff``: until then a controller that is lost is tried
+        again after 1, 2, 4, 8 s, whatever was asked for (seen with Open vSwitch 3.1).
+        """
+        self.vsctl("set", "Open_vSwitch", ".", "external_ids:controllers=connected")
+
     def start_vswitchd(self) -> None:
         """Start ovs-vswitchd, and wait until it can be asked; what it prints is added to a file of its name."""
         self.vswitchd = self.start("ovs-vswitchd", self.database, "--log-file")
