@@ -29,9 +29,10 @@ def _entry(path: Path) -> dict[str, int | str]:
 def findings(run: Run) -> list[str]:
     """What of the run's raw files is missing or not as it was, one sentence each.
 
-    A run without any raw directory, such as a reference that keeps the numbers alone, has nothing to find.
+    A run without any raw directory, such as a reference that keeps the numbers alone, has nothing to find; nor has
+    one that was made before there were inventories.
     """
-    if not (run.path / "raw").is_dir():
+    if not any((run.path / "raw").glob(f"*/{NAME}")):
         return []
     return [text for record in sorted(run.records, key=lambda r: r.number) for text in _of_trial(run.path, record)]
 

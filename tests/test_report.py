@@ -90,10 +90,12 @@ def test_a_run_without_a_trial_has_a_report(tmp_path: Path) -> None:
 
 def test_rows_of_failover(tmp_path: Path) -> None:
     header, rows = case_rows(synthetic.failover(tmp_path / "run"))
-    assert header[:6] == ["mode", "n", "outage ms", "longest ms", "bound ms", "within bound"]
+    assert header[:7] == ["mode", "n", "outage ms", "95 % interval", "longest ms", "bound ms", "within bound"]
     assert [row[:2] for row in rows] == [["active-backup", "12"], ["802.3ad", "12 (1 failed, 1 censored)"]]
-    assert [row[4] for row in rows] == ["100", "100"]
-    assert [row[5] for row in rows] == ["12 of 12", "10 of 11"]
+    assert [row[3] for row in rows][1] == "2.0 to 2.0"  # one of 11 censored: the median is known all the same
+    assert [row[4] for row in rows][1] == "> 2000.0"
+    assert [row[5] for row in rows] == ["100", "100"]
+    assert [row[6] for row in rows] == ["12 of 12", "10 of 11"]
     assert all(len(row) == len(header) for row in rows)
 
 

@@ -1,0 +1,110 @@
+"""The page: what a run's files say, put into the template."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from testbed import figures, inventory
+from testbed.figures import style
+from testbed.report.tables import case_name, case_rows, factor_names
+from testbed.report.verdicts import verdicts
+from testbed.result import Record, Run
+
+#: Keys of run.json that the page shows; one that is missing is left empty.
+_SHOWN = ("title", "question", "topology", "seed", "backend", "clock", "commit", "drawing")
+#: Figures as wide as a page of print; the others are as wide as a column.
+_WIDE_IN = style.COLUMN_IN + 0.1
+
+
+def doubts(run: Run) -> list[str]:
+    """What is wrong with a run as a whole, one sentence each; trials that failed are no doubt but a result."""
+    found = []
+    if len(run.records) < run.planned:
+        found.append(f"This run is not complete: {len(run.records)} of {run.planned} trials have ended.")
+    found += [f"Damaged, and counted nowhere: {text}" for text in run.damaged]
+    found += [f"Raw evidence is not as it was written: {text}" for text in inventory.findings(run)]
+    unfaithful = [r for r in run.records if any(warning.startswith("fidelity: ") for warning in r.warnings)]
+    if unfaithful:
+        numbers = ", ".join(str(record.number) for record in sorted(unfaithful, key=lambda r: r.number))
+        found.append(
+            f"The machine did not keep up in {len(unfaithful)} of {len(run.records)} trials, whose times are not to be"
+            f" trusted: {numbers}"
+        )
+    until = run.manifest.get("until_ci")
+    if until and until.get("reached") is False:
+        found.append(
+            f"The median of {until['metric']} is not known to {until['relative'] * 100:g} % in every case after"
+            f" {run.manifest['repetitions']} repetitions."
+        )
+    return found
+
+
+def write_report(run: Run) -> Path:
+    """Write ``report.html`` into the run's directory; returns its path."""
+    environment = Environment(
+        loader=PackageLoader("testbed"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    header, rows = case_rows(run)
+    manifest = run.manifest
+    text = environment.get_template("report.html").render(
+        run=run,
+        manifest={**dict.fromkeys(_SHOWN, ""), **manifest},
+        statuses=[(s, sum(r.status == s for r in run.records)) for s in ("ok", "failed", "censored")],
+        doubts=doubts(run),
+        left_out=manifest.get("left_out", ()),
+        until=manifest.get("until_ci"),
+        header=header,
+        rows=rows,
+        levels=len(factor_names(run)),
+        verdicts=verdicts(run),
+        figures=[_figure(name, drawing) for name, drawing in figures.drawings(run).items()],
+        trials=[
+            (r, case_name(run, r.case), _values(r), _files(run, r)) for r in sorted(run.records, key=lambda r: r.number)
+        ],
+        command=shlex.join(str(word) for word in manifest.get("argv", ())),
+        details=json.dumps({k: v for k, v in manifest.items() if k != "drawing"}, indent=1, ensure_ascii=False),
+    )
+    path = run.path / "report.html"
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def _figure(name: str, drawing: style.Drawing) -> dict[str, Any]:
+    """What the template shows of a figure: a data URI, so that nothing is fetched and no inner names clash."""
+    file = io.BytesIO()
+    style.save(drawing, file, "svg")
+    image = "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
+    wide = drawing.figure.get_figwidth() > _WIDE_IN
+    return {"name": name, "image": image, "caption": drawing.caption, "kind": "page" if wide else "column"}
+
+
+def _files(run: Run, record: Record) -> list[str]:
+    """The raw files of a trial that are there."""
+    directory = run.path / record.raw
+    return sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+
+
+def _values(record: Record) -> str:
+    """What a trial measured, in a few words."""
+    metrics = record.metrics
+    if isinstance(outage_s := metrics.get("outage_s"), int | float):
+        more = f", {metrics['lost']} lost" if "lost" in metrics else ""
+        return f"outage {'> ' if record.status == 'censored' else ''}{outage_s * 1e3:.1f} ms{more}"
+    if isinstance(goodput := metrics.get("goodput_mbps"), int | float):
+        ratio = metrics.get("goodput_ratio")
+        return f"{goodput:.1f} Mbit/s" + (f", {ratio * 100:.1f} % of ideal" if ratio is not None else "")
+    numbers = [(name, value) for name, value in metrics.items() if isinstance(value, bool | int | float | str)]
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in numbers[:3]
+    )

@@ -1,0 +1,146 @@
+"""The table of a run's cases: what their trials say together, as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from testbed import stats
+from testbed.result import Record, Run, observations, quantities
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table: shown if a trial has the metric and a case has something to say in it."""
+
+    metric: str
+    heading: str
+    text: Callable[[Sequence[Record]], str]
+
+
+def _number(value: float, form: str, scale: float) -> str:
+    return "beyond" if math.isinf(value) else form.format(value * scale)
+
+
+def _median(metric: str, form: str, scale: float = 1.0) -> Callable[[Sequence[Record]], str]:
+    """The median, of which censored trials are known to be a part; ``beyond`` if it lies beyond what was seen."""
+
+    def text(records: Sequence[Record]) -> str:
+        values, censored = observations(records, metric)
+        found = stats.summary(values, censored=censored)
+        return "-" if found is None else _number(found.median, form, scale)
+
+    return text
+
+
+def _interval(metric: str, form: str, scale: float = 1.0) -> Callable[[Sequence[Record]], str]:
+    def text(records: Sequence[Record]) -> str:
+        values, censored = observations(records, metric)
+        found = stats.median_interval(values, censored=censored)
+        return "-" if found is None else " to ".join(_number(end, form, scale) for end in found)
+
+    return text
+
+
+def _most(metric: str, form: str, scale: float = 1.0) -> Callable[[Sequence[Record]], str]:
+    """The largest value; a trial in which it had not ended yet stands with a ``>``."""
+
+    def text(records: Sequence[Record]) -> str:
+        values, censored = observations(records, metric)
+        if not values:
+            return "-"
+        at = max(range(len(values)), key=lambda place: (censored[place], values[place]))
+        return ("> " if censored[at] else "") + form.format(values[at] * scale)
+
+    return text
+
+
+def _constant(metric: str, scale: float = 1.0) -> Callable[[Sequence[Record]], str]:
+    def text(records: Sequence[Record]) -> str:
+        values = quantities(records, metric)
+        return f"{max(values) * scale:g}" if values else "none"
+
+    return text
+
+
+def share_true(metric: str) -> Callable[[Sequence[Record]], str]:
+    """In how many of the trials that say so a metric is true."""
+
+    def text(records: Sequence[Record]) -> str:
+        judged = [value for record in records if isinstance(value := record.metrics.get(metric), bool)]
+        return f"{sum(judged)} of {len(judged)}" if judged else "-"
+
+    return text
+
+
+COLUMNS = (
+    Column("goodput_mbps", "goodput Mbit/s", _median("goodput_mbps", "{:.1f}")),
+    Column("goodput_mbps", "95 % interval", _interval("goodput_mbps", "{:.1f}")),
+    Column("ideal_mbps", "ideal Mbit/s", _median("ideal_mbps", "{:.1f}")),
+    Column("goodput_ratio", "of ideal", _median("goodput_ratio", "{:.1f} %", 100)),
+    Column("jain_index", "Jain index", _median("jain_index", "{:.3f}")),
+    Column("retransmits", "retransmits", _median("retransmits", "{:.0f}")),
+    Column("outage_s", "outage ms", _median("outage_s", "{:.1f}", 1e3)),
+    Column("outage_s", "95 % interval", _interval("outage_s", "{:.1f}", 1e3)),
+    Column("outage_s", "longest ms", _most("outage_s", "{:.1f}", 1e3)),
+    Column("bound_s", "bound ms", _constant("bound_s", 1e3)),
+    Column("within_bound", "within bound", share_true("within_bound")),
+    Column("outage_loss_s", "by loss ms", _median("outage_loss_s", "{:.1f}", 1e3)),
+    Column("reversion_outage_s", "reversion ms", _most("reversion_outage_s", "{:.1f}", 1e3)),
+    Column("placement_as_predicted", "as predicted", share_true("placement_as_predicted")),
+)
+#: The metrics of which one at least is in a table that says what its experiment asked; else it shows every number.
+_KNOWN = ("goodput_mbps", "outage_s")
+#: Of other experiments so many metrics fit beside each other.
+_MOST_OTHERS = 8
+
+
+def _columns(run: Run) -> list[Column]:
+    found = [c for c in COLUMNS if any(c.metric in record.metrics for record in run.records)]
+    if not any(column.metric in _KNOWN for column in found):
+        named = dict.fromkeys(name for record in run.records for name in record.metrics)
+        shown = {column.metric for column in found}
+        found += [c for name in named if name not in shown and (c := _other(run, name))][:_MOST_OTHERS]
+    groups = [records for _, records in run.cases()]
+    return [c for c in found if c.heading != "95 % interval" or any(c.text(records) != "-" for records in groups)]
+
+
+def _other(run: Run, metric: str) -> Column | None:
+    """A column for a metric that nobody described: its median, or how often it is true."""
+    values = [record.metrics.get(metric) for record in run.records]
+    if any(isinstance(value, bool) for value in values):
+        return Column(metric, metric, share_true(metric))
+    if any(isinstance(value, int | float) for value in values):
+        return Column(metric, metric, _median(metric, "{:.4g}"))
+    return None
+
+
+def factor_names(run: Run) -> list[str]:
+    """The factors that tell the cases apart; the mode is named in any case."""
+    varied = run.varied()
+    return varied if "mode" in varied or "mode" not in run.manifest["factors"] else ["mode", *varied]
+
+
+def case_name(run: Run, case: dict[str, Any]) -> str:
+    """What tells this case from the others, in words."""
+    return ", ".join(f"{name} {case.get(name)}" for name in factor_names(run)) or run.experiment
+
+
+def case_rows(run: Run) -> tuple[list[str], list[list[str]]]:
+    """The table of cases: its header, and a row of text for each case. Values are medians unless named otherwise."""
+    names = factor_names(run)
+    columns = _columns(run)
+    rows = []
+    for case, records in run.cases():
+        levels = [str(case.get(name, "-")) for name in names]
+        rows.append([*levels, _count(records), *(column.text(records) for column in columns)])
+    return [*names, "n", *(column.heading for column in columns)], rows
+
+
+def _count(records: Sequence[Record]) -> str:
+    """How many trials; and of them, how many did not end well."""
+    statuses = [record.status for record in records]
+    bad = [f"{statuses.count(s)} {s}" for s in ("failed", "censored") if s in statuses]
+    return f"{len(statuses)}" + (f" ({', '.join(bad)})" if bad else "")

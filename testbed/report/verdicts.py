@@ -1,0 +1,125 @@
+"""Each case of a run against what theory predicts, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from testbed import stats, theory
+from testbed.report.tables import case_name
+from testbed.result import Record, Run, observations, quantities
+
+#: From this part of the ideal on, a goodput counts as having reached it.
+REACHED = 0.99
+#: A sample of theory's own distribution is refused once in so many cases (the level of the test).
+LEVEL = 0.01
+#: Fewer detection times than these say little of a distribution.
+LEAST_TIMES = 10
+
+#: A sentence, and whether theory holds (None: it says nothing).
+Claim = tuple[str, bool | None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a case says about what theory predicts: it ``holds``, it does not, or (None) there is nothing to hold."""
+
+    case: str
+    text: str
+    holds: bool | None
+
+
+def verdicts(run: Run) -> list[Verdict]:
+    """Each case against theory."""
+    found = []
+    for case, records in run.cases():
+        name = case_name(run, case)
+        failed = sum(record.status == "failed" for record in records)
+        if failed == len(records):
+            found.append(Verdict(name, f"All {failed} trials failed: {records[0].reason}", None))
+            continue
+        claims = [
+            claim
+            for claim in (_failover(records), _aggregation(case, records), _detection(records), *_agreements(records))
+            if claim is not None
+        ] or [("There is nothing that theory says of it.", None)]
+        text = " ".join(words for words, _ in claims)
+        if failed:
+            text += f" {failed} of {len(records)} trials failed and say nothing."
+        judged = [holds for _, holds in claims if holds is not None]
+        found.append(Verdict(name, text, all(judged) if judged else None))
+    return found
+
+
+def _failover(records: Sequence[Record]) -> Claim | None:
+    if not quantities(records, "outage_s"):
+        return None
+    censored = sum(record.status == "censored" for record in records)
+    never = f" In {censored} of {len(records)} trials traffic did not resume before the repair." if censored else ""
+    judged = [record.metrics["within_bound"] for record in records if record.metrics.get("within_bound") is not None]
+    if not judged:
+        return f"Theory gives no bound: this fault is not noticed in this mode.{never}", None
+    bounds_ms = sorted({value * 1e3 for value in quantities(records, "bound_s")})
+    if not bounds_ms:
+        return f"Theory is kept in {sum(judged)} of {len(judged)} trials.{never}", all(judged)
+    bound = f"{bounds_ms[-1]:g} ms"
+    if all(judged):
+        most = max(observations(records, "outage_s")[0]) * 1e3
+        return f"Every outage is within the bound of {bound} and its tolerance; the longest is {most:.1f} ms.", True
+    return f"{judged.count(False)} of {len(judged)} outages exceed the bound of {bound}.{never}", False
+
+
+def _aggregation(case: dict[str, Any], records: Sequence[Record]) -> Claim | None:
+    ratio = stats.summary(observations(records, "goodput_ratio")[0])
+    if ratio is None:
+        without = any("goodput_mbps" in record.metrics for record in records)
+        return ("There is no ideal to compare the goodput with.", None) if without else None
+    text = f"Goodput is {ratio.median * 100:.1f} % of the ideal"
+    members = int(case.get("members", 1))
+    if (
+        case.get("placement") == "random"
+        and case.get("mode") in theory.HASH_MODES
+        and members > 1
+        and case.get("flows")
+    ):
+        expected = theory.expected_links_used(int(case["flows"]), members) / members
+        return f"{text}; with flows hashed at random the mean to expect is {expected * 100:.1f} %.", None
+    return f"{text}.", ratio.median >= REACHED
+
+
+def _detection(records: Sequence[Record]) -> Claim | None:
+    """Detection times against the uniform distribution whose mean and end are metrics."""
+    listed = [time for record in records for time in record.metrics.get("detections_s") or ()]
+    expected, bound = (next(iter(quantities(records, name)), None) for name in ("expected_s", "bound_s"))
+    if not listed or expected is None or bound is None:
+        return None
+    times = [float(time) for time in listed if time is not None]
+    low = 2 * expected - bound
+    unnoticed = len(listed) - len(times)
+    words = f"uniform over ({low * 1e3:g}, {bound * 1e3:g}] ms"
+    missed = f" {unnoticed} of {len(listed)} faults were not noticed." if unnoticed else ""
+    if len(times) < LEAST_TIMES:
+        return f"{len(times)} detection times are too few to compare with theory's, {words}.{missed}", None
+    fit = stats.uniform_fit(times, low, bound)
+    assert fit is not None
+    agree = fit.p >= LEVEL
+    verb = "agree with" if agree else "are not"
+    text = f"{len(times)} detection times {verb} theory's, {words} (Kolmogorov-Smirnov p = {fit.p:.2g}).{missed}"
+    return text, agree and not unnoticed
+
+
+#: Metrics that are true where something is as it should be, and what that is.
+_AGREEMENTS = {
+    "placement_as_predicted": "Every flow is on the member that the hash predicts",
+    "agrees_with_oracle": "Who could still talk is who should by the network's graph",
+}
+
+
+def _agreements(records: Sequence[Record]) -> list[Claim]:
+    found: list[Claim] = []
+    for metric, words in _AGREEMENTS.items():
+        judged = [value for record in records if isinstance(value := record.metrics.get(metric), bool)]
+        if judged:
+            found.append((f"{words} in {sum(judged)} of {len(judged)} trials.", all(judged)))
+    return found
