@@ -1,88 +1,119 @@
-"""Failover latency: how long does traffic stop when the link that carries it is cut, and when it comes back?
+"""Failover latency: how long does traffic stop when something that carries it fails, and when it comes back?
 
-Question      How long is the outage that a constant-rate flow feels when a member link in use loses its carrier,
-              or silently loses all frames, and does the return of the link disturb it again?
+Question      How long is the outage that a constant-rate flow feels when the member link in use, its switch, a host or
+              the controller fails in any way that there is, and does the repair disturb it again?
 Factors       The bonding mode, the fault, what steers the switches, and anything that the topology lets vary
-              (miimon_ms, lacp_rate ...).
+              (miimon_ms, arp_interval_ms, lacp_rate ...). Each parameter of a fault is a factor as well
+              (`testbed list faults`), and so are element, what fails, and fault_s, for how long.
 Procedure     1. Two bonded hosts send each other a UDP packet every millisecond, with sequence numbers.
-              2. The member of h1 that carries the traffic is found by the kernel's counters, not by theory.
+              2. The member of h1 that carries the traffic is found by the kernel's counters, not by theory. Unless
+                 told otherwise, its cable fails, or the switch at its other end, or h1, or the controller.
               3. At an instant drawn at random over one period of what is to notice it (the link monitor, or LACP),
-                 the fault strikes that member.
+                 the fault strikes.
               4. When it has lasted longer than theory says that anybody needs to notice, it ends, and the trial goes
-                 on until the member carries traffic again. A flow that has not resumed by then is censored.
-Expectation   carrier_loss: at most one monitoring interval (plus downdelay); modes that hash may do better, because
-              the driver takes the member out on the event itself. silent_loss: with LACP between two of its periods
-              and its timeout; without LACP nobody notices before the repair. No second outage when the member
-              comes back.
+                 on until the members carry traffic again. A flow that has not resumed by then is censored. The loss of
+                 what controls a switch lasts shorter than LACP needs to notice (experiments/controller_loss.py is
+                 about longer ones).
+Expectation   theory.failover_bound for each cell, with its source: carrier_loss at most one monitoring interval (plus
+              downdelay), where modes that hash may do better, because the driver takes the member out on the event
+              itself; silent_loss with LACP between two of its periods and its timeout, with the ARP monitor a few of
+              its intervals. Where nothing notices, or nothing is left, the trial is censored and says why. Which hosts
+              must still reach each other is what testbed/oracle.py says.
 """
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import theory
-from testbed.emulation import arms
-from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed import faults
+from testbed.emulation import arms, strike
+from testbed.emulation.faults import OPTIONS
+from testbed.errors import SpecError
+from testbed.experiment import Experiment, Factor, Level, Measured, Trial
 from testbed.measure.failover import measure
-from testbed.measure.probe import Flow, probing
+from testbed.spec import MODES, Topology
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
 
-_PORT = 7000
-#: How long the flow runs before the earliest fault, after the latest that it should resume, after the member is back.
-_BEFORE_S, _RESUMED_S, _AFTER_S = 0.5, 1.0, 0.5
-#: How long a fault lasts that nothing is known to notice.
-_UNNOTICED_S = 3.0
-#: How long a member may take to come back, after whatever LACP waits for first.
-_REJOIN_DEADLINE_S = 10.0
+#: How long the flows must have had to resume before the repair, and how long the trial goes on when all is well again.
+_RESUMED_S, _AFTER_S = 1.0, 0.5
+#: How long a trial goes on after whoever controls the switches was away: they try to connect again each second.
+_RECONNECTED_S = 2.0
+#: The loss of control: less than LACP's timeout less a period, rate fast.
+_CONTROL = ("controller_crash", "controller_pause", "controller_cut", "switch_software_crash", "switch_restart")
+_CONTROL_S = 1.5
+#: So many of its periods a flapping link flaps, unless it is told how many.
+_FLAPS = 5
 
 
-def _carrying(lab: Lab, seconds: float) -> str:
-    """The member of h1 that sends the most packets during the next ``seconds``."""
-    members = lab.members("h1")
-    before = lab.counters(members)["interfaces"]
-    lab.sleep_until(lab.now() + seconds)
-    after = lab.counters(members)["interfaces"]
-    return max(members, key=lambda name: after[name]["tx_packets"] - before[name]["tx_packets"])
+def element_of(topology: Topology, fault: str, member: str) -> str:
+    """What a fault befalls unless told otherwise, when ``member`` of h1 carries the traffic."""
+    port = topology.link_of(member).other(member)[1]
+    kind = faults.named(fault).element
+    if kind == "cable" or kind == "any":
+        return port
+    return {"switch": topology.owner(port), "host": "h1"}.get(kind, faults.CONTROLLER)
 
 
-def _noticed_s(lab: Lab, fault: str) -> float:
-    """How long it takes, at most, until both ends of the link have noticed the fault."""
+def senseless(case: Mapping[str, Level], topology: Topology) -> str | None:
+    """Why the fault of a case cannot be in that network; None if it can. Errors: SpecError for bad parameters."""
+    fault = str(case["fault"])
+    bond = topology.host("h1").bond
+    member = bond.members[0] if bond else topology.interfaces("h1")[0]
+    element = str(case.get("element", "")) or element_of(topology, fault, member)
+    if "controller" in faults.named(fault).element and arms.chosen(case).openflow is None:
+        return f"{fault}: with controller={case['controller']} no controller steers the switches"
+    if fault == "lacp_loss" and (bond is None or bond.mode != "802.3ad"):
+        return f"{fault}: mode {case['mode']} speaks no LACP"
+    given = faults.valued(fault, faults.parameters_of(fault, case))
+    try:
+        faults.checked(topology, fault, element, given)
+    except SpecError as error:
+        return error.message
+    return None
+
+
+def _lasting_s(lab: Lab, fault: str, parameters: Mapping[str, Level]) -> float:
+    """How long the fault lasts: until both ends of a link must have noticed it, and the flows have had their time."""
+    if asked_s := float(lab.case.get("fault_s", 0.0)):
+        return asked_s
+    if fault in _CONTROL:
+        return _CONTROL_S
+    noticed_s = strike.noticed_s(lab, fault, **parameters) + _RESUMED_S
+    if fault == "flapping":
+        every = faults.valued(fault, parameters)
+        flaps = int(every["count"]) or _FLAPS
+        return max(noticed_s, flaps * float(every["period_ms"]) / 1e3)
+    return noticed_s
+
+
+def _period_s(lab: Lab, fault: str) -> float:
+    """One whole period of what is to notice the fault, so that it falls on every phase of that alike."""
     bond = lab.topology.host("h1").bond
-    bound = theory.failover_bound(bond, fault, lacp=lab.answered("h1")) if bond else None
-    longest_s = bound.limit_s if bound else _UNNOTICED_S
-    if bond and bond.mode == "802.3ad" and fault != "none" and not lab.arm.port_status:
-        longest_s = max(longest_s, theory.lacp_bound(bond.lacp_rate).limit_s)
-    return longest_s
+    lacp_s = strike.lacp_period_s(lab, "h1")
+    if lacp_s and fault in ("silent_loss", "lacp_loss"):
+        return lacp_s
+    return (bond.miimon_ms or bond.arp_interval_ms if bond else 100) / 1e3
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: probe, cut, restore."""
-    interval_s = float(lab.case["probe_interval_ms"]) / 1e3
-    topology, fault = lab.topology, str(lab.case["fault"])
-    with contextlib.ExitStack() as stack:
-        flows = []
-        for source, target in (("h1", "h2"), ("h2", "h1")):
-            sender, receiver = (stack.enter_context(lab.network.socket(host)) for host in (source, target))
-            sender.bind(("", 0))
-            receiver.bind(("", _PORT))
-            flows.append(Flow(f"{source}>{target}", sender, receiver, (topology.host(target).ip, _PORT)))
-        with probing(flows, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s, tail_s=0.2):
-            member = _carrying(lab, 0.1)
-            lab.note("network", "member_in_use", interface=member)
-            bond = topology.host("h1").bond
-            lacp_s = theory.LACP_PERIOD_S[bond.lacp_rate] if bond and bond.mode == "802.3ad" else 0.0
-            # One whole period of what is to notice the fault, so that it falls on every phase of that alike.
-            period_s = lacp_s if lacp_s and fault == "silent_loss" else (bond.miimon_ms if bond else 100) / 1e3
-            lab.sleep_until(lab.now() + _BEFORE_S + lab.random.uniform(0, period_s))
-            _, port = topology.link_of(member).other(member)
-            with lab.fault(fault, port):
-                lab.sleep_until(lab.now() + _noticed_s(lab, fault) + _RESUMED_S)
-            lab.wait_carrying("h1", _REJOIN_DEADLINE_S + lacp_s)
-            lab.sleep_until(lab.now() + _AFTER_S)
+    """Inside: probe, strike, repair."""
+    fault = str(lab.case["fault"])
+    parameters = faults.parameters_of(fault, lab.case)
+    with strike.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3):
+        element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, strike.carrying(lab, "h1"))
+        lab.sleep_until(lab.now() + strike.BEFORE_S)
+        strike.wait_random_phase(lab, _period_s(lab, fault))
+        with lab.fault(fault, element, **parameters):
+            lab.sleep_until(lab.now() + _lasting_s(lab, fault, parameters))
+        for host in lab.topology.hosts:
+            if host.bond is not None:
+                strike.wait_back(lab, host.name)
+        away = fault in _CONTROL or fault == "switch_crash"
+        lab.sleep_until(lab.now() + (_RECONNECTED_S if away else _AFTER_S))
 
 
 def read(raw: Path, trial: Trial) -> Measured:
@@ -95,18 +126,24 @@ def failover() -> Experiment:
     return Experiment(
         name="failover",
         title="Failover latency",
-        question="How long does traffic stop when the member link that carries it is cut, and when it returns?",
+        question="How long does traffic stop when something that carries it fails, and when it returns?",
         topology="single_switch",
         factors=(
-            Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts"),
+            Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts", known=MODES),
             arms.FACTOR,
-            Factor("fault", ("carrier_loss",), "what befalls the member in use", known=theory.FAULTS),
+            Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(faults.FAULTS)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
+        ),
+        options=(
+            Factor("element", ("",), "what fails, by name; none: what carries the traffic of h1"),
+            Factor("fault_s", (0.0,), "how long the fault lasts; 0: until it must have been noticed", least=0.0),
+            *OPTIONS,
         ),
         procedure=procedure,
         measure=read,
-        figures=("outage",),
+        figures=("outage", "matrix"),
         repetitions=20,
-        quick_repetitions=5,
+        quick_repetitions=1,
         limit_s=300.0,
+        senseless=senseless,
     )

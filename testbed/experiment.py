@@ -42,9 +42,13 @@ class Factor:
     quick: tuple[Level, ...] | None = None
     known: tuple[Level, ...] | None = None
     least: float | None = None
+    #: What makes a level of the command line's word, where that is no plain number or name.
+    read: Callable[[str], Level] | None = None
 
     def parse(self, text: str) -> Level:
         """One level from the command line, of the same type as the default levels."""
+        if self.read is not None:
+            return self.read(text)
         return parse_level(self.name, text, self.levels[0], self.known, self.least)
 
 
@@ -99,15 +103,17 @@ class Experiment:
     quick_repetitions: int = 1
     #: The metric that the question is about: ``--until-ci`` goes by the interval of its median.
     primary: str = "outage_s"
-    #: Why a case makes no sense, such as a fault of a controller that is not there; None if it does. Such a case is
-    #: left out of the plan, and the run says so.
-    senseless: Callable[[Mapping[str, Level]], str | None] | None = None
+    #: Why a case makes no sense in its network, such as a fault of a controller that is not there; None if it does.
+    #: Such a case is left out of the plan, and the run says so.
+    senseless: Callable[[Mapping[str, Level], Topology], str | None] | None = None
+    #: Factors that are part of a case only when they are asked for; their first level is what holds otherwise.
+    options: tuple[Factor, ...] = ()
     #: A trial's longest possible duration on its own clock, in seconds: past it the guest has gone astray.
     limit_s: float = 600.0
 
     def factor(self, name: str) -> Factor | None:
         """The factor of that name, if the experiment has it."""
-        return next((factor for factor in self.factors if factor.name == name), None)
+        return next((factor for factor in (*self.factors, *self.options) if factor.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -219,7 +225,8 @@ def levels_of(
                 words = list(MODES)
             found = tuple(parse_level(name, word, arguments[name]) for word in words)
         else:
-            raise unknown("factor", name, {f.name for f in experiment.factors} | set(arguments))
+            known = {f.name for f in (*experiment.factors, *experiment.options)} | set(arguments)
+            raise unknown("factor", name, known)
         if len(set(found)) < len(found):
             raise SpecError(f"--set {name}={text} names a level twice")
         levels[name] = found
@@ -227,7 +234,7 @@ def levels_of(
 
 
 def cases_of(
-    experiment: Experiment, levels: Mapping[str, tuple[Level, ...]]
+    experiment: Experiment, topology: TopologyFunction, levels: Mapping[str, tuple[Level, ...]]
 ) -> tuple[list[dict[str, Level]], list[tuple[dict[str, Level], str]]]:
     """The cases of a run, as the product of the levels; and those that make no sense, each with the reason.
 
@@ -237,7 +244,7 @@ def cases_of(
     left_out: list[tuple[dict[str, Level], str]] = []
     for combination in itertools.product(*levels.values()):
         case = dict(zip(levels, combination, strict=True))
-        reason = experiment.senseless(case) if experiment.senseless else None
+        reason = experiment.senseless(case, made(topology, case)) if experiment.senseless else None
         if reason is None:
             kept.append(case)
         else:

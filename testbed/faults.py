@@ -69,6 +69,14 @@ def _direction(factor: str) -> Parameter:
     return Parameter("direction", factor, "both", "which frames are hit", DIRECTIONS)
 
 
+@dataclass(frozen=True)
+class Failed:
+    """Elements that are down where their neighbours see it, and links that are silent where nobody is told."""
+
+    down: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+
+
 _ALL = (
     Fault(
         "carrier_loss",
@@ -143,20 +151,24 @@ def named(name: str) -> Fault:
     return FAULTS[name]
 
 
-def checked(topology: Topology, name: str, element: str, parameters: Mapping[str, Level]) -> dict[str, Level]:
+def valued(name: str, parameters: Mapping[str, Level]) -> dict[str, Level]:
     """All parameters of a fault, the missing ones by default, in the fault's own order.
 
-    Errors: SpecError for an unknown fault or parameter, a value out of range, or an element that it cannot befall.
+    Errors: SpecError for an unknown fault or parameter, or a value out of range.
     """
-    fault = named(name)
-    known = {parameter.name: parameter for parameter in fault.parameters}
+    known = {parameter.name: parameter for parameter in named(name).parameters}
     for given in parameters:
         if given not in known:
             if not known:
                 raise SpecError(f"fault {name} takes no parameters, but {given!r} was given")
             raise unknown(f"parameter of fault {name}:", given, known)
-    values = {each: known[each].checked(name, parameters.get(each, known[each].default)) for each in known}
-    _check_element(topology, fault, element)
+    return {each: known[each].checked(name, parameters.get(each, known[each].default)) for each in known}
+
+
+def checked(topology: Topology, name: str, element: str, parameters: Mapping[str, Level]) -> dict[str, Level]:
+    """`valued`, and that the fault can befall the element. Errors: SpecError."""
+    values = valued(name, parameters)
+    _check_element(topology, named(name), element)
     if name == "miscabling":
         other_cable(topology, element, str(values["other"]))
     if name in ("peer_link_loss", "uplink_loss"):
@@ -242,6 +254,22 @@ def cut_links(topology: Topology, name: str, element: str) -> tuple[Link, ...]:
         what = "peer link" if name == "peer_link_loss" else "uplink"
         raise SpecError(f"{fault.name}: switch {element!r} of topology {topology.name!r} has no {what}")
     return found
+
+
+def failed(topology: Topology, name: str, element: str, parameters: Mapping[str, Level]) -> Failed | None:
+    """What is out of service while the fault lasts, for the oracle; None where a link still does part of its work."""
+    if name == "none":
+        return Failed()
+    if name.startswith("controller_"):
+        return Failed(frozenset({CONTROLLER})) if element == CONTROLLER else None
+    if name in ("switch_crash", "host_reboot"):
+        return Failed(frozenset({element}))
+    if name == "silent_loss" and parameters.get("direction", "both") != "both":
+        return None
+    links = frozenset(link.name for link in cut_links(topology, name, element))
+    if not links:
+        return None
+    return Failed(silent=links) if name == "silent_loss" else Failed(links)
 
 
 def _check_element(topology: Topology, fault: Fault, element: str) -> None:

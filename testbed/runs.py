@@ -87,7 +87,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
                 "Give a larger --max-repetitions, or fewer --repetitions.",
             )
         until = Until(request.until_ci, experiment.primary, repetitions, request.most_repetitions)
-    cases, senseless = cases_of(experiment, levels)
+    cases, senseless = cases_of(experiment, function, levels)
     left_out = tuple(f"{' '.join(f'{key}={value}' for key, value in case.items())}: {why}" for case, why in senseless)
     source = str(Path(request.experiment).resolve()) if request.experiment.endswith(".py") else request.experiment
 

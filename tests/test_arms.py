@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from experiments.failover import _noticed_s
 from testbed.controller.config import load
 from testbed.emulation import arms
 from testbed.emulation.arms import CONTROLLERS
+from testbed.emulation.strike import noticed_s
 from testbed.errors import MachineError, SpecError
 from testbed.measure.raw import not_aggregated
 from testbed.spec import Bond, BondOptions, Host, Lag, Link, Switch, Topology
@@ -189,7 +189,7 @@ def test_a_fault_lasts_until_it_must_have_been_noticed(
     assert bond is not None
     answered = bond.mode != "802.3ad" or arm.answers(topology, bond)
     lab: Any = SimpleNamespace(topology=topology, arm=arm, answered=lambda _host: answered)
-    assert least_s <= _noticed_s(lab, fault) <= least_s + 0.5
+    assert least_s <= noticed_s(lab, fault) <= least_s + 0.5
 
 
 def test_what_did_not_aggregate_is_a_warning() -> None:

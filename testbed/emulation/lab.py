@@ -22,9 +22,12 @@ from testbed.emulation.watch import LinkWatch, watching
 from testbed.errors import TrialError
 from testbed.experiment import Level, Trial
 from testbed.faults import checked
+from testbed.schedule import Schedule
 from testbed.spec import Topology
 
 CONVERGENCE_DEADLINE_S = 60.0
+#: Of so many hosts every two have to reach each other; of more, each the 1st, 2nd, 4th, 8th ... after it.
+MESH_HOSTS = 16
 _PORT = 4000
 
 
@@ -80,8 +83,8 @@ class Lab:
 
         Errors: SpecError, before anything is done, for what the fault does not take.
         """
-        told: dict[str, Any] = {"fault": name, "element": element}
-        told |= {"parameters": checked(self.topology, name, element, parameters)} if parameters else {}
+        every = checked(self.topology, name, element, parameters)
+        told: dict[str, Any] = {"fault": name, "element": element, **({"parameters": every} if every else {})}
         with contextlib.ExitStack() as stack:
             befallen = faults.befallen(self._site, name, element, parameters)
             # An instant is noted before the act, so that nothing that the fault does comes before it.
@@ -91,6 +94,25 @@ class Lab:
                 yield
             finally:
                 self.note("fault", "end", **told)
+
+    def play(self, schedule: Schedule) -> None:
+        """Let the faults of a schedule come and go at their instants, counted from now; it enters the raw files.
+
+        Returns when the last one has ended. Errors: SpecError, before anything is done, for what the network has not.
+        """
+        schedule.check(self.topology)
+        (self.raw / "schedule.json").write_text(schedule.to_json())
+        begun = self.now()
+        with contextlib.ExitStack() as all_of_them:
+            open_: dict[int, contextlib.ExitStack] = {}
+            for at_s, number, begins in schedule.instants():
+                self.sleep_until(begun + at_s)
+                if begins:
+                    strike = schedule.strikes[number]
+                    open_[number] = all_of_them.enter_context(contextlib.ExitStack())
+                    open_[number].enter_context(self.fault(strike.fault, strike.element, **strike.parameters))
+                else:
+                    open_.pop(number).close()
 
     def counters(self, interfaces: Sequence[str]) -> dict[str, Any]:
         """The kernel's counters of these interfaces, now."""
@@ -141,6 +163,7 @@ class Lab:
             "the bonds come up",
             lambda: "; ".join(lack for host in hosts for lack in self.not_carrying(host, fully=False)),
             deadline_s=CONVERGENCE_DEADLINE_S,
+            step_s=0.01 if len(hosts) <= MESH_HOSTS else 0.1,
         )
         wait_for(
             "the LAGs between switches come up",
@@ -165,6 +188,8 @@ class Lab:
                 deadline_s=CONVERGENCE_DEADLINE_S,
                 step_s=0.1,
             )
+        if self.network.controller is not None:
+            self.network.ovs.configure_again()
         self.note("network", "converged")
 
     def _waiting_trunks(self) -> str:
@@ -217,8 +242,8 @@ class Lab:
         return True
 
     def _unreached(self, sockets: Mapping[str, socket.socket]) -> str:
-        """Send a datagram between every two hosts; the pairs of which none has arrived 50 ms later."""
-        pairs = [(a, b) for a in sockets for b in sockets if a != b]
+        """Send a datagram between every two hosts (of many: a sample); the pairs of which none has come 50 ms later."""
+        pairs = meeting(list(sockets))
         for a, b in pairs:
             with contextlib.suppress(OSError):
                 sockets[a].sendto(a.encode(), (self.topology.host(b).ip, _PORT))
@@ -249,6 +274,15 @@ class Lab:
                 event = json.loads(line)
                 events.append({"t_s": round(event.pop("time") - self.origin_s, 9), **event})
         return events
+
+
+def meeting(hosts: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of hosts, in order of sending, that have to reach each other before an experiment begins."""
+    count = len(hosts)
+    if count <= MESH_HOSTS:
+        return [(a, b) for a in hosts for b in hosts if a != b]
+    steps = [1 << power for power in range(count.bit_length()) if 1 << power < count]
+    return [(hosts[place], hosts[(place + step) % count]) for step in steps for place in range(count)]
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from testbed import theory
 from testbed.errors import TrialError
+from testbed.faults import Level
 from testbed.measure.probe import flows, probing
 
 if TYPE_CHECKING:
@@ -61,10 +62,10 @@ def wait_random_phase(lab: Lab, period_s: float) -> None:
     lab.sleep_until(lab.now() + lab.random.uniform(0, period_s))
 
 
-def noticed_s(lab: Lab, fault: str) -> float:
+def noticed_s(lab: Lab, fault: str, **parameters: Level) -> float:
     """How long it takes, at most, until both ends of a member's link have noticed the fault."""
     bond = lab.topology.host("h1").bond
-    bound = theory.failover_bound(bond, fault, lacp=lab.answered("h1")) if bond else None
+    bound = theory.failover_bound(bond, fault, lacp=lab.answered("h1"), parameters=parameters) if bond else None
     longest_s = bound.limit_s if bound else UNNOTICED_S
     if bond and bond.mode == "802.3ad" and fault != "none" and not lab.arm.port_status:
         longest_s = max(longest_s, theory.lacp_bound(bond.lacp_rate).limit_s)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from testbed.theory.bounds import (
     AT_ONCE_MODES,
-    FAULTS,
     LACP_PERIOD_S,
     LACP_TIMEOUT_S,
     LACP_TOLERANCE_S,
@@ -19,6 +18,7 @@ from testbed.theory.bounds import (
     failover_bound,
     lacp_bound,
     mii_bound,
+    why_unbounded,
 )
 from testbed.theory.goodput import (
     ETHERNET_HEADER_BYTES,
@@ -44,7 +44,6 @@ __all__ = [
     "AT_ONCE_MODES",
     "ETHERNET_HEADER_BYTES",
     "ETHERNET_OVERHEAD_BYTES",
-    "FAULTS",
     "GUEST_HZ",
     "HASH_MODES",
     "IPV4_TCP_HEADER_BYTES",
@@ -69,5 +68,6 @@ __all__ = [
     "monitor_period_s",
     "random_hash_expectation_mbps",
     "tcp_goodput_fraction",
+    "why_unbounded",
     "xmit_hash",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
-from testbed.errors import unknown
+from testbed.faults import FAULTS, Level, named
 from testbed.spec import Bond
 
 #: On top of a carrier bound: the gap is seen at the probe's resolution (1 ms), the new member is announced by
@@ -23,7 +25,10 @@ LACP_TIMEOUT_S = {"fast": 3.0, "slow": 90.0}
 AT_ONCE_MODES = ("balance-rr", "balance-xor", "802.3ad", "balance-tlb", "balance-alb")
 #: Modes whose members are one LAG to the switch, which must notice by itself (bonding.rst, section 5).
 LAG_MODES = ("balance-rr", "balance-xor", "802.3ad")
-FAULTS = ("none", "carrier_loss", "silent_loss")
+#: Those of them that leave a dead member without a monitor's word, and may have the ARP monitor.
+ARP_AT_ONCE_MODES = ("balance-rr", "balance-xor")
+
+Side = Literal["host", "switch", "both"]
 
 
 @dataclass(frozen=True)
@@ -70,38 +75,147 @@ def lacp_bound(rate: str) -> OutageBound:
 
 
 def arp_bound(arp_interval_ms: int, arp_missed_max: int = 2) -> OutageBound:
-    """The ARP monitor with interval a and n checks that must fail: from n a to (n + 1) a.
+    """The ARP monitor with interval a, of which n may pass without an answer: from (n + 1/2) a to (n + 3/2) a.
 
-    bonding.rst, "arp_interval" and "arp_missed_max".
+    bonding.rst, "arp_interval" and "arp_missed_max"; the driver (bond_time_in_interval) allows half an interval more,
+    and looks once in each.
     """
     interval_s = arp_interval_ms / 1e3
     label = f"ARP monitor {arp_missed_max} x {arp_interval_ms} ms"
-    return OutageBound(arp_missed_max * interval_s, (arp_missed_max + 1) * interval_s, label, uniform=True)
+    return OutageBound((arp_missed_max + 0.5) * interval_s, (arp_missed_max + 1.5) * interval_s, label, uniform=True)
 
 
 def failover_bound(
-    bond: Bond, fault: str, side: Literal["host", "switch", "both"] = "both", *, lacp: bool = True
+    bond: Bond,
+    fault: str,
+    side: Side = "both",
+    *,
+    lacp: bool = True,
+    lasts_s: float | None = None,
+    parameters: Mapping[str, Level] = MappingProxyType({}),
 ) -> OutageBound | None:
-    """The outage to expect when a member of ``bond`` suffers ``fault``; None: it cannot recover by itself.
+    """The outage to expect when ``bond`` suffers ``fault``; None: there is no bound, and `why_unbounded` says why.
 
-    ``side`` is who must notice: the bonded ``host`` for what it sends, the ``switch`` for what it sends to
-    that host; ``both`` is the longer of the two. ``lacp`` is whether anybody answers the bond's LACP.
-
-    - ``carrier_loss``, host: the MII monitor is the bound. Modes of ``AT_ONCE_MODES`` may beat it; a
-      broadcast bond still sends every packet on the other members.
-    - ``carrier_loss``, switch: a LAG leaves a port that is down at once. Without a LAG the switch learns
-      where the host is from the host's own frames, so the host's bound holds.
-    - ``silent_loss`` (frames vanish, carrier stays): LACP's timeout notices, the MII monitor never does. A
-      broadcast bond need not notice, but a switch sends each frame by one member only.
+    The fault befalls the member in use, or what that leads to. ``side`` is who must notice: the bonded ``host`` for
+    what it sends, the ``switch`` for what it sends to that host; ``both`` is the longer of the two. ``lacp`` is
+    whether anybody answers the bond's LACP, ``lasts_s`` how long the fault lasts, ``parameters`` what else is known of
+    it (testbed.faults). A crashed switch counts as a lost carrier: whether another one is left, the bond cannot say.
     """
-    if fault not in FAULTS:
-        raise unknown("fault", fault, FAULTS)
+    found = _predicted(bond, fault, side, lacp, lasts_s, parameters)
+    return found if isinstance(found, OutageBound) else None
+
+
+def why_unbounded(
+    bond: Bond,
+    fault: str,
+    *,
+    lacp: bool = True,
+    lasts_s: float | None = None,
+    parameters: Mapping[str, Level] = MappingProxyType({}),
+) -> str:
+    """Why `failover_bound` knows no bound; empty if it does."""
+    found = _predicted(bond, fault, "both", lacp, lasts_s, parameters)
+    return "" if isinstance(found, OutageBound) else found
+
+
+def _predicted(
+    bond: Bond, fault: str, side: Side, lacp: bool, lasts_s: float | None, parameters: Mapping[str, Level]
+) -> OutageBound | str:
+    named(fault)
+    spoken = bond.mode == "802.3ad" and lacp
     if fault == "none":
         return OutageBound(0.0, 0.0, "no fault", tolerance_s=0.0)
-    if bond.mode == "broadcast" and (fault == "carrier_loss" or side == "host"):
-        return OutageBound(0.0, 0.0, "every member sends all")
+    if fault in ("carrier_loss", "flapping", "switch_crash"):
+        return _carrier(bond, side)
     if fault == "silent_loss":
-        return lacp_bound(bond.lacp_rate) if bond.mode == "802.3ad" and lacp else None
+        return _silent(bond, side, spoken, str(parameters.get("direction", "both")))
+    if fault == "lacp_loss":
+        return _lacp_alone(bond, spoken)
+    if fault == "slow":
+        if parameters.get("rate_mbps"):
+            return "at a lower rate the delay is that of the queue, whatever it grows to"
+        delay_s = float(parameters.get("delay_ms", FAULTS[fault].parameters[0].default)) / 1e3
+        return OutageBound(0.0, delay_s, f"{delay_s * 1e3:g} ms of added delay")
+    if fault == "miscabling":
+        return _miscabled(bond, spoken, float(parameters.get("unplugged_ms", FAULTS[fault].parameters[1].default)))
+    if fault in ("controller_crash", "controller_pause", "controller_cut", "switch_software_crash"):
+        return _uncontrolled(bond, spoken, lasts_s, fault)
+    return _UNBOUNDED[fault]
+
+
+#: Faults that no formula bounds, whatever the bond.
+_UNBOUNDED = {
+    "lossy": "frames still pass, so no monitor takes the link out",
+    "switch_restart": "nothing says how soon the tables of a restarted switch are filled again",
+    "peer_link_loss": "it depends on what crosses the peer link",
+    "uplink_loss": "it depends on what crosses the uplinks",
+    "host_reboot": "the host itself is down",
+}
+
+
+def _carrier(bond: Bond, side: Side) -> OutageBound | str:
+    """The monitor is the bound for what the host sends; modes of ``AT_ONCE_MODES`` may beat it, and a broadcast
+    bond sends every packet on the other members as well. A LAG of the switch leaves a port that is down at once;
+    without a LAG the switch learns where the host is from the host's own frames, so the host's bound holds.
+    """
+    if bond.mode == "broadcast":
+        return OutageBound(0.0, 0.0, "every member sends all")
     if side == "switch" and bond.mode in LAG_MODES:
         return OutageBound(0.0, 0.0, "port down")
-    return mii_bound(bond.miimon_ms, bond.downdelay_ms, at_once=bond.mode in AT_ONCE_MODES)
+    if bond.miimon_ms:
+        return mii_bound(bond.miimon_ms, bond.downdelay_ms, at_once=bond.mode in AT_ONCE_MODES)
+    if bond.mode in ARP_AT_ONCE_MODES:  # the event, not the monitor
+        return OutageBound(0.0, 0.0, "the driver asks for the carrier with every packet")
+    return arp_bound(bond.arp_interval_ms, bond.arp_missed_max)
+
+
+def _silent(bond: Bond, side: Side, spoken: bool, direction: str) -> OutageBound | str:
+    """Frames vanish and the carrier stays: LACP's timeout notices, and so may the ARP monitor; MII never does."""
+    if bond.mode == "broadcast" and (side == "host" or direction == "from_host"):
+        return OutageBound(0.0, 0.0, "every member sends all")
+    if spoken:
+        return lacp_bound(bond.lacp_rate)
+    if not bond.arp_interval_ms:
+        return "the MII monitor cannot see a silent loss" + (
+            ", and nobody answers LACP" if bond.mode == "802.3ad" else ""
+        )
+    if bond.mode != "active-backup":
+        return (
+            "a switch that hashes sends the ARP monitor's answers to one member,"
+            " so that it cannot tell the others' state (bonding.rst, arp_interval)"
+        )
+    if direction == "from_host" and bond.arp_validate in ("none", "backup", "filter", "filter_active", "filter_backup"):
+        return "without arp_validate any frame that arrives counts as an answer to the ARP monitor"
+    return arp_bound(bond.arp_interval_ms, bond.arp_missed_max)
+
+
+def _lacp_alone(bond: Bond, spoken: bool) -> OutageBound | str:
+    """Both ends give up, each up to a period after the other, as their last LACPDUs came (IEEE 802.1AX, 6.4.12).
+
+    In between, the one that gave up takes no frames in that the other still sends.
+    """
+    if not spoken:
+        return "no LACP is spoken"
+    period_s = LACP_PERIOD_S[bond.lacp_rate]
+    label = f"the ends give up within {period_s:g} s"
+    return OutageBound(0.0, period_s, label, tolerance_s=2 * LACP_TOLERANCE_S)
+
+
+def _miscabled(bond: Bond, spoken: bool, unplugged_ms: float) -> OutageBound | str:
+    """By then both ends have left the member, and LACP does not let it in again with another partner (6.4.8)."""
+    if not spoken:
+        return "a LAG without LACP believes its cables"
+    found = _carrier(bond, "both")
+    if isinstance(found, OutageBound) and unplugged_ms / 1e3 <= found.limit_s:
+        return "the cables are moved faster than the monitor looks"
+    return found
+
+
+def _uncontrolled(bond: Bond, spoken: bool, lasts_s: float | None, fault: str) -> OutageBound | str:
+    """Flows that are in place go on: without a controller in the switch (OpenFlow Switch Specification 1.5.1, 6.4),
+    without its software in the kernel's datapath. LACPDUs stop: up to a period less than the timeout nobody minds.
+    """
+    what = "software" if fault == "switch_software_crash" else "controller"
+    if spoken and (lasts_s is None or lasts_s >= LACP_TIMEOUT_S[bond.lacp_rate] - LACP_PERIOD_S[bond.lacp_rate]):
+        return f"without the {what} no LACPDU is sent, and the hosts' bonds time out"
+    return OutageBound(0.0, 0.0, f"the switch goes on without its {what}")

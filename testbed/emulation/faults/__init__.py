@@ -11,9 +11,11 @@ from contextlib import AbstractContextManager
 
 from testbed.emulation.faults import cables, controllers, nodes
 from testbed.emulation.faults.site import Site
+from testbed.experiment import Factor
+from testbed.faults import FAULTS as KNOWN
 from testbed.faults import Level, checked, named
 
-__all__ = ["FAULTS", "Fault", "Site", "befallen"]
+__all__ = ["FAULTS", "OPTIONS", "Fault", "Site", "befallen"]
 
 Fault = Callable[..., AbstractContextManager[None]]
 
@@ -40,6 +42,13 @@ FAULTS: dict[str, Fault] = {
         nodes.none,
     )
 }
+
+#: Every parameter of every fault as a factor that an experiment may offer.
+OPTIONS: tuple[Factor, ...] = tuple(
+    Factor(each.factor, (each.default,), f"{fault.name}: {each.meaning}", known=each.known, least=each.least)
+    for fault in KNOWN.values()
+    for each in fault.parameters
+)
 
 
 def befallen(site: Site, name: str, element: str, parameters: dict[str, Level]) -> AbstractContextManager[None]:
