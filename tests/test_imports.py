@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testbed.emulation": {
         "testbed.bond",
         "testbed.controller.config",
+        "testbed.controller.show",
         "testbed.errors",
         "testbed.experiment",
         "testbed.lacp",

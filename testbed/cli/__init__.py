@@ -16,9 +16,10 @@ from testbed.cli.audit import audit
 from testbed.cli.base import err
 from testbed.cli.kernel import kernel
 from testbed.cli.live import clean, shell
-from testbed.cli.results import plot, report
+from testbed.cli.results import compare, export, plot, report
 from testbed.cli.run import run
 from testbed.cli.shelves import check, list_, show
+from testbed.cli.state import state
 from testbed.errors import TestbedError
 
 
@@ -28,7 +29,7 @@ def cli() -> None:
     """A laboratory for link redundancy: real bonds, real switches, real faults, measured."""
 
 
-for _command in (check, list_, show, kernel, run, audit, plot, report, shell, clean):
+for _command in (check, list_, show, kernel, run, audit, plot, report, state, compare, export, shell, clean):
     cli.add_command(_command)
 
 
