@@ -92,7 +92,7 @@ def failback() -> Experiment:
         ),
         procedure=procedure,
         measure=read,
-        figures=("outage",),
+        figures=("outage", "lanes"),
         repetitions=10,
         quick_repetitions=1,
         limit_s=300.0,

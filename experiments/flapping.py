@@ -155,7 +155,7 @@ def flapping() -> Experiment:
         ),
         procedure=procedure,
         measure=read,
-        figures=("outage",),
+        figures=("outage", "lanes"),
         repetitions=10,
         quick_repetitions=2,
         limit_s=300.0,

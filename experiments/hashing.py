@@ -246,6 +246,6 @@ def hashing() -> Experiment:
         ),
         procedure=procedure,
         measure=read,
-        figures=(),
+        figures=("placement",),
         repetitions=3,
     )

@@ -106,7 +106,7 @@ def lacp_timers() -> Experiment:
         ),
         procedure=procedure,
         measure=read,
-        figures=(),
+        figures=("detection",),
         repetitions=5,
         quick_repetitions=1,
         limit_s=6000.0,

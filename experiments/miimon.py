@@ -92,7 +92,7 @@ def miimon() -> Experiment:
         ),
         procedure=procedure,
         measure=read,
-        figures=(),
+        figures=("detection",),
         repetitions=8,
         quick_repetitions=4,
     )

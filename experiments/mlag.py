@@ -94,7 +94,7 @@ def mlag() -> Experiment:
         ),
         procedure=procedure,
         measure=read,
-        figures=("outage", "ecdf"),
+        figures=("outage", "ecdf", "lanes"),
         repetitions=10,
         quick_repetitions=2,
         limit_s=300.0,

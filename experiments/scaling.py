@@ -1,0 +1,80 @@
+"""The cost of emulation itself: how much wall time does a network take, set up and run, as it grows?
+
+Question      How long does a trial take on the wall, to set the network up and for each virtual second of it, as hosts,
+              members and switches are added?
+Factors       Hosts, members, spines and leaves of the topology (or whatever another topology lets vary); how long the
+              network runs; whether probes run meanwhile.
+Procedure     1. The network is built and converges.
+              2. It runs for ``run_s`` of its own time: with LACPDUs alone (probes=0), or with that many pairs of hosts
+                 that send each other a UDP packet every probe interval.
+Measurement   wall_s of a trial, the only number of a run that is no function of the seed: it tells of the machine, of
+              how busy it was, and of the network. Trials of one network that ran for different times differ by what
+              a virtual second costs; the rest is the set-up. Run it with --jobs 1 on an idle machine. virtual_s and
+              converged_s are the trial's own clock and the same on any machine.
+Expectation   Set-up grows with the number of interfaces, each made, shaped and watched over netlink; an idle second with
+              the ports that speak LACP, and a probed one with the packets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.emulation import arms
+from testbed.emulation.strike import probing_both_ways
+from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
+
+if TYPE_CHECKING:
+    from testbed.emulation.lab import Lab
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: let the network run."""
+    names = [host.name for host in lab.topology.hosts]
+    wanted = int(lab.case["probes"])
+    pairs = list(zip(names, names[len(names) // 2 :], strict=False))[:wanted]
+    with contextlib.ExitStack() as stack:
+        if pairs:
+            stack.enter_context(probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, pairs))
+        lab.sleep_until(lab.now() + float(lab.case["run_s"]))
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: how large the network is, and when it had converged."""
+    timeline = read_timeline(raw / "timeline.jsonl")
+    topology = trial.topology
+    converged_s = next(event["t_s"] for event in timeline if event["event"] == "converged")
+    metrics = {
+        "nodes": len(topology.nodes()),
+        "switches_built": len(topology.switches),
+        "interfaces": 2 * len(topology.links),
+        "lacp_ports": sum(len(lag.ports) for lag in topology.lags if lag.lacp != "off"),
+        "run_s": float(trial.case["run_s"]),
+        "converged_s": converged_s,
+        "events": len(timeline),
+    }
+    return Measured(metrics, warnings=(*not_aggregated(timeline), *controller_trouble(timeline)))
+
+
+def scaling() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        name="scaling",
+        title="The cost of emulation",
+        question="How much wall time does a network take as it grows?",
+        topology="leaf_spine",
+        factors=(
+            arms.FACTOR,
+            Factor("hosts", (4, 8, 16, 32), "hosts, each on two leaves", (4, 16), least=2),
+            Factor("run_s", (0.0, 30.0), "how long the network runs, in its own seconds", least=0),
+            Factor("probes", (0,), "pairs of hosts that probe each other meanwhile", least=0),
+            Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
+        ),
+        procedure=procedure,
+        measure=read,
+        figures=(),
+        repetitions=3,
+        limit_s=600.0,
+    )
