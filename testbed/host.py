@@ -59,6 +59,12 @@ class Host:
             ) from None
         if "/" not in self.address:
             raise SpecError(f"address {self.address!r} of host {self.name!r} lacks its prefix length, such as /24")
+        if self.ip_version == 6 and self.bond and self.bond.bond == "team" and self.bond.arp_interval_ms:
+            raise SpecError(
+                f"bond=team of host {self.name!r} cannot watch its members over IPv6:"
+                " teamd asks from the ports, which have no addresses of their own",
+                "Use ip=4, bond=bonding, or leave arp_interval_ms out.",
+            )
 
     @property
     def ip(self) -> str:

@@ -40,8 +40,14 @@ _KNOWN: dict[str, dict[str, Any]] = {
 }
 _TAKEN = {
     *("mode", "updelay_ms", "downdelay_ms", "arp_interval_ms", "arp_ip_target", "arp_missed_max", "primary_member"),
-    *("active_member", "prio", "num_grat_arp", "peer_notif_delay_ms", "resend_igmp", "lacp_rate", "lacp_active"),
-    *("min_links", "ad_actor_sys_prio", "actor_port_prio", "queue_id"),
+    *("active_member", "prio", "lacp_rate", "lacp_active", "min_links", "ad_actor_sys_prio"),
+    *("actor_port_prio", "queue_id"),
+}
+_SPINS = "the driver retries an announcement without a pause, so virtual time may stand still for ever"
+_WHY = {
+    "miimon_ms": "carrier is told to it by events",
+    "ns_ip6_target": "its ports would need IPv6 addresses of their own",
+    **dict.fromkeys(("num_grat_arp", "peer_notif_delay_ms", "resend_igmp"), _SPINS),
 }
 #: teamd's priority of the port that is the primary, above any that prio= gives.
 _PRIMARY_PRIO = 2**31 - 1
@@ -58,8 +64,8 @@ def check(bond: BondOptions) -> None:
         if not asked or name in _TAKEN or (name == "miimon_ms" and value == 0):
             continue
         if name not in _KNOWN:
-            why = ": carrier is told to it by events" if name == "miimon_ms" else ""
-            raise SpecError(f"bond=team: teamd has nothing like {name}{why}", f"Leave {name} out, or use bond=bonding.")
+            why = f": {_WHY[name]}" if name in _WHY else ""
+            raise SpecError(f"bond=team cannot have {name}{why}", f"Leave {name} out, or use bond=bonding.")
         if value not in _KNOWN[name]:
             raise SpecError(
                 f"bond=team: teamd has nothing like {name}={value}; wanted {', '.join(_KNOWN[name])}",
@@ -84,27 +90,27 @@ def config(
             "min_ports": max(1, bond.min_links),
             "agg_select_policy": _AGGREGATOR[bond.ad_select],
         }
-    found: dict[str, Any] = {
+    return {
         "device": bond.name,
         "hwaddr": mac,
         "runner": runner,
         "link_watch": _watch(bond, ip, targets, vlan),
         "ports": {member: _port(bond, place) for place, member in enumerate(bond.members)},
+        # The driver announces a failover from a work item that queues itself again at once while another holds the
+        # lock that it needs (team_notify_peers_work): where time stands still meanwhile, that never ends.
+        "notify_peers": {"count": 0},
+        "mcast_rejoin": {"count": 0},
     }
-    if bond.mode == "active-backup":
-        found["notify_peers"] = {"count": bond.num_grat_arp, "interval": bond.peer_notif_delay_ms}
-        found["mcast_rejoin"] = {"count": bond.resend_igmp}
-    return found
 
 
 def _watch(bond: Bond, ip: str, targets: tuple[str, ...], vlan: int) -> Any:
     if not bond.arp_interval_ms:
         return {"name": "ethtool", "delay_up": bond.updelay_ms, "delay_down": bond.downdelay_ms}
     active, inactive = _VALIDATE[bond.arp_validate]
-    common: dict[str, Any] = {"interval": bond.arp_interval_ms, "missed_max": bond.arp_missed_max}
-    watch = {"name": "arp_ping", "source_host": ip, "validate_active": active, "validate_inactive": inactive}
+    common = {"interval": bond.arp_interval_ms, "missed_max": bond.arp_missed_max}
+    arp = {"name": "arp_ping", **common, "validate_active": active, "validate_inactive": inactive, "source_host": ip}
     tag = {"vlanid": vlan} if vlan else {}
-    return [{**watch, **common, **tag, "target_host": target} for target in targets]
+    return [{**arp, **tag, "target_host": target} for target in targets]
 
 
 def _port(bond: Bond, place: int) -> dict[str, Any]:

@@ -29,6 +29,13 @@ def silence_ipv6(pid: int) -> None:
         _tell(pid, scope, (("disable_ipv6", "1"),))
 
 
+def let_ask(pid: int, host: Host) -> None:
+    """Let the ARP monitor of an IPv6 host ask over each member: the kernel sends nothing where IPv6 is off."""
+    if host.bond is not None and host.bond.arp_interval_ms and host.ip_version == 6:
+        for member in host.bond.members:
+            _tell(pid, member, _IPV6)
+
+
 def give(netlink: IPRoute, pid: int, host: Host, interface: str) -> str:
     """Give the host its address, on ``interface`` or on its VLAN there; returns the name of what has it.
 

@@ -240,6 +240,7 @@ class Network:
             netlink.link("set", index=self.index(interface), state="up")
         else:
             interface = host.bond.name
+            addresses.let_ask(self.pid(name), host)
             if host.bond.bond == "team":
                 daemon = teams.Teamd(self.pid(name), host, mac, self.topology.monitored(name), self._scratch)
                 self._teams[name] = self._stack.enter_context(daemon)

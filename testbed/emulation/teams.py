@@ -120,6 +120,6 @@ def parse(text: str) -> Shown:
         if aggregator.get("selected"):
             selected = aggregator["id"]
         states = (lacp.get(f"{side}_lacpdu_info", {}).get("state") for side in ("actor", "partner"))
-        members.append(Member(name, bool(port["link"]["up"]), aggregator.get("id"), *states))
+        members.append(Member(name, bool(port["link_watches"]["up"]), aggregator.get("id"), *states))
     active = state.get("runner", {}).get("active_port") or None
     return Shown(active, selected, tuple(members))
