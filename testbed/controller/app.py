@@ -40,6 +40,8 @@ from testbed.controller.web import server
 
 Handler = Callable[[Any, Any], None]
 
+#: How often the web server looks whether it is to end, which it never is.
+_NEVER_S = 1e6
 #: After the state has been written it is left alone for so many times as long as that took.
 _REST_PER_WORK = 20
 
@@ -100,7 +102,10 @@ class Controller(Application):
         self.wind_up()
         hub.spawn(self._keep_time)
         if port := os.environ.get("TESTBED_CONTROLLER_HTTP"):
-            hub.spawn(server(int(port), self._look).serve_forever)
+            try:
+                hub.spawn(server(int(port), self._look).serve_forever, _NEVER_S)
+            except OSError as error:  # somebody else has the port: steering goes on, unseen
+                log("controller", "not_shown", reason=f"port {port}: {error.strerror}")
         return super().start()
 
     def _keep_time(self) -> None:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer
 from typing import Any
 
 from testbed.controller.state import metrics
 
 
-def server(port: int, state: Callable[[], Mapping[str, Any]]) -> HTTPServer:
+class Server(TCPServer):
+    """A server whose port can be taken again at once. Unlike HTTPServer it asks nobody for the machine's name."""
+
+    allow_reuse_address = True
+
+
+def server(port: int, state: Callable[[], Mapping[str, Any]]) -> Server:
     """A server on the loopback address that answers from what ``state`` returns; it is to be run in a thread."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -34,4 +41,4 @@ def server(port: int, state: Callable[[], Mapping[str, Any]]) -> HTTPServer:
         def log_message(self, format: str, *args: Any) -> None:
             """No log of requests: the application's log is of events."""
 
-    return HTTPServer(("127.0.0.1", port), Handler)
+    return Server(("127.0.0.1", port), Handler)

@@ -25,7 +25,7 @@ RYU_PYTHON = PROJECT / ".venv-ryu" / "bin" / "python"
 #: What our controller does when it is started again: go on where it was, or begin anew.
 RESTARTS = ("resume", "fresh")
 #: Where our controller shows its state, on the loopback address.
-HTTP_PORT = 8080
+HTTP_PORT = 6654
 
 
 class Arm:

@@ -37,6 +37,7 @@ def _lag(lag: Lag) -> dict[str, object]:
         "min_links": config.min_links,
         "max_active": config.max_active,
         "fallback": config.fallback,
+        "mux": config.mux,
         "lag_id": str(lag.lag_id) if lag.lag_id else None,
         "up": lag.up,
         "links_in_sync": lag.links_in_sync,

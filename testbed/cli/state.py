@@ -1,0 +1,52 @@
+"""testbed state: what the controller knew and believed at the end of a trial."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from testbed import result
+from testbed.cli.base import out
+from testbed.controller import show
+from testbed.errors import SpecError
+
+STATE, METRICS = "controller_state.json", "controller_metrics.prom"
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--trial", type=int, default=1, show_default=True, help="Which trial, by the number of its raw files.")
+@click.option("--json", "as_json", is_flag=True, help="The state as the controller gives it, for programs.")
+@click.option("--metrics", is_flag=True, help="The metrics in Prometheus' text format.")
+def state(run: Path, trial: int, as_json: bool, metrics: bool) -> None:
+    """What the controller knew and believed at the end of a trial of RUN."""
+    if as_json and metrics:
+        raise SpecError("--json and --metrics exclude each other", "Give one of them.")
+    text = _raw(run, trial, METRICS if metrics else STATE)
+    if as_json or metrics:
+        click.echo(text, nl=False)
+        return
+    for table in show.tables(json.loads(text)):
+        drawn = Table(*table.header, title=table.title, title_justify="left")
+        for row in table.rows:
+            drawn.add_row(*row)
+        out.print(drawn)
+
+
+def _raw(run: Path, trial: int, name: str) -> str:
+    """That raw file of the trial. Errors: SpecError saying what there is instead."""
+    numbers = sorted(record.number for record in result.load(run).records)
+    if trial not in numbers:
+        known = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
+        raise SpecError(f"run {run} has no trial {trial}; it has {known}", "Give --trial N.")
+    path = run / "raw" / f"{trial:03d}" / name
+    if not path.exists():
+        raise SpecError(
+            f"trial {trial} of run {run} has no {name}:"
+            " our controller did not steer its switches, or was not to be reached at its end",
+            "It is written with controller=testbed and controller=static.",
+        )
+    return path.read_text()
