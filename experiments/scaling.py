@@ -11,8 +11,8 @@ Measurement   wall_s of a trial, the only number of a run that is no function of
               how busy it was, and of the network. Trials of one network that ran for different times differ by what
               a virtual second costs; the rest is the set-up. Run it with --jobs 1 on an idle machine. virtual_s and
               converged_s are the trial's own clock and the same on any machine.
-Expectation   Set-up grows with the number of interfaces, each made, shaped and watched over netlink; an idle second with
-              the ports that speak LACP, and a probed one with the packets.
+Expectation   Set-up grows with the number of interfaces, each made, shaped and watched over netlink, an idle second
+              with the ports that speak LACP, a probed one with the packets.
 """
 
 from __future__ import annotations
