@@ -129,7 +129,7 @@ def verdict(topology: Topology, rows: Sequence[Row]) -> str:
         sentences.append(f"Not decided, because the trial failed: {', '.join(failed)}.")
     if differing := [row.element for row in rows if row.agrees_with_oracle is False]:
         sentences.append(f"Not what theory expects: {', '.join(differing)}.")
-    if late := [row.element for row in rows if row.within_bound is False]:
+    if late := [row.element for row in rows if row.status == "survived" and row.within_bound is False]:
         sentences.append(f"Longer than its bound: {', '.join(late)}.")
     return " ".join(sentences)
 

@@ -26,7 +26,8 @@ CONTROLLER = "c0"
 _STEERING = ("testbed", "static", "ryu-example")
 _LACP_CONTROLLERS = ("testbed", "ovs", "ryu-example")
 
-#: How often the bonding driver runs its LACP machines (drivers/net/bonding, AD_TIMER_INTERVAL).
+#: How often the bonding driver runs its LACP machines (drivers/net/bonding, AD_TIMER_INTERVAL). A LACPDU may have to
+#: wait until the second is over in which three were sent (IEEE 802.1AX-2014, 6.4.16).
 _LACP_TICK_S = 0.1
 
 Pair = tuple[str, str]
@@ -342,7 +343,8 @@ class _Remains:
             if any(not self._up(link) for link in links):
                 bounds.append(theory.failover_bound(bond, "carrier_loss", lacp=answered))
             if self._parted(bond):
-                bounds.append(theory.OutageBound(0.0, _LACP_TICK_S, "LACP of the driver runs every 100 ms"))
+                longest_s = theory.LACP_PERIOD_S["fast"] + _LACP_TICK_S
+                bounds.append(theory.OutageBound(0.0, longest_s, "LACPDU held back, then the driver's next look"))
             if any(link.name in self.silent for link in links):
                 bounds.append(theory.failover_bound(bond, "silent_loss", lacp=answered))
         known = [bound for bound in bounds if bound is not None]

@@ -1,0 +1,148 @@
+"""Drawings: they show every node and link of any topology, nothing overlaps, and what is marked stands out."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+
+import pytest
+
+from testbed import drawing
+from testbed.drawing.tiers import tiers
+from testbed.drawing.vector import laid_out
+from testbed.spec import BondOptions, Cable, Topology
+from topologies.back_to_back import back_to_back
+from topologies.dual_switch import dual_switch
+from topologies.leaf_spine import leaf_spine
+from topologies.mlag import mlag
+from topologies.ring import ring
+from topologies.single_switch import single_switch
+from topologies.trunk import trunk
+from topologies.unprotected import unprotected
+
+ALL = (
+    back_to_back(),
+    single_switch(members=4),
+    dual_switch(),
+    mlag(),
+    mlag(members=2, peer_members=2),
+    trunk(),
+    ring(),
+    ring(switches=7, dual_homed=False),
+    leaf_spine(),
+    leaf_spine(spines=4, leaves=8, hosts=16),
+    unprotected(switches=4),
+)
+every = pytest.mark.parametrize("topology", ALL, ids=lambda topology: f"{topology.name}-{len(topology.links)}")
+
+
+def test_the_picture_of_two_hosts_on_two_switches() -> None:
+    assert "\n".join(drawing.picture(mlag())) == (
+        """\
+           ┌───────────────┐
+           │               │
+         ┌─┴──┐          ┌─┴──┐
+         │ s1 │          │ s2 │
+         └──┬─┘          └──┬─┘
+    ┌───────┴─────┬─────────│────┐
+    │ ┌───────────│─┬───────┘    │
+    ║ ║           ║ ║            │
+┌───┴─┴────┐  ┌───┴─┴────┐  ┌────┴─────┐
+│    h1    │  │    h2    │  │    h3    │
+│  bond0   │  │  bond0   │  │ 10.0.0.3 │
+│ 10.0.0.1 │  │ 10.0.0.2 │  │          │
+└──────────┘  └──────────┘  └──────────┘"""
+    )
+
+
+@every
+def test_a_picture_has_every_node_once_and_a_stroke_for_every_link(topology: Topology) -> None:
+    lines = drawing.picture(topology, width=1000)
+    text = "\n".join(lines)
+    for node in topology.nodes():
+        assert len(re.findall(rf"\b{node}\b", text)) == 1
+    strokes = Counter(character for line in lines for character in line if character in "║✗")
+    members = {i for host in topology.hosts if host.bond for i in host.bond.members}
+    members |= {port for lag in topology.lags for port in lag.ports}
+    assert strokes["✗"] == 0
+    bundled = [link for link in topology.links if {link.a_interface, link.b_interface} & members]
+    level = {name: number for number, tier in enumerate(tiers(topology)) for name in tier}
+    twice = sum(level[link.a] == level[link.b] for link in bundled)  # within a tier a link enters two nodes from above
+    assert strokes["║"] == len(bundled) + twice
+
+
+def test_a_picture_that_would_be_too_wide_is_none() -> None:
+    assert drawing.picture(leaf_spine(hosts=16), width=80) == []
+    assert drawing.picture(leaf_spine(hosts=16), width=300) != []
+
+
+def test_what_is_marked_stands_out() -> None:
+    topology = single_switch()
+    text = "\n".join(drawing.picture(topology, ["s1", "h1-eth0--s1-eth1"]))
+    assert "✗ s1" in text and text.count("✗") == 2 and text.count("║") == 3
+    crossed = [line.split()[0] for line in drawing.listing(topology, ["s1", "h2-eth1"]) if line.endswith("✗")]
+    assert crossed == ["h2-eth1", "s1"]
+    root = ET.fromstring(drawing.svg(topology, ["s1", "h1-eth0"]))
+    marked = [each.get("class") for each in root.iter() if "marked" in (each.get("class") or "")]
+    assert sorted(map(str, marked)) == ["member marked", "switch marked"]
+
+
+def test_the_list_tells_addresses_rates_bonds_lags_and_systems() -> None:
+    topology = trunk(cable=Cable(rate_mbps=100, delay_ms=2), bonding=BondOptions(miimon_ms=50, lacp_rate="slow"))
+    lines = drawing.listing(topology)
+    assert "h1  10.0.0.1/24  bond0: 802.3ad, miimon 50 ms, LACP slow" in lines
+    assert "    h1-eth0  =====  s1-eth1  s1  100 Mbit/s, 2 ms  lag-h1" in lines
+    assert "s1  datapath 1, ports to hosts: 2" in lines
+    assert "    s1-eth3  =====  s2-eth3  s2  100 Mbit/s, 2 ms  trunk-s1" in lines
+    assert "LACP system s2  02:00:00:00:fe:02, priority 32768" in lines
+    assert "    lag-h2  s2-eth1, s2-eth2; key 1, active, slow" in lines
+    backup = drawing.listing(dual_switch(bonding=BondOptions(mode="active-backup", primary_member=1)))
+    assert "h1  10.0.0.1/24  bond0: active-backup, miimon 100 ms, primary h1-eth1" in backup
+    static = drawing.listing(single_switch(bonding=BondOptions(mode="balance-xor")))
+    assert static[static.index("static LAGs") + 1] == "    lag-h1  s1-eth1, s1-eth2"
+
+
+@every
+def test_the_list_names_every_interface(topology: Topology) -> None:
+    text = "\n".join(drawing.listing(topology))
+    for link in topology.links:
+        for interface in (link.a_interface, link.b_interface):
+            assert re.search(rf"\b{interface}\b", text), interface
+
+
+@every
+def test_the_svg_names_every_node_and_link_and_is_well_formed(topology: Topology) -> None:
+    root = ET.fromstring(drawing.svg(topology))
+    texts = {each.text for each in root.iter() if each.tag.endswith("text")}
+    assert set(topology.nodes()) <= texts
+    titles = [each.text or "" for each in root.iter() if each.tag.endswith("title")]
+    for link in topology.links:
+        assert any(title.startswith(f"{link.name}, ") for title in titles)
+    assert drawing.svg(topology) == drawing.svg(topology)
+
+
+@every
+def test_nothing_in_the_svg_overlaps_or_leaves_the_page(topology: Topology) -> None:
+    layout = laid_out(topology)
+    boxes = [(n.x, n.y, n.x + n.width, n.y + 58, n.name) for n in layout.nodes.values()]
+    texts = [(*text.box, text.text) for text in layout.texts]
+    for group in (boxes, texts):
+        for one, other in itertools.combinations(group, 2):
+            apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+            assert apart, (one, other)
+    for left, top, right, bottom, what in (*boxes, *texts):
+        assert left >= 0 and top >= 0 and right <= layout.width and bottom <= layout.height, what
+    for node in layout.nodes.values():
+        words = [t for t in layout.texts if t.kind in ("name", "small") and t.text == node.name]
+        assert words and all(node.x <= t.box[0] and t.box[2] <= node.x + node.width for t in words)
+
+
+def test_rates_as_people_write_them() -> None:
+    assert [drawing.rate_text(rate) for rate in (10.0, 1000.0, 2500.0, None)] == [
+        "10 Mbit/s",
+        "1 Gbit/s",
+        "2.5 Gbit/s",
+        "no rate",
+    ]
