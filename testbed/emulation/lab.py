@@ -13,7 +13,7 @@ from typing import Any
 
 from pyroute2 import IPRoute
 
-from testbed.emulation import arms, faults
+from testbed.emulation import arms, faults, seen
 from testbed.emulation.network import CONTROLLER_PORT, Network, built
 from testbed.emulation.placement import Placement
 from testbed.emulation.steering import ControllerProcess, steered
@@ -257,6 +257,8 @@ class Lab:
 
     def finish(self) -> None:
         """Write the timeline, of our own events, the kernel's and the controller's; and what the switches show."""
+        if isinstance(self.arm, arms.Ours) and self.network.controller is not None:
+            self._keep_state()
         events = [*self._events, *self._watch.events(self.origin_s), *self._controller_events()]
         self._watch.write(self.raw, self.origin_s)
         events.sort(key=lambda event: event["t_s"])
@@ -264,6 +266,16 @@ class Lab:
         (self.raw / "timeline.jsonl").write_text(text)
         for command in self.arm.shown if self.topology.switches else ():
             (self.raw / f"{command.replace('/', '_')}.txt").write_text(self.network.ovs.appctl(command))
+
+    def _keep_state(self) -> None:
+        """Write what our controller knows and believes now, as it shows it; that it does not answer is noted."""
+        try:
+            state, metrics = seen.ask("/state"), seen.ask("/metrics")
+        except TrialError as error:
+            self.note("network", "state_not_shown", reason=error.message)
+            return
+        (self.raw / "controller_state.json").write_text(state)
+        (self.raw / "controller_metrics.prom").write_text(metrics)
 
     def _controller_events(self) -> list[dict[str, Any]]:
         """What our controller has logged, on the trial's clock; other controllers write no events."""
