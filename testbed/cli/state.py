@@ -6,10 +6,8 @@ import json
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from testbed import result
-from testbed.cli.base import out
 from testbed.controller import show
 from testbed.errors import SpecError
 
@@ -26,14 +24,7 @@ def state(run: Path, trial: int, as_json: bool, metrics: bool) -> None:
     if as_json and metrics:
         raise SpecError("--json and --metrics exclude each other", "Give one of them.")
     text = _raw(run, trial, METRICS if metrics else STATE)
-    if as_json or metrics:
-        click.echo(text, nl=False)
-        return
-    for table in show.tables(json.loads(text)):
-        drawn = Table(*table.header, title=table.title, title_justify="left")
-        for row in table.rows:
-            drawn.add_row(*row)
-        out.print(drawn)
+    click.echo(text if as_json or metrics else show.plain(show.tables(json.loads(text))), nl=False)
 
 
 def _raw(run: Path, trial: int, name: str) -> str:

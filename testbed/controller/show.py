@@ -124,7 +124,7 @@ def _switches(state: State) -> Table:
                 dpid,
                 "yes" if switch["connected"] else "no",
                 ", ".join(number for number, carrier in switch["ports"].items() if carrier),
-                ", ".join(number for number, carrier in switch["ports"].items() if not carrier),
+                ", ".join(number for number, carrier in switch["ports"].items() if not carrier) or "-",
                 str(switch.get("flows_programmed", 0)),
                 str(switch.get("groups_programmed", 0)),
                 ", ".join(f"{count} {kind}" for kind, count in sent.items()),
@@ -138,9 +138,12 @@ def _groups(state: State) -> Table:
     rows = []
     for dpid, switch in state["switches"].items():
         for number, group in switch.get("groups", {}).items():
-            buckets = (" ".join(f"{kind} {value}" for kind, value in bucket.items()) for bucket in group["buckets"])
-            rows.append((dpid, f"{int(number):#x}", group["kind"], ", ".join(buckets)))
+            rows.append((dpid, f"{int(number):#x}", group["kind"], ", ".join(map(_bucket, group["buckets"]))))
     return Table("Groups", ("switch", "group", "kind", "buckets"), tuple(rows))
+
+
+def _bucket(bucket: Mapping[str, int]) -> str:
+    return f"port {bucket['port']}" if "port" in bucket else f"group {bucket['group']:#x}"
 
 
 def _addresses(state: State) -> Table:
@@ -150,10 +153,10 @@ def _addresses(state: State) -> Table:
 def _timers(timers: Mapping[str, float | str], now: float) -> str:
     shown = []
     for timer, name in _TIMERS.items():
-        if (deadline := timers.get(timer)) is not None:
-            left = "expired" if isinstance(deadline, str) else f"{max(0.0, deadline - now):.1f} s"
-            shown.append(f"{name} {left}")
-    return ", ".join(shown)
+        deadline = timers.get(timer)
+        if isinstance(deadline, float):
+            shown.append(f"{name} {max(0.0, deadline - now):.1f} s")
+    return ", ".join(shown) or "-"
 
 
 def _named(ports: Sequence[Sequence[int]]) -> str:
