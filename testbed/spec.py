@@ -223,14 +223,17 @@ class Topology:
         """The names of all hosts, then of all switches."""
         return [host.name for host in self.hosts] + [switch.name for switch in self.switches]
 
+    @cached_property
+    def _interfaces(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for link in self.links:
+            for node, interface in ((link.a, link.a_interface), (link.b, link.b_interface)):
+                found.setdefault(node, []).append(interface)
+        return {node: tuple(own) for node, own in found.items()}
+
     def interfaces(self, node: str) -> tuple[str, ...]:
         """The interfaces of ``node`` in the order of its links."""
-        return tuple(
-            i
-            for link in self.links
-            for owner, i in ((link.a, link.a_interface), (link.b, link.b_interface))
-            if owner == node
-        )
+        return self._interfaces.get(node, ())
 
     def link_of(self, interface: str) -> Link:
         """The link that ``interface`` is an end of."""
