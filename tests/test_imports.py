@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testbed.controller": {"testbed.errors", "testbed.lacp", "testbed.spec"},
     # The network starts the controller, so it writes the controller's configuration file.
     "testbed.emulation": {
+        "testbed.batches",
         "testbed.bond",
         "testbed.controller.config",
         "testbed.controller.show",
@@ -63,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "testbed.schedule",
     },
     "testbed.measure": {
+        "testbed.batches",
         "testbed.errors",
         "testbed.experiment",
         "testbed.faults",

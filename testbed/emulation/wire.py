@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed.batches import SO_TIMESTAMPNS, Batches
 from testbed.emulation import wirefilter
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 #: asm-generic/socket.h; Python does not name them.
-_SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
+_SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33
 _ETH_P_ALL = 0x0003  # only a socket for all protocols sees what leaves
-_FRAME_BYTES = 128
+_PACKET_TYPE = 10  # where struct sockaddr_ll has sll_pkttype
 #: Room for what comes in a period: some 5,000 frames.
 _QUEUE_BYTES = 4 << 20
 _PERIOD_S = 0.1
@@ -77,20 +78,15 @@ class Tap:
         code = ctypes.create_string_buffer(program)
         count = len(program) // wirefilter.INSTRUCTION.size
         sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", count, ctypes.addressof(code)))
-        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         with contextlib.suppress(OSError):  # only where it is allowed; what is dropped is told
             sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _QUEUE_BYTES)
         sock.bind((interface, _ETH_P_ALL))
 
-    def drain(self) -> Iterator[tuple[float, str, bytes]]:
+    def drain(self, batches: Batches) -> Iterator[tuple[float, str, bytes]]:
         """What has come since: time of day, direction and octets of each frame, in order."""
-        with contextlib.suppress(OSError):  # nothing more to read, or the interface is down: that is told once
-            while True:
-                octets, control, _, (_, _, kind, *_) = self._socket.recvmsg(_FRAME_BYTES, 64, socket.MSG_DONTWAIT)
-                for _, _, value in control:
-                    seconds, nanoseconds = struct.unpack_from("qq", value)
-                    direction = "out" if kind == socket.PACKET_OUTGOING else "in"
-                    yield seconds + nanoseconds * 1e-9, direction, octets
+        for at, address, octets in batches.drain(self._socket):
+            yield at, "out" if address[_PACKET_TYPE] == socket.PACKET_OUTGOING else "in", octets
 
     def close(self) -> None:
         """Count what found no room."""
@@ -106,6 +102,7 @@ class Wire:
         self.frames: list[Frame] = []
         self.runs: list[Run] = []
         self._taps = taps
+        self._batches = Batches()
         self._open: dict[tuple[int, str, str], Run] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._collect, name="wire", daemon=True)
@@ -122,7 +119,7 @@ class Wire:
 
     def _drain(self) -> None:
         for tap in self._taps:
-            for at, direction, octets in tap.drain():
+            for at, direction, octets in tap.drain(self._batches):
                 kind = wirefilter.kind(octets)
                 if kind == "probe":
                     self._carry_on(at, tap.interface, direction, octets)

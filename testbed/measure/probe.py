@@ -18,7 +18,6 @@ import csv
 import ipaddress
 import json
 import os
-import select
 import signal
 import socket
 import struct
@@ -28,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed.batches import SO_TIMESTAMPNS, Batches
+
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
 
@@ -36,7 +37,7 @@ PORTS = range(7000, 8000)
 #: Octets of a probe's payload: flow number, sequence number, padding to a small packet's usual size.
 PACKET = struct.Struct("!IQ52x")
 #: asm-generic/socket.h; Python does not name them.
-_SO_RCVBUFFORCE, _SO_TIMESTAMPNS, _SO_MEMINFO = 33, 35, 55
+_SO_RCVBUFFORCE, _SO_MEMINFO = 33, 55
 _MEMINFO = struct.Struct("@9I")
 _DROPS = 8  # linux/sock_diag.h: SK_MEMINFO_DROPS
 _BATCH_S = 0.05
@@ -90,7 +91,7 @@ def probing(
     sent, arrivals = path.with_name(".sent"), path.with_name(".received")
     room = round(len(flows) * _QUEUED_BYTES * 4 * _BATCH_S / interval_s)
     for flow in flows:
-        flow.receiver.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        flow.receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         with contextlib.suppress(OSError):  # only where it is allowed; what is dropped is told below
             flow.receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, max(4 << 20, room))
     receiver = _fork(lambda: _receive(flows, arrivals))
@@ -162,31 +163,17 @@ def _receive(flows: Sequence[Flow], path: Path) -> None:
         ended = True
 
     signal.signal(signal.SIGTERM, end)
-    poller = select.poll()
-    sockets = {flow.receiver.fileno(): flow.receiver for flow in flows}
-    for descriptor in sockets:
-        poller.register(descriptor, select.POLLIN)
+    batches = Batches()
     while True:
         last = ended
-        for descriptor, _ in poller.poll(0):
-            _drain(sockets[descriptor], received)
+        for flow in flows:
+            for at, _, octets in batches.drain(flow.receiver):
+                if len(octets) == PACKET.size:
+                    received.append((*PACKET.unpack(octets), at))
         if last:
             break
         time.sleep(_BATCH_S)  # the times are the kernel's: waking rarely costs nothing but a longer queue
     path.write_text("".join(f"{flow} {sequence} {at:.9f}\n" for flow, sequence, at in received))
-
-
-def _drain(sock: socket.socket, received: list[tuple[int, int, float]]) -> None:
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            data, control, _, _ = sock.recvmsg(128, 64, socket.MSG_DONTWAIT)
-            if len(data) != PACKET.size:
-                continue
-            flow, sequence = PACKET.unpack(data)
-            for level, kind, value in control:
-                if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-                    seconds, nanoseconds = struct.unpack("qq", value[:16])
-                    received.append((flow, sequence, seconds + nanoseconds * 1e-9))
 
 
 def _dropped(sock: socket.socket) -> int:

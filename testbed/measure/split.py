@@ -22,7 +22,8 @@ switch, no LAG       as the host with one active member: the switch learns from 
 
 A step that was not seen, or came after traffic flowed again, was not what traffic waited for: it is null, and its
 time belongs to the step that follows. So where a switch moves its traffic by itself, in a group that watches the
-port, decision and programming are null. Nothing is split where there is no outage, or none that ended before the repair.
+port, decision and programming are null. Nothing is split where there is no outage, or none that ended before the
+repair.
 """
 
 from __future__ import annotations
