@@ -12,7 +12,7 @@ SHELL := /bin/sh
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help debian setup setup-ryu kernel run test check clean
+.PHONY: help debian setup setup-ryu kernel run reproduce test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +90,9 @@ kernel: setup ## build the guest kernel, once (minutes)
 run: kernel ## the two experiments, quick: figures and report
 	$(BIN)/testbed run aggregation --quick
 	$(BIN)/testbed run failover --quick
+
+reproduce: kernel ## the runs behind the README's figures again, compared with results/reference (QUICK=1: fewer)
+	$(BIN)/testbed reproduce $(if $(QUICK),--quick)
 
 check: setup ## style, types and the pure tests
 	$(BIN)/ruff check

@@ -11,10 +11,10 @@ Procedure     1. Two hosts, wired back to back. The last member's cable takes ``
 Expectation   In balance-rr packet n leaves on member n mod k. It is overtaken by the next one if that one's member is
               faster by more than the time between the two: then 1/k of the packets are reordered, each by an extent of
               about the difference over the interval (RFC 4737, 3 and 4.2.1). TCP takes what is overtaken for lost,
-              sends it again and slows down. bonding.rst (balance-rr) names tcp_reordering as the remedy: so many segments
-              may be overtaken first. That counts segments; a kernel that goes by time alone (RACK, RFC 8985) waits for
-              a part of the round-trip time instead, so that the sysctl changes nothing there. In modes that hash,
-              nothing is reordered, and one flow has one member.
+              sends it again and slows down. bonding.rst (balance-rr) names tcp_reordering as the remedy: so many
+              segments may be overtaken first. That counts segments; a kernel that goes by time alone (RACK, RFC 8985)
+              waits for a part of the round-trip time instead, so that the sysctl changes nothing there. In modes that
+              hash, nothing is reordered, and one flow has one member.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from testbed.cli.audit import audit
 from testbed.cli.base import err
 from testbed.cli.kernel import kernel
 from testbed.cli.live import clean, shell
+from testbed.cli.reproduce import reproduce
 from testbed.cli.results import compare, export, plot, report
 from testbed.cli.run import run
 from testbed.cli.shelves import check, list_, show
@@ -29,7 +30,7 @@ def cli() -> None:
     """A laboratory for link redundancy: real bonds, real switches, real faults, measured."""
 
 
-for _command in (check, list_, show, kernel, run, audit, plot, report, state, compare, export, shell, clean):
+for _command in (check, list_, show, kernel, run, audit, plot, report, state, compare, export, reproduce, shell, clean):
     cli.add_command(_command)
 
 

@@ -1,0 +1,169 @@
+"""The runs behind the README's figures: what `testbed reproduce` carries out, and how long that takes. Pure.
+
+Every level is named, so that no default that changes later changes what is reproduced. The short form has fewer levels
+and repetitions of the same; a trial's seed follows from the run's seed, its case and its repetition alone, so each of
+its trials is one of the long form's and has its counterpart in results/reference/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SEED = 1
+#: The arm that needs Ryu 4.34 in an environment of its own (make setup-ryu).
+RYU = "ryu-example"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run: an experiment, its levels, its repetitions; ``quick`` are the levels that the short form has instead.
+
+    ``expected_s`` and ``quick_s`` are how long it takes on two idle processors, in seconds.
+    """
+
+    name: str
+    experiment: str
+    levels: Mapping[str, str]
+    repetitions: int
+    expected_s: float
+    quick_s: float
+    quick: Mapping[str, str] = field(default_factory=dict)
+    quick_repetitions: int = 1
+
+    def words(self, *, quick: bool, ryu: bool = True) -> list[str]:
+        """What follows `testbed run`; without ``ryu`` the arm that needs it is left out."""
+        levels = {**self.levels, **(self.quick if quick else {})}
+        repetitions = self.quick_repetitions if quick else self.repetitions
+        found = [self.experiment, "--seed", str(SEED), "--repetitions", str(repetitions)]
+        for name, text in levels.items():
+            kept = [level for level in text.split(",") if ryu or level != RYU]
+            found += ["--set", f"{name}={','.join(kept)}"]
+        return found
+
+
+CAMPAIGN: tuple[Step, ...] = (
+    Step(
+        "aggregation",
+        "aggregation",
+        {
+            "mode": "balance-rr,active-backup,balance-xor,802.3ad",
+            "members": "1,2,4,8",
+            "placement": "even",
+            "flows": "16",
+            "duration_s": "1",
+            "omit_s": "1",
+        },
+        repetitions=3,
+        expected_s=270,
+        quick_s=20,
+        quick={"mode": "802.3ad", "members": "1,2,4"},
+    ),
+    Step(
+        "failover",
+        "failover",
+        {"mode": "active-backup,802.3ad", "fault": "carrier_loss"},
+        repetitions=20,
+        expected_s=130,
+        quick_s=20,
+        quick_repetitions=3,
+    ),
+    Step(
+        "controllers",
+        "failover",
+        {"controller": f"testbed,ovs,{RYU}", "fault": "carrier_loss,silent_loss", "mode": "802.3ad"},
+        repetitions=5,
+        expected_s=210,
+        quick_s=30,
+        quick={"controller": "testbed,ovs"},
+    ),
+    Step(
+        "miimon",
+        "miimon",
+        {"mode": "active-backup", "miimon_ms": "100", "downdelay_ms": "0", "faults": "50"},
+        repetitions=4,
+        expected_s=30,
+        quick_s=10,
+    ),
+    Step(
+        "lacp_timers",
+        "lacp_timers",
+        {"lacp_rate": "fast,slow", "end": "host,switch", "faults": "20"},
+        repetitions=2,
+        expected_s=90,
+        quick_s=15,
+        quick={"lacp_rate": "fast"},
+    ),
+    Step(
+        "hashing",
+        "hashing",
+        {
+            "xmit_hash_policy": "layer2,layer2+3,layer3+4,encap2+3,encap3+4,vlan+srcmac",
+            "members": "4",
+            "protocol": "udp,tcp",
+            "ports": "random,even",
+            "addresses": "1",
+            "vlans": "0",
+            "flows": "64",
+        },
+        repetitions=1,
+        expected_s=100,
+        quick_s=15,
+        quick={"xmit_hash_policy": "layer3+4", "protocol": "udp"},
+    ),
+    Step(
+        "failback",
+        "failback",
+        {"primary_reselect": "always,better,failure", "back": "itself,hand", "updelay_ms": "0"},
+        repetitions=3,
+        expected_s=70,
+        quick_s=15,
+        quick={"back": "itself"},
+    ),
+    Step(
+        "flapping",
+        "flapping",
+        {"mode": "active-backup,802.3ad", "flap_period_ms": "400", "flap_count": "10", "updelay_ms": "0,2000"},
+        repetitions=2,
+        expected_s=50,
+        quick_s=25,
+    ),
+    Step(
+        "mlag",
+        "mlag",
+        {"element": "member,peer_link,s1,s2", "mode": "802.3ad"},
+        repetitions=3,
+        expected_s=70,
+        quick_s=25,
+    ),
+    Step(
+        "controller_loss",
+        "controller_loss",
+        {
+            "event": "controller_crash",
+            "down_s": "1.5,5",
+            "restart": "resume,fresh",
+            "lacp_rate": "fast",
+            "member_cut": "false",
+        },
+        repetitions=3,
+        expected_s=80,
+        quick_s=30,
+    ),
+    Step(
+        "reordering",
+        "reordering",
+        {
+            "mode": "balance-rr,802.3ad",
+            "members": "2",
+            "difference_ms": "0,0.2,1,5",
+            "tcp_reordering": "3,127",
+            "duration_s": "1",
+            "omit_s": "1",
+        },
+        repetitions=1,
+        expected_s=90,
+        quick_s=20,
+        quick={"mode": "balance-rr", "tcp_reordering": "3"},
+    ),
+)

@@ -1,0 +1,85 @@
+"""testbed reproduce: the runs behind the README's figures again, compared with results/reference/."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from testbed import reproduce as campaigns
+from testbed.campaign import CAMPAIGN, RYU, Step
+from testbed.cli.base import err, out
+from testbed.emulation import arms
+from testbed.errors import SpecError, TestbedError, unknown
+
+_INTERRUPTED, _MISSED = 130, 1
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[STEP...]")
+@click.option("--quick", is_flag=True, help="Fewer levels and repetitions of the same trials.")
+@click.option(
+    "--out", "place", type=click.Path(path_type=Path), default=None, help="Where the runs go: results/reproduce."
+)
+@click.option("--keep", is_flag=True, help="Make these runs the reference, instead of comparing.")
+def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: bool) -> None:
+    """Carry the campaign out again, or only some STEPs of it, and compare with results/reference/.
+
+    What was begun in the same place is gone on with. Exit code 1: something differs.
+    """
+    if keep and quick:
+        raise SpecError("--keep with --quick would make a part of the campaign the reference", "Leave one of them out.")
+    steps = _chosen(names)
+    place = place or Path("results") / ("reproduce-quick" if quick else "reproduce")
+    ryu = arms.RYU_PYTHON.exists()
+    seconds = sum(step.quick_s if quick else step.expected_s for step in steps)
+    out.print(f"{len(steps)} runs into {place}; on two idle processors that takes {_minutes(seconds)}", soft_wrap=True)
+    if not ryu and any(RYU in text for step in steps for text in step.levels.values()):
+        err.print(f"left out: controller={RYU}, which needs Ryu. To have it, type: make setup-ryu", style="yellow")
+    began, wrong = time.monotonic(), 0
+    for number, step in enumerate(steps, 1):
+        out.print(
+            f"{number}/{len(steps)} {step.name}: testbed run {' '.join(step.words(quick=quick, ryu=ryu))}",
+            soft_wrap=True,
+        )
+        code = campaigns.carry_out(step, place / step.name, quick=quick, ryu=ryu)
+        if code == _INTERRUPTED:
+            err.print("interrupted; what is finished is kept. To go on, type the same again.", style="yellow")
+            sys.exit(_INTERRUPTED)
+        if code not in (0, 1):  # 1: a trial failed or a bound was missed, as it may in the reference
+            raise TestbedError(f"the run of {step.name} ended with code {code}")
+        if keep:
+            campaigns.keep(step, place / step.name)
+            out.print(f"    kept as {campaigns.REFERENCE / step.name}", soft_wrap=True)
+        else:
+            wrong += _tell(step, place / step.name)
+    out.print(f"took {_minutes(time.monotonic() - began)}")
+    if wrong:
+        err.print(f"{wrong} of {len(steps)} runs differ from results/reference/", style="red")
+        sys.exit(_MISSED)
+    if not keep:
+        out.print("everything agrees with results/reference/", style="green")
+
+
+def _chosen(names: tuple[str, ...]) -> list[Step]:
+    known = {step.name: step for step in CAMPAIGN}
+    for name in names:
+        if name not in known:
+            raise unknown("step", name, known)
+    return [known[name] for name in names] if names else list(CAMPAIGN)
+
+
+def _tell(step: Step, place: Path) -> bool:
+    """Print how the step's run compares; whether it differs."""
+    found = campaigns.judged(step, place)
+    for text in found.differences:
+        out.print(f"    differs: {text}", style="red", soft_wrap=True, markup=False)
+    verdict = "differs" if found.differences else "agrees"
+    out.print(f"    {verdict}: {found.trials} trials compared, {found.identical} of them the same to the last digit")
+    return bool(found.differences)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"

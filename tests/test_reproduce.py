@@ -1,0 +1,172 @@
+"""Comparing a run with its reference: what must agree, and what each injected difference is told as."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed import catalogue, result
+from testbed.campaign import CAMPAIGN, RYU, Step
+from testbed.errors import TestbedError
+from testbed.experiment import levels_of
+from testbed.reproduce import compare, judged, keep
+from testbed.result import Record, Run
+
+MANIFEST: dict[str, Any] = {
+    "experiment": "failover",
+    "factors": {"mode": ["active-backup", "802.3ad"], "fault": ["carrier_loss"]},
+    "commit": "abc",
+    "kernel": {"version": "7.3"},
+    "tools": {"python": "3.11.2"},
+    "clock": "virtual",
+    "backend": "guest",
+}
+
+
+def record(number: int, mode: str, repetition: int, **metrics: Any) -> Record:
+    case = {"mode": mode, "fault": "carrier_loss"}
+    return Record("failover", case, repetition, number, "ok", "", metrics, 10.0, 5.0, [], f"raw/{number:03d}")
+
+
+def outages(*values_s: float) -> list[Record]:
+    known = {"bound_s": 0.1, "expected_s": 0.05, "within_bound": True}
+    return [record(n, "active-backup", n - 1, outage_s=value, **known) for n, value in enumerate(values_s, 1)]
+
+
+def run(records: list[Record], **manifest: Any) -> Run:
+    return Run(Path("run"), {**MANIFEST, **manifest}, tuple(records))
+
+
+REFERENCE = run(outages(0.02, 0.05, 0.09))
+
+
+def changed(records: list[Record], place: int, **values: Any) -> list[Record]:
+    one = records[place]
+    fields = {name: values.pop(name) for name in ("status", "reason", "case") if name in values}
+    records[place] = dataclasses.replace(one, metrics={**one.metrics, **values}, **fields)
+    return records
+
+
+def test_a_run_agrees_with_itself_to_the_last_digit() -> None:
+    found = compare(REFERENCE, REFERENCE)
+    assert (found.trials, found.identical, found.differences) == (3, 3, ())
+
+
+def test_a_part_of_the_reference_agrees_with_it() -> None:
+    found = compare(REFERENCE, run(outages(0.02)))
+    assert (found.trials, found.identical, found.differences) == (1, 1, ())
+
+
+def test_other_tools_may_shift_times_by_what_chance_does() -> None:
+    # Of 3 values that are uniform over 100 ms, the median has a standard error of 100 / (2 sqrt 5) = 22 ms; the
+    # difference of two has 32 ms, and three of those are 95 ms; with the tolerance of a bound 105 ms.
+    tools = {"python": "3.13.1"}
+    assert compare(REFERENCE, run(outages(0.05, 0.09, 0.099), tools=tools)).differences == ()
+    assert compare(run(outages(0, 0, 0)), run(outages(0.10, 0.106, 0.2), tools=tools)).differences == (
+        "mode=active-backup: median outage_s is 0.106; the reference has 0, give or take 0.105",
+    )
+
+
+@pytest.mark.parametrize("key", ["kernel", "tools", "commit"])
+def test_the_same_bytes_are_asked_of_the_same_parts_only(key: str) -> None:
+    other = outages(0.02, 0.05, 0.0901)
+    assert compare(REFERENCE, run(other)).differences == (
+        "mode=active-backup: the same commit and tools, but other metrics in trial 3",
+    )
+    found = compare(REFERENCE, run(other, **{key: "other"}))
+    assert (found.trials, found.identical, found.differences) == (3, 2, ())
+
+
+def test_a_commit_with_changed_files_is_nobodys() -> None:
+    both = {"commit": "abc+"}
+    assert compare(run(outages(0.02), **both), run(outages(0.021), **both)).differences == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"status": "failed", "reason": "no link"}, "trial 2 is failed (no link); the reference is ok"),
+        ({"within_bound": False}, "trial 2: within_bound is False; the reference has True"),
+        ({"outage_s": None}, "outage_s is known of 2 trials; in the reference of 3"),
+    ],
+)
+def test_an_injected_difference_is_told(change: Mapping[str, Any], told: str) -> None:
+    found = compare(REFERENCE, run(changed(outages(0.02, 0.05, 0.09), 1, **change), commit="other"))
+    assert f"mode=active-backup: {told}" in found.differences
+
+
+def test_flows_on_other_members_are_told() -> None:
+    before = run([record(1, "802.3ad", 0, measured_member_flows=[3, 1])])
+    after = run([record(1, "802.3ad", 0, measured_member_flows=[2, 2])], commit="other")
+    assert compare(before, after).differences == (
+        "mode=802.3ad: trial 1: measured_member_flows is [2, 2]; the reference has [3, 1]",
+    )
+
+
+@pytest.mark.parametrize(("mbps", "agrees"), [(1873.0, True), (1860.0, False)])
+def test_goodput_may_differ_by_one_per_cent_of_the_ideal(mbps: float, *, agrees: bool) -> None:
+    before = run([record(1, "802.3ad", 0, goodput_mbps=1882.0, ideal_mbps=1883.0)])
+    after = run([record(1, "802.3ad", 0, goodput_mbps=mbps, ideal_mbps=1883.0)], commit="other")
+    assert (compare(before, after).differences == ()) is agrees
+
+
+def test_what_the_reference_does_not_have_is_told() -> None:
+    other = run([record(1, "802.3ad", 0, outage_s=0.0)])
+    assert compare(REFERENCE, other).differences == ("mode=802.3ad: the reference has no such case",)
+    later = run([record(1, "active-backup", 7, outage_s=0.02)])
+    assert compare(REFERENCE, later).differences == ("mode=active-backup: the reference has none of its repetitions",)
+    assert compare(REFERENCE, run([])).differences == ("no trial to compare",)
+
+
+def test_a_damaged_run_does_not_agree() -> None:
+    damaged = dataclasses.replace(REFERENCE, damaged=("trials.jsonl line 4: cut off",))
+    assert compare(REFERENCE, damaged).differences == ("damaged: trials.jsonl line 4: cut off",)
+
+
+def test_a_reference_is_kept_and_found(tmp_path: Path) -> None:
+    step = Step("one", "failover", {}, 1, 1, 1)
+    place, reference = tmp_path / "run", tmp_path / "reference"
+    result.create(place, MANIFEST)
+    for each in REFERENCE.records:
+        result.append_trial(place, each)
+    (place / "figures").mkdir()
+    (place / "figures" / "outage.csv").write_text("a,b\n")
+    (place / "figures" / "outage.png").write_text("large")
+    with pytest.raises(TestbedError, match="there is no reference of one"):
+        judged(step, place, reference)
+    keep(step, place, reference)
+    assert sorted(path.name for path in reference.rglob("*.*")) == ["outage.csv", "run.json", "trials.jsonl"]
+    found = judged(step, place, reference)
+    assert (found.trials, found.identical) == (3, 3)
+
+
+def _levels(step: Step, *, quick: bool) -> dict[str, tuple[Any, ...]]:
+    words = step.words(quick=quick)
+    settings = dict(word.split("=", 1) for place, word in enumerate(words) if words[place - 1] == "--set")
+    experiment = catalogue.experiment(step.experiment)
+    return levels_of(experiment, catalogue.topology(experiment.topology), settings, quick=False)
+
+
+@pytest.mark.parametrize("step", CAMPAIGN, ids=lambda step: step.name)
+def test_the_short_form_is_a_part_of_the_long_one(step: Step) -> None:
+    long, short = _levels(step, quick=False), _levels(step, quick=True)
+    assert long.keys() == short.keys()
+    for name, levels in short.items():
+        assert set(levels) <= set(long[name]), name
+    assert step.quick_repetitions <= step.repetitions
+    assert step.quick_s <= step.expected_s
+
+
+def test_without_ryu_its_arm_is_left_out() -> None:
+    (step,) = (step for step in CAMPAIGN if RYU in step.levels.get("controller", ""))
+    assert "controller=testbed,ovs,ryu-example" in step.words(quick=False)
+    assert "controller=testbed,ovs" in step.words(quick=False, ryu=False)
+
+
+def test_every_step_has_a_name_of_its_own() -> None:
+    names = [step.name for step in CAMPAIGN]
+    assert len(set(names)) == len(names)
