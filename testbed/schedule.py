@@ -12,6 +12,7 @@ every run that plays one leaves it: ``schedule.json``.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -27,6 +28,8 @@ from testbed.spec import Topology
 _FORM = "Wanted: FAULT ELEMENT AT for DURATION [PARAMETER=VALUE ...], for example: carrier_loss s1-eth1 0.5 for 2"
 #: A drawn instant is a multiple of this, so that it is the same when it has been written and read.
 _GRAIN_S = 0.001
+#: Faults that leave nobody to move cables from port to port.
+_WITHOUT_SWITCH = {"switch_crash", "switch_software_crash", "switch_restart"}
 #: So many draws for each strike, before they are told not to fit.
 _ATTEMPTS = 100
 
@@ -73,6 +76,12 @@ class Schedule:
                     f" {before.at_s:g} s lasts until {before.at_s + before.for_s:g} s"
                 )
             until[strike.fault, strike.element] = strike
+        for one, other in itertools.combinations(self.strikes, 2):
+            if _clash(one, other):
+                raise SpecError(
+                    f"{one.fault} of {one.element} and {other.fault} of {other.element} overlap, but cables can be"
+                    " moved only one pair at a time, and only between switches that are there"
+                )
 
     @property
     def length_s(self) -> float:
@@ -100,6 +109,17 @@ class Schedule:
             for s in self.strikes
         ]
         return json.dumps(rows, indent=1) + "\n"
+
+
+def _overlap(one: Strike, other: Strike) -> bool:
+    return one.at_s < other.at_s + other.for_s and other.at_s < one.at_s + one.for_s
+
+
+def _clash(one: Strike, other: Strike) -> bool:
+    """Whether two strikes cannot be at the same time, though they are of different faults or elements."""
+    names = {one.fault, other.fault}
+    moved = "miscabling" in names and (len(names) == 1 or bool(names & _WITHOUT_SWITCH))
+    return moved and _overlap(one, other)
 
 
 def parsed(text: str) -> Schedule:
@@ -175,9 +195,10 @@ def drawn(
         element = chance.choice(elements)
         at_s = round(chance.uniform(0, horizon_s) / _GRAIN_S) * _GRAIN_S
         for_s = max(_GRAIN_S, round(chance.uniform(shortest_s, longest_s) / _GRAIN_S) * _GRAIN_S)
-        others = [s for s in strikes if (s.fault, s.element) == (fault, element)]
-        if all(s.at_s + s.for_s <= at_s or at_s + for_s <= s.at_s for s in others):
-            strikes.append(Strike(round(at_s, 3), round(for_s, 3), fault, element))
+        new = Strike(round(at_s, 3), round(for_s, 3), fault, element)
+        same = [each for each in strikes if (each.fault, each.element) == (fault, element)]
+        if not any(_overlap(new, each) for each in same) and not any(_clash(new, each) for each in strikes):
+            strikes.append(new)
     raise SpecError(f"{count} strikes do not fit into {horizon_s:g} s", "Draw fewer, or give them more time.")
 
 

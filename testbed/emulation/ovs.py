@@ -33,7 +33,7 @@ class OpenVSwitch:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.vswitchd: subprocess.Popen[bytes] | None = None
-        self._rows = Database(self.database)
+        self._rows = Database(self.database, lambda: self.vswitchd is not None)
 
     @property
     def database(self) -> str:

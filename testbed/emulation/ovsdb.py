@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,10 +47,11 @@ class Bridge:
 
 
 class Database:
-    """The database behind a socket, such as ``unix:/run/openvswitch/db.sock``."""
+    """The database behind a socket, such as ``unix:/run/openvswitch/db.sock``; ``alive``: whether ovs-vswitchd is."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, alive: Callable[[], bool]) -> None:
         self._address = address
+        self._alive = alive
 
     def transact(self, *operations: Row) -> list[Any]:
         """Carry out operations as one; their results. Errors: TrialError with what the server said."""
@@ -66,7 +67,10 @@ class Database:
         return results
 
     def settle(self, *operations: Row) -> None:
-        """Carry out operations, and wait until ovs-vswitchd has done what the database says now."""
+        """Carry out operations, and wait until ovs-vswitchd, if it runs, has done what the database says now."""
+        if not self._alive():
+            self.transact(*operations)
+            return
         root: Row = {"table": "Open_vSwitch", "where": []}
         results = self.transact(
             *operations,

@@ -31,6 +31,7 @@ from collections.abc import Iterator
 
 from testbed.emulation.faults import kept, tc
 from testbed.emulation.faults.site import Site
+from testbed.errors import SpecError
 from testbed.faults import link_named, other_cable
 
 
@@ -130,7 +131,11 @@ def miscabling(site: Site, element: str, *, other: str, unplugged_ms: float) -> 
     frames of the one cable come in where the other's came in before. Its name and address go with the cable.
     """
     pair = other_cable(site.network.topology, element, other)
-    with site.shared(("swap", frozenset(pair)), lambda: _swapped(site, pair, unplugged_ms / 1e3)):
+    if site.holds("miscabling"):
+        raise SpecError(
+            "miscabling: other cables are in each other's place already, and only one pair may be at a time"
+        )
+    with site.shared("miscabling", lambda: _swapped(site, pair, unplugged_ms / 1e3)):
         yield
 
 

@@ -21,6 +21,8 @@ _NEW_CLASS, _GET_CLASS = 40, 42
 _GET_FILTER = 46
 _INGRESS = 0xFFFF_FFF2  # linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 _HTB_INIT = 2  # linux/pkt_sched.h: TCA_HTB_INIT
+#: linux/pkt_cls.h: TCA_MATCHALL_FLAGS, TCA_U32_FLAGS, TCA_FLOWER_FLAGS.
+_FLAGS = {b"matchall\0": 3, b"u32\0": 11, b"flower\0": 22}
 _CLONED = 0x200  # linux/rtnetlink.h: RTM_F_CLONED
 _IFF_UP = 0x1
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
@@ -58,8 +60,9 @@ def _queueing(kernel: Rtnetlink, index: int) -> _Queueing:
     if any(queue.parent == tc.CLSACT for queue, _ in found):
         parents += [tc.EGRESS, _INGRESS]
     waiting = [(tc.NEW_QDISC, payload) for _, payload in found]
-    waiting += [(_NEW_CLASS, payload) for payload in kernel.dump(_GET_CLASS, tc.message(index, 0, 0))]
-    filters = [payload for parent in parents for payload in kernel.dump(_GET_FILTER, tc.message(index, 0, parent))]
+    # Classes and filters without options are those that others bring along by themselves.
+    waiting += [(_NEW_CLASS, p) for p in kernel.dump(_GET_CLASS, tc.message(index, 0, 0)) if _has_options(p)]
+    filters = [p for each in parents for p in kernel.dump(_GET_FILTER, tc.message(index, 0, each)) if _has_options(p)]
     ordered, made = [], {tc.ROOT, tc.CLSACT}
     while waiting:
         ready = [(kind, payload) for kind, payload in waiting if _place(payload)[1] in made]
@@ -68,12 +71,16 @@ def _queueing(kernel: Rtnetlink, index: int) -> _Queueing:
         ordered += ready
         made |= {_place(payload)[0] for _, payload in ready}
         waiting = [each for each in waiting if each not in ready]
-    ordered += [(tc.NEW_FILTER, payload) for payload in filters if tc.OPTIONS in attributes(payload, tc.MESSAGE.size)]
+    ordered += [(tc.NEW_FILTER, payload) for payload in filters]
     return _Queueing(tuple((kind, _bare(payload)) for kind, payload in ordered))
 
 
+def _has_options(payload: bytes) -> bool:
+    return tc.OPTIONS in attributes(payload, tc.MESSAGE.size)
+
+
 def _place(payload: bytes) -> tuple[int, int]:
-    """The handle and the parent of what a message is about; the first of a queue also stands for its root class."""
+    """The handle and the parent of what a message is about."""
     _, _, handle, parent, _ = tc.MESSAGE.unpack_from(payload)
     return handle, parent
 
@@ -86,6 +93,9 @@ def _bare(payload: bytes) -> bytes:
         version, *settings, _ = struct.unpack("=5I", options[_HTB_INIT])
         options[_HTB_INIT] = struct.pack("=5I", version >> 16, *settings, 0)
         told[tc.OPTIONS] = b"".join(attribute(kind, value) for kind, value in options.items())
+    if (flags := _FLAGS.get(told[tc.KIND])) is not None:  # they tell what hardware does, and may not be asked for
+        options = attributes(told[tc.OPTIONS], 0)
+        told[tc.OPTIONS] = b"".join(attribute(kind, value) for kind, value in options.items() if kind != flags)
     return payload[: tc.MESSAGE.size] + b"".join(
         attribute(kind, told[kind]) for kind in (tc.KIND, tc.OPTIONS) if kind in told
     )
