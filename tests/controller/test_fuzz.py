@@ -44,12 +44,7 @@ def is_lacp(frame: bytes) -> bool:
 def believed(rig: Rig) -> str:
     """What LACP and the switches have come to, without counters of what was received."""
     state = rig.core.state()
-    ports = [
-        port
-        for system in state["systems"].values()
-        for lag in system["lags"].values()
-        for port in lag["ports"]
-    ]
+    ports = [port for system in state["systems"].values() for lag in system["lags"].values() for port in lag["ports"]]
     for port in ports:
         del port["counters"]
     return json.dumps([state["systems"], state["lags"], state["links"], state["held"]])
@@ -66,9 +61,7 @@ def converged() -> Rig:
 
 @given(frames=st.lists(st.tuples(PORTS, FRAMES), max_size=20))
 @settings(max_examples=60)
-def test_what_is_no_lacpdu_changes_nothing(
-    converged: Rig, frames: list[tuple[tuple[int, int], bytes]]
-) -> None:
+def test_what_is_no_lacpdu_changes_nothing(converged: Rig, frames: list[tuple[tuple[int, int], bytes]]) -> None:
     before = believed(converged)
     for port, frame in frames:
         if not is_lacp(frame):

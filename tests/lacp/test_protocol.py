@@ -259,6 +259,33 @@ def test_independent_control_collects_first() -> None:
     assert distributes(lab)
 
 
+@pytest.mark.parametrize(("mux", "sends_at_once"), [("coupled", True), ("independent", False)])
+def test_a_partner_in_sync_that_does_not_collect_yet_gets_frames_with_coupled_control_only(
+    mux: MuxControl, sends_at_once: bool
+) -> None:
+    """Figures 6-21 and 6-22. Linux bonding is such a partner for up to 100 ms."""
+    ours = System(MACS["A"])
+    ours.add_lag(LagConfig("lag1", key=1, mux=mux))
+    ours.add_port(PortConfig("p1", "lag1", 1), 0.0)
+    ours.set_carrier("p1", True, 0.0)
+
+    def hear(bits: State, now: float) -> list[Distribute]:
+        in_sync = State.LACP_ACTIVITY | State.LACP_TIMEOUT | State.AGGREGATION | State.SYNCHRONIZATION
+        partner = PortInfo(0xFFFF, MACS["B"], 9, 0xFF, 1, in_sync | bits)
+        view = ours._ports["p1"].actor
+        effects = ours.receive("p1", Lacpdu(partner, view), now)
+        return [effect for effect in effects if isinstance(effect, Distribute)]
+
+    hear(State(0), 0.1)
+    ours.handle_timer(1.0)
+    hear(State(0), 1.5)
+    told = [effect for effect in ours.handle_timer(2.2) if isinstance(effect, Distribute)] + hear(State(0), 2.3)
+    assert told == ([Distribute("lag1", ("p1",))] if sends_at_once else [])
+    told = hear(State.COLLECTING, 2.4)
+    assert told == ([] if sends_at_once else [Distribute("lag1", ("p1",))])
+    assert hear(State(0), 2.5) == ([] if sends_at_once else [Distribute("lag1", ())])
+
+
 def test_independent_with_coupled_control() -> None:
     lab = pair(config(mux="independent"), config(mux="coupled"))
     lab.all_up()
