@@ -9,7 +9,7 @@ from pathlib import Path
 
 import synthetic
 
-from testbed.report import case_rows, verdicts, write_report
+from testbed.report import case_rows, doubts, verdicts, write_report
 from testbed.result import load
 
 
@@ -146,3 +146,64 @@ def test_random_placement_is_compared_with_its_mean_without_a_verdict(tmp_path: 
     assert "the mean to expect is 88.2 %." in found["mode 802.3ad, members 8"].text
     assert found["mode 802.3ad, members 8"].holds is None
     assert found["mode balance-rr, members 8"].holds is True
+
+
+def test_lost_and_changed_evidence_is_told(tmp_path: Path) -> None:
+    run = synthetic.transfers(tmp_path / "run")
+    assert doubts(run) == []
+    (run.path / "raw/001/timeline.jsonl").unlink()
+    (run.path / "raw/002/member_rates.csv").write_text("t_s\n")
+    text = html.unescape(write_report(run).read_text())
+    assert "Raw evidence is not as it was written: raw/001/timeline.jsonl is missing" in text
+    assert re.search(r"raw/002/member_rates.csv has 4 octets; it had \d+", text)
+    assert 'href="raw/001/member_rates.csv"' in text and 'href="raw/001/timeline.jsonl"' not in text
+
+
+def test_trials_on_a_machine_that_did_not_keep_up_are_named(tmp_path: Path) -> None:
+    warned = ["fidelity: the processor was busy 99 % of the time in 3 of 9 periods of 0.5 s; wanted at most 95 %"]
+    records = [
+        synthetic.record(n, "failover", {"mode": "802.3ad"}, {"outage_s": 0.1}, warnings=warned if n == 2 else [])
+        for n in (1, 2)
+    ]
+    manifest = synthetic.manifest("failover", {"mode": ["802.3ad"]}, [], repetitions=2)
+    assert doubts(synthetic.write(tmp_path / "run", manifest, records)) == [
+        "The machine did not keep up in 1 of 2 trials, whose times are not to be trusted: 2"
+    ]
+
+
+def test_a_precision_that_was_not_reached_and_cases_left_out_are_told(tmp_path: Path) -> None:
+    until = {"relative": 0.05, "metric": "outage_s", "least": 2, "most": 4, "widest": 0.2, "reached": False}
+    more = {"until_ci": until, "left_out": ["mode=802.3ad fault=flood: no"], "repetitions": 4, "order": ""}
+    run = synthetic.failover(tmp_path / "whole", repetitions=4)
+    manifest = {**{key: value for key, value in run.manifest.items() if key != "format"}, **more}
+    again = synthetic.write(tmp_path / "run", manifest, [*run.records])
+    told = "The median of outage_s is not known to 5 % in every case after 4 repetitions."
+    assert doubts(again) == [told]
+    text = write_report(again).read_text()
+    assert told in text and "Left out: mode=802.3ad fault=flood: no" in text
+
+
+def test_detection_times_are_judged_by_their_distribution(tmp_path: Path) -> None:
+    for found in verdicts(synthetic.noticed(tmp_path / "even")):
+        assert found.holds is True
+        assert re.search(r"200 detection times agree with theory's, uniform over \(0, \d+\] ms", found.text)
+    for found in verdicts(synthetic.noticed(tmp_path / "skewed", evenly=False)):
+        assert found.holds is False
+        assert "200 detection times are not theory's" in found.text
+
+
+def test_an_experiment_that_nobody_described_has_a_table_of_its_numbers(tmp_path: Path) -> None:
+    metrics = {"shuffled_ratio": 0.25, "kept": True, "name": "x", "many": [1]}
+    one = synthetic.record(1, "reordering", {"mode": "balance-rr"}, metrics)
+    run = synthetic.write(tmp_path / "run", synthetic.manifest("any", {"mode": ["balance-rr"]}, []), [one])
+    header, rows = case_rows(run)
+    assert (header, rows) == (["mode", "n", "shuffled_ratio", "kept"], [["balance-rr", "1", "0.25", "1 of 1"]])
+
+
+def test_a_median_beyond_what_was_seen(tmp_path: Path) -> None:
+    case = {"mode": "active-backup"}
+    records = [synthetic.record(n, "failover", case, {"outage_s": 3.0}, status="censored") for n in range(1, 9)]
+    run = synthetic.write(tmp_path / "run", synthetic.manifest("failover", {"mode": ["active-backup"]}, []), records)
+    header, rows = case_rows(run)
+    row = dict(zip(header, rows[0], strict=True))
+    assert (row["outage ms"], row["longest ms"], row["95 % interval"]) == ("beyond", "> 3000.0", "beyond to beyond")

@@ -13,7 +13,7 @@ import pytest
 import synthetic
 
 from testbed.errors import SpecError, TestbedError
-from testbed.result import FORMAT, Record, append_trial, create, finish, load, locked, quantities
+from testbed.result import FORMAT, Record, amend, append_trial, create, finish, load, locked, observations, quantities
 
 MANIFEST = synthetic.manifest("any", {"mode": ["802.3ad", "balance-rr"], "members": [2]}, [])
 
@@ -80,6 +80,41 @@ def test_a_resumed_run_drops_the_line_that_was_cut_off(tmp_path: Path) -> None:
     run = load(path)
     assert [record.number for record in run.records] == [1, 2]
     assert run.damaged == ()
+
+
+def test_a_trial_that_is_there_twice_counts_once_and_is_told(tmp_path: Path) -> None:
+    run = synthetic.write(tmp_path / "run", MANIFEST, [trial(1), trial(2), trial(1)])
+    assert [record.number for record in run.records] == [1, 2]
+    assert run.damaged == ("trials.jsonl line 3: trial 1 again; it counts once",)
+
+
+def test_trials_that_contradict_each_other_do_not_count(tmp_path: Path) -> None:
+    run = synthetic.write(tmp_path / "run", MANIFEST, [trial(1), trial(2), trial(1, wall_s=99.0)])
+    assert [record.number for record in run.records] == [2]
+    assert run.damaged == ("trials.jsonl line 3: trial 1 again, with other values; none counts",)
+
+
+def test_how_many_trials_are_planned(tmp_path: Path) -> None:
+    assert synthetic.write(tmp_path / "old", {**MANIFEST, "repetitions": 3}, []).planned == 6
+    assert synthetic.write(tmp_path / "new", {**MANIFEST, "order": "2 1 3 4"}, []).planned == 4
+
+
+def test_a_manifest_grows_while_its_run_is_under_way(tmp_path: Path) -> None:
+    synthetic.write(tmp_path / "run", MANIFEST, [])
+    amend(tmp_path / "run", repetitions=9)
+    run = load(str(tmp_path / "run"))
+    assert run.manifest == {"format": FORMAT, **MANIFEST, "repetitions": 9}
+
+
+def test_of_a_censored_trial_only_lower_bounds_count() -> None:
+    metrics = {"outage_s": 2.0, "reversion_outage_s": 0.0}
+    records = [
+        synthetic.record(1, "any", {}, {"outage_s": 0.1, "reversion_outage_s": 0.5}),
+        synthetic.record(2, "any", {}, metrics, status="censored"),
+        synthetic.record(3, "any", {}, metrics, status="failed"),
+    ]
+    assert observations(records, "outage_s") == ([0.1, 2.0], [False, True])
+    assert observations(records, "reversion_outage_s") == ([0.5], [False])
 
 
 @pytest.mark.parametrize("line", ["[]", "{}", '{"experiment": "any", "new_key": 1}', "null"])

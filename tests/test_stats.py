@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from testbed import stats
+from testbed.stats.survival import median_of, medians_of
 
 
 def test_summary_of_a_few_values() -> None:
@@ -56,3 +57,147 @@ def test_ecdf_counts_those_without_a_value() -> None:
     assert list(values) == [1.0, 3.0]
     assert list(shares) == [0.25, 0.5]
     assert list(stats.ecdf([2.0, 1.0])[1]) == [0.5, 1.0]
+
+
+def test_a_censored_trial_holds_the_distribution_back() -> None:
+    # By hand (E. L. Kaplan, P. Meier): of 4, one ends at 1 (3/4 left), one is lost from sight at 2, then one of two
+    # ends at 3 (3/8 left), the last at 4 (none left).
+    curve = stats.survival([1.0, 2.0, 3.0, 4.0], [False, True, False, False])
+    assert list(curve.times) == [1.0, 3.0, 4.0]
+    assert list(curve.shares) == pytest.approx([0.25, 0.625, 1.0])
+    assert (curve.n, curve.censored, curve.pointwise) == (4, 1, True)
+    assert curve.quantile(0.5) == 3.0
+    assert all(curve.low <= curve.shares) and all(curve.shares <= curve.high)
+
+
+def test_greenwoods_band_against_a_textbook() -> None:
+    # M. Greenwood's variance at the first end is p q / n, as for any share: 0.75 of 20 left, on the log(-log) scale
+    # exp(-exp(ln(-ln 0.75) +- 1.96 sqrt(0.25 / (20 * 0.75)) / |ln 0.75|)).
+    values = [1.0] * 5 + [2.0] * 15
+    curve = stats.survival(values, [False] * 5 + [True] * 15)
+    error = 1.959964 * np.sqrt(0.25 / (20 * 0.75)) / abs(np.log(0.75))
+    ends = sorted(1 - 0.75 ** np.exp(sign * error) for sign in (1, -1))
+    assert (curve.low[0], curve.high[0]) == pytest.approx(ends, rel=1e-6)
+
+
+def test_without_censored_trials_it_is_the_plain_distribution() -> None:
+    values = list(np.random.default_rng(5).uniform(0, 1, 50))
+    curve, plain = stats.survival(values), stats.ecdf(values)
+    assert list(curve.times) == list(plain[0])
+    assert list(curve.shares) == pytest.approx(list(plain[1]))
+
+
+def test_the_band_holds_the_whole_distribution_as_often_as_it_says() -> None:
+    chance = np.random.default_rng(6)
+    hits = 0
+    for _ in range(300):
+        curve = stats.survival(list(chance.uniform(0, 1, 40)))
+        before = np.concatenate([[0.0], curve.shares[:-1]])  # just left of each step the lower value counts
+        reach = curve.high[0] - curve.shares[0]
+        hits += bool(
+            (np.abs(curve.shares - curve.times) <= reach).all() and (np.abs(before - curve.times) <= reach).all()
+        )
+    assert hits >= 275  # at least 285 expected; a binomial standard deviation is 3.8
+
+
+def test_a_median_that_was_not_seen_is_beyond() -> None:
+    found = stats.summary([1.0, 2.0, 3.0, 3.0, 3.0, 3.0], censored=[False, False, True, True, True, True])
+    assert found is not None
+    assert (found.median, found.most, found.censored) == (float("inf"), 3.0, 4)
+    assert found.interval is not None and found.interval[1] == float("inf")
+    assert found.half_width == float("inf")
+
+
+def test_leaving_censored_trials_out_would_be_too_kind() -> None:
+    values, marks = [*range(1, 9), 9.0, 9.0, 9.0, 9.0], [False] * 8 + [True] * 4
+    whole = stats.summary([float(v) for v in values], censored=marks)
+    kind = stats.summary([float(v) for v in values[:8]])
+    assert whole is not None and kind is not None
+    assert (whole.median, kind.median) == (6.5, 4.5)
+
+
+def test_half_the_interval_over_the_median() -> None:
+    found = stats.summary([10.0] * 8)
+    assert found is not None and found.half_width == 0
+    found = stats.summary([0.0] * 3 + [1.0] * 2)
+    assert found is not None and found.half_width == float("inf")  # too few for an interval
+    values = [float(v) for v in range(90, 111)]
+    found = stats.summary(values)
+    assert found is not None and found.interval is not None
+    assert found.half_width == pytest.approx((found.interval[1] - found.interval[0]) / 200)
+
+
+def test_cliffs_delta_by_hand() -> None:
+    # Pairs of [1, 3] and [2, 4]: larger, larger, smaller, larger.
+    assert stats.delta([1.0, 3.0], [2.0, 4.0]) == 0.5
+    assert stats.delta([1.0, 2.0], [1.0, 2.0]) == 0
+    assert stats.delta([1.0, 2.0], [3.0, 4.0]) == 1
+    # At least 2 may be more or less than 3: such a pair counts as neither.
+    assert stats.delta([3.0], [2.0], None, [True]) == 0
+    assert stats.delta([2.0], [2.0], None, [True]) == 1
+
+
+def test_a_shift_is_found_and_its_interval_holds_it() -> None:
+    chance = np.random.default_rng(8)
+    first, second = list(chance.normal(10, 1, 40)), list(chance.normal(11, 1, 40))
+    found = stats.difference(first, second)
+    assert found.p is not None and found.p < 1e-3
+    assert found.interval is not None and found.interval[0] < 1 < found.interval[1]
+    assert found.delta > 0.3 and not found.identical
+
+
+def test_chance_is_taken_for_a_difference_as_rarely_as_it_says() -> None:
+    chance = np.random.default_rng(9)
+    samples = [(list(chance.normal(size=12)), list(chance.normal(size=12))) for _ in range(400)]
+    plain = [stats.difference(*pair).p for pair in samples]
+    assert sum(p < 0.05 for p in plain if p is not None) <= 35  # 20 expected; a standard deviation is 4.4
+    cut = [[value > 0.8 for value in values] for pair in samples for values in pair]
+    capped = [tuple([min(value, 0.8) for value in values] for values in pair) for pair in samples]
+    censored = [stats.difference(one, other, (cut[2 * n], cut[2 * n + 1])).p for n, (one, other) in enumerate(capped)]
+    assert 5 <= sum(p < 0.05 for p in censored if p is not None) <= 38
+
+
+def test_the_form_for_censored_values_agrees_with_the_plain_one_where_nothing_is_hidden() -> None:
+    # One value beyond all others may as well be a lower bound: the ranks are the same, the p values close.
+    chance = np.random.default_rng(10)
+    first, second = list(chance.normal(0, 1, 30)), [*chance.normal(0.7, 1, 29), 100.0]
+    plain = stats.difference(first, second).p
+    censored = stats.difference(first, second, ((), [False] * 29 + [True])).p
+    assert plain is not None and censored == pytest.approx(plain, rel=0.05)
+
+
+def test_too_few_values_have_no_p() -> None:
+    # 3 and 3 can be arranged in 20 ways: even the two extreme ones together are not rarer than 1 in 10.
+    assert stats.difference([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]).p is None
+    assert stats.difference([1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]).p == pytest.approx(2 / 70)
+    assert stats.difference([1.0] * 5, [1.0] * 5).p == 1.0
+
+
+def test_holms_correction_by_hand() -> None:
+    # Smallest first: 3 x 0.01, 2 x 0.02, 1 x 0.03, none below one before it.
+    assert stats.holm([0.03, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
+    assert stats.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert stats.holm([]) == []
+
+
+def test_fishers_tea() -> None:
+    # R. A. Fisher, The Design of Experiments: 3 of 4 cups right each, two-sided p = 0.486.
+    assert stats.fisher((3, 1), (1, 3)) == pytest.approx(0.4857, abs=1e-4)
+
+
+def test_a_uniform_sample_fits_and_others_do_not() -> None:
+    chance = np.random.default_rng(12)
+    even = stats.uniform_fit(list(chance.uniform(0, 0.1, 200)), 0.0, 0.1)
+    assert even is not None and even.n == 200 and even.p > 0.01
+    for values in (chance.uniform(0, 0.08, 200), chance.uniform(0.02, 0.1, 200), 0.1 * chance.random(200) ** 2):
+        other = stats.uniform_fit(list(values), 0.0, 0.1)
+        assert other is not None and other.p < 0.01
+    assert stats.uniform_fit([], 0.0, 0.1) is None
+
+
+def test_the_quick_way_to_many_medians_is_the_slow_one() -> None:
+    chance = np.random.default_rng(14)
+    data, drawn = chance.uniform(0, 1, 9).round(1), chance.integers(0, 9, (200, 9))
+    for cut in (data > 2, data >= data.max(), data > 0.6):
+        slow = [median_of(data[places], cut[places]) for places in drawn]
+        assert list(medians_of(data, cut, drawn)) == pytest.approx(slow)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import fisher_exact, mannwhitneyu, norm
 
 from testbed.stats.summaries import LEAST_FOR_INTERVAL, RESAMPLES
-from testbed.stats.survival import median_of
+from testbed.stats.survival import median_of, medians_of
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,9 @@ def _interval(samples: Sequence[Any], cuts: Sequence[Any], seed: int) -> tuple[f
     drawn = []
     for data, cut in zip(samples, cuts, strict=True):
         places = chance.integers(0, len(data), (RESAMPLES, len(data)))
-        if cut.any():
-            drawn.append(np.array([median_of(data[row], cut[row]) for row in places]))
-        else:
-            drawn.append(np.median(data[places], axis=1))
-    shifts = [_shift(before, after) for before, after in zip(*drawn, strict=True)]
+        drawn.append(medians_of(data, cut, places))
+    with np.errstate(invalid="ignore"):
+        shifts = np.where(drawn[0] == drawn[1], 0.0, drawn[1] - drawn[0])
     low, high = np.quantile(shifts, (0.025, 0.975), method="nearest")
     return float(low), float(high)
 

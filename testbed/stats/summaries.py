@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.stats.survival import median_of, survival
+from testbed.stats.survival import median_of, medians_of, survival
 
 #: Fewer values than these do not hold the median between their extremes with 95 % confidence: 1 - 2 (1/2)^n
 #: (H. A. David, H. N. Nagaraja, Order Statistics, 7.1).
@@ -55,10 +55,9 @@ def summary(values: Sequence[float], seed: int = 0, censored: Sequence[bool] = (
         low, quartile1, median, quartile3, high = (float(q) for q in np.quantile(data, (0, 0.25, 0.5, 0.75, 1)))
         return Summary(len(data), median, quartile1, quartile3, low, high, interval)
     curve = survival(values, censored)
-    quartile1, median, quartile3 = (curve.quantile(share) for share in (0.25, 0.5, 0.75))
-    return Summary(
-        len(data), median, quartile1, quartile3, float(data.min()), float(data.max()), interval, sum(censored)
-    )
+    median = median_of(data, np.asarray(censored, dtype=bool))
+    quartiles = curve.quantile(0.25), curve.quantile(0.75)
+    return Summary(len(data), median, *quartiles, float(data.min()), float(data.max()), interval, sum(censored))
 
 
 def median_interval(
@@ -74,11 +73,8 @@ def median_interval(
         return None
     data = np.asarray(values, dtype=np.float64)
     drawn = np.random.default_rng(seed).integers(0, len(data), (RESAMPLES, len(data)))
-    if any(censored):
-        cut = np.asarray(censored, dtype=bool)
-        medians = np.array([median_of(data[places], cut[places]) for places in drawn])
-    else:
-        medians = np.median(data[drawn], axis=1)
+    cut = np.asarray(censored, dtype=bool) if len(censored) else np.zeros(len(data), dtype=bool)
+    medians = medians_of(data, cut, drawn)
     # With infinite medians there is nothing to interpolate between.
     low, high = np.quantile(
         medians, ((1 - level) / 2, (1 + level) / 2), method="nearest" if any(censored) else "linear"

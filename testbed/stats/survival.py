@@ -78,6 +78,14 @@ def median_of(data: Values, cut: NDArray[np.bool_]) -> float:
     return float((times[first] + times[first + 1]) / 2) if first + 1 < len(times) else float("inf")
 
 
+def medians_of(data: Values, cut: NDArray[np.bool_], drawn: NDArray[Any]) -> Values:
+    """`median_of` each of the samples whose places are the rows of ``drawn``."""
+    if not cut.any() or cut.all() or data[cut].min() >= data[~cut].max():
+        # No value is hidden among the others: what is censored is larger than all that is not.
+        return np.asarray(np.median(np.where(cut, np.inf, data)[drawn], axis=1))
+    return np.array([median_of(data[places], cut[places]) for places in drawn])
+
+
 def dkw_band(shares: Values, n: int, level: float = 0.95) -> tuple[Values, Values]:
     """The band around an empirical distribution of ``n`` values that holds the whole true one: P. Massart, 1990."""
     if not n:

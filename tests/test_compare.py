@@ -1,0 +1,166 @@
+"""Two runs compared: what changed, what differs by more than chance, and what is too little to tell."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import synthetic
+
+from testbed.compare import Comparison, Judgement, changes, compare
+from testbed.errors import SpecError
+from testbed.result import Record, Run
+
+CASE = {"mode": "802.3ad", "miimon_ms": 100}
+
+
+def run(path: Path, records: list[Record], **more: Any) -> Run:
+    levels = {name: list(dict.fromkeys(record.case[name] for record in records)) for name in records[0].case}
+    return synthetic.write(path, synthetic.manifest("failover", levels, [], **more), records)
+
+
+def outages(values: list[float], case: dict[str, Any] | None = None, first: int = 1, **metrics: Any) -> list[Record]:
+    return [
+        synthetic.record(n, "failover", case or CASE, {"outage_s": value, **metrics})
+        for n, value in enumerate(values, first)
+    ]
+
+
+def spread(middle: float, seed: int, n: int = 20) -> list[float]:
+    chance = random.Random(seed)
+    return [middle * chance.uniform(0.8, 1.2) for _ in range(n)]
+
+
+def one(found: Comparison, metric: str = "outage_s") -> Judgement:
+    (judgement,) = [each for each in found.judgements if each.metric == metric]
+    return judgement
+
+
+def test_a_run_compared_with_itself_is_the_same(tmp_path: Path) -> None:
+    whole = synthetic.failover(tmp_path / "run")
+    found = compare(whole, whole)
+    assert not found.matters and not found.changes
+    assert {judgement.word for judgement in found.judgements} == {"same"}
+    assert {judgement.case for judgement in found.judgements} == {"mode active-backup", "mode 802.3ad"}
+
+
+def test_another_sample_of_the_same_makes_no_difference(tmp_path: Path) -> None:
+    found = compare(run(tmp_path / "a", outages(spread(0.05, 1))), run(tmp_path / "b", outages(spread(0.05, 2))))
+    assert one(found).word == "no difference"
+    assert not found.matters
+
+
+def test_a_longer_outage_matters(tmp_path: Path) -> None:
+    found = compare(run(tmp_path / "a", outages(spread(0.05, 1))), run(tmp_path / "b", outages(spread(0.07, 2))))
+    judgement = one(found)
+    assert (judgement.word, judgement.matters, found.matters) == ("differs", True, True)
+    assert judgement.interval is not None and judgement.interval[0] < 0.02 < judgement.interval[1]
+    assert judgement.p is not None and judgement.p < 1e-4
+    assert judgement.case == "all trials"
+
+
+def test_a_difference_below_the_margin_is_negligible(tmp_path: Path) -> None:
+    before = [0.1 + n / 1e5 for n in range(20)]
+    runs = run(tmp_path / "a", outages(before)), run(tmp_path / "b", outages([value * 1.02 for value in before]))
+    assert one(compare(*runs)).word == "negligible"
+    assert one(compare(*runs, margin=0.01)).word == "differs"
+
+
+def test_an_outlier_in_some_trials_is_seen_though_the_median_stays(tmp_path: Path) -> None:
+    before, after = [0.0] * 40, [0.0] * 28 + [0.105] * 12
+    judgement = one(compare(run(tmp_path / "a", outages(before)), run(tmp_path / "b", outages(after))))
+    assert (judgement.before, judgement.after, judgement.word) == (0.0, 0.0, "differs")
+
+
+def test_many_tests_are_corrected_for(tmp_path: Path) -> None:
+    # 60 cases without any difference: about 3 would be taken for one without correction.
+    runs = []
+    for side in (0, 1):
+        records: list[Record] = []
+        for case in range(60):
+            values = spread(0.05, 100 * side + case, 8)
+            records += outages(values, {"mode": "802.3ad", "members": case}, len(records) + 1)
+        runs.append(run(tmp_path / str(side), records))
+    found = compare(runs[0], runs[1])
+    assert len([judgement for judgement in found.judgements if judgement.metric == "outage_s"]) == 60
+    assert not found.matters
+
+
+def test_few_trials_that_overlap_cannot_tell_and_few_that_do_not_can(tmp_path: Path) -> None:
+    base = run(tmp_path / "a", outages([0.010, 0.030]))
+    assert one(compare(base, run(tmp_path / "b", outages([0.020, 0.040])))).word == "too few trials"
+    found = compare(base, run(tmp_path / "c", outages([0.1, 0.2])))
+    assert (one(found).word, one(found).p) == ("differs", None)
+
+
+def test_a_bound_that_held_always_and_no_longer_does_matters(tmp_path: Path) -> None:
+    values = spread(0.05, 1)
+    kept = outages(values, within_bound=True)
+    broken = [*kept[:-1], synthetic.record(20, "failover", CASE, {"outage_s": values[-1], "within_bound": False})]
+    before, after = run(tmp_path / "a", kept), run(tmp_path / "b", broken)
+    judgement = one(compare(before, after), "within_bound")
+    assert (judgement.before, judgement.after, judgement.matters) == (1.0, 0.95, True)
+    assert not compare(after, before).matters  # that one of 20 is put right may be chance
+
+
+def test_trials_that_fail_now_matter(tmp_path: Path) -> None:
+    good = outages(spread(0.05, 1))
+    bad = [*good[:-1], synthetic.record(20, "failover", CASE, {}, status="failed", reason="no link")]
+    found = compare(run(tmp_path / "a", good), run(tmp_path / "b", bad))
+    assert one(found, "failed").matters and found.matters
+
+
+def test_traffic_that_never_comes_back_is_longer_than_any_outage(tmp_path: Path) -> None:
+    before = outages(spread(0.05, 1))
+    after = [
+        synthetic.record(n, "failover", CASE, {"outage_s": 3.0}, status="censored", reason="no") for n in range(1, 21)
+    ]
+    found = compare(run(tmp_path / "a", before), run(tmp_path / "b", after))
+    assert one(found).matters
+    assert one(found).after == float("inf")
+    text = json.dumps(found.as_json())
+    assert '"inf"' in text and "Infinity" not in text
+
+
+def test_a_factor_of_one_level_each_is_what_is_compared(tmp_path: Path) -> None:
+    ours = run(tmp_path / "a", outages(spread(0.05, 1), {**CASE, "controller": "testbed"}))
+    theirs = run(tmp_path / "b", outages(spread(0.09, 2), {**CASE, "controller": "ryu-example"}))
+    found = compare(ours, theirs)
+    assert [(change.key, change.before, change.after) for change in found.changes] == [
+        ("factors.controller", ["testbed"], ["ryu-example"])
+    ]
+    assert one(found).matters
+
+
+def test_cases_of_one_run_only_are_named(tmp_path: Path) -> None:
+    def modes(*names: str) -> list[Record]:
+        records: list[Record] = []
+        for name in names:
+            records += outages(spread(0.05, 1, 8), {"mode": name}, len(records) + 1)
+        return records
+
+    found = compare(
+        run(tmp_path / "a", modes("802.3ad", "balance-rr")), run(tmp_path / "b", modes("802.3ad", "broadcast"))
+    )
+    assert (found.only_before, found.only_after) == (("mode balance-rr",), ("mode broadcast",))
+    assert {judgement.case for judgement in found.judgements} == {"mode 802.3ad"}
+
+
+def test_runs_without_a_case_in_common_are_refused(tmp_path: Path) -> None:
+    def members(*numbers: int) -> list[Record]:
+        return [r for n in numbers for r in outages([0.1], {"mode": "802.3ad", "members": n}, n)]
+
+    with pytest.raises(SpecError, match=r"share no case: nothing can be compared"):
+        compare(run(tmp_path / "a", members(1, 2)), run(tmp_path / "b", members(4, 8)))
+
+
+def test_what_changed_is_told_key_by_key() -> None:
+    before = {"seed": 1, "commit": "a", "tools": {"python": "3.11.7", "ovs": "3.1"}, "factors": {"mode": ["x", "y"]}}
+    after = {"seed": 2, "commit": "a", "tools": {"python": "3.12.1", "ovs": "3.1"}, "factors": {"mode": ["y", "x"]}}
+    assert [(c.key, c.before, c.after) for c in changes(before, after)] == [
+        ("seed", 1, 2),
+        ("tools.python", "3.11.7", "3.12.1"),
+    ]
