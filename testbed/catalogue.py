@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from testbed import custom
 from testbed.errors import SpecError, unknown
 from testbed.experiment import Experiment, Level, TopologyFunction
 
@@ -52,9 +53,11 @@ def _function(shelf: str, kind: str, name: str) -> Callable[..., Any]:
     else:
         raise unknown(kind, name, names(shelf))
     function = getattr(module, word, None)
-    if not callable(function):
-        raise SpecError(f"{name} has no function {word}(); a {kind} file holds a function of its own name")
-    return function  # type: ignore[no-any-return]
+    if callable(function):
+        return function  # type: ignore[no-any-return]
+    if shelf == "topologies" and hasattr(module, "topos"):
+        return custom.topology(module, name)
+    raise SpecError(f"{name} has no function {word}(); a {kind} file holds a function of its own name")
 
 
 def topology(name: str) -> TopologyFunction:

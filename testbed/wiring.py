@@ -65,12 +65,17 @@ class Wiring:
         """So many switches: their names, numbered from 1; datapath ids go on from the switches before."""
         checks.at_least(f"number of switches {prefix}1, {prefix}2 ...", count, 1)
         names = [f"{prefix}{number + 1}" for number in range(count)]
-        self._switches += [Switch(name, len(self._switches) + place + 1, isolate) for place, name in enumerate(names)]
+        for name in names:
+            self.switch(name, isolate=isolate)
         return names
+
+    def switch(self, name: str, *, isolate: bool = True) -> None:
+        """One switch of that name."""
+        self._switches.append(Switch(name, len(self._switches) + 1, isolate))
 
     def single(self, host: str, node: str) -> None:
         """A host by one link to a switch."""
-        self._hosts.append((host, None))
+        self.plain(host)
         self.link(host, node)
 
     def bonded(
@@ -86,14 +91,34 @@ class Wiring:
 
         The switches' ports become a LAG of LACP ``system``, by LACP or static, if the mode wants one and ``lag`` holds.
         """
+        self.bond(host, [self.link(host, node) for node in nodes], system=system, lag=lag, bonding=bonding)
+
+    def bond(
+        self,
+        host: str,
+        ends: Sequence[tuple[str, str]],
+        *,
+        system: str = CORE,
+        lag: bool = True,
+        bonding: BondOptions | None = None,
+    ) -> None:
+        """A host with a bond over links that are there, each by its interface and the port at its far end."""
         options = bonding or self._bonding
-        ends = [self.link(host, node) for node in nodes]
         self._hosts.append((host, options.over(tuple(own for own, _ in ends))))
         ports = tuple(port for _, port in ends)
         if lag and options.mode == "802.3ad":
             self._aggregate(f"lag-{host}", ports, system, rate=options.lacp_rate)
         elif lag and options.mode in STATIC_LAG_MODES:
             self._aggregate(f"lag-{host}", ports, system, lacp="off")
+
+    def plain(self, host: str) -> None:
+        """A host without a bond, whose one link is there already."""
+        self._hosts.append((host, None))
+
+    def trunk(self, ends: Sequence[tuple[str, str]], switches: tuple[str, str], name: str, rate: str = "fast") -> None:
+        """Links between two switches that are there, as a LAG of each: NAME-SWITCH."""
+        for place, switch in enumerate(switches):
+            self._aggregate(f"{name}-{switch}", tuple(pair[place] for pair in ends), switch, rate=rate)
 
     def back_to_back(self, a: str, b: str, members: int) -> None:
         """Two bonded hosts joined member by member, without a switch."""
@@ -108,9 +133,7 @@ class Wiring:
         """
         ends = [self.link(a, b) for _ in range(members)]
         if members > 1 or rate is not None:
-            for place, switch in enumerate((a, b)):
-                ports = tuple(pair[place] for pair in ends)
-                self._aggregate(f"{name}-{switch}", ports, switch, rate=rate or "fast")
+            self.trunk(ends, (a, b), name, rate or "fast")
 
     def link(self, a: str, b: str, cable: Cable | None = None) -> tuple[str, str]:
         """One link between two nodes, by their next free interfaces: the names of these."""

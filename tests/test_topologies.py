@@ -215,3 +215,109 @@ def test_the_users_own_file_may_use_the_same_pieces(tmp_path: Path) -> None:
     assert topology.protected_hosts() == ("h1", "h2")
     assert catalogue.survives(function) == "Survives little."
     assert catalogue.drawing(function) == "      h1 == s1 -- h2"
+
+
+CUSTOM = """
+from mininet.topo import Topo
+
+class Campus(Topo):
+    def build(self, servers=1, loss=0, name="srv"):
+        for number in (1, 2):
+            self.addSwitch(f"core{number}")
+        self.addLink("core1", "core2", bw=10000)
+        for number in range(servers):
+            server = self.addHost(f"{name}{number + 1}")
+            self.addLink("core2", server, delay="500us", max_queue_size=50)
+            self.addLink(server, "core1", **({"loss": loss} if loss else {}))
+        self.addLink("core2", "core1", bw=10000)
+        self.addLink(self.addHost("lone"), "core1")
+
+topos = {"campus": Campus}
+"""
+
+
+def custom(tmp_path: Path, text: str = CUSTOM) -> str:
+    """A file for Mininet's --custom."""
+    path = tmp_path / "campus.py"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_file_of_mininets_becomes_a_topology(tmp_path: Path) -> None:
+    function = catalogue.topology(custom(tmp_path))
+    assert {"servers", "mode", "rate_mbps", "vlan", "mux"} <= topology_defaults(function).keys()
+    topology = made(function, {"servers": 2, "mode": "802.3ad", "rate_mbps": 100.0})
+    assert topology.name == "campus"
+    assert [(host.name, host.bond is not None) for host in topology.hosts] == [
+        ("srv1", True),
+        ("srv2", True),
+        ("lone", False),
+    ]
+    lags = {lag.name: (lag.ports, lag.system) for lag in topology.lags}
+    assert lags["lag-srv1"] == (("core2-eth2", "core1-eth2"), "core2-core1")
+    assert lags["trunk1-core1"] == (("core1-eth1", "core1-eth4"), "core1")
+    links = {link.name: link for link in topology.links}
+    first = links["srv1-eth0--core2-eth2"]
+    assert (first.rate_mbps, first.delay_ms, first.queue_packets) == (100.0, 0.5, 50)
+    assert links["core1-eth1--core2-eth1"].rate_mbps == 10_000.0
+    assert made(function, {"name": "db"}).hosts[0].name == "db1"
+
+
+def test_ports_have_the_numbers_that_mininet_gives_them(tmp_path: Path) -> None:
+    function = catalogue.topology(custom(tmp_path))
+    topology = made(function, {"servers": 3})
+    namespace: dict[str, object] = {}
+    exec(compile(CUSTOM, "campus.py", "exec"), namespace)
+    campus = namespace["Campus"]
+    assert callable(campus)
+    theirs = {
+        f"{link[-1][node]}-eth{link[-1][port]}"
+        for link in campus(servers=3).iterLinks(withInfo=True)
+        for node, port in (("node1", "port1"), ("node2", "port2"))
+    }
+    assert {i for link in topology.links for i in (link.a_interface, link.b_interface)} == theirs
+    for link in campus(servers=3).iterLinks(withInfo=True):
+        info = link[-1]
+        near = f"{info['node1']}-eth{info['port1']}"
+        assert topology.link_of(near).other(near)[1] == f"{info['node2']}-eth{info['port2']}"
+
+
+@pytest.mark.parametrize(
+    ("text", "levels", "message"),
+    [
+        (
+            CUSTOM,
+            {"loss": 3},
+            "unknown option of link srv1 to core1 of topo 'campus': 'loss';"
+            " the known ones are: bw, delay, max_queue_size",
+        ),
+        (
+            CUSTOM.replace('"500us"', '"0.5"'),
+            {},
+            "delay '0.5' of link srv1 to core2 of topo 'campus' is no time;"
+            " wanted a number with us, ms or s, such as '5ms'",
+        ),
+        (
+            CUSTOM.replace('self.addHost("lone"), "core1"', 'self.addHost("lone"), "srv1"'),
+            {},
+            "topo 'campus' joins the hosts lone and srv1; hosts are joined by switches here\n"
+            "Use --topology back_to_back for two hosts without a switch.",
+        ),
+    ],
+)
+def test_what_mininet_knows_and_we_do_not_is_told(
+    tmp_path: Path, text: str, levels: dict[str, int], message: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        made(catalogue.topology(custom(tmp_path, text)), levels)
+    assert str(caught.value) == message
+
+
+def test_several_topos_need_a_name(tmp_path: Path) -> None:
+    path = custom(tmp_path, CUSTOM.replace('{"campus": Campus}', '{"a": Campus, "b": Campus}'))
+    with pytest.raises(SpecError) as caught:
+        catalogue.topology(path)
+    assert str(caught.value) == (
+        f"{path} has several topos, or none, and none is named 'campus'; found: a, b\n"
+        "Keep one of them in the file, or name the file after the one that is meant: a.py"
+    )

@@ -123,7 +123,8 @@ def show(topology: str, settings: tuple[str, ...], svg: Path | None, as_json: bo
         for line in (*picture, "", *drawing.listing(network)) if picture else drawing.listing(network):
             out.print(line, soft_wrap=True, markup=False)
         out.print("")
-        out.print(catalogue.survives(function), soft_wrap=True, markup=False)
+        if text := catalogue.survives(function):
+            out.print(text, soft_wrap=True, markup=False)
         arguments = _arguments(topology_defaults(function))
         out.print(f"arguments: {arguments}", soft_wrap=True, markup=False, style="dim")
     if svg is not None:

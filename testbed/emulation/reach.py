@@ -19,7 +19,7 @@ class Reach:
     """Sockets at every host, kept open; each is a flow of its own to every other host."""
 
     def __init__(self, lab: Lab, hosts: Sequence[str], flows: int, stack: contextlib.ExitStack) -> None:
-        self._lab = lab
+        self._ip = {host.name: host.ip for host in lab.topology.hosts}
         self._sockets: dict[str, list[socket.socket]] = {}
         for host in hosts:
             own = self._sockets[host] = []
@@ -34,10 +34,9 @@ class Reach:
         directed = [way for a, b in pairs for way in ((a, b), (b, a))]
         self._drain()
         for a, b in directed:
-            target = self._lab.topology.host(b).ip
             for number, sock in enumerate(self._sockets[a]):
                 with contextlib.suppress(OSError):  # what the host itself cannot send is lost
-                    sock.sendto(a.encode(), (target, _FIRST_PORT + number))
+                    sock.sendto(a.encode(), (self._ip[b], _FIRST_PORT + number))
         time.sleep(wait_s)
         arrived = self._drain()
         return {

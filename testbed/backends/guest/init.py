@@ -40,6 +40,8 @@ _MODULES = (
 )
 
 _SCRATCH = Path("/dev/shm")
+#: More than all hosts of any trial know together.
+_NEIGHBOURS = 1 << 20
 
 
 def mount(kind: str, target: Path, options: str = "", source: str = "none") -> None:
@@ -105,6 +107,16 @@ def enter(root: Path) -> None:
     os.chdir("/")
 
 
+def know_neighbours() -> None:
+    """Let all hosts together know as many neighbours as they have: one table serves all namespaces of a kernel, and
+    ends at 1024 entries (networking/ip-sysctl.rst, neigh/default/gc_thresh3)."""
+    for family in ("ipv4", "ipv6"):
+        for threshold in (1, 2, 3):
+            path = Path(f"/proc/sys/net/{family}/neigh/default/gc_thresh{threshold}")
+            if path.exists():
+                path.write_text(str(_NEIGHBOURS))
+
+
 def main() -> None:
     """Prepare, run the command, reap orphans until it ends, power off."""
     writable, log, command = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
@@ -113,6 +125,7 @@ def main() -> None:
     root = make_root(writable)
     socket.sethostname("testbed")
     enter(root)
+    know_neighbours()
     child = os.fork()
     if child == 0:
         if log != "-":

@@ -1,0 +1,84 @@
+"""Topologies of the catalogue and of the user's own, live: their bonds come up and all hosts reach each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.result import Run
+from tests.emulation.support import HERE, side_by_side
+
+CONVERGED = str(HERE / "converged.py")
+SPINES, LEAVES, HOSTS, PAIRS = 2, 4, 16, 60
+
+#: Two servers on two switches, as a file for Mininet's --custom.
+CUSTOM = """
+from mininet.topo import Topo
+
+class Racks(Topo):
+    def build(self, servers=1):
+        left, right = self.addSwitch("left"), self.addSwitch("right")
+        self.addLink(left, right, bw=10000)
+        self.addLink(right, left, bw=10000)
+        for number in range(servers):
+            server = self.addHost(f"srv{number + 1}")
+            self.addLink(server, left, bw=1000, delay="1ms")
+            self.addLink(right, server, bw=1000, delay="1ms")
+
+topos = {"racks": Racks}
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """One trial of each, two guests at a time."""
+    base = tmp_path_factory.mktemp("topologies")
+    custom = base / "racks.py"
+    custom.write_text(CUSTOM)
+
+    def wanted(name: str, topology: str, *words: str) -> tuple[Path | str, ...]:
+        return base / name, CONVERGED, "--jobs", "1", "--topology", topology, *words
+
+    mesh = str(HERE.parent.parent / "benchmarks" / "leaf_spine.py")
+    sizes = (f"spines={SPINES}", f"leaves={LEAVES}", f"hosts={HOSTS}", f"pairs={PAIRS}")
+    spread = base / "leaf_spine", mesh, *(word for size in sizes for word in ("--set", size))
+    found = side_by_side(spread, wanted("ring", "ring"))
+    apart = ("--set", "peer_links=0", "--set", "mode=broadcast", "--set", "controller=none")
+    found += side_by_side(wanted("apart", "dual_switch", *apart), wanted("custom", str(custom), "--set", "servers=2"))
+    modes = ("--set", "mode=802.3ad,active-backup")
+    found += side_by_side(wanted("back_to_back", "back_to_back", *modes), wanted("unprotected", "unprotected"))
+    return {run.path.name: run for run in found}
+
+
+@pytest.mark.parametrize("name", ["ring", "apart", "custom", "back_to_back", "unprotected"])
+def test_it_converges_and_nothing_is_amiss(runs: dict[str, Run], name: str) -> None:
+    for record in runs[name].records:
+        assert (record.status, record.reason, record.warnings) == ("ok", "", [])
+        assert record.metrics["converged_s"] >= record.metrics["bonds_up_s"]
+
+
+def test_many_dual_homed_hosts_reach_each_other_over_spines(runs: dict[str, Run]) -> None:
+    (record,) = runs["leaf_spine"].records
+    assert record.status == "ok", record.reason
+    assert {name: record.metrics[name] for name in ("hosts", "pairs", "datagrams", "lost")} == {
+        "hosts": HOSTS,
+        "pairs": PAIRS,
+        "datagrams": 4 * PAIRS,
+        "lost": 0,
+    }
+
+
+def test_two_bonds_back_to_back_are_each_others_lacp_partners(runs: dict[str, Run]) -> None:
+    """Without switches there is no Open vSwitch to wait for: it converges within the seconds that LACP takes."""
+    run = runs["back_to_back"]
+    lacp = next(record for record in run.records if record.case["mode"] == "802.3ad")
+    assert not any("no LACP partner" in warning for warning in lacp.warnings)
+    assert not (run.path / lacp.raw / "controller.log").exists()
+
+
+def test_a_file_of_mininets_gets_bonds_and_lags(runs: dict[str, Run]) -> None:
+    run = runs["custom"]
+    (record,) = run.records
+    events = (run.path / record.raw / "timeline.jsonl").read_text()
+    assert '"lag": "lag-srv2"' in events and '"lag": "trunk1-left"' in events
