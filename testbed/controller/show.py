@@ -76,6 +76,11 @@ def _lags(state: State) -> Table:
                 _named_texts(state["lags"][name]["forwarders"]),
             )
         )
+    spoken = {name for _, name, _ in _each_lag(state)}
+    for name, shown in state["lags"].items():
+        if name not in spoken:
+            ports = (_named_texts(shown[what]) for what in ("collecting", "distributing", "forwarders"))
+            rows.append((name, "-", "-", "off", "-", "up" if shown["distributing"] else "down", "-", "-", "-", *ports))
     header = ("LAG", "system", "key", "LACP", "mux", "is", "selected", "standby", "unselected")
     return Table("LAGs", (*header, "collecting", "distributing", "forwarder"), tuple(rows))
 

@@ -12,9 +12,11 @@ from testbed.cli import cli
 from testbed.controller.show import octet, plain, tables
 from testbed.controller.state import metrics
 from testbed.errors import TestbedError
+from testbed.spec import BondOptions
 from tests.controller.rig import Rig
 from tests.synthetic import manifest, record, write
 from topologies.mlag import mlag
+from topologies.single_switch import single_switch
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,16 @@ def test_the_tables_say_of_each_lag_and_port_how_it_is(rig: Rig) -> None:
     assert (machines["2:1"]["mux"], machines["1:1"]["receive"]) == ("DISTRIBUTING", "PORT_DISABLED")
     assert machines["1:1"]["reason"] == "no carrier"
     assert ("2", "0x10000", "select", "port 1") in shown["Groups"].rows
+
+
+def test_a_static_lag_is_shown_as_well() -> None:
+    rig = Rig(single_switch(bonding=BondOptions(mode="balance-xor")))
+    rig.answer()
+    (lags,) = (table for table in tables(rig.core.state()) if table.title == "LAGs")
+    assert [(row[0], row[3], row[5], row[10]) for row in lags.rows] == [
+        ("lag-h1", "off", "up", "1:1, 1:2"),
+        ("lag-h2", "off", "up", "1:3, 1:4"),
+    ]
 
 
 def test_plain_text_has_columns(rig: Rig) -> None:
