@@ -1,65 +1,123 @@
-"""Bandwidth aggregation: how much more do parallel TCP flows get through a bond as members are added?
+"""Bandwidth aggregation: how much more do parallel flows get through a bond as members are added?
 
-Question      What goodput do n greedy TCP flows reach over a bond of k members, and how near to k links is that?
-Factors       Mode, members, flows, placement, what steers the switches, and anything that the topology lets vary.
+Question      What goodput do n greedy flows reach over a bond of k members, and how near to k links is that?
+Factors       Mode, members, flows, placement, protocol, frame size (mtu), what steers the switches, and anything that
+              the topology lets vary.
 Procedure     1. One iperf3 client a flow, all at once from h1 to h2; the first `omit_s` seconds do not count.
               2. placement=even: client and server ports are chosen so that every member carries the same number of
                  flows, on h1 (by the driver's documented hash) and on the switch (by asking the switch, where it
                  can be asked: controller=testbed and static; by the hash of h1 alone elsewhere);
                  placement=random: ports drawn from the seed, so that the hash places them as it will.
-              3. Octets per member of h1 are the kernel's counters over the whole transfer.
+              3. Octets per member of h1 are the kernel's counters over the whole transfer, and ten times a second.
+              4. On every member of both hosts a filter of the kernel counts each flow's packets: where a flow was is
+                 seen, not inferred. protocol=udp: full datagrams, together as many as theory says can be received.
 Expectation   Modes that use all members: k links' worth when flows are placed evenly, and k(1-(1-1/k)^n) links when
               they are not. Active-backup: one link, whatever k is. balance-rr spreads packets, not flows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import theory
 from testbed.emulation import arms
+from testbed.emulation.mtu import set_mtu
+from testbed.emulation.tally import tallied
+from testbed.errors import SpecError
 from testbed.experiment import Experiment, Factor, Measured, Trial
 from testbed.measure import iperf3
+from testbed.measure.artefacts import unseen
+from testbed.measure.placed import FlowKey, Placed, crossed, placed
+from testbed.measure.rates import load as load_rates
+from testbed.measure.rates import sampling
 from testbed.measure.raw import controller_trouble, member_deltas, not_aggregated, read_json, read_timeline
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
 
 
+def _datagrams(lab: Lab) -> iperf3.Datagrams | None:
+    """For UDP: full datagrams, and all flows together as much as theory says that can be received."""
+    if lab.case["protocol"] == "tcp":
+        return None
+    mtu = int(lab.case["mtu"])
+    ideal_mbps = _ideal_mbps(lab.trial)
+    if ideal_mbps is None:
+        raise SpecError("protocol udp needs links with a rate: flows offer what the members can carry")
+    return iperf3.Datagrams(theory.udp_payload_bytes(mtu), ideal_mbps / int(lab.case["flows"]))
+
+
 def procedure(lab: Lab) -> None:
     """Inside: place the flows, run them."""
-    pairs = lab.place_flows(int(lab.case["flows"]), even=lab.case["placement"] == "even")
+    set_mtu(lab.network, int(lab.case["mtu"]))
+    protocol = str(lab.case["protocol"])
+    pairs = lab.place_flows(int(lab.case["flows"]), even=lab.case["placement"] == "even", protocol=protocol)
     lab.write("placement.json", pairs)
     members = lab.members("h1")
-    start = lab.counters(members)
-    lab.note("iperf3", "begin", flows=len(pairs))
-    iperf3.run(
-        lab.network.mininet.get("h1"),
-        lab.network.mininet.get("h2"),
-        lab.topology.host("h2").ip,
-        pairs,
-        lab.raw / "iperf3.json",
-        seconds=float(lab.case["duration_s"]),
-        omit_s=float(lab.case["omit_s"]),
-        listening=lambda ports: lab.wait_listening("h2", ports),
-    )
-    lab.note("iperf3", "end")
-    lab.write("counters.json", {"start": start, "end": lab.counters(members)})
+    with (
+        tallied(lab.network, "h1", "h2", pairs) as tally,
+        sampling(lab, ("h1", "h2"), lab.raw / "member_rates.csv"),
+    ):
+        start = lab.counters(members)
+        lab.note("iperf3", "begin", flows=len(pairs))
+        iperf3.run(
+            lab.network.mininet.get("h1"),
+            lab.network.mininet.get("h2"),
+            lab.topology.host("h2").ip,
+            pairs,
+            lab.raw / "iperf3.json",
+            seconds=float(lab.case["duration_s"]),
+            omit_s=float(lab.case["omit_s"]),
+            listening=lambda ports: lab.wait_listening("h2", ports),
+            udp=_datagrams(lab),
+        )
+        lab.note("iperf3", "end")
+        lab.write("counters.json", {"start": start, "end": lab.counters(members)})
+        tally.write(lab.raw / "captured.csv", protocol)
+
+
+def _ideal_mbps(trial: Trial) -> float | None:
+    bond = trial.topology.host("h1").bond
+    assert bond is not None
+    rate_mbps = trial.topology.link_of(bond.members[0]).rate_mbps
+    if rate_mbps is None:
+        return None
+    mtu, protocol = int(trial.case["mtu"]), str(trial.case["protocol"])
+    return theory.ideal_mbps(bond.mode, len(bond.members), rate_mbps, mtu, protocol)
+
+
+def _placed(raw: Path, trial: Trial, host: str, direction: str, predicted: str) -> Placed:
+    """Where the flows were at one host's members, beside where placement.json has them."""
+    topology = trial.topology
+    ends = topology.host("h1").ip, topology.host("h2").ip
+    bond = topology.host(host).bond
+    members = bond.members if bond else topology.interfaces(host)
+    flows: dict[FlowKey, int | None] = {
+        (str(trial.case["protocol"]), ends[0], pair["client_port"], ends[1], pair["server_port"]): pair[predicted]
+        for pair in read_json(raw / "placement.json")
+    }
+    return placed(crossed(raw / "captured.csv", members, direction), flows, len(members))
+
+
+def _agreed(ends: Sequence[Placed]) -> bool | None:
+    """Whether every packet crossed the member that was predicted for its flow; None where nothing was predicted."""
+    known = [end for end in ends if end.matched is not None]
+    return all(end.matched == sum(end.measured) and not end.split for end in known) if known else None
 
 
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: the metrics of a trial from its raw files."""
     timeline = read_timeline(raw / "timeline.jsonl")
     received = iperf3.load(raw / "iperf3.json")
-    placed = read_json(raw / "placement.json")
-    bond = trial.topology.host("h1").bond
-    assert bond is not None
-    rate_mbps = trial.topology.link_of(bond.members[0]).rate_mbps
+    load_rates(raw / "member_rates.csv")  # damaged samples are no trial
     octets = member_deltas(read_json(raw / "counters.json"), "tx_bytes")
     carried = list(octets.values())
-    ideal = None if rate_mbps is None else theory.ideal_mbps(bond.mode, len(bond.members), rate_mbps)
-    predicted = [pair["member"] for pair in placed]
+    ideal = _ideal_mbps(trial)
+    sent = _placed(raw, trial, "h1", "out", "member")
+    arrived = _placed(raw, trial, "h2", "in", "switch_member")
+    cpu = received.cpu_percent if trial.clock == "real" else (None, None)
     return Measured(
         {
             "goodput_mbps": round(received.goodput_mbps, 6),
@@ -67,12 +125,17 @@ def read(raw: Path, trial: Trial) -> Measured:
             "goodput_ratio": None if ideal is None else round(received.goodput_mbps / ideal, 6),
             "member_tx_bytes": carried,
             "jain_index": round(theory.jain_index(carried), 6),
-            "predicted_member_flows": None
-            if None in predicted
-            else [predicted.count(member) for member in range(len(bond.members))],
+            "predicted_member_flows": sent.predicted,
+            "measured_member_flows": sent.measured if not sent.split else None,
+            "switch_predicted_member_flows": arrived.predicted,
+            "switch_measured_member_flows": arrived.measured if not arrived.split else None,
+            "placement_as_predicted": _agreed((sent, arrived)),
             "retransmits": received.retransmits,
+            "lost_datagrams": received.lost,
+            "sender_cpu_percent": cpu[0],
+            "receiver_cpu_percent": cpu[1],
         },
-        warnings=(*not_aggregated(timeline), *controller_trouble(timeline)),
+        warnings=(*not_aggregated(timeline), *controller_trouble(timeline), *unseen(timeline)),
     )
 
 
@@ -88,7 +151,9 @@ def aggregation() -> Experiment:
             arms.FACTOR,
             Factor("members", (1, 2, 4, 8), "member links of each host", least=1),
             Factor("placement", ("even", "random"), "how flows get their ports", ("even",), ("even", "random")),
-            Factor("flows", (16,), "parallel TCP flows", least=1),
+            Factor("flows", (16,), "parallel flows", least=1),
+            Factor("protocol", ("tcp",), "of the flows", known=("tcp", "udp")),
+            Factor("mtu", (1500,), "octets of the longest IP packet, on every link", least=576),
             Factor("duration_s", (2,), "seconds that count", (1,), least=1),
             Factor("omit_s", (1,), "seconds of start-up before them, not counted", least=0),
         ),

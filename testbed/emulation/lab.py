@@ -217,12 +217,13 @@ class Lab:
 
         wait_for("the servers listened", missing, deadline_s=CONVERGENCE_DEADLINE_S)
 
-    def place_flows(self, count: int, *, even: bool) -> list[dict[str, Any]]:
-        """Ports for ``count`` TCP flows from h1 to h2, with the member that each will be on at both ends.
+    def place_flows(self, count: int, *, even: bool, protocol: str = "tcp") -> list[dict[str, Any]]:
+        """Ports for ``count`` flows from h1 to h2, with the member that each will be on at both ends.
 
         Not every switch can be asked for its member: then it is None, and only the host's counts.
         """
-        return Placement(self.network, "h1", "h2", groups=self.arm.groups).choose(count, self.random, even=even)
+        placement = Placement(self.network, "h1", "h2", groups=self.arm.groups, protocol=protocol)
+        return placement.choose(count, self.random, even=even)
 
     def wait_carrying(self, host: str, deadline_s: float) -> bool:
         """Wait until every member of the host's bond carries traffic again; the instant enters the timeline.

@@ -25,11 +25,14 @@ _TRIES = 20_000
 class Placement:
     """Predicts the members of flows from host ``source`` to host ``target``.
 
-    ``groups``: the switches send to LAGs by select groups, which can be asked.
+    ``groups``: the switches send to LAGs by select groups, which can be asked. ``protocol``: of the flows to choose.
     """
 
-    def __init__(self, network: Network, source: str, target: str, *, groups: bool = True) -> None:
+    def __init__(
+        self, network: Network, source: str, target: str, *, groups: bool = True, protocol: str = "tcp"
+    ) -> None:
         self._network = network
+        self._protocol = protocol
         topology = network.topology
         self._source, self._target = topology.host(source), topology.host(target)
         self._macs = topology.host_mac(source), topology.host_mac(target)
@@ -52,7 +55,7 @@ class Placement:
         """
         flow = self.flow(client_port, server_port)
         first = theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
-        return first, self.exit_member(flow, first or 0)
+        return first, self.exit_member(flow, first or 0, self._protocol)
 
     def exit_member(self, flow: theory.Tuple5, entry: int, protocol: str = "tcp") -> int | None:
         """The place of the target's member that a flow leaves by which came in on the source's member ``entry``.

@@ -22,14 +22,35 @@ from testbed.measure.raw import read_json
 _GRACE_S = 30.0
 #: How far the interval clocks of client and server may be apart, in seconds.
 _CLOCKS_S = 0.1
+#: How much is told of what iperf3 printed instead of its JSON, in characters.
+_TOLD = 300
 
 
 @dataclass(frozen=True)
 class Received:
-    """What all flows of a transfer got through together."""
+    """What all flows of a transfer got through together.
+
+    ``retransmits`` are TCP's segments, ``lost`` UDP's datagrams; each is None for the other protocol.
+    ``cpu_percent`` is the load of one processor that iperf3 caused at the senders and at the receivers, summed; in
+    virtual time, where processors take no time, it says nothing.
+    """
 
     goodput_mbps: float
-    retransmits: int
+    retransmits: int | None
+    lost: int | None = None
+    cpu_percent: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Datagrams:
+    """UDP instead of TCP: octets of payload in a datagram, and what each flow offers in Mbit/s of payload."""
+
+    length_bytes: int
+    offered_mbps: float
+
+    def arguments(self) -> list[str]:
+        """As iperf3(1) takes it."""
+        return ["--udp", "--length", str(self.length_bytes), "--bitrate", str(round(self.offered_mbps * 1e6))]
 
 
 def run(
@@ -42,11 +63,14 @@ def run(
     seconds: float,
     omit_s: float,
     listening: Callable[[Sequence[int]], None],
+    udp: Datagrams | None = None,
 ) -> None:
-    """Inside: a TCP flow from ``client`` to ``server`` (Mininet hosts) for each pair of ports; output into ``path``.
+    """Inside: a flow from ``client`` to ``server`` (Mininet hosts) for each pair of ports; output into ``path``.
 
-    ``listening`` waits until the server host listens on all these ports. Errors: MachineError if there is no iperf3.
-    A flow that does not end in time is written down as an error of that flow.
+    A pair may name addresses of its own (``source_ip``, ``target_ip``), where hosts have several. The flows are TCP's
+    unless ``udp`` says otherwise. ``listening`` waits until the server host listens on all these ports.
+    Errors: MachineError if there is no iperf3. A flow that does not end in time is written down as an error of that
+    flow.
     """
     if not shutil.which("iperf3"):
         raise MachineError("iperf3 is not installed", "Type: apt-get install iperf3")
@@ -62,8 +86,11 @@ def run(
         clients = [
             start(
                 client,
-                *("--client", address, "--port", str(pair["server_port"]), "--cport", str(pair["client_port"])),
+                *("--client", str(pair.get("target_ip", address)), "--port", str(pair["server_port"])),
+                *("--cport", str(pair["client_port"])),
+                *(("--bind", str(pair["source_ip"])) if "source_ip" in pair else ()),
                 *("--time", f"{seconds:g}", "--omit", f"{omit_s:g}"),
+                *(udp.arguments() if udp else ()),
             )
             for pair in ports
         ]
@@ -83,10 +110,11 @@ def _output(process: subprocess.Popen[bytes], limit_s: float) -> Any:
         printed, _ = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
         return {"error": f"still ran after {limit_s:g} s"}
+    text = printed.decode(errors="replace")
     try:
-        return json.loads(printed)
+        return json.loads(text[max(0, text.find("{")) :])  # it may warn before, such as of datagrams of a frame's size
     except ValueError:
-        return {"error": f"printed no JSON: {printed.decode(errors='replace')!r}"}
+        return {"error": f"printed no JSON: {text[:_TOLD]!r}"}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -101,7 +129,8 @@ def load(path: Path) -> Received:
     It is the sum of the servers' intervals that are not omitted. The servers' own total would also count what was
     still queued when the clients had ended, without the time that it took. Errors: TrialError naming a failed flow.
     """
-    goodput_bps, retransmits = 0.0, 0
+    goodput_bps, retransmits, lost = 0.0, list[int](), list[int]()
+    sending = receiving = 0.0
     for flow in read_json(path)["flows"]:
         for side in ("client", "server"):
             if "error" in flow[side]:
@@ -115,5 +144,16 @@ def load(path: Path) -> Received:
                 f"iperf3 server of the flow from port {flow['client_port']} reports {seconds:.3f} s of {wanted_s} s"
             )
         goodput_bps += sum(part["bytes"] for part in counted) * 8 / seconds
-        retransmits += flow["client"]["end"]["sum_sent"]["retransmits"]
-    return Received(goodput_bps / 1e6, retransmits)
+        end = flow["client"]["end"]
+        sending += end["cpu_utilization_percent"]["host_total"]
+        receiving += end["cpu_utilization_percent"]["remote_total"]
+        if flow["client"]["start"]["test_start"]["protocol"] == "UDP":
+            lost.append(end["sum"]["lost_packets"])
+        else:
+            retransmits.append(end["sum_sent"]["retransmits"])
+    return Received(
+        goodput_bps / 1e6,
+        sum(retransmits) if retransmits else None,
+        sum(lost) if lost else None,
+        (sending, receiving),
+    )

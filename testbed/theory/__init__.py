@@ -30,6 +30,8 @@ from testbed.theory.goodput import (
     jain_index,
     random_hash_expectation_mbps,
     tcp_goodput_fraction,
+    udp_goodput_fraction,
+    udp_payload_bytes,
 )
 from testbed.theory.hashing import (
     HASH_MODES,
@@ -68,6 +70,8 @@ __all__ = [
     "monitor_period_s",
     "random_hash_expectation_mbps",
     "tcp_goodput_fraction",
+    "udp_goodput_fraction",
+    "udp_payload_bytes",
     "why_unbounded",
     "xmit_hash",
 ]

@@ -14,6 +14,8 @@ ETHERNET_HEADER_BYTES = 14
 ETHERNET_OVERHEAD_BYTES = 4 + 8 + 12
 #: IPv4 header (RFC 791, 3.1), TCP header (RFC 9293, 3.1), padded timestamps option (RFC 7323, appendix A).
 IPV4_TCP_HEADER_BYTES = 20 + 20 + 12
+#: IPv4 header, UDP header (RFC 768).
+IPV4_UDP_HEADER_BYTES = 20 + 8
 
 #: Modes that give one pair of hosts one member's rate, however many there are (bonding.rst, "mode"): one is
 #: active; all carry the same; all is received by the current member; receiving is balanced by peer.
@@ -30,12 +32,27 @@ def tcp_goodput_fraction(mtu: int = 1500, overhead_bytes: int = ETHERNET_OVERHEA
     return (mtu - IPV4_TCP_HEADER_BYTES) / (mtu + ETHERNET_HEADER_BYTES + overhead_bytes)
 
 
-def ideal_mbps(mode: str, members: int, rate_mbps: float, mtu: int = 1500) -> float:
-    """The most that TCP flows between one pair of bonded hosts receive together, in Mbit/s of payload."""
+def udp_payload_bytes(mtu: int = 1500) -> int:
+    """The longest payload of a UDP datagram over IPv4 that is not fragmented."""
+    if mtu <= IPV4_UDP_HEADER_BYTES:
+        raise SpecError(f"mtu is {mtu}; wanted more than the {IPV4_UDP_HEADER_BYTES} octets of IPv4 and UDP headers")
+    return mtu - IPV4_UDP_HEADER_BYTES
+
+
+def udp_goodput_fraction(mtu: int = 1500, overhead_bytes: int = ETHERNET_OVERHEAD_BYTES) -> float:
+    """The part of a line rate that full UDP datagrams over IPv4 deliver: 1472/1538 at MTU 1500."""
+    return udp_payload_bytes(mtu) / (mtu + ETHERNET_HEADER_BYTES + overhead_bytes)
+
+
+def ideal_mbps(mode: str, members: int, rate_mbps: float, mtu: int = 1500, protocol: str = "tcp") -> float:
+    """The most that flows between one pair of bonded hosts receive together, in Mbit/s of payload."""
     if mode not in MODES:
         raise unknown("bonding mode", mode, MODES)
+    fractions = {"tcp": tcp_goodput_fraction, "udp": udp_goodput_fraction}
+    if protocol not in fractions:
+        raise unknown("protocol", protocol, fractions)
     used = 1 if mode in ONE_MEMBER_MODES else members
-    return used * rate_mbps * tcp_goodput_fraction(mtu)
+    return used * rate_mbps * fractions[protocol](mtu)
 
 
 def expected_links_used(flows: int, links: int) -> float:

@@ -1,0 +1,25 @@
+"""How long frames may be: the MTU of every interface of a network, set before traffic flows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from testbed.emulation.network import Network
+
+
+def set_mtu(network: Network, mtu: int) -> None:
+    """Give every link's ends, and what lies on top of them on a host, this MTU in octets of IP packet."""
+    topology = network.topology
+    for switch in topology.switches:
+        for interface in topology.interfaces(switch.name):
+            network.netlink(switch.name).link("set", index=network.index(interface), mtu=mtu)
+    for host in topology.hosts:
+        netlink = network.netlink(host.name)
+        for interface in topology.interfaces(host.name):
+            netlink.link("set", index=network.index(interface), mtu=mtu)
+        upper = [host.bond.name] if host.bond else []
+        if host.bond and host.vlan:
+            upper.append(f"{host.bond.name}.{host.vlan}")
+        for name in upper:
+            netlink.link("set", index=netlink.link_lookup(ifname=name)[0], mtu=mtu)
