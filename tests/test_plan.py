@@ -17,7 +17,7 @@ from testbed.experiment import Experiment, Level, Trial, Until, cases_of, plan, 
 from testbed.result import Run
 from testbed.spec import Topology
 
-EXPERIMENT = catalogue.experiment("failover")
+EXPERIMENT = replace(catalogue.experiment("failover"), senseless=None)
 TOPOLOGY = catalogue.topology("single_switch")
 LEVELS: dict[str, tuple[Level, ...]] = {"mode": ("802.3ad", "active-backup"), "members": (2, 3)}
 

@@ -1,0 +1,95 @@
+"""The commands that read results, and how --until-ci is taken, without any network."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+import synthetic
+from click.testing import CliRunner, Result
+
+from testbed.cli import cli
+from testbed.errors import SpecError
+
+
+def call(*words: object) -> Result:
+    return CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=True)
+
+
+def test_other_figures_by_name(tmp_path: Path) -> None:
+    path = synthetic.failover(tmp_path / "run", repetitions=2).path
+    found = call("plot", path, "ecdf", "matrix")
+    assert found.exit_code == 0, found.output
+    assert sorted(file.name for file in (path / "figures").glob("*.svg")) == ["ecdf.svg", "matrix.svg"]
+
+
+def test_an_unknown_figure_draws_none(tmp_path: Path) -> None:
+    path = synthetic.failover(tmp_path / "run", repetitions=2).path
+    found = call("plot", path, "ecdf", "matricks")
+    assert isinstance(found.exception, SpecError) and found.exception.hint == "Did you mean 'matrix'?"
+    assert not (path / "figures").exists()
+
+
+def test_a_report_comes_with_the_figures_that_it_links_to(tmp_path: Path) -> None:
+    path = synthetic.failover(tmp_path / "run", repetitions=2).path
+    assert call("report", path).exit_code == 0
+    assert (path / "report.html").exists() and (path / "figures" / "outage.pdf").exists()
+
+
+def test_what_is_wrong_with_a_run_is_told_on_the_terminal(tmp_path: Path) -> None:
+    run = synthetic.transfers(tmp_path / "run")
+    (run.path / "raw/001/timeline.jsonl").unlink()
+    with (run.path / "trials.jsonl").open("a") as file:
+        file.write((run.path / "trials.jsonl").read_text().splitlines()[0] + "\n" + '{"experiment": "agg')
+    found = call("export", run.path, "--csv", tmp_path / "long.csv")
+    assert found.exit_code == 0
+    assert "raw/001/timeline.jsonl is missing" in found.output
+    assert "trials.jsonl line 3: trial 1 again; it counts once" in found.output
+    assert "Damaged, and counted nowhere: trials.jsonl line 4: " in found.output
+
+
+def test_the_long_form_on_the_standard_output(tmp_path: Path) -> None:
+    found = call("export", synthetic.failover(tmp_path / "run", repetitions=2).path)
+    rows = list(csv.DictReader(io.StringIO(found.stdout)))
+    assert {row["trial"] for row in rows} == {"1", "2", "3", "4"}
+
+
+def test_the_exit_code_of_a_comparison_says_whether_it_matters(tmp_path: Path) -> None:
+    short = synthetic.failover(tmp_path / "short", troubled=False).path
+    long = synthetic.failover(tmp_path / "long", fault="silent_loss", troubled=False).path
+    same = call("compare", short, short)
+    assert same.exit_code == 0, same.output
+    assert "No difference that matters." in same.output
+    other = call("compare", short, long)
+    assert other.exit_code == 1
+    assert "factors.fault: ['carrier_loss'] -> ['silent_loss']" in other.output
+    assert "It matters." in other.output
+    found = call("compare", "--json", short, long)
+    assert found.exit_code == 1
+    data = json.loads(found.stdout)
+    assert data["matters"] is True and data["changes"][0]["key"] == "factors.fault"
+
+
+@pytest.mark.parametrize("text", ["0%", "100%", "five", "-5%"])
+def test_a_precision_that_is_none_is_refused(text: str) -> None:
+    found = call("run", "failover", "--dry-run", f"--until-ci={text}")
+    assert isinstance(found.exception, SpecError)
+    assert found.exception.message == f"--until-ci {text} is not a percentage above 0 and below 100"
+    assert found.exception.hint == "For example: --until-ci 5%"
+
+
+def test_a_dry_run_says_how_far_it_may_go() -> None:
+    words = ("--set", "mode=802.3ad", "--repetitions", 6, "--max-repetitions", 30)
+    found = call("run", "failover", "--dry-run", *words, "--until-ci", "5%")
+    assert found.exit_code == 0, found.output
+    assert "6 trials of failover" in found.output
+    assert "at most 30 of each case, until the median of outage_s is known to 5 %" in found.output.replace("\n", " ")
+
+
+def test_more_repetitions_than_the_most_are_refused() -> None:
+    found = call("run", "failover", "--dry-run", "--repetitions", 9, "--max-repetitions", 8, "--until-ci", "5")
+    assert isinstance(found.exception, SpecError)
+    assert found.exception.message == "9 repetitions are more than --max-repetitions 8"
