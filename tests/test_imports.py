@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "testbed.errors",
         "testbed.experiment",
         "testbed.lacp",
+        "testbed.measure.probe",
         "testbed.spec",
         "testbed.theory",
         "testbed.faults",

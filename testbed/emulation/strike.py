@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from testbed import theory
-from testbed.errors import TrialError
 from testbed.faults import Level
 from testbed.measure.probe import flows, probing
 
@@ -41,15 +40,6 @@ def carrying(lab: Lab, host: str, seconds: float = 0.1) -> str:
     used = max(members, key=lambda name: after[name]["tx_packets"] - before[name]["tx_packets"])
     lab.note("network", "member_in_use", interface=used)
     return used
-
-
-def active_member(lab: Lab, host: str) -> str:
-    """The active member of the host's bond by the kernel's word. Errors: TrialError if it has none."""
-    bond = lab.topology.host(host).bond
-    shown = lab.network.shown(host).active_member if bond else None
-    if shown is None:
-        raise TrialError(f"the bond of {host} has no active member")
-    return shown
 
 
 def far_end(lab: Lab, member: str) -> str:
