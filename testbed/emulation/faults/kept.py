@@ -24,6 +24,8 @@ _HTB_INIT = 2  # linux/pkt_sched.h: TCA_HTB_INIT
 #: linux/pkt_cls.h: TCA_MATCHALL_FLAGS, TCA_U32_FLAGS, TCA_FLOWER_FLAGS.
 _FLAGS = {b"matchall\0": 3, b"u32\0": 11, b"flower\0": 22}
 _CLONED = 0x200  # linux/rtnetlink.h: RTM_F_CLONED
+#: Where struct rtmsg has its flags, and which of them one may ask for: RTNH_F_PERVASIVE and RTNH_F_ONLINK.
+_ROUTE_FLAGS, _ROUTE_ASKED = 8, 0x2 | 0x4
 _IFF_UP = 0x1
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
@@ -120,15 +122,18 @@ def addressing(site: Site, host: str) -> Iterator[None]:
             for payload in addresses:
                 _again(kernel, _NEW_ADDRESS, payload)
             for payload in routes:
-                if not struct.unpack_from("=I", payload, 8)[0] & _CLONED:
-                    _again(kernel, _NEW_ROUTE, payload)
+                (flags,) = struct.unpack_from("=I", payload, _ROUTE_FLAGS)
+                if not flags & _CLONED:
+                    asked = struct.pack("=I", flags & _ROUTE_ASKED)
+                    _again(kernel, _NEW_ROUTE, payload[:_ROUTE_FLAGS] + asked + payload[_ROUTE_FLAGS + 4 :])
 
 
 def _again(kernel: Rtnetlink, kind: int, payload: bytes) -> None:
+    """Make it unless it is there; what is on an interface that another fault holds down, that one brings back."""
     try:
         kernel.tell(kind, CREATE | EXCLUSIVE, payload)
     except OSError as error:
-        if error.errno != errno.EEXIST:
+        if error.errno not in (errno.EEXIST, errno.ENETDOWN, errno.ENETUNREACH):
             raise
 
 
