@@ -71,3 +71,28 @@ def test_a_damaged_file_names_itself(tmp_path: Path) -> None:
     path.write_text(SAMPLE.read_text()[:5000])
     with pytest.raises(TrialError, match=r"raw file iperf3.json is damaged: "):
         iperf3.load(path)
+
+
+def test_datagrams_are_counted_as_received_and_as_lost(tmp_path: Path) -> None:
+    data = json.loads(SAMPLE.read_text())
+    for flow, lost in zip(data["flows"], (3, 4), strict=True):
+        flow["client"]["start"]["test_start"]["protocol"] = "UDP"
+        del flow["client"]["end"]["sum_sent"]["retransmits"]
+        flow["client"]["end"]["sum"] = {"lost_packets": lost}
+    path = tmp_path / "iperf3.json"
+    path.write_text(json.dumps(data))
+    received = iperf3.load(path)
+    assert (received.lost, received.retransmits) == (7, None)
+    assert received.goodput_mbps == iperf3.load(SAMPLE).goodput_mbps
+
+
+def test_the_load_of_processors_is_summed_over_flows() -> None:
+    ends = [flow["client"]["end"]["cpu_utilization_percent"] for flow in json.loads(SAMPLE.read_text())["flows"]]
+    sending, receiving = iperf3.load(SAMPLE).cpu_percent
+    assert sending == pytest.approx(sum(end["host_total"] for end in ends))
+    assert receiving == pytest.approx(sum(end["remote_total"] for end in ends))
+
+
+def test_datagrams_are_asked_for_as_iperf3_takes_them() -> None:
+    wanted = ["--udp", "--length", "1472", "--bitrate", "478500000"]
+    assert iperf3.Datagrams(1472, 478.5).arguments() == wanted

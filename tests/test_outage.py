@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.errors import TrialError
-from testbed.measure.outage import ProbeFlow, late_sends, load_probe, outage, reordered
+from testbed.measure.outage import (
+    BIN_PACKETS,
+    ProbeFlow,
+    delay,
+    late_sends,
+    load_probe,
+    outage,
+    reordered,
+    reordering_extent,
+)
 
 MS = 1e-3
 NEVER = float("nan")
@@ -109,7 +118,48 @@ def test_reordering_by_the_definition_of_rfc_4737() -> None:
     received = np.empty(11)
     for at, sequence in enumerate(arrival):
         received[sequence - 1] = 1.0 + at * MS
-    assert reordered(ProbeFlow("f", np.arange(11) * MS, received, 0)) == 3
+    flow = ProbeFlow("f", np.arange(11) * MS, received, 0)
+    assert reordered(flow) == 3
+    # Their extents, to where 7 came (4.2.1): 4, 5 and 6.
+    assert reordering_extent(flow) == 6
+    assert reordering_extent(probe()) == 0
+    assert reordering_extent(probe(lost=range(1000))) == 0
+
+
+def test_the_three_methods_agree_on_an_outage_that_lost_everything() -> None:
+    found = outage(probe(lost=range(500, 600)), MS, 0.4995, 0.9)
+    assert found.outage_rate_s == pytest.approx(100 * MS, abs=BIN_PACKETS * MS)
+    assert found.methods_agree is True
+    assert found.begin_s == pytest.approx(0.4991)
+    assert outage(probe(), MS, 0.4, 0.9).methods_agree is True
+    assert outage(probe(), MS, 0.4, 0.9).outage_rate_s == 0
+
+
+def test_the_methods_disagree_where_every_second_packet_is_lost() -> None:
+    found = outage(probe(lost=range(500, 600, 2)), MS, 0.4995, 0.9)
+    assert found.outage_rate_s == pytest.approx(100 * MS, abs=BIN_PACKETS * MS)
+    assert found.methods_agree is False
+
+
+def test_the_methods_disagree_where_packets_are_held_up_and_not_lost() -> None:
+    held = probe(delay_s=lambda at: max(0.6 - at, 0.1 * MS) if at >= 0.5 else 0.1 * MS)
+    found = outage(held, MS, 0.4, 0.9)
+    assert found.outage_loss_s == 0
+    assert found.methods_agree is False
+
+
+def test_the_methods_say_nothing_of_an_outage_that_did_not_end() -> None:
+    assert outage(probe(lost=range(500, 950)), MS, 0.4995, 0.9).methods_agree is None
+
+
+def test_delay_is_that_of_the_packets_sent_in_the_window() -> None:
+    flow = probe(delay_s=lambda at: 5 * MS if 0.4 <= at < 0.45 else 1 * MS, lost=[420])
+    during = delay(flow, 0.3995, 0.4495)
+    assert [during.median_s, during.max_s] == pytest.approx([5 * MS, 5 * MS])
+    both = delay(flow, 0.2995, 0.4495)
+    assert [both.median_s, both.max_s] == pytest.approx([1 * MS, 5 * MS])
+    nothing = delay(probe(lost=range(400, 500)), 0.4, 0.4995)
+    assert (nothing.median_s, nothing.max_s) == (None, None)
 
 
 def test_a_flow_that_does_not_resume_before_the_repair_has_not_recovered() -> None:

@@ -29,8 +29,9 @@ def check_clock(flows: Sequence[ProbeFlow]) -> None:
                 f"the clock went back: packet {at} of flow {flow.name} left {-steps.min():.6f} s before packet {at - 1}"
             )
         delays = flow.received_s - flow.sent_s
-        if (delays < -_CLOCK_S).any():
-            at = int(np.nanargmin(delays))
+        early = np.flatnonzero(delays < -_CLOCK_S)
+        if len(early):
+            at = int(early[0])
             raise TrialError(
                 f"the clock went back: packet {at} of flow {flow.name} arrived {-delays[at]:.6f} s before it left"
             )
