@@ -1,0 +1,51 @@
+"""The worked notebook: its cells run, and what it shows is what they give."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "docs" / "notebook").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def execute() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("execute", ROOT / "docs" / "notebook" / "execute.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def printed(text: str) -> list[Any]:
+    """What the cells show as text; pictures may differ between versions of the drawing library."""
+    cells = json.loads(text)["cells"]
+    return [output.get("text") or output["data"]["text/plain"] for cell in cells for output in cell.get("outputs", ())]
+
+
+def test_there_is_a_notebook() -> None:
+    assert [path.name for path in NOTEBOOKS] == ["failover.ipynb"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_its_cells_run_and_show_what_is_stored(
+    path: Path, execute: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    text = path.read_text()
+    found = execute.executed(text)
+    again = f"docs/notebook/{path.name} is out of date; type: python docs/notebook/execute.py docs/notebook/{path.name}"
+    assert printed(text) == printed(found), again
+    assert len(printed(text)) >= 5
+
+
+def test_a_cell_that_fails_is_not_passed_over(execute: ModuleType) -> None:
+    cell = {"cell_type": "code", "source": ["1 / 0"], "outputs": [], "metadata": {}, "execution_count": None}
+    with pytest.raises(ZeroDivisionError):
+        execute.executed(json.dumps({"cells": [cell]}))
