@@ -11,6 +11,7 @@ import pytest
 
 from testbed import theory
 from testbed.errors import SpecError
+from testbed.faults import FAULTS
 from testbed.spec import MODES, Bond
 from testbed.theory import Tuple5
 
@@ -249,6 +250,73 @@ def test_arp_monitor_looks_half_an_interval_after_what_it_allows() -> None:
     # bond_time_in_interval(): last_rx + n a + a/2 may pass, and the driver looks once in each interval.
     bound = theory.arp_bound(100, 2)
     assert (bound.low_s, bound.bound_s) == pytest.approx((0.25, 0.35))
+
+
+def arp_bond(mode: str = "active-backup", **options: object) -> Bond:
+    return bond(mode, miimon_ms=0, arp_interval_ms=100, **options)
+
+
+def test_the_arp_monitor_bounds_carrier_loss_and_silent_loss_in_active_backup() -> None:
+    for fault in ("carrier_loss", "silent_loss"):
+        bound = theory.failover_bound(arp_bond(), fault)
+        assert bound is not None and bound.bound_s == pytest.approx(0.35)
+        assert bound.label == "ARP monitor 2 x 100 ms"
+
+
+def test_the_arp_monitor_takes_any_frame_for_an_answer_unless_it_validates() -> None:
+    """bonding.rst, arp_validate: without it all received traffic counts."""
+    one_way = {"direction": "from_host"}
+    assert theory.failover_bound(arp_bond(), "silent_loss", parameters=one_way) is None
+    assert "arp_validate" in theory.why_unbounded(arp_bond(), "silent_loss", parameters=one_way)
+    assert theory.failover_bound(arp_bond(arp_validate="all"), "silent_loss", parameters=one_way) is not None
+    assert theory.failover_bound(arp_bond(), "silent_loss", parameters={"direction": "to_host"}) is not None
+
+
+def test_the_arp_monitor_cannot_tell_members_apart_behind_a_hashing_switch() -> None:
+    assert theory.failover_bound(arp_bond("balance-xor"), "silent_loss") is None
+    assert "bonding.rst, arp_interval" in theory.why_unbounded(arp_bond("balance-xor"), "silent_loss")
+    at_once = theory.failover_bound(arp_bond("balance-rr"), "carrier_loss")
+    assert at_once is not None and at_once.bound_s == 0
+
+
+@pytest.mark.parametrize(("rate", "period_s"), [("fast", 1), ("slow", 30)])
+def test_without_lacpdus_the_ends_give_up_within_a_period_of_each_other(rate: str, period_s: float) -> None:
+    bound = theory.failover_bound(bond("802.3ad", lacp_rate=rate), "lacp_loss")
+    assert bound is not None and (bound.low_s, bound.bound_s) == (0, period_s)
+
+
+def test_a_slow_link_delays_by_what_it_was_told() -> None:
+    bound = theory.failover_bound(bond("802.3ad"), "slow", parameters={"delay_ms": 20.0})
+    assert bound is not None and bound.bound_s == pytest.approx(0.02)
+    assert "queue" in theory.why_unbounded(bond("802.3ad"), "slow", parameters={"rate_mbps": 10.0})
+
+
+def test_lacp_sees_that_cables_are_swapped_and_a_static_lag_does_not() -> None:
+    bound = theory.failover_bound(bond("802.3ad"), "miscabling")
+    assert bound is not None and bound.bound_s == pytest.approx(0.1)
+    assert theory.failover_bound(bond("balance-xor"), "miscabling") is None
+    quick = {"unplugged_ms": 50.0}
+    assert "faster than the monitor looks" in theory.why_unbounded(bond("802.3ad"), "miscabling", parameters=quick)
+
+
+@pytest.mark.parametrize("fault", ["controller_crash", "controller_pause", "controller_cut", "switch_software_crash"])
+def test_flows_go_on_without_control_until_lacp_times_out(fault: str) -> None:
+    for mode in MODES:
+        bound = theory.failover_bound(bond(mode), fault, lasts_s=1.9)
+        assert bound is not None and bound.bound_s == 0
+    assert theory.failover_bound(bond("802.3ad"), fault, lasts_s=2.0) is None  # 3 s less a period, IEEE 802.1AX
+    assert "no LACPDU is sent" in theory.why_unbounded(bond("802.3ad"), fault, lasts_s=2.0)
+    assert theory.failover_bound(bond("802.3ad", lacp_rate="slow"), fault, lasts_s=59.0) is not None
+    assert theory.failover_bound(bond("active-backup"), fault, lasts_s=1e6) is not None
+
+
+def test_every_cell_has_a_bound_or_a_reason_why_not() -> None:
+    for mode, fault in itertools.product(MODES, FAULTS):
+        found, why = theory.failover_bound(bond(mode), fault), theory.why_unbounded(bond(mode), fault)
+        assert (found is None) == bool(why), (mode, fault)
+    assert theory.why_unbounded(bond("active-backup"), "silent_loss") == "the MII monitor cannot see a silent loss"
+    alone = theory.why_unbounded(bond("802.3ad"), "silent_loss", lacp=False)
+    assert alone == "the MII monitor cannot see a silent loss, and nobody answers LACP"
 
 
 def test_an_unknown_fault_names_the_known_ones() -> None:
