@@ -85,8 +85,9 @@ def _lasting_s(lab: Lab, fault: str, parameters: Mapping[str, Level]) -> float:
     noticed_s = strike.noticed_s(lab, fault, **parameters) + _RESUMED_S
     if fault == "flapping":
         every = faults.valued(fault, parameters)
-        flaps = int(every["count"]) or _FLAPS
-        return max(noticed_s, flaps * float(every["period_ms"]) / 1e3)
+        # It ends in the middle of the carrier's presence: another flap that only just begins would say nothing.
+        flaps = (int(every["count"]) or _FLAPS) - (1 - float(every["duty"])) / 2
+        return flaps * float(every["period_ms"]) / 1e3
     return noticed_s
 
 

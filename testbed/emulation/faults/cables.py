@@ -103,10 +103,11 @@ def flapping(site: Site, element: str, *, period_ms: float, duty: float, count: 
         begun, number = time.monotonic(), 0
         try:
             while not ended.is_set() and (count == 0 or number < count):
+                # As with every fault, the instant is noted before the act.
+                site.note("fault", "flap", interface=end, carrier=False)
                 with _down(site, end):
-                    site.note("fault", "flap", interface=end, carrier=False)
                     ended.wait(begun + (number + duty) * period_ms / 1e3 - time.monotonic())
-                site.note("fault", "flap", interface=end, carrier=True)
+                    site.note("fault", "flap", interface=end, carrier=True)
                 number += 1
                 ended.wait(begun + number * period_ms / 1e3 - time.monotonic())
         except BaseException as error:
