@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed import oracle
+from testbed.elements import Element, named
 from testbed.emulation import arms
 from testbed.emulation.reach import reaching
 from testbed.experiment import Experiment, Factor, Measured, Trial
@@ -63,10 +64,10 @@ def probed_pairs(topology: Topology) -> list[tuple[str, str]]:
     return list(zip(hosts, [*hosts[1:], hosts[0]], strict=True))
 
 
-def failing(topology: Topology, case: Any) -> list[oracle.Element]:
+def failing(topology: Topology, case: Any) -> list[Element]:
     """The elements that fail in a case. Errors: SpecError for one that the topology does not have."""
     controller = str(case["controller"])
-    return [oracle.element(topology, name, controller) for name in str(case["element"]).split("+")]
+    return [named(topology, name, controller) for name in str(case["element"]).split("+")]
 
 
 def _expected(topology: Topology, case: Any) -> dict[oracle.Pair, oracle.Expectation]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from testbed.oracle import Element, elements
+from testbed.elements import Element, elements
 from testbed.result import Record
 from testbed.spec import Topology
 

@@ -7,7 +7,7 @@ Two hosts talk if whatever either sends, by whichever member, reaches the other.
 says of its mode; what a LAG does, IEEE 802.1AX-2014, clause 6; what our switches do without their controller, the
 groups that watch their ports (docs/lacp.md). Where none of these decides, the answer is None: not known.
 
-Elements: a link by its name (``h1-eth0--s1-eth1``), an interface, a host or a switch by name, the controller: ``c0``.
+Elements are told of in testbed.elements.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from testbed import theory
+from testbed.elements import STEERING
 from testbed.errors import unknown
+from testbed.faults import CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Lag, Link, Topology
 
-CONTROLLER = "c0"
-#: Controllers that steer the switches, which go on without it by their flows and groups.
-_STEERING = ("testbed", "static", "ryu-example")
 _LACP_CONTROLLERS = ("testbed", "ovs", "ryu-example")
 
 #: How often the bonding driver runs its LACP machines (drivers/net/bonding, AD_TIMER_INTERVAL). A LACPDU may have to
@@ -34,42 +33,11 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Element:
-    """Something that may fail; ``kind`` is member (a link of a bond or LAG), link, interface, switch or controller."""
-
-    name: str
-    kind: str
-
-
-@dataclass(frozen=True)
 class Expectation:
     """What must be true of two hosts: whether they talk, and within which outage; None: theory does not say."""
 
     connected: bool | None
     bound: theory.OutageBound | None
-
-
-def elements(topology: Topology, controller: str = "testbed") -> tuple[Element, ...]:
-    """Whatever may fail, in the order of the spec: links and members, host interfaces, switches, the controller."""
-    bundled = {i for host in topology.hosts if host.bond for i in host.bond.members}
-    bundled |= {port for lag in topology.lags for port in lag.ports}
-    found = [
-        Element(link.name, "member" if {link.a_interface, link.b_interface} & bundled else "link")
-        for link in topology.links
-    ]
-    found += [Element(i, "interface") for host in topology.hosts for i in topology.interfaces(host.name)]
-    found += [Element(switch.name, "switch") for switch in topology.switches]
-    if controller in _STEERING and topology.switches:
-        found.append(Element(CONTROLLER, "controller"))
-    return tuple(found)
-
-
-def element(topology: Topology, name: str, controller: str = "testbed") -> Element:
-    """The element of that name. Errors: SpecError naming the known ones."""
-    known = {each.name: each for each in elements(topology, controller)}
-    if name not in known:
-        raise unknown(f"element of topology {topology.name!r}:", name, known)
-    return known[name]
 
 
 def expected(
@@ -259,7 +227,7 @@ class _Remains:
             return False
         if not (self._reaches(uses[0], uses[1]) and self._reaches(uses[1], uses[0])):
             return False
-        if CONTROLLER in self.failed and self.controller in _STEERING:
+        if CONTROLLER in self.failed and self.controller in STEERING:
             return self._without_controller(one, other)
         return self._despite_silence(one, other)
 

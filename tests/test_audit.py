@@ -10,9 +10,9 @@ import pytest
 from experiments.audit import FAULTS, audit, probed_pairs
 from testbed import audit as audits
 from testbed import faults
+from testbed.elements import elements
 from testbed.errors import SpecError
 from testbed.experiment import levels_of
-from testbed.oracle import elements
 from testbed.result import Record
 from topologies.leaf_spine import leaf_spine
 from topologies.mlag import mlag

@@ -75,7 +75,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "testbed.oracle",
     },
     "testbed.wiring": {"testbed.checks", "testbed.errors", "testbed.spec"},
-    "testbed.oracle": {"testbed.errors", "testbed.spec", "testbed.theory"},
+    "testbed.elements": {"testbed.errors", "testbed.faults", "testbed.spec"},
+    "testbed.oracle": {"testbed.elements", "testbed.errors", "testbed.faults", "testbed.spec", "testbed.theory"},
     "testbed.drawing": {"testbed.errors", "testbed.spec"},
     "topologies": {"testbed.errors", "testbed.spec", "testbed.wiring"},
 }

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from testbed import oracle, theory
+from testbed import elements, oracle, theory
 from testbed.errors import SpecError
 from testbed.spec import BondOptions, LagOptions, Topology
 from testbed.wiring import Wiring
@@ -44,7 +44,7 @@ def test_the_single_points_of_failure(topology: Topology, weak: set[str]) -> Non
     hosts = topology.protected_hosts()
     found = {
         element.name
-        for element in oracle.elements(topology)
+        for element in elements.elements(topology)
         if not oracle.must_talk(oracle.expected(topology, [element.name], controller_down_s=1.0), hosts)
     }
     assert found == weak
@@ -52,7 +52,7 @@ def test_the_single_points_of_failure(topology: Topology, weak: set[str]) -> Non
 
 def test_unprotected_survives_nothing_but_a_controller_that_returns() -> None:
     topology = unprotected()
-    found = {e.name: talk(topology, e.name, controller_down_s=1.0) for e in oracle.elements(topology)}
+    found = {e.name: talk(topology, e.name, controller_down_s=1.0) for e in elements.elements(topology)}
     assert {name for name, survives in found.items() if survives} == {"c0"}
 
 
@@ -199,7 +199,7 @@ def test_agreement() -> None:
 
 
 def test_what_may_fail() -> None:
-    kinds = {element.name: element.kind for element in oracle.elements(mlag())}
+    kinds = {element.name: element.kind for element in elements.elements(mlag())}
     assert kinds == {
         **dict.fromkeys(("h1-eth0--s1-eth1", "h1-eth1--s2-eth1", "h2-eth0--s1-eth2", "h2-eth1--s2-eth2"), "member"),
         "s1-eth3--s2-eth3": "link",
@@ -209,8 +209,8 @@ def test_what_may_fail() -> None:
         "s2": "switch",
         "c0": "controller",
     }
-    assert "c0" not in {element.name for element in oracle.elements(single_switch(), "ovs")}
-    assert {element.kind for element in oracle.elements(back_to_back())} == {"member", "interface"}
+    assert "c0" not in {element.name for element in elements.elements(single_switch(), "ovs")}
+    assert {element.kind for element in elements.elements(back_to_back())} == {"member", "interface"}
 
 
 def test_an_unknown_element_names_the_known_ones() -> None:
@@ -221,7 +221,7 @@ def test_an_unknown_element_names_the_known_ones() -> None:
         " s1, s1-eth1, s1-eth2"
     )
     with pytest.raises(SpecError, match=r"unknown element of topology 'single_switch': 'h1'"):
-        oracle.element(single_switch(), "h1")
+        elements.named(single_switch(), "h1")
 
 
 def test_the_lag_options_reach_the_oracle() -> None:

@@ -19,7 +19,9 @@ def procedure(lab: Lab) -> None:
 
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: when the bonds were up and all hosts reached each other, on the trial's clock."""
-    times = {line["event"]: line["t_s"] for line in read_timeline(raw / "timeline.jsonl") if line["source"] == "network"}
+    times = {
+        line["event"]: line["t_s"] for line in read_timeline(raw / "timeline.jsonl") if line["source"] == "network"
+    }
     return Measured({"bonds_up_s": times["bonds_up"], "converged_s": times["converged"]})
 
 

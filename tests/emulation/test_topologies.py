@@ -42,7 +42,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
 
     mesh = str(HERE.parent.parent / "benchmarks" / "leaf_spine.py")
     sizes = (f"spines={SPINES}", f"leaves={LEAVES}", f"hosts={HOSTS}", f"pairs={PAIRS}")
-    spread = base / "leaf_spine", mesh, *(word for size in sizes for word in ("--set", size))
+    spread: tuple[Path | str, ...] = base / "leaf_spine", mesh, *(word for size in sizes for word in ("--set", size))
     found = side_by_side(spread, wanted("ring", "ring"))
     apart = ("--set", "peer_links=0", "--set", "mode=broadcast", "--set", "controller=none")
     found += side_by_side(wanted("apart", "dual_switch", *apart), wanted("custom", str(custom), "--set", "servers=2"))
