@@ -59,6 +59,8 @@ class Host:
             ) from None
         if "/" not in self.address:
             raise SpecError(f"address {self.address!r} of host {self.name!r} lacks its prefix length, such as /24")
+        if self.vlan and self.bond:
+            checks.name("interface", f"{self.bond.name}.{self.vlan}")
         if self.ip_version == 6 and self.bond and self.bond.bond == "team" and self.bond.arp_interval_ms:
             raise SpecError(
                 f"bond=team of host {self.name!r} cannot watch its members over IPv6:"

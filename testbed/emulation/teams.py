@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
-from testbed.bond.teams import config
+from testbed.bond.teams import RUNNERS, config
 from testbed.emulation.bonds import Member, Shown
 from testbed.emulation.waiting import wait_for
 from testbed.errors import MachineError, TrialError
@@ -44,6 +44,7 @@ class Teamd:
         """Errors: MachineError without teamd; TrialError with what teamd said if it does not come up."""
         if not shutil.which("teamd"):
             raise MachineError("teamd is not installed", "Type: apt-get install libteam-utils")
+        _check_version(RUNNERS[self._bond.mode])
         Path(f"/proc/{self._pid}/root/{_RUN}").mkdir(parents=True, exist_ok=True)
         here = ["mnexec", "-a", str(self._pid)]
         subprocess.run([*here, "mount", "-t", "tmpfs", "tmpfs", f"/{_RUN}"], check=True, stdin=subprocess.DEVNULL)
@@ -107,6 +108,22 @@ class Teamd:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+
+
+def _check_version(runner: str) -> None:
+    """Errors: TrialError for a runner that this teamd cannot carry through.
+
+    teamd 1.31 disables a port without link whenever it is told that the port is disabled, with runner loadbalance: it
+    is busy for ever, and where time is virtual nothing else happens any more.
+    """
+    if runner != "loadbalance":
+        return
+    said = subprocess.run(["teamd", "-v"], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.split()
+    if said[-1:] == ["1.31"]:
+        raise TrialError(
+            "teamd 1.31 never rests with runner loadbalance while a port has no link; wanted another version of teamd",
+            "Use bond=bonding for mode balance-xor.",
+        )
 
 
 def parse(text: str) -> Shown:
