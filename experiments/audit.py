@@ -145,6 +145,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     bound = oracle.longest_bound(expected, protected)
     outage_s = max(found.outage_s for found in felt)
     must = oracle.must_talk(expected, protected)
+    resolution_s = 2 * interval_s  # one lost packet makes two intervals
     metrics = {
         "element": "+".join(element.name for element in elements),
         "kind": "+".join(element.kind for element in elements),
@@ -157,7 +158,9 @@ def read(raw: Path, trial: Trial) -> Measured:
         "agrees_with_oracle": oracle.agrees(must, survived),
         "oracle_differs": _differs(expected, lost),
         "bound_s": None if bound is None or must is False else round(bound.bound_s, 9),
-        "within_bound": None if bound is None or must is False else survived and outage_s <= bound.limit_s,
+        "within_bound": None
+        if bound is None or must is False
+        else survived and outage_s <= bound.limit_s + resolution_s,
     }
     warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
     if not survived:

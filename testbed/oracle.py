@@ -13,6 +13,7 @@ Elements are told of in testbed.elements.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -276,7 +277,7 @@ class _Remains:
                 expiry = theory.lacp_bound(bond.lacp_rate)
                 gone_s = float("inf") if self.controller_down_s is None else self.controller_down_s
                 if gone_s > expiry.low_s:
-                    return False if gone_s > expiry.limit_s else None
+                    return False if gone_s > expiry.limit_s and self._splits(bond) else None
         others = self.failed - {CONTROLLER}
         if not others and not self.silent:
             return True
@@ -298,6 +299,13 @@ class _Remains:
             if self._works(self.topology.link_of(i))
         }
         return lag is not None and self._negotiates(lag) and self._isolates(lag) and len(parts) > 1
+
+    def _splits(self, bond: Bond) -> bool:
+        """Whether flows are lost once the bond has no LACP partner any more: it takes in on one member only, unless
+        all_slaves_active (bonding.rst), but each switch goes on sending to it by all that it has of the LAG.
+        """
+        far = Counter(self.topology.link_of(member).other(member)[0] for member in bond.members)
+        return min(far.values()) > 1 and not bond.all_slaves_active
 
     def bound(self, a: str, b: str) -> theory.OutageBound | None:
         """The longest outage that these failures may cause between two hosts that still talk."""
