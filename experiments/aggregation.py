@@ -159,7 +159,7 @@ def aggregation() -> Experiment:
         ),
         procedure=procedure,
         measure=read,
-        figures=("aggregate", "members"),
+        figures=("aggregate", "members", "throughput"),
         repetitions=5,
         primary="goodput_mbps",
         limit_s=120.0,

@@ -142,7 +142,7 @@ def failover() -> Experiment:
         ),
         procedure=procedure,
         measure=read,
-        figures=("outage", "matrix"),
+        figures=("outage", "ecdf", "matrix", "split", "lanes"),
         repetitions=20,
         quick_repetitions=1,
         limit_s=300.0,

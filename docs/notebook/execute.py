@@ -37,7 +37,9 @@ def _lines(text: str) -> list[str]:
 def carry_out(source: str, names: dict[str, Any], number: int) -> list[dict[str, Any]]:
     """Run one cell among ``names``; its outputs as a notebook keeps them."""
     tree = ast.parse(source)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    last = tree.body[-1] if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    if last:
+        tree.body.pop()
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(tree, f"cell {number}", "exec"), names)

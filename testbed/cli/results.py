@@ -35,7 +35,9 @@ def summarise(loaded: result.Run, place: Path) -> None:
 
     if loaded.records:
         header, rows = reports.case_rows(loaded)
-        table = Table(*header, title=str(loaded.manifest["title"]), title_justify="left")
+        table = Table(title=str(loaded.manifest["title"]), title_justify="left")
+        for word in header:
+            table.add_column(word, overflow="fold")  # a word that is cut off says nothing
         for row in rows:
             table.add_row(*row)
         out.print(table)

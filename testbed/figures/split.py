@@ -37,20 +37,23 @@ def split(run: Run) -> Drawing:
         return empty(run, _HEADER, text, "the outage of no trial could be split")
     longest_s = max(sum(row[3:-1]) for row in shown)
     scale, unit = (1.0, "s") if longest_s >= 1 else (1e3, "ms")
-    figure = Figure(figsize=(COLUMN_IN, 0.95 + 0.3 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(COLUMN_IN, 0.95 + 0.36 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     for place, row in enumerate(rows):
         left = 0.0
         for (part, (colour, hatch)), mean in zip(PARTS.items(), row[3:-1], strict=True):
             width = (mean or 0.0) * scale
             axes.barh(
-                place, width, 0.62, left=left, color=colour, hatch=hatch, edgecolor="white", label=part, linewidth=0.3
+                place, width, 0.55, left=left, color=colour, hatch=hatch, edgecolor="white", label=part, linewidth=0.3
             )
             left += width
         words = f"{duration(row[-1])}, n = {row[2]}" if row[2] else "not split"
         axes.annotate(words, (left, place), (3, 0), textcoords="offset points", va="center", fontsize=6.5)
+        if row[2]:  # a part that is too short to be seen can be read
+            parts = " + ".join(duration(mean) for mean in row[3:-1])
+            axes.annotate(parts, (0, place + 0.275), (2, -1), textcoords="offset points", va="top", fontsize=5.5)
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_ylim(len(rows) - 0.4, -0.5)
     axes.set_xlim(0, max(longest_s * scale, 1e-3) * 1.35)
     axes.set_xlabel(f"time since the fault ({unit})")
     axes.tick_params(axis="y", length=0)

@@ -177,8 +177,10 @@ def empty(run: Run, header: tuple[str, ...], text: str, reason: str) -> Drawing:
 
 
 def duration(seconds: float) -> str:
-    """A time in words that fit into a figure: ``3 s``, ``50 ms``, ``0.5 ms``."""
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+    """A time in words that fit into a figure: ``3 s``, ``50 ms``, ``0.5 ms``, ``7 us``."""
+    if seconds >= 1:
+        return f"{seconds:.3g} s"
+    return f"{seconds * 1e6:.2g} us" if 0 < seconds < 1e-4 * (1 - 1e-9) else f"{seconds * 1e3:.3g} ms"
 
 
 def typical(records: Sequence[Record], metric: str) -> Record | None:

@@ -94,7 +94,7 @@ COLUMNS = (
 #: The metrics of which one at least is in a table that says what its experiment asked; else it shows every number.
 _KNOWN = ("goodput_mbps", "outage_s")
 #: Of other experiments so many metrics fit beside each other.
-_MOST_OTHERS = 8
+_MOST_OTHERS = 6
 
 
 def _columns(run: Run) -> list[Column]:
