@@ -103,8 +103,8 @@ def test_the_controller_gets_lags_of_all_ports() -> None:
 
 def test_ports_that_expired_are_found_in_the_log() -> None:
     log = (
-        'junk\n{"event": "port_status"}\n'
-        '{"machine": "receive", "old": "PORT_DISABLED", "new": "EXPIRED", "port": "1:1"}\n'
-        '{"machine": "receive", "old": "CURRENT", "new": "EXPIRED", "port": "1:2"}\n'
+        'junk\n{"time": 1.5, "event": "port_status"}\n'
+        '{"time": 2.5, "machine": "receive", "old": "PORT_DISABLED", "new": "EXPIRED", "port": "1:1"}\n'
+        '{"time": 3.5, "machine": "receive", "old": "CURRENT", "new": "EXPIRED", "port": "1:2"}\n'
     )
-    assert lacp_scale.expired(log) == ["1:2"]
+    assert lacp_scale.expired(log) == [3.5]

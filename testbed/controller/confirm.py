@@ -44,6 +44,11 @@ class Confirmations:
             waiting.missing.pop(dpid, None)
         self._finish()
 
+    def renew(self, now: float) -> None:
+        """Give all switches their whole time again: what they have answered may still have to be read."""
+        for waiting in self._rounds:
+            waiting.deadline = max(waiting.deadline, now + PATIENCE_S)
+
     def late(self, now: float) -> set[int]:
         """The switches that should have answered by now."""
         return {dpid for waiting in self._rounds if waiting.deadline <= now for dpid in waiting.missing}

@@ -77,6 +77,7 @@ class Core(Switchboard):
         due = self.next_timer()
         if due is not None and now - due > _STALL_S:
             self._log("controller", "stalled", stalled_s=round(now - due, 9))
+            self._confirmations.renew(now)
             self._set_in_reach(self.datapaths, False)
             self._set_in_reach(self.datapaths, True)
         for system in self.systems.values():
@@ -109,6 +110,7 @@ class Core(Switchboard):
         self._set_in_reach((dpid,), True)
         self._conclude()
         datapath.replace(self.fabric.parts.get(dpid, {}))
+        self._told[dpid] = datapath.ask_barrier()
         self._confirm(lambda: self._ready(dpid, datapath))
         self._act()
 
@@ -117,6 +119,7 @@ class Core(Switchboard):
         if self.datapaths.get(dpid) is datapath:
             self._now = now
             del self.datapaths[dpid]
+            self._told.pop(dpid, None)
             self._unready.pop(dpid, None)
             self._log("controller", "switch_disconnected", dpid=dpid)
             self._set_in_reach((dpid,), False)
@@ -126,6 +129,9 @@ class Core(Switchboard):
     def confirmed(self, dpid: int, transaction: int, now: float) -> None:
         """A switch has answered a barrier: it has done what it was told before."""
         self._now = now
+        if self._told.get(dpid) == transaction:
+            del self._told[dpid]
+            self._log("controller", "programmed", dpid=dpid)
         if dpid in self._silent:
             self._silent.discard(dpid)
             self._log("controller", "switch_answers", dpid=dpid)
@@ -133,8 +139,6 @@ class Core(Switchboard):
             self._conclude()
             datapath = self.datapaths[dpid]
             self._confirm(lambda: self._ready(dpid, datapath))
-        if self._told.get(dpid) == transaction:
-            self._log("controller", "programmed", dpid=dpid)
         self._confirmations.answer(dpid, transaction)
         self._act()
 
@@ -250,7 +254,7 @@ class Core(Switchboard):
         self.isolated &= isolated
         if isolated - self.isolated and not self._isolating:
             self._isolating = True
-            self._confirm(self._isolate)
+            self._hear(self._isolate)
         held = self.isolated.union(*self._unready.values())
         for port in sorted(held ^ self.held):
             self._log("controller", "held" if port in held else "released", port=name(port))

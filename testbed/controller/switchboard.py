@@ -27,7 +27,7 @@ class Switchboard:
         self._tell = log
         self._silent: set[int] = set()
         self._confirmations = Confirmations()
-        self._told: dict[int, int] = {}  # the barrier behind what each switch was last told, for the log
+        self._told: dict[int, int] = {}  # the barrier behind what a switch was last told, until it has answered
         self._widening = 0
 
     def _log(self, source: str, event: str, **details: Any) -> None:
@@ -58,6 +58,11 @@ class Switchboard:
 
     def _confirm(self, then: Callable[[], None]) -> None:
         """Do something once all switches that answer have done what they were told."""
+        waiting = {dpid: transaction for dpid, transaction in self._told.items() if dpid not in self._silent}
+        self._confirmations.begin(waiting, then, self._now)
+
+    def _hear(self, then: Callable[[], None]) -> None:
+        """Do something once all switches that answer have answered, whether they were told anything or not."""
         asked = {dpid: it.ask_barrier() for dpid, it in self.datapaths.items() if dpid not in self._silent}
         self._confirmations.begin(asked, then, self._now)
 

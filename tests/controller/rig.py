@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping
@@ -15,6 +16,8 @@ from testbed.controller.saved import saved
 from testbed.controller.tables import Flow, Group, Part, Parts, Place, changes
 from testbed.lacp import Effect, LagConfig, PortConfig, System, Transmit
 from testbed.spec import Topology
+
+_TRANSACTIONS = itertools.count(1)
 
 
 class FakeSwitch:
@@ -40,6 +43,8 @@ class FakeSwitch:
 
     def program(self, parts: Mapping[Hashable, Part]) -> None:
         found = changes({name: self._parts.get(name, Part()) for name in parts}, parts)
+        self.sent["group_mod"] += len(found.set_groups) + len(found.delete_groups)
+        self.sent["flow_mod"] += len(found.set_flows) + len(found.delete_flows)
         self.groups |= found.set_groups
         self.table |= found.set_flows
         for place in found.delete_flows:
@@ -57,7 +62,7 @@ class FakeSwitch:
         self.returned.append((port, frame))
 
     def ask_barrier(self) -> int:
-        self.barriers.append(len(self.barriers) + 1000 * id(self) % 7919)
+        self.barriers.append(next(_TRANSACTIONS))
         return self.barriers[-1]
 
 
