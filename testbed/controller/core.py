@@ -65,11 +65,12 @@ class Core(Switchboard):
         self._now = now
         self.held = frozenset(port for port in self.system_of if self.system_of[port].is_held(port))
         self._log("controller", "resumed", age_s=round(age_s, 9))
+        self._isolating = True  # nothing is decided anew before the switches are there
+        self._conclude()
         for port, system in self.system_of.items():
             self._act(system.set_in_reach(port, False, now))
-        self._conclude()
         absent = dict.fromkeys(self.fabric.connected, -1)  # no transaction: only connecting ends the wait
-        self._confirmations.begin(absent, lambda: self._program(True), now, _RESUME_PATIENCE_S)
+        self._confirmations.begin(absent, self._complete, now, _RESUME_PATIENCE_S)
 
     def handle_timer(self, now: float) -> None:
         """Do whatever is due."""
@@ -261,6 +262,11 @@ class Core(Switchboard):
             self._effects.extend(self.system_of[port].set_held(port, port in held, self._now))
         self.held = held
         return bool(self._effects)
+
+    def _complete(self) -> None:
+        """The switches that were there before `resume` are there again, or lost."""
+        self._isolating = False
+        self._program(True)
 
     def _isolate(self) -> None:
         self._isolating = False

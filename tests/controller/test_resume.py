@@ -187,3 +187,14 @@ def test_a_damaged_state_is_refused() -> None:
     for damaged in ({}, {**state, "systems": {}}, {**state, "fabric": {**state["fabric"], "tree": [[1]]}}):
         with pytest.raises((KeyError, TypeError, ValueError)):
             rig.fresh_core().resume(damaged, 0.0, rig.now)
+
+
+def test_who_is_left_out_is_not_decided_before_the_switches_are_back() -> None:
+    """The network fell apart just before the crash: h1 and h2 can meet on s2 only, as 1:1 is down."""
+    rig = converged()
+    for each in ("s1-eth1", "s1-eth3", "s1-eth4"):
+        rig.set_link(each, False)
+    rig.restart(away_s=0.5)
+    rig.answer()
+    rig.run(4.0)
+    assert (rig.distributing("lag-h1"), rig.distributing("lag-h2")) == ({(2, 1)}, {(2, 2)})
