@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from testbed import bond
+from testbed import bond, theory
 from testbed.bond import MODES, Bond, BondOptions
 from testbed.bond.teams import config
 from testbed.emulation import bonds, teams
@@ -218,3 +218,9 @@ def test_the_state_of_teamd_is_read() -> None:
     shown = teams.parse(text)
     assert shown.active_member == "h1-eth1"
     assert shown.not_carrying("active-backup") == ["h1-eth0 has no link by MII"]
+
+
+def test_nothing_foretells_the_member_of_a_teams_flow() -> None:
+    flow = theory.Tuple5("02:00:00:00:01:01", "02:00:00:00:02:01", "10.0.0.1", "10.0.0.2", 40000, 5201)
+    assert theory.member_of_flow(Bond(MEMBERS), flow) is not None
+    assert theory.member_of_flow(Bond(MEMBERS, bond="team"), flow) is None

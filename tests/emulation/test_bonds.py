@@ -84,11 +84,8 @@ def test_a_bond_stays_where_a_hand_has_moved_it(seen: dict[str, Any]) -> None:
     assert seen["by_hand"]["steps"] == ["a", "b", "a", "b", "b", "b"]
 
 
-def test_without_a_primary_the_first_of_equal_priority_comes_back_where_reselection_is_always(
-    seen: dict[str, Any],
-) -> None:
-    # drivers/net/bonding/bond_main.c, bond_choose_primary_or_current()
-    assert seen["by_hand"]["always"] == ["b", "b", "a"]
+def test_without_a_primary_nobody_comes_back_even_where_reselection_is_always(seen: dict[str, Any]) -> None:
+    assert seen["by_hand"]["always"] == ["b", "b", "b"]
 
 
 def test_a_dead_member_is_not_made_the_active_one(seen: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed import result
+from testbed import result, theory
 from testbed.result import Run
 from tests.emulation.support import side_by_side, testbed
 
@@ -54,9 +54,9 @@ def test_the_arp_watch_sees_silent_loss(runs: list[Run]) -> None:
 def test_lacp_of_a_team_aggregates_over_a_vlan(runs: list[Run]) -> None:
     (record,) = runs[2].records
     assert record.status == "ok", record.reason
-    assert record.metrics["goodput_ratio"] == pytest.approx(1.0, abs=0.01)
-    low, high = sorted(record.metrics["member_tx_bytes"])
-    assert high / low < 1.02
+    # Nothing foretells which member a flow takes, but with flows on both they carry more than one link does.
+    assert record.metrics["goodput_mbps"] > 1.2 * theory.ideal_mbps("active-backup", 2, 1000.0)
+    assert min(record.metrics["member_tx_bytes"]) > 1_000_000
 
 
 def test_the_state_of_teamd_is_kept(runs: list[Run], place: Path) -> None:
