@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import synthetic
 
-from testbed import catalogue, precision
+from testbed import catalogue, precision, runs
 from testbed.errors import SpecError
 from testbed.experiment import Experiment, Level, Trial, Until, cases_of, plan, shuffled
 from testbed.result import Run
@@ -105,3 +105,15 @@ def test_trials_that_failed_or_never_recovered_do_not_make_it_known(tmp_path: Pa
         never = run(tmp_path / status, {"802.3ad": EXACT}, status=status)
         assert precision.next_repetitions(never, UNTIL) == 12
         assert precision.outcome(never, UNTIL)["widest"] is None
+
+
+def test_a_run_that_grew_can_be_resumed_by_the_same_command_only(tmp_path: Path) -> None:
+    asked = {"relative": 0.05, "metric": "outage_s", "least": 2, "most": 40}
+    shared = {**dict.fromkeys(("kernel",)), "until_ci": asked, "repetitions": 2}
+    wanted = synthetic.manifest("failover", {"mode": ["802.3ad"]}, [], **shared)
+    grown = {**wanted, "repetitions": 9, "until_ci": {**asked, "widest": 0.2, "reached": False}}
+    synthetic.write(tmp_path / "run", grown, [])
+    runs._check_same(tmp_path / "run", wanted)
+    for other in ({**wanted, "until_ci": {**asked, "relative": 0.1}}, {**wanted, "until_ci": None}):
+        with pytest.raises(SpecError, match=r"holds a run with another (until_ci|repetitions)"):
+            runs._check_same(tmp_path / "run", other)
