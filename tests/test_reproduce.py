@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from testbed import catalogue, result
 from testbed.campaign import CAMPAIGN, RYU, Step
-from testbed.errors import TestbedError
+from testbed.cli.reproduce import reproduce
+from testbed.errors import SpecError, TestbedError
 from testbed.experiment import levels_of
 from testbed.reproduce import compare, judged, keep
 from testbed.result import Record, Run
@@ -170,3 +172,16 @@ def test_without_ryu_its_arm_is_left_out() -> None:
 def test_every_step_has_a_name_of_its_own() -> None:
     names = [step.name for step in CAMPAIGN]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--keep", "--quick"], "--keep with --quick would make a part of the campaign the reference"),
+        (["miimom"], "unknown step 'miimom'"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_runs(words: list[str], told: str) -> None:
+    answer = CliRunner().invoke(reproduce, words)
+    assert isinstance(answer.exception, SpecError)
+    assert answer.exception.message.startswith(told)
