@@ -98,7 +98,7 @@ check: setup ## style, types and the pure tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy --strict $(SOURCES)
-	$(BIN)/pytest --quiet --ignore=tests/emulation
+	$(BIN)/pytest --quiet --numprocesses auto --ignore=tests/emulation
 
 test: kernel check ## everything, with the tests that boot guests
 	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then
@@ -106,7 +106,7 @@ test: kernel check ## everything, with the tests that boot guests
 	else
 		echo "Ryu 4.34 cannot be built with Python 3.12 or newer: its tests are skipped."
 	fi
-	$(BIN)/pytest tests/emulation
+	$(BIN)/pytest --numprocesses auto --dist loadfile --durations 15 tests/emulation
 
 clean: ## remove .venv, .venv-ryu and caches; results and the guest kernel stay
 	rm -rf .venv .venv-ryu .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

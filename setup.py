@@ -38,6 +38,7 @@ setup(
             "hypothesis>=6.170",
             "mypy>=2.4",
             "pytest>=9.2",
+            "pytest-xdist>=3.8",
             # Held to one series: the next may format otherwise.
             "ruff>=0.17.6,<0.18",
             "types-PyYAML>=6.0.12",

@@ -132,8 +132,7 @@ class Switch(asyncio.Protocol):
     def __init__(self, dpid: int, ports: int) -> None:
         self.dpid = dpid
         self.macs = {
-            number: f"02:00:00:{dpid >> 8:02x}:{dpid & 255:02x}:{number:02x}"
-            for number in range(1, ports + 1)
+            number: f"02:00:00:{dpid >> 8:02x}:{dpid & 255:02x}:{number:02x}" for number in range(1, ports + 1)
         }
         self.arrivals: dict[int, list[float]] = {number: [] for number in self.macs}
         self.said = dict.fromkeys(self.macs, State(0))
@@ -241,9 +240,7 @@ def expired(log: str) -> list[float]:
     return [event["time"] for event in mine if event["new"] == "EXPIRED"]
 
 
-async def _connected(
-    port: int, controller: subprocess.Popen[bytes], switches: list[Switch], gap_s: float
-) -> None:
+async def _connected(port: int, controller: subprocess.Popen[bytes], switches: list[Switch], gap_s: float) -> None:
     until = time.monotonic() + _PATIENCE_S
     for switch in switches:
         while True:
@@ -310,9 +307,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="How well one controller process keeps LACP's time.")
     parser.add_argument("--switches", type=int, default=100)
     parser.add_argument("--ports", type=int, default=1000, help="of all switches together")
-    parser.add_argument(
-        "--seconds", type=float, default=60.0, help="how long to measure, once all are in use"
-    )
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long to measure, once all are in use")
     parser.add_argument("--spread", type=float, default=10.0, help="seconds in which the switches connect")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="testbed-benchmark-") as place:

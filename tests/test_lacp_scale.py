@@ -51,9 +51,7 @@ def test_ports_and_features_are_such_to_os_ken(parser: Any, connection: Any) -> 
     assert message.type == of.OFPMP_PORT_DESC
     assert {port.port_no: port.hw_addr for port in message.body} == macs
     assert {(port.config, port.state) for port in message.body} == {(0, 0)}
-    message = read(
-        parser, connection, lacp_scale.message(of.OFPT_FEATURES_REPLY, 7, lacp_scale.features(0x1234))
-    )
+    message = read(parser, connection, lacp_scale.message(of.OFPT_FEATURES_REPLY, 7, lacp_scale.features(0x1234)))
     assert message.datapath_id == 0x1234
 
 

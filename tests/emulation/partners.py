@@ -30,9 +30,7 @@ class Setup(NamedTuple):
 
 ENDS = tuple(Setup(*words) for words in itertools.product(("active", "passive"), ("fast", "slow")))
 #: All of them, ours first, but for two passive ends, which never speak (IEEE 802.1AX-2014, 6.4.13).
-PAIRS = tuple(
-    pair for pair in itertools.product(ENDS, ENDS) if "active" in (pair[0].activity, pair[1].activity)
-)
+PAIRS = tuple(pair for pair in itertools.product(ENDS, ENDS) if "active" in (pair[0].activity, pair[1].activity))
 MEMBERS = 2
 
 
@@ -46,8 +44,6 @@ def partners(*, lag: LagOptions = LagOptions()) -> Topology:
         own = tuple(f"p{number}-eth{i}" for i in range(MEMBERS))
         ports = tuple(f"s1-eth{number * MEMBERS + i + 1}" for i in range(MEMBERS))
         hosts.append(Host(f"p{number}", f"10.0.0.{number + 1}/24", bonding.over(own)))
-        links += [
-            cable.between(f"p{number}", mine, "s1", port) for mine, port in zip(own, ports, strict=True)
-        ]
+        links += [cable.between(f"p{number}", mine, "s1", port) for mine, port in zip(own, ports, strict=True)]
         lags.append(lag.over(f"lag{number}", ports, lacp=ours.activity, rate=ours.rate, key=number + 1))
     return Topology("partners", tuple(hosts), (Switch("s1", 1),), tuple(links), tuple(lags))

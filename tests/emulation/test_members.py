@@ -68,9 +68,7 @@ def timeline(place: Path) -> list[dict[str, Any]]:
 
 def faults(events: list[dict[str, Any]]) -> list[tuple[float, float]]:
     """When each fault began and ended."""
-    begun, ended = (
-        [e["t_s"] for e in events if e["source"] == "fault" and e["event"] == w] for w in ("begin", "end")
-    )
+    begun, ended = ([e["t_s"] for e in events if e["source"] == "fault" and e["event"] == w] for w in ("begin", "end"))
     return list(zip(begun, ended, strict=True))
 
 
@@ -81,9 +79,7 @@ def flows(place: Path, direction: str = "") -> list[ProbeFlow]:
     return found
 
 
-SHARES = [
-    (place, members) for place, all_ in zip(PLACES, ((2, 4, 8), (1, 2, 4)), strict=True) for members in all_
-]
+SHARES = [(place, members) for place, all_ in zip(PLACES, ((2, 4, 8), (1, 2, 4)), strict=True) for members in all_]
 
 
 @pytest.mark.parametrize(("place", "members"), SHARES)
@@ -96,9 +92,7 @@ def test_all_members_distribute(runs: Found, place: str, members: int) -> None:
     sent_by = {e["lag"]: e["ports"] for e in timeline(files) if e["event"] == "distribute"}
     topology = json.loads((files / "trial.json").read_text())["topology"]
     lags = (topology if isinstance(topology, dict) else json.loads(topology))["lags"]
-    assert {name: len(ports) for name, ports in sent_by.items()} == {
-        lag["name"]: len(lag["ports"]) for lag in lags
-    }
+    assert {name: len(ports) for name, ports in sent_by.items()} == {lag["name"]: len(lag["ports"]) for lag in lags}
     assert record.warnings == []
 
 
@@ -172,9 +166,7 @@ def test_after_the_repair_the_member_carries_traffic_again(runs: Found, place: s
     before, after = json.loads((files / "returned.json").read_text())
     packets = (after["t_s"] - before["t_s"]) / _INTERVAL_S[rate]
     for way in ("rx_packets", "tx_packets"):
-        (grown,) = (
-            after["interfaces"][name][way] - before["interfaces"][name][way] for name in after["interfaces"]
-        )
+        (grown,) = (after["interfaces"][name][way] - before["interfaces"][name][way] for name in after["interfaces"])
         assert grown >= 0.9 * packets
     for flow in flows(files):
         found = outage(flow, _INTERVAL_S[rate], end_s, float("inf"))
@@ -188,9 +180,7 @@ def test_a_flapping_member_takes_nothing_from_the_others(runs: Found, place: str
     assert len(faults(events)) == len(FLAPS_S)
     # It flapped faster than LACP could follow, and slowly enough to join again: our controller tells of the latter.
     joined = [
-        e
-        for e in events
-        if e["event"] == "distribute" and "1:1" in e["ports"] and e["t_s"] > faults(events)[0][1]
+        e for e in events if e["event"] == "distribute" and "1:1" in e["ports"] and e["t_s"] > faults(events)[0][1]
     ]
     assert len(joined) == len([up_s for _, up_s in FLAPS_S if up_s > 3])
     found = flows(files)
