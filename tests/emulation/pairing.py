@@ -10,7 +10,6 @@ import json
 import os
 import re
 import subprocess
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +76,9 @@ class FarEnds:
             if self.kind == "linux":
                 activity = "on" if theirs.activity == "active" else "off"
                 self._ip(number, "set", "bond0", "down")
-                self._ip(number, "set", "bond0", "type", "bond", "lacp_active", activity, "lacp_rate", theirs.rate)
+                self._ip(
+                    number, "set", "bond0", "type", "bond", "lacp_active", activity, "lacp_rate", theirs.rate
+                )
                 self._ip(number, "set", "bond0", "up")
             else:
                 bridge, members = f"far{number}", self._lab.members(f"p{number}")
@@ -120,12 +121,6 @@ class FarEnds:
         return str(out)
 
 
-def _state() -> Mapping[str, Any]:
-    with urllib.request.urlopen("http://127.0.0.1:8080/state", timeout=30) as answer:
-        found: Mapping[str, Any] = json.load(answer)
-    return found
-
-
 def procedure(lab: Lab) -> None:
     """Inside: carrier away, far ends set up, carrier back; then who has come to what, and when."""
     far = FarEnds(lab, str(lab.case["partner"]))
@@ -156,7 +151,7 @@ def procedure(lab: Lab) -> None:
         lacpdus = [_row(lab, seen) for seen in taps.drain() if seen.frame[12:15] == _LACPDU]
     lab.write("lacpdus.json", lacpdus)
     shown = [far.shown(number) for number in numbers]
-    lab.write("pairs.json", {"carrier_s": carrier_s, "settled_s": settled_s, "shown": shown, "state": _state()})
+    lab.write("pairs.json", {"carrier_s": carrier_s, "settled_s": settled_s, "shown": shown})
 
 
 def _row(lab: Lab, seen: Seen) -> dict[str, Any]:
@@ -182,7 +177,9 @@ def read(raw: Path, trial: Trial) -> Measured:
     events = [json.loads(line) for line in (raw / "timeline.jsonl").read_text().splitlines()]
     took_s = []
     for number, (carrier_s, lag) in enumerate(zip(told["carrier_s"], trial.topology.lags, strict=True)):
-        used_s = {row["member"]: row["t_s"] for row in reversed(lacpdus) if row["theirs"] and _carries(row["actor"])}
+        used_s = {
+            row["member"]: row["t_s"] for row in reversed(lacpdus) if row["theirs"] and _carries(row["actor"])
+        }
         both = [used_s[f"p{number}-eth{i}"] for i in range(len(lag.ports))]
         both += [e["t_s"] for e in events if _whole(e, lag) and e["t_s"] > carrier_s][:1]
         took_s.append(round(max(both) - carrier_s, 6))
@@ -191,7 +188,9 @@ def read(raw: Path, trial: Trial) -> Measured:
 
 def _whole(event: Mapping[str, Any], lag: Lag) -> bool:
     """Whether our controller says that from now on it sends by all ports of the LAG."""
-    return (event["event"], event.get("lag")) == ("distribute", lag.name) and len(event["ports"]) == len(lag.ports)
+    return (event["event"], event.get("lag")) == ("distribute", lag.name) and len(event["ports"]) == len(
+        lag.ports
+    )
 
 
 def pairing() -> Experiment:

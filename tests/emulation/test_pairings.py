@@ -35,6 +35,7 @@ class Seen(NamedTuple):
 
     took_s: list[float]
     pairs: dict[str, Any]
+    state: dict[str, Any]
     lacpdus: list[dict[str, Any]]
     events: list[dict[str, Any]]
 
@@ -51,9 +52,10 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
 def _load(run: Run) -> Seen:
     (record,) = run.records
     raw = run.path / record.raw
-    pairs, lacpdus = (json.loads((raw / name).read_text()) for name in ("pairs.json", "lacpdus.json"))
+    names = ("pairs.json", "controller_state.json", "lacpdus.json")
+    pairs, state, lacpdus = (json.loads((raw / name).read_text()) for name in names)
     events = [json.loads(line) for line in (raw / "timeline.jsonl").read_text().splitlines()]
-    return Seen(record.metrics["took_s"], pairs, lacpdus, events)
+    return Seen(record.metrics["took_s"], pairs, state, lacpdus, events)
 
 
 def wanted(setup: Setup) -> State:
@@ -66,15 +68,17 @@ def wanted(setup: Setup) -> State:
     return state
 
 
-def ports(pairs: dict[str, Any], number: int) -> list[dict[str, Any]]:
+def ports(state: dict[str, Any], number: int) -> list[dict[str, Any]]:
     """What our controller shows of the ports of a pair."""
-    found: list[dict[str, Any]] = pairs["state"]["systems"]["core"]["lags"][f"lag{number}"]["ports"]
+    found: list[dict[str, Any]] = state["systems"]["core"]["lags"][f"lag{number}"]["ports"]
     assert len(found) == MEMBERS
     return found
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
-def test_the_far_end_shows_both_octets_as_they_are_to_be(seen: dict[str, Seen], kind: str, number: int) -> None:
+def test_the_far_end_shows_both_octets_as_they_are_to_be(
+    seen: dict[str, Seen], kind: str, number: int
+) -> None:
     ours, theirs = PAIRS[number]
     found = octets(kind, seen[kind].pairs["shown"][number])
     assert sorted(found) == [f"p{number}-eth{i}" for i in range(MEMBERS)]
@@ -86,7 +90,7 @@ def test_the_far_end_shows_both_octets_as_they_are_to_be(seen: dict[str, Seen], 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
 def test_our_end_shows_the_same(seen: dict[str, Seen], kind: str, number: int) -> None:
     ours, theirs = PAIRS[number]
-    for port in ports(seen[kind].pairs, number):
+    for port in ports(seen[kind].state, number):
         assert (State(port["actor"]["state"]), State(port["partner"]["state"])) == (
             wanted(ours),
             wanted(theirs),
@@ -94,7 +98,9 @@ def test_our_end_shows_the_same(seen: dict[str, Seen], kind: str, number: int) -
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
-def test_what_was_said_last_over_every_link_is_the_same(seen: dict[str, Seen], kind: str, number: int) -> None:
+def test_what_was_said_last_over_every_link_is_the_same(
+    seen: dict[str, Seen], kind: str, number: int
+) -> None:
     for way, (actor, partner) in ((False, PAIRS[number]), (True, PAIRS[number][::-1])):
         for i in range(MEMBERS):
             said = _between(seen[kind], f"p{number}-eth{i}", theirs=way)[-1]
@@ -107,7 +113,9 @@ def test_both_ends_are_in_use_within_3_s_of_carrier(seen: dict[str, Seen], kind:
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
-def test_each_end_speaks_as_often_as_the_other_asks_for(seen: dict[str, Seen], kind: str, number: int) -> None:
+def test_each_end_speaks_as_often_as_the_other_asks_for(
+    seen: dict[str, Seen], kind: str, number: int
+) -> None:
     """6.4.13: the period is the partner's to choose; once all is settled nothing else is a reason to speak."""
     ours, theirs = PAIRS[number]
     for way, listener in ((False, theirs), (True, ours)):
@@ -127,9 +135,14 @@ def test_nothing_churns(seen: dict[str, Seen], kind: str, number: int) -> None:
     """Both ends were watched for longer than Churn_Detection_Time, 60 s (6.4.4)."""
     if kind == "linux":
         text = seen[kind].pairs["shown"][number]
-        assert re.findall(r"^(?:Actor|Partner) Churn State: (\w+)$", text, re.MULTILINE) == ["none"] * 2 * MEMBERS
-        assert re.findall(r"^(?:Actor|Partner) Churned Count: (\d+)$", text, re.MULTILINE) == ["0"] * 2 * MEMBERS
-    for port in ports(seen[kind].pairs, number):
+        assert (
+            re.findall(r"^(?:Actor|Partner) Churn State: (\w+)$", text, re.MULTILINE)
+            == ["none"] * 2 * MEMBERS
+        )
+        assert (
+            re.findall(r"^(?:Actor|Partner) Churned Count: (\d+)$", text, re.MULTILINE) == ["0"] * 2 * MEMBERS
+        )
+    for port in ports(seen[kind].state, number):
         machines = port["machines"]
         assert (machines["actor_churn"], machines["partner_churn"]) == ("NO_ACTOR_CHURN", "NO_PARTNER_CHURN")
         assert (port["counters"]["actor_churns"], port["counters"]["partner_churns"]) == (0, 0)
@@ -138,7 +151,9 @@ def test_nothing_churns(seen: dict[str, Seen], kind: str, number: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_once_settled_nothing_changes(seen: dict[str, Seen], kind: str) -> None:
     settled_s = seen[kind].pairs["settled_s"]
-    later = [event for event in seen[kind].events if event["t_s"] > settled_s and event["event"] == "transition"]
+    later = [
+        event for event in seen[kind].events if event["t_s"] > settled_s and event["event"] == "transition"
+    ]
     assert [event for event in later if event["machine"] in ("selected", "mux", "lag_id", "links")] == []
     assert [event for event in later if event["machine"] == "receive" and event["new"] != "CURRENT"] == []
 
