@@ -36,9 +36,12 @@ from testbed.spec import Topology
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
 
-#: Flows of each pair of hosts and direction: all but 1 of 8 times they use both of two members.
+#: Flows of each pair of hosts and direction.
 _FLOWS = 4
-_PROBE_PORT = 7000
+#: Ports of receivers and senders, so chosen that layer3+4 spreads the flows of a pair over two or four members: the
+#: places in _SPREAD differ from their own numbers in all four ways that two bits can.
+_TO_PORT, _FROM_PORT = 8192, 12288
+_SPREAD = (0, 2, 3, 1)
 #: So many hosts are probed each with each; of more, each with the next.
 _MESH_HOSTS = 3
 _BEFORE_S, _RESUMED_S, _AFTER_S = 0.2, 0.5, 0.3
@@ -115,11 +118,11 @@ def _flows(lab: Lab, stack: contextlib.ExitStack) -> list[Flow]:
     for a, b in probed_pairs(lab.topology):
         for source, target in ((a, b), (b, a)):
             for number in range(_FLOWS):
-                port = _PROBE_PORT + len(flows)
+                first = 2 * len(_SPREAD) * (len(flows) // len(_SPREAD))
                 sender, receiver = (stack.enter_context(lab.network.socket(host)) for host in (source, target))
-                sender.bind(("", port))
-                receiver.bind(("", 0))
-                address = (lab.topology.host(target).ip, receiver.getsockname()[1])
+                sender.bind(("", _FROM_PORT + first + 2 * _SPREAD[number]))
+                receiver.bind(("", _TO_PORT + first + 2 * number))
+                address = (lab.topology.host(target).ip, _TO_PORT + first + 2 * number)
                 flows.append(Flow(f"{source}>{target}:{number}", sender, receiver, address))
     return flows
 

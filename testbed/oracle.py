@@ -226,6 +226,11 @@ class _Remains:
         uses = self._use(one), self._use(other)
         if uses[0] is None or uses[1] is None:
             return False
+        if any(
+            h.bond and h.bond.mode == "balance-alb" and len(use.sends) > 1
+            for h, use in ((one, uses[0]), (other, uses[1]))
+        ):
+            return None  # each of its peers was told one member's address, whichever that is
         if not (self._reaches(uses[0], uses[1]) and self._reaches(uses[1], uses[0])):
             return False
         if CONTROLLER in self.failed and self.controller in STEERING:

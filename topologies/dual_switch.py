@@ -13,10 +13,9 @@
           +---------------+|        |+---------------+
            h1-eth1  s2-eth1+--------+s2-eth2  h2-eth1
 
-Survives the loss of any link and of either switch; balance-tlb and balance-alb, which send by both members, need the
-peer link. With peer_links=0 the switches are two networks apart, for the modes
-that send on both (bonding.rst, sections 11 and 12): broadcast survives the same, balance-rr nothing that only one of
-the hosts can see.
+Survives the loss of any link and of either switch; balance-tlb, which sends by both members, needs the peer link, and
+balance-alb may. With peer_links=0 the switches are two networks apart, for the modes that send on both (bonding.rst,
+sections 11 and 12): broadcast survives the same, balance-rr nothing that only one of the hosts can see.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import itertools
 import os
 import shutil
 import socket
@@ -51,14 +52,20 @@ class _Interface(Intf):  # type: ignore[misc]  # mininet has no types
 
 
 class _Cable(Link):  # type: ignore[misc]
-    """A veth pair between two nodes, made in one netlink message."""
+    """A veth pair between two nodes, made in one netlink message.
+
+    Its ends have different interface indices. The kernel takes one whose peer, in another namespace, has the same
+    index for a real card, and tells of its carrier up to a second late (net/core/link_watch.c: linkwatch_urgent_event).
+    """
+
+    numbers = itertools.count(100_000)
 
     @classmethod
     def makeIntfPair(  # Mininet's name
         cls, intfname1: str, intfname2: str, addr1: str, addr2: str, node1: Any, node2: Any, deleteIntfs: bool = False
     ) -> None:
         del deleteIntfs
-        first = {"ifname": intfname1, "address": addr1, "net_ns_pid": node1.pid}
+        first = {"ifname": intfname1, "address": addr1, "net_ns_pid": node1.pid, "index": next(cls.numbers)}
         peer = {"ifname": intfname2, "address": addr2, "net_ns_pid": node2.pid}
         with IPRoute() as netlink:
             netlink.link("add", kind="veth", peer=peer, **first)

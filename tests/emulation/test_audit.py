@@ -13,7 +13,7 @@ from testbed.result import load
 from tests.emulation.support import ended, started
 
 #: One element of each kind, and two members of one host at once.
-SAFE = ("h1-eth0--s1-eth1", "s1-eth3--s2-eth3", "h2-eth1", "s1", "c0", "h1-eth0+h1-eth1")
+SAFE = ("h1-eth0--s1-eth1", "s1-eth3--s2-eth3", "h1-eth0", "s1", "c0", "h1-eth0+h1-eth1")
 UNSAFE = ("h1-eth0--s1-eth1", "s2", "c0")
 
 
@@ -52,7 +52,7 @@ def test_what_a_member_costs_mlag_is_within_its_monitors_interval(
 ) -> None:
     """bonding.rst, "miimon": 100 ms; and 10 ms for a probe's interval and the way."""
     found = rows(audits, "mlag")
-    for name in ("h1-eth0--s1-eth1", "h2-eth1", "s1"):
+    for name in ("h1-eth0--s1-eth1", "h1-eth0", "s1"):
         assert found[name]["outage_s"] <= 0.110
 
 
@@ -86,3 +86,15 @@ def test_hosts_that_are_not_protected_are_asked_too(
     reached = {"-".join(e["pair"]): e["lost"] for e in json.loads((place / record.raw / "reach.json").read_text())}
     assert reached["h1-h2"] == 0 and reached["h1-h3"] == reached["h2-h3"] == 8
     assert record.metrics["oracle_differs"] == []
+
+
+def test_the_switch_sees_at_once_that_a_host_has_set_its_end_down(
+    audits: dict[str, tuple[subprocess.CompletedProcess[str], Path]],
+) -> None:
+    """A cable's ends have different interface indices, or the kernel would tell of the switch's up to 1 s late."""
+    _, place = audits["mlag"]
+    (record,) = (record for record in load(place).records if record.case["element"] == "h1-eth0")
+    events = [json.loads(line) for line in (place / record.raw / "timeline.jsonl").read_text().splitlines()]
+    begin_s = next(event["t_s"] for event in events if event["source"] == "fault")
+    seen_s = [e["t_s"] for e in events if e.get("interface") == "s1-eth1" and e["source"] == "carrier" and not e["new"]]
+    assert seen_s and 0 <= seen_s[0] - begin_s < 0.001
