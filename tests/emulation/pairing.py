@@ -76,9 +76,7 @@ class FarEnds:
             if self.kind == "linux":
                 activity = "on" if theirs.activity == "active" else "off"
                 self._ip(number, "set", "bond0", "down")
-                self._ip(
-                    number, "set", "bond0", "type", "bond", "lacp_active", activity, "lacp_rate", theirs.rate
-                )
+                self._ip(number, "set", "bond0", "type", "bond", "lacp_active", activity, "lacp_rate", theirs.rate)
                 self._ip(number, "set", "bond0", "up")
             else:
                 bridge, members = f"far{number}", self._lab.members(f"p{number}")
@@ -177,9 +175,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     events = [json.loads(line) for line in (raw / "timeline.jsonl").read_text().splitlines()]
     took_s = []
     for number, (carrier_s, lag) in enumerate(zip(told["carrier_s"], trial.topology.lags, strict=True)):
-        used_s = {
-            row["member"]: row["t_s"] for row in reversed(lacpdus) if row["theirs"] and _carries(row["actor"])
-        }
+        used_s = {row["member"]: row["t_s"] for row in reversed(lacpdus) if row["theirs"] and _carries(row["actor"])}
         both = [used_s[f"p{number}-eth{i}"] for i in range(len(lag.ports))]
         both += [e["t_s"] for e in events if _whole(e, lag) and e["t_s"] > carrier_s][:1]
         took_s.append(round(max(both) - carrier_s, 6))
@@ -188,9 +184,7 @@ def read(raw: Path, trial: Trial) -> Measured:
 
 def _whole(event: Mapping[str, Any], lag: Lag) -> bool:
     """Whether our controller says that from now on it sends by all ports of the LAG."""
-    return (event["event"], event.get("lag")) == ("distribute", lag.name) and len(event["ports"]) == len(
-        lag.ports
-    )
+    return (event["event"], event.get("lag")) == ("distribute", lag.name) and len(event["ports"]) == len(lag.ports)
 
 
 def pairing() -> Experiment:

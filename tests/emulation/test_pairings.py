@@ -76,9 +76,7 @@ def ports(state: dict[str, Any], number: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
-def test_the_far_end_shows_both_octets_as_they_are_to_be(
-    seen: dict[str, Seen], kind: str, number: int
-) -> None:
+def test_the_far_end_shows_both_octets_as_they_are_to_be(seen: dict[str, Seen], kind: str, number: int) -> None:
     ours, theirs = PAIRS[number]
     found = octets(kind, seen[kind].pairs["shown"][number])
     assert sorted(found) == [f"p{number}-eth{i}" for i in range(MEMBERS)]
@@ -98,9 +96,7 @@ def test_our_end_shows_the_same(seen: dict[str, Seen], kind: str, number: int) -
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
-def test_what_was_said_last_over_every_link_is_the_same(
-    seen: dict[str, Seen], kind: str, number: int
-) -> None:
+def test_what_was_said_last_over_every_link_is_the_same(seen: dict[str, Seen], kind: str, number: int) -> None:
     for way, (actor, partner) in ((False, PAIRS[number]), (True, PAIRS[number][::-1])):
         for i in range(MEMBERS):
             said = _between(seen[kind], f"p{number}-eth{i}", theirs=way)[-1]
@@ -113,9 +109,7 @@ def test_both_ends_are_in_use_within_3_s_of_carrier(seen: dict[str, Seen], kind:
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
-def test_each_end_speaks_as_often_as_the_other_asks_for(
-    seen: dict[str, Seen], kind: str, number: int
-) -> None:
+def test_each_end_speaks_as_often_as_the_other_asks_for(seen: dict[str, Seen], kind: str, number: int) -> None:
     """6.4.13: the period is the partner's to choose; once all is settled nothing else is a reason to speak."""
     ours, theirs = PAIRS[number]
     for way, listener in ((False, theirs), (True, ours)):
@@ -135,13 +129,8 @@ def test_nothing_churns(seen: dict[str, Seen], kind: str, number: int) -> None:
     """Both ends were watched for longer than Churn_Detection_Time, 60 s (6.4.4)."""
     if kind == "linux":
         text = seen[kind].pairs["shown"][number]
-        assert (
-            re.findall(r"^(?:Actor|Partner) Churn State: (\w+)$", text, re.MULTILINE)
-            == ["none"] * 2 * MEMBERS
-        )
-        assert (
-            re.findall(r"^(?:Actor|Partner) Churned Count: (\d+)$", text, re.MULTILINE) == ["0"] * 2 * MEMBERS
-        )
+        assert re.findall(r"^(?:Actor|Partner) Churn State: (\w+)$", text, re.MULTILINE) == ["none"] * 2 * MEMBERS
+        assert re.findall(r"^(?:Actor|Partner) Churned Count: (\d+)$", text, re.MULTILINE) == ["0"] * 2 * MEMBERS
     for port in ports(seen[kind].state, number):
         machines = port["machines"]
         assert (machines["actor_churn"], machines["partner_churn"]) == ("NO_ACTOR_CHURN", "NO_PARTNER_CHURN")
@@ -151,9 +140,7 @@ def test_nothing_churns(seen: dict[str, Seen], kind: str, number: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_once_settled_nothing_changes(seen: dict[str, Seen], kind: str) -> None:
     settled_s = seen[kind].pairs["settled_s"]
-    later = [
-        event for event in seen[kind].events if event["t_s"] > settled_s and event["event"] == "transition"
-    ]
+    later = [event for event in seen[kind].events if event["t_s"] > settled_s and event["event"] == "transition"]
     assert [event for event in later if event["machine"] in ("selected", "mux", "lag_id", "links")] == []
     assert [event for event in later if event["machine"] == "receive" and event["new"] != "CURRENT"] == []
 
