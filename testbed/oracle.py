@@ -267,6 +267,8 @@ class _Remains:
             lost = [link for link in links if link.name in self.silent]
             if not lost:
                 continue
+            if host.bond is not None and theory.failover_bound(host.bond, "silent_loss", lacp=False) is not None:
+                continue  # its ARP monitor notices
             if host.bond is None or host.bond.mode not in ("active-backup", "balance-tlb"):
                 return False
             if self.topology.link_of(self._active(host.bond, [link.end(host.name) for link in links])) in lost:

@@ -51,7 +51,15 @@ _TRIED: dict[str, tuple[dict[str, Any], str, list[Any]]] = {
         "testbed",
         [["uplink_loss", "s1", {}], ["lossy", "s1-eth3", {}]],
     ),
-    "mlag": ({}, "testbed", [["peer_link_loss", "s2", {}], ["miscabling", "s2-eth1", {"other": "s1-eth2"}]]),
+    "mlag": (
+        {},
+        "testbed",
+        [
+            ["peer_link_loss", "s2", {}],
+            ["miscabling", "s2-eth1", {"other": "s1-eth2"}],
+            ["controller_cut", "s2", {}],
+        ],
+    ),
     "unprotected": ({}, "none", [["host_reboot", "h1", {}], ["carrier_loss", "h1-eth0", {"side": "host"}]]),
 }
 #: What only a process or a connection shows.
@@ -127,6 +135,27 @@ def test_a_crashed_switch_is_out_of_the_kernel_and_the_database(dumps: dict[str,
     assert found["during"]["database"]["Bridge"] == []
     assert all(_state(found, "s1", f"s1-eth{i}") == (False, False) for i in range(1, 5))
     assert all(not _state(found, "h1", f"h1-eth{i}")[1] for i in range(2))
+
+
+def test_one_switch_alone_is_cut_off_the_controller(dumps: dict[str, list[dict[str, Any]]]) -> None:
+    """Each has a loopback address of its own to reach it by; tc-u32(8) shows the octets that it matches."""
+    (found,) = (each for each in dumps["mlag"] if each["fault"][0] == "controller_cut")
+    matched = "\n".join(found["during"]["s1 queues"])
+    assert matched.count("match 7f000003/ffffffff at ") == 2  # s2: 127.0.0.3, both ways
+    assert "match 7f000002/" not in matched
+    (whole,) = (each for each in dumps["single_switch"] if each["fault"][0] == "controller_cut")
+    assert "\n".join(whole["during"]["s1 queues"]).count("match 7f000002/ffffffff at ") == 2
+
+
+def test_swapped_cables_are_swapped_in_the_database(dumps: dict[str, list[dict[str, Any]]]) -> None:
+    (found,) = (each for each in dumps["mlag"] if each["fault"][0] == "miscabling")
+    numbers = {}
+    for when in ("before", "during"):
+        rows = [json.loads(row) for row in found[when]["database"]["Interface"]]
+        numbers[when] = {row["name"]: row["ofport_request"] for row in rows if "-eth" in row["name"]}
+    before, during = numbers["before"], numbers["during"]
+    assert (before["s2-eth1"], before["s1-eth2"]) == (1, 2)
+    assert during == {**before, "s2-eth1": 2, "s1-eth2": 1}
 
 
 _FELT = """
