@@ -193,7 +193,7 @@ def test_carrier_loss_in_active_backup_is_uniform_over_one_interval() -> None:
     bound = theory.failover_bound(bond("active-backup", miimon_ms=100), "carrier_loss")
     assert bound is not None
     assert (bound.low_s, bound.bound_s, bound.expected_s) == (0, 0.1, 0.05)
-    assert bound.limit_s == pytest.approx(0.11)
+    assert bound.limit_s == pytest.approx(theory.monitor_period_s(100) + 0.01)
     assert bound.label == "miimon 100 ms"
 
 
@@ -224,7 +224,10 @@ def test_silent_loss_waits_for_the_lacp_timeout(rate: str, low: float, high: flo
     bound = theory.failover_bound(bond("802.3ad", lacp_rate=rate), "silent_loss")
     assert bound is not None
     assert (bound.low_s, bound.bound_s) == (low, high)
-    assert bound.tolerance_s == 0.25  # IEEE 802.1AX, 6.4.10
+    alone = theory.failover_bound(bond("802.3ad", lacp_rate=rate), "silent_loss", "switch")
+    assert alone is not None and alone.tolerance_s == 0.25  # IEEE 802.1AX, 6.4.10
+    # The driver counts steps of 100 ms, which a kernel of 1000 ticks a second makes 104 ms: its timer wheel's grain.
+    assert bound.tolerance_s == pytest.approx(0.25 + high * 0.04)
 
 
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "802.3ad"])

@@ -40,7 +40,8 @@ from testbed.theory.hashing import (
     member_of_flow,
     xmit_hash,
 )
-from testbed.theory.timers import GUEST_HZ, bonding_lacp_bound, monitor_period_s
+from testbed.theory.ticks import GUEST_HZ, monitor_period_s
+from testbed.theory.timers import bonding_lacp_bound
 
 __all__ = [
     "AT_ONCE_MODES",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 from testbed.faults import FAULTS, Level, named
 from testbed.spec import Bond
+from testbed.theory.ticks import monitor_period_s
 
 #: On top of a carrier bound: the gap is seen at the probe's resolution (1 ms), the new member is announced by
 #: gratuitous ARP, packets take the path's delay, and the monitor's timer is as fine as the kernel's tick.
@@ -18,6 +19,8 @@ LACP_TOLERANCE_S = 0.250
 #: IEEE 802.1AX, 6.4.4: Fast_ and Slow_Periodic_Time, Short_ and Long_Timeout_Time.
 LACP_PERIOD_S = {"fast": 1.0, "slow": 30.0}
 LACP_TIMEOUT_S = {"fast": 3.0, "slow": 90.0}
+#: The bonding driver counts LACP's timers down every so often (bond_3ad.c, AD_TIMER_INTERVAL).
+LACP_STEP_MS = 100
 
 #: Modes that may leave a dead member before the monitor looks. The driver asks for the carrier with every
 #: packet (balance-rr, balance-tlb, balance-alb: bond_slave_can_tx), or rebuilds the array of usable members
@@ -56,11 +59,15 @@ def mii_bound(miimon_ms: int, downdelay_ms: int = 0, *, at_once: bool = False) -
     """Carrier loss seen by the MII monitor: uniform in (d, m + d], d being downdelay as a multiple of m.
 
     bonding.rst, "miimon" and "downdelay" (rounded down). ``at_once``: the mode may leave the dead member
-    before the monitor looks, so that only the upper bound holds.
+    before the monitor looks, so that only the upper bound holds. The tolerance has room for how much longer the
+    kernel's timers make each look (`monitor_period_s`).
     """
-    delay_s = downdelay_ms // miimon_ms * miimon_ms / 1e3
+    looks = 1 + downdelay_ms // miimon_ms
+    delay_s = (looks - 1) * miimon_ms / 1e3
+    late_s = looks * (monitor_period_s(miimon_ms) - miimon_ms / 1e3)
     label = f"miimon {miimon_ms} ms" + (f" + downdelay {delay_s * 1e3:.0f} ms" if delay_s else "")
-    return OutageBound(0.0 if at_once else delay_s, miimon_ms / 1e3 + delay_s, label, uniform=not at_once)
+    low_s = 0.0 if at_once else delay_s
+    return OutageBound(low_s, miimon_ms / 1e3 + delay_s, label, not at_once, TOLERANCE_S + late_s)
 
 
 def lacp_bound(rate: str) -> OutageBound:
@@ -174,7 +181,12 @@ def _silent(bond: Bond, side: Side, spoken: bool, direction: str) -> OutageBound
     if bond.mode == "broadcast" and (side == "host" or direction == "from_host"):
         return OutageBound(0.0, 0.0, "every member sends all")
     if spoken:
-        return lacp_bound(bond.lacp_rate)
+        found = lacp_bound(bond.lacp_rate)
+        if side == "switch":
+            return found
+        # The driver counts the timeout down in steps, each of which the kernel's timers make longer.
+        late = monitor_period_s(LACP_STEP_MS) * 1e3 / LACP_STEP_MS - 1
+        return replace(found, tolerance_s=found.tolerance_s + late * found.bound_s)
     if not bond.arp_interval_ms:
         return "the MII monitor cannot see a silent loss" + (
             ", and nobody answers LACP" if bond.mode == "802.3ad" else ""
