@@ -193,6 +193,6 @@ def audit() -> Experiment:
         ),
         procedure=procedure,
         measure=read,
-        figures=(),
+        figures=("elements",),
         limit_s=200.0,
     )

@@ -131,7 +131,7 @@ def chaos() -> Experiment:
         ),
         procedure=procedure,
         measure=measure,
-        figures=(),
+        figures=("lanes",),
         repetitions=10,
         quick_repetitions=2,
         limit_s=300.0,

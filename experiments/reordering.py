@@ -126,7 +126,7 @@ def reordering() -> Experiment:
         ),
         procedure=procedure,
         measure=read,
-        figures=(),
+        figures=("reordering",),
         repetitions=5,
         limit_s=120.0,
     )

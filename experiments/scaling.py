@@ -74,7 +74,7 @@ def scaling() -> Experiment:
         ),
         procedure=procedure,
         measure=read,
-        figures=(),
+        figures=("cost",),
         repetitions=3,
         limit_s=600.0,
     )

@@ -277,3 +277,58 @@ def after(path: Path, text: dict[str, Any], records: list[Record]) -> Run:
         inventory.write(path / one.raw)
         append_trial(path, one)
     return load(path)
+
+
+def overtaken(path: Path) -> Run:
+    """Round robin over two members whose delays differ by three amounts: half of the packets are overtaken in two."""
+    levels = [0.0, 1.0, 5.0]
+    records = [
+        record(
+            number,
+            "reordering",
+            {"mode": "balance-rr", "difference_ms": level},
+            {
+                "reordered_ratio": 0.5 if level else 0.0,
+                "expected_reordered_ratio": 0.5 if level else 0.0,
+                "links_worth": worth,
+            },
+        )
+        for number, (level, worth) in enumerate(zip(levels, (2.0, 0.5, 0.1), strict=True), 1)
+    ]
+    factors = {"mode": ["balance-rr"], "difference_ms": levels}
+    return write(path, manifest("reordering", factors, ["reordering"]), records)
+
+
+def costly(path: Path) -> Run:
+    """Two sizes of network, each set up alone and run for 30 s."""
+    sizes, times = [4, 16], [0.0, 30.0]
+    records = [
+        record(
+            number,
+            "scaling",
+            {"hosts": hosts, "run_s": run_s, "probes": 0},
+            {"interfaces": 4 * hosts},
+            wall_s=hosts + run_s / 10,
+        )
+        for number, (hosts, run_s) in enumerate(itertools.product(sizes, times), 1)
+    ]
+    return write(path, manifest("scaling", {"hosts": sizes, "run_s": times}, ["cost"]), records)
+
+
+def audited(path: Path) -> Run:
+    """Three elements, one of them a single point of failure."""
+    found = [
+        ("s1", "switch", False, 4.0, None),
+        ("a--b", "member", True, 0.0, 0.1),
+        ("c--d", "member", True, 0.05, 0.1),
+    ]
+    records = [
+        record(
+            number,
+            "audit",
+            {"element": element},
+            {"element": element, "kind": kind, "survived": survived, "outage_s": outage_s, "bound_s": bound_s},
+        )
+        for number, (element, kind, survived, outage_s, bound_s) in enumerate(found, 1)
+    ]
+    return write(path, manifest("audit", {"element": [each[0] for each in found]}, ["elements"]), records)

@@ -24,6 +24,9 @@ RUNS: dict[str, tuple[str, Callable[[Path], Run]]] = {
     "placement": ("placed", synthetic.placed),
     "throughput": ("transfers", synthetic.transfers),
     "lanes": ("transfers", synthetic.transfers),
+    "reordering": ("overtaken", synthetic.overtaken),
+    "cost": ("costly", synthetic.costly),
+    "elements": ("audited", synthetic.audited),
 }
 
 
@@ -204,3 +207,19 @@ def test_words_do_not_run_into_others() -> None:
     assert rows == [0, 1, 2, 3, 4]
     same = [{"t_s": 1 + n / 1e6, "source": "bond", "event": "learned"} for n in range(5)]
     assert [words for *_, words, _ in lanes._placed(same, 1.0, -0.01, 0.1)] == ["learned (5 times)"]
+
+
+def test_an_audit_shows_what_did_not_survive_first_then_the_longest_outages(tmp_path: Path) -> None:
+    drawing = drawn("elements", synthetic.audited(tmp_path / "run"))
+    assert [row[0] for row in drawing.rows] == ["s1", "c--d", "a--b"]
+    assert legend(drawing) == ["single point of failure", "bound of theory", "survived"]
+
+
+def test_cost_is_told_apart_by_how_long_the_network_ran(tmp_path: Path) -> None:
+    drawing = drawn("cost", synthetic.costly(tmp_path / "run"))
+    assert [(row[0], row[2], row[4]) for row in drawing.rows] == [(0, 16, 4), (0, 64, 16), (30, 16, 7), (30, 64, 19)]
+
+
+def test_reordering_stands_beside_what_theory_expects(tmp_path: Path) -> None:
+    drawing = drawn("reordering", synthetic.overtaken(tmp_path / "run"))
+    assert [row[1:] for row in drawing.rows] == [(0, 1, 0, 0, 2), (1, 1, 0.5, 0.5, 0.5), (5, 1, 0.5, 0.5, 0.1)]

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from testbed.errors import unknown
 from testbed.figures import (
+    cost,
     detection,
     distribution,
+    elements,
     goodput,
     lanes,
     matrix,
     outages,
     placement,
+    reordering,
     split,
     style,
     throughput,
@@ -33,6 +36,9 @@ FIGURES: dict[str, Callable[[Run], Drawing]] = {
     "placement": placement.placement,
     "lanes": lanes.lanes,
     "detection": detection.detection,
+    "reordering": reordering.reordering,
+    "cost": cost.cost,
+    "elements": elements.elements,
 }
 
 
