@@ -26,6 +26,8 @@ MOST_BUSY = 0.95
 MOST_STOLEN = 0.01
 #: A probe packet later than this is a pause of the sender; so many of them may be.
 MOST_LATE_S, MOST_LATE_SHARE = 0.001, 0.01
+#: Longer than this beyond the link's own delay, no frame of a probe may wait in a link's queue, by the link's rate.
+MOST_QUEUED_S = 0.002
 #: The phase of a trial in which its measurement is made.
 MEASURING = "running the procedure"
 
@@ -109,7 +111,34 @@ def findings(directory: Path, cpu: int | None = None) -> list[str]:
             f"fidelity: {late * 100:.1f} % of the probe's packets left more than {MOST_LATE_S * 1e3:g} ms late;"
             f" wanted at most {MOST_LATE_SHARE * 100:g} %"
         )
-    return found
+    return found + queued(directory)
+
+
+def queued(directory: Path) -> list[str]:
+    """Whether a link's queue held what a trial's probes alone cannot fill it with (raw file queues.json).
+
+    Nothing is said of a trial that fills the links by intent, with iperf3, or whose fault slows a link down.
+    """
+    evidence, trial = directory / "queues.json", directory / "trial.json"
+    if not evidence.exists() or not (directory / "probe.csv").exists() or (directory / "iperf3.json").exists():
+        return []
+    found = json.loads(trial.read_text())
+    if found["case"].get("fault") in ("slow", "lossy") or found["case"].get("schedule"):
+        return []
+    seen = json.loads(evidence.read_text())["interfaces"]
+    longest: dict[str, float] = {}
+    for link in found["topology"]["links"]:
+        for interface in (link["a_interface"], link["b_interface"]):
+            octets = seen.get(interface, {}).get("backlog_bytes", 0)
+            if link["rate_mbps"] is not None:
+                longest[interface] = octets * 8 / link["rate_mbps"] / 1e6 - link["delay_ms"] / 1e3
+    worst = max(longest, key=lambda name: longest[name], default=None)
+    if worst is None or longest[worst] <= MOST_QUEUED_S:
+        return []
+    return [
+        f"fidelity: the queue of {worst} held {longest[worst] * 1e3:.1f} ms of frames;"
+        f" wanted at most {MOST_QUEUED_S * 1e3:g} ms where only probes are sent"
+    ]
 
 
 def _of(shares: dict[str, float], cpu: int | None) -> float:

@@ -83,7 +83,7 @@ def test_a_clock_that_went_back_between_two_packets_fails_the_trial() -> None:
 
 
 def test_a_clock_that_went_back_while_a_packet_was_under_way_fails_the_trial() -> None:
-    with pytest.raises(TrialError, match=r"packet 0 of flow h1>h2 arrived 0.020000 s before it left"):
+    with pytest.raises(TrialError, match=r"packet 1 of flow h1>h2 arrived 0.020000 s before it left"):
         check_clock([flow(delay_s=-0.02)])
 
 

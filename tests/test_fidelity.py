@@ -81,3 +81,27 @@ def test_the_processors_are_watched_while_the_block_runs(tmp_path: Path) -> None
     found = json.loads((tmp_path / fidelity.NAME).read_text())
     assert found["samples"] and found["samples"][0]["phase"] == fidelity.MEASURING
     assert all(0 <= share <= 1 for one in found["samples"] for share in one["busy"].values())
+
+
+def queue(directory: Path, backlog_bytes: int, **case: Any) -> Path:
+    """A probing trial over one link of 1 Gbit/s and 1 ms, one of whose queues was that long."""
+    link = {"a_interface": "h1-eth0", "b_interface": "s1-eth1", "rate_mbps": 1000.0, "delay_ms": 1.0}
+    (directory / "trial.json").write_text(json.dumps({"case": case, "topology": {"links": [link]}}))
+    seen = {"s1-eth1": {"backlog_bytes": backlog_bytes, "drops": 0}}
+    (directory / "queues.json").write_text(json.dumps({"period_s": 0.05, "interfaces": seen}))
+    probe(sampled(directory, sample(0.5)), {})
+    return directory
+
+
+def test_a_queue_that_probes_cannot_have_filled_is_told(tmp_path: Path) -> None:
+    assert fidelity.findings(queue(tmp_path, 250_000)) == []  # 2 ms at 1 Gbit/s, of which 1 ms is the link's delay
+    assert fidelity.findings(queue(tmp_path, 500_000, fault="carrier_loss")) == [
+        "fidelity: the queue of s1-eth1 held 3.0 ms of frames; wanted at most 2 ms where only probes are sent"
+    ]
+
+
+def test_a_queue_that_is_filled_by_intent_is_not(tmp_path: Path) -> None:
+    assert fidelity.findings(queue(tmp_path, 500_000, fault="slow")) == []
+    queue(tmp_path, 500_000)
+    (tmp_path / "iperf3.json").write_text("{}")
+    assert fidelity.findings(tmp_path) == []

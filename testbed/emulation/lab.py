@@ -13,7 +13,7 @@ from typing import Any
 
 from pyroute2 import IPRoute
 
-from testbed.emulation import arms, faults, seen
+from testbed.emulation import arms, faults, queues, seen
 from testbed.emulation.network import CONTROLLER_PORT, Network, built
 from testbed.emulation.placement import Placement
 from testbed.emulation.steering import ControllerProcess, steered
@@ -319,6 +319,7 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
         steered(process) if command else contextlib.nullcontext(),
         built(trial.topology, scratch / "ovs", arm) as network,
         watching(network) as watch,
+        queues.sampled(network, raw / "queues.json") if trial.clock == "real" else contextlib.nullcontext(),
     ):
         network.controller = process if command else None
         lab = Lab(trial, raw, network, watch, origin)
