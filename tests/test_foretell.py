@@ -56,6 +56,8 @@ def test_a_controller_may_be_away_until_lacp_gives_up() -> None:
 def test_where_nothing_says_nothing_is_said() -> None:
     assert told(single_switch(), "lossy", "s1-eth1").connected is None
     assert told(single_switch(), "silent_loss", "s1-eth1", direction="to_host").connected is None
+    copies = single_switch(bonding=BondOptions(mode="broadcast"))
+    assert told(copies, "silent_loss", "s1-eth1").connected is None
 
 
 def test_a_host_without_a_bond_has_no_bound() -> None:
