@@ -262,10 +262,14 @@ class _Remains:
 
     def _despite_silence(self, one: Host, other: Host) -> bool | None:
         """What silent links that nobody takes out of use do to two hosts that are joined otherwise."""
+        hashed = False
         for host in (one, other):
             links = [self.topology.link_of(i) for i, _ in self._ends(host)]
             lost = [link for link in links if link.name in self.silent]
             if not lost:
+                continue
+            if host.bond is not None and host.bond.mode == "broadcast":
+                hashed = True  # what it sends goes every way; what the switch sends it, the way that a hash says
                 continue
             if host.bond is not None and theory.failover_bound(host.bond, "silent_loss", lacp=False) is not None:
                 continue  # its ARP monitor notices
@@ -274,7 +278,7 @@ class _Remains:
             if self.topology.link_of(self._active(host.bond, [link.end(host.name) for link in links])) in lost:
                 return False
         between = [link for link in self.topology.links if {link.a, link.b} <= self._part.keys()]
-        return None if any(link.name in self.silent and self._works(link) for link in between) else True
+        return None if hashed or any(link.name in self.silent and self._works(link) for link in between) else True
 
     def _without_controller(self, one: Host, other: Host) -> bool | None:
         """The switches go on by their flows; a group leaves a port that is down; nothing else changes."""

@@ -232,3 +232,10 @@ def test_an_unknown_element_names_the_known_ones() -> None:
 def test_the_lag_options_reach_the_oracle() -> None:
     """A LAG that holds more than one usable port back still has one."""
     assert talk(single_switch(members=3, lag=LagOptions(max_active=2)), "h1-eth0", "h1-eth1") is True
+
+
+def test_a_silent_member_of_a_broadcast_bond_is_felt_only_by_what_the_switch_sends_over_it() -> None:
+    """What the host sends goes by every member; what the switch sends goes by one, as its hash says (bonding.rst)."""
+    network = single_switch(bonding=BondOptions(mode="broadcast"))
+    found = oracle.expected(network, (), silent=("h1-eth0--s1-eth1",))
+    assert found["h1", "h2"].connected is None
