@@ -45,9 +45,7 @@ def foretell(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, 
         bound = theory.failover_bound(bond, name, lacp=answered, lasts_s=lasts_s, parameters=parameters)
         why = theory.why_unbounded(bond, name, lacp=answered, lasts_s=lasts_s, parameters=parameters)
     down = faults.failed(topology, name, element, parameters)
-    # A broadcast bond's copies arrive; what the switch sends back is lost only if its hash takes the silent member.
-    by_chance = name == "silent_loss" and bond is not None and bond.mode == "broadcast"
-    if down is None or by_chance:
+    if down is None:
         return Foretold(bound, why, None)
     said = oracle.expected(topology, down.down, silent=down.silent, controller=controller, controller_down_s=lasts_s)[
         "h1", "h2"
