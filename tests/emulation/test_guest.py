@@ -111,7 +111,9 @@ def test_a_procedure_that_hangs_is_a_failed_trial_that_keeps_what_it_wrote(
     request = runs.Request(str(HERE / "endless.py"), None, {}, None, 1, False, "guest", "virtual")
     told: list[result.Record | None] = []
     prepared = runs.prepare(request, [])
-    assert runs.carry_out(prepared, runs.begin(prepared, place, resume=False), place, jobs=1, done=told.append)
+    assert runs.carry_out(
+        prepared, runs.begin(prepared, place, resume=False), place, jobs=1, planned=lambda _: None, done=told.append
+    )
     (record,) = result.load(place).records
     assert told == [record]
     assert record.status == "failed"
