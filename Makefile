@@ -89,7 +89,7 @@ kernel: setup ## build the guest kernel, once (minutes)
 
 run: kernel ## the two experiments, quick: figures and report
 	$(BIN)/testbed run aggregation --quick
-	$(BIN)/testbed run failover --quick
+	$(BIN)/testbed run failover --quick --repetitions 5
 
 reproduce: kernel ## the runs behind the README's figures again, compared with results/reference (QUICK=1: fewer)
 	$(BIN)/testbed reproduce $(if $(QUICK),--quick)
