@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from testbed.emulation.network import Network
 
 _FIRST_SERVER_PORT = 5201
-_CLIENT_PORTS = range(32768, 61000)  # the kernel's own range of ephemeral ports
+#: Below the kernel's own range of ephemeral ports, from which iperf3's control connections get theirs.
+_CLIENT_PORTS = range(10_000, 32_768)
 _TRIES = 20_000
 
 
