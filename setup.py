@@ -17,7 +17,11 @@ setup(
     description="A laboratory for link redundancy: bonding, LACP and failover, measured and drawn",
     python_requires=">=3.11",
     packages=find_packages(include=["testbed", "testbed.*", "topologies", "experiments"]),
-    package_data={"testbed.backends.guest": ["*.config", "*.c"], "testbed": ["templates/*"]},
+    package_data={
+        "testbed.backends.guest": ["*.config", "*.c"],
+        "testbed.emulation": ["*.c"],
+        "testbed": ["templates/*"],
+    },
     install_requires=[
         "click>=8.5",
         "jinja2>=3.1",

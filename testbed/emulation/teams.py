@@ -7,6 +7,7 @@ host gets a directory of its own there, in its own mount namespace.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -44,13 +45,17 @@ class Teamd:
         """Errors: MachineError without teamd; TrialError with what teamd said if it does not come up."""
         if not shutil.which("teamd"):
             raise MachineError("teamd is not installed", "Type: apt-get install libteam-utils")
-        _check_version(RUNNERS[self._bond.mode])
+        environment = _paused(RUNNERS[self._bond.mode], self._log.parent)
         Path(f"/proc/{self._pid}/root/{_RUN}").mkdir(parents=True, exist_ok=True)
         here = ["mnexec", "-a", str(self._pid)]
         subprocess.run([*here, "mount", "-t", "tmpfs", "tmpfs", f"/{_RUN}"], check=True, stdin=subprocess.DEVNULL)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*here, "teamd", "-U", "-f", str(self._config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*here, "teamd", "-U", "-f", str(self._config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
             )
         try:
             wait_for(f"teamd of {self._bond.name}", self._silent, deadline_s=_DEADLINE_S)
@@ -110,20 +115,21 @@ class Teamd:
             self._process = None
 
 
-def _check_version(runner: str) -> None:
-    """Errors: TrialError for a runner that this teamd cannot carry through.
+def _paused(runner: str, directory: Path) -> dict[str, str]:
+    """The environment of teamd. Errors: MachineError without a C compiler, for the runner that needs one.
 
     teamd 1.31 disables a port without link whenever it is told that the port is disabled, with runner loadbalance: it
-    is busy for ever, and where time is virtual nothing else happens any more.
+    is busy for ever, and where time is virtual nothing else would happen any more. So it rests before each message.
     """
     if runner != "loadbalance":
-        return
-    said = subprocess.run(["teamd", "-v"], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.split()
-    if said[-1:] == ["1.31"]:
-        raise TrialError(
-            "teamd 1.31 never rests with runner loadbalance while a port has no link; wanted another version of teamd",
-            "Use bond=bonding for mode balance-xor.",
-        )
+        return dict(os.environ)
+    if not shutil.which("gcc"):
+        raise MachineError("gcc is not installed; teamd's runner loadbalance needs it", "Type: apt-get install gcc")
+    library = directory / "pause.so"
+    source = Path(__file__).with_name("pause.c")
+    command = ["gcc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return {**os.environ, "LD_PRELOAD": str(library)}
 
 
 def parse(text: str) -> Shown:
