@@ -57,7 +57,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     if trial.case["end"] == "host":
         found, bound = after_each_fault(timeline, "h1", ("role", "backup")), theory.bonding_lacp_bound(rate)
     else:
-        found, bound = expired_after_each_fault(timeline), theory.lacp_bound(rate)
+        found, bound = expired_after_each_fault(timeline), theory.facing_bonding_lacp_bound(rate)
     seen = [at for at in found if at is not None]
     standard = theory.lacp_bound(rate)
     metrics = {

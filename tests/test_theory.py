@@ -189,6 +189,13 @@ def test_the_driver_counts_lacp_timeouts_in_steps_of_104_ms() -> None:
     assert theory.bonding_lacp_bound("slow", hz=100).bound_s == pytest.approx(99)
 
 
+def test_the_driver_sends_lacpdus_up_to_31_s_apart() -> None:
+    """300 steps of 104 ms: an end that waits 90 s for the next one may give up 58.8 s after a silence began."""
+    fast, slow = theory.facing_bonding_lacp_bound("fast"), theory.facing_bonding_lacp_bound("slow")
+    assert (fast.low_s, fast.bound_s) == pytest.approx((3 - 1.04, 3))
+    assert (slow.low_s, slow.bound_s) == pytest.approx((90 - 31.2, 90))
+
+
 def test_carrier_loss_in_active_backup_is_uniform_over_one_interval() -> None:
     bound = theory.failover_bound(bond("active-backup", miimon_ms=100), "carrier_loss")
     assert bound is not None

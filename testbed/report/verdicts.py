@@ -111,7 +111,7 @@ def _detection(records: Sequence[Record]) -> Claim | None:
 
 #: Metrics that are true where something is as it should be, and what that is.
 _AGREEMENTS = {
-    "placement_as_predicted": "Every flow is on the member that the hash predicts",
+    "placement_as_predicted": "Every flow is on the members that theory says",
     "agrees_with_oracle": "Who could still talk is who should by the network's graph",
 }
 

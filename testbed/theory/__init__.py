@@ -41,7 +41,7 @@ from testbed.theory.hashing import (
     xmit_hash,
 )
 from testbed.theory.ticks import GUEST_HZ, monitor_period_s
-from testbed.theory.timers import bonding_lacp_bound
+from testbed.theory.timers import bonding_lacp_bound, facing_bonding_lacp_bound
 
 __all__ = [
     "AT_ONCE_MODES",
@@ -62,6 +62,7 @@ __all__ = [
     "arp_bound",
     "bonding_lacp_bound",
     "expected_links_used",
+    "facing_bonding_lacp_bound",
     "failover_bound",
     "ideal_mbps",
     "jain_index",

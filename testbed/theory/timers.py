@@ -21,3 +21,13 @@ def bonding_lacp_bound(rate: str, hz: int = GUEST_HZ) -> OutageBound:
         uniform=True,
         tolerance_s=LACP_TOLERANCE_S,
     )
+
+
+def facing_bonding_lacp_bound(rate: str, hz: int = GUEST_HZ) -> OutageBound:
+    """When an end that keeps the standard's clock notices that a Linux bond has fallen silent.
+
+    The driver sends by its own clock, one LACPDU in so many steps of 100 ms: the last one may be older than a period.
+    """
+    period_s = LACP_PERIOD_S[rate] * 1000 / LACP_STEP_MS * monitor_period_s(LACP_STEP_MS, hz)
+    label = f"LACP timeout {LACP_TIMEOUT_S[rate]:.0f} s after LACPDUs {period_s:g} s apart"
+    return OutageBound(LACP_TIMEOUT_S[rate] - period_s, LACP_TIMEOUT_S[rate], label, True, LACP_TOLERANCE_S)
