@@ -189,7 +189,8 @@ def test_a_fault_lasts_until_it_must_have_been_noticed(
     assert bond is not None
     answered = bond.mode != "802.3ad" or arm.answers(topology, bond)
     lab: Any = SimpleNamespace(topology=topology, arm=arm, answered=lambda _host: answered)
-    assert least_s <= noticed_s(lab, fault) <= least_s + 0.5
+    # The kernel may take a little longer for each of its steps (theory.monitor_period_s): 4 ms of 100, so 4 %.
+    assert least_s <= noticed_s(lab, fault) <= least_s * 1.04 + 0.5
 
 
 def test_what_did_not_aggregate_is_a_warning() -> None:
