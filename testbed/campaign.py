@@ -135,6 +135,8 @@ CAMPAIGN: tuple[Step, ...] = (
         repetitions=2,
         expected_s=50,
         quick_s=25,
+        # What the peer link costs is chance up to its bound: one trial says nothing.
+        quick={"element": "member,s1,s2"},
     ),
     Step(
         "controller_loss",
