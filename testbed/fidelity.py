@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from testbed.beside import beside
+
 NAME = "fidelity.json"
 #: How often the processors are looked at, in seconds, and the file that the kernel tells it in (proc(5)).
 PERIOD_S = 0.5
@@ -64,10 +66,9 @@ def _phase(directory: Path) -> str:
 @contextmanager
 def watching(directory: Path) -> Iterator[None]:
     """Look at the machine's processors while the block runs; then write what was seen into ``directory``."""
-    ended = threading.Event()
     samples: list[dict[str, Any]] = []
 
-    def look() -> None:
+    def look(ended: threading.Event) -> None:
         began = time.monotonic()
         before = cpu_times(_STAT.read_text())
         while not ended.wait(PERIOD_S):
@@ -76,13 +77,10 @@ def watching(directory: Path) -> Iterator[None]:
             samples.append({**sample, **_shares(before, after)})
             before = after
 
-    watcher = threading.Thread(target=look, name="fidelity", daemon=True)
-    watcher.start()
     try:
-        yield
+        with beside("fidelity", look):
+            yield
     finally:
-        ended.set()
-        watcher.join()
         (directory / NAME).write_text(json.dumps({"period_s": PERIOD_S, "samples": samples}, indent=1) + "\n")
 
 

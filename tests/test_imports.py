@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testbed.result": {"testbed.errors"},
     "testbed.figures": {"testbed.errors", "testbed.result", "testbed.stats", "testbed.theory"},
     "testbed.inventory": {"testbed.result"},
-    "testbed.fidelity": set(),
+    "testbed.beside": set(),
+    "testbed.fidelity": {"testbed.beside"},
     "testbed.precision": {"testbed.experiment", "testbed.result", "testbed.stats"},
     "testbed.compare": {"testbed.errors", "testbed.result", "testbed.stats"},
     "testbed.export": {"testbed.errors", "testbed.result"},
@@ -52,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The network starts the controller, so it writes the controller's configuration file.
     "testbed.emulation": {
         "testbed.batches",
+        "testbed.beside",
         "testbed.bond",
         "testbed.controller.config",
         "testbed.controller.show",
@@ -66,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "testbed.measure": {
         "testbed.batches",
+        "testbed.beside",
         "testbed.errors",
         "testbed.experiment",
         "testbed.faults",

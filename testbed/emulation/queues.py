@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
+from testbed.beside import beside
 from testbed.emulation.namespace import inside
 from testbed.emulation.network import Network
 
@@ -25,7 +26,6 @@ _TC_H_ROOT = 0xFFFF_FFFF  # linux/pkt_sched.h
 def sampled(network: Network, path: Path) -> Iterator[None]:
     """Look at every link's two queues while the block runs; then write the longest backlog of each, and its drops."""
     most: dict[str, dict[str, int]] = {}
-    ended = threading.Event()
     with contextlib.ExitStack() as stack:
         sockets: dict[str, IPRoute] = {}
         names: dict[tuple[str, int], str] = {}
@@ -36,7 +36,7 @@ def sampled(network: Network, path: Path) -> Iterator[None]:
                     with inside(network.pid(node)):  # a socket of its own: this thread's asks nobody else's
                         sockets[node] = stack.enter_context(IPRoute())
 
-        def look() -> None:
+        def look(ended: threading.Event) -> None:
             while not ended.wait(PERIOD_S):
                 for node, netlink in sockets.items():
                     for message in netlink.get_qdiscs():
@@ -49,11 +49,8 @@ def sampled(network: Network, path: Path) -> Iterator[None]:
                         seen["backlog_bytes"] = max(seen["backlog_bytes"], int(queue["backlog"]))
                         seen["drops"] = max(seen["drops"], int(queue["drops"]))
 
-        thread = threading.Thread(target=look, name="queues", daemon=True)
-        thread.start()
         try:
-            yield
+            with beside("queues", look):
+                yield
         finally:
-            ended.set()
-            thread.join()
             path.write_text(json.dumps({"period_s": PERIOD_S, "interfaces": most}, indent=1, sort_keys=True) + "\n")

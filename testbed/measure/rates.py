@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.beside import beside
 from testbed.errors import TrialError
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ _READ_BYTES = 1 << 16
 @contextlib.contextmanager
 def sampling(lab: Lab, hosts: Sequence[str], path: Path, period_s: float = 0.1) -> Iterator[None]:
     """Inside: write the counters of these hosts' links every ``period_s`` while the block runs, and when it ends."""
-    ended = threading.Event()
     with contextlib.ExitStack() as stack:
         sources = []
         for host in hosts:
@@ -52,19 +52,16 @@ def sampling(lab: Lab, hosts: Sequence[str], path: Path, period_s: float = 0.1) 
                     tx_bytes, rx_bytes = counters[name]
                     file.write(f"{at:.9f},{name},{tx_bytes},{rx_bytes}\n")
 
-        def work() -> None:
+        def work(ended: threading.Event) -> None:
             due = time.monotonic()
             while not ended.wait(max(0.0, due - time.monotonic())):
                 sample()
                 due += period_s
 
-        thread = threading.Thread(target=work, name="rates", daemon=True)
-        thread.start()
         try:
-            yield
+            with beside("rates", work):
+                yield
         finally:
-            ended.set()
-            thread.join()
             sample()
 
 

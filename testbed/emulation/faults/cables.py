@@ -29,6 +29,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from testbed.beside import beside
 from testbed.emulation.faults import kept, tc
 from testbed.emulation.faults.site import Site
 from testbed.errors import SpecError
@@ -96,10 +97,9 @@ def slow(site: Site, element: str, *, delay_ms: float, rate_mbps: float) -> Iter
 def flapping(site: Site, element: str, *, period_ms: float, duty: float, count: int) -> Iterator[None]:
     """The switch's end is down for the first ``duty`` of each period, ``count`` times or as long as the block runs."""
     _, end = _ends(site, element)
-    ended = threading.Event()
     failure: list[BaseException] = []
 
-    def flap() -> None:
+    def flap(ended: threading.Event) -> None:
         begun, number = time.monotonic(), 0
         try:
             while not ended.is_set() and (count == 0 or number < count):
@@ -113,13 +113,10 @@ def flapping(site: Site, element: str, *, period_ms: float, duty: float, count: 
         except BaseException as error:
             failure.append(error)
 
-    thread = threading.Thread(target=flap, name="flapping", daemon=True)
-    thread.start()
     try:
-        yield
+        with beside("flapping", flap):
+            yield
     finally:
-        ended.set()
-        thread.join()
         if failure:
             raise failure[0]
 
