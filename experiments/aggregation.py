@@ -2,7 +2,7 @@
 
 Question      What goodput do n greedy flows reach over a bond of k members, and how near to k links is that?
 Factors       Mode, members, flows, placement, protocol, frame size (mtu), what steers the switches, and anything that
-              the topology lets vary.
+              the topology lets vary, such as xmit_hash_policy; and how many addresses each host has.
 Procedure     1. One iperf3 client a flow, all at once from h1 to h2; the first `omit_s` seconds do not count.
               2. placement=even: client and server ports are chosen so that every member carries the same number of
                  flows, on h1 (by the driver's documented hash) and on the switch (by asking the switch, where it
@@ -53,7 +53,8 @@ def procedure(lab: Lab) -> None:
     """Inside: place the flows, run them."""
     set_mtu(lab.network, int(lab.case["mtu"]))
     protocol = str(lab.case["protocol"])
-    pairs = lab.place_flows(int(lab.case["flows"]), even=lab.case["placement"] == "even", protocol=protocol)
+    even, addresses = lab.case["placement"] == "even", int(lab.case.get("addresses", 1))
+    pairs = lab.place_flows(int(lab.case["flows"]), even=even, protocol=protocol, addresses=addresses)
     lab.write("placement.json", pairs)
     members = lab.members("h1")
     with (
@@ -62,17 +63,17 @@ def procedure(lab: Lab) -> None:
     ):
         start = lab.counters(members)
         lab.note("iperf3", "begin", flows=len(pairs))
-        iperf3.run(
-            lab.network.mininet.get("h1"),
-            lab.network.mininet.get("h2"),
-            lab.topology.host("h2").ip,
+        with iperf3.transferring(
+            lab,
+            "h1",
+            "h2",
             pairs,
             lab.raw / "iperf3.json",
             seconds=float(lab.case["duration_s"]),
             omit_s=float(lab.case["omit_s"]),
-            listening=lambda ports: lab.wait_listening("h2", ports),
             udp=_datagrams(lab),
-        )
+        ):
+            pass  # until they have ended
         lab.note("iperf3", "end")
         lab.write("counters.json", {"start": start, "end": lab.counters(members)})
         tally.write(lab.raw / "captured.csv", protocol)
@@ -91,13 +92,13 @@ def _ideal_mbps(trial: Trial) -> float | None:
 def _placed(raw: Path, trial: Trial, host: str, direction: str, predicted: str) -> Placed:
     """Where the flows were at one host's members, beside where placement.json has them."""
     topology = trial.topology
-    ends = topology.host("h1").ip, topology.host("h2").ip
+    own = {"source_ip": topology.host("h1").ip, "target_ip": topology.host("h2").ip}
     bond = topology.host(host).bond
     members = bond.members if bond else topology.interfaces(host)
-    flows: dict[FlowKey, int | None] = {
-        (str(trial.case["protocol"]), ends[0], pair["client_port"], ends[1], pair["server_port"]): pair[predicted]
-        for pair in read_json(raw / "placement.json")
-    }
+    flows: dict[FlowKey, int | None] = {}
+    for pair in ({**own, **each} for each in read_json(raw / "placement.json")):
+        ends = pair["source_ip"], pair["client_port"], pair["target_ip"], pair["server_port"]
+        flows[str(trial.case["protocol"]), *ends] = pair[predicted]
     return placed(crossed(raw / "captured.csv", members, direction), flows, len(members))
 
 
@@ -157,6 +158,7 @@ def aggregation() -> Experiment:
             Factor("duration_s", (2,), "seconds that count", (1,), least=1),
             Factor("omit_s", (1,), "seconds of start-up before them, not counted", least=0),
         ),
+        options=(Factor("addresses", (1,), "addresses of each host, for hashes that go by them", least=1),),
         procedure=procedure,
         measure=read,
         figures=("aggregate", "members", "throughput"),

@@ -33,7 +33,7 @@ from testbed.emulation.strike import (
 )
 from testbed.experiment import Experiment, Factor, Measured, Trial
 from testbed.measure.failover import measure
-from testbed.measure.raw import read_timeline
+from testbed.measure.raw import event_of, read_timeline
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
@@ -63,8 +63,8 @@ def read(raw: Path, trial: Trial) -> Measured:
     """Outside: a failover trial's metrics, and whether and when the traffic was back."""
     found = measure(raw, trial, interval_s=float(trial.case["probe_interval_ms"]) / 1e3)
     timeline = read_timeline(raw / "timeline.jsonl")
-    used = next(event["interface"] for event in timeline if event["event"] == "member_in_use")
-    end_s = next(e["t_s"] for e in timeline if (e["source"], e["event"]) == ("fault", "end"))
+    used = event_of(timeline, "network", "member_in_use")["interface"]
+    end_s = event_of(timeline, "fault", "end")["t_s"]
     active = [e for e in timeline if e["event"] == "active_member" and e.get("host") == "h1"]
     back = next((e["t_s"] for e in active if e["t_s"] > end_s and e["new"] == used), None)
     extra = {

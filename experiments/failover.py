@@ -5,7 +5,8 @@ Question      How long is the outage that a constant-rate flow feels when the me
 Factors       The bonding mode, the fault, what steers the switches, and anything that the topology lets vary
               (miimon_ms, arp_interval_ms, lacp_rate ...). Each parameter of a fault is a factor as well
               (`testbed list faults`), and so are element, what fails, and fault_s, for how long.
-Procedure     1. Two bonded hosts send each other a UDP packet every millisecond, with sequence numbers.
+Procedure     1. Two bonded hosts send each other a UDP packet every millisecond, with sequence numbers. Where hashes
+                 decide and can be foretold, both flows have ports that put them on one member of h1.
               2. The member of h1 that carries the traffic is found by the kernel's counters, not by theory. Unless
                  told otherwise, its cable fails, or the switch at its other end, or h1, or the controller.
               3. At an instant drawn at random over one period of what is to notice it (the link monitor, or LACP),
@@ -104,7 +105,8 @@ def procedure(lab: Lab) -> None:
     """Inside: probe, strike, repair."""
     fault = str(lab.case["fault"])
     parameters = faults.parameters_of(fault, lab.case)
-    with strike.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3):
+    ports = strike.ports_of_one_member(lab)
+    with strike.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, source_ports=ports):
         element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, strike.carrying(lab, "h1"))
         lab.sleep_until(lab.now() + strike.BEFORE_S)
         strike.wait_random_phase(lab, _period_s(lab, fault))

@@ -29,13 +29,12 @@ from testbed.emulation.strike import BEFORE_S, carrying, far_end, noticed_s, wai
 from testbed.experiment import Experiment, Factor, Measured, Trial
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.probe import PORTS, flows, probing
-from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
+from testbed.measure.raw import controller_trouble, event_of, not_aggregated, read_json, read_timeline
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
 
 _AFTER_S = 1.0
-_CLIENT_PORTS = range(32768, 61000)
 
 
 def procedure(lab: Lab) -> None:
@@ -72,25 +71,13 @@ def _spread(lab: Lab) -> tuple[list[tuple[str, str]], list[int] | None, list[int
     if bond.mode not in theory.HASH_MODES or not lab.answered("h1"):
         return [("h1", "h2"), ("h2", "h1")], None, []
     count = len(bond.members)
+    there, back = (Placement(lab.network, *ends, groups=lab.arm.groups) for ends in (("h1", "h2"), ("h2", "h1")))
     ways = [("h1", "h2")] * count
-    chosen = [_port(lab, "h1", number, number) for number in range(count)]
-    if lab.arm.groups:
+    chosen = [there.source_port(place, PORTS[place], lab.random) for place in range(count)]
+    if back.asked:
         ways += [("h2", "h1")] * count
-        chosen += [_port(lab, "h2", count + number, number) for number in range(count)]
+        chosen += [back.source_port(at, PORTS[count + at], lab.random, at_target=True) for at in range(count)]
     return ways, chosen, [number % count for number in range(len(ways))]
-
-
-def _port(lab: Lab, source: str, number: int, place: int) -> int:
-    """A port from which flow ``number`` from ``source`` to the other host is on h1's member ``place``."""
-    placement = Placement(lab.network, source, "h2" if source == "h1" else "h1", groups=lab.arm.groups)
-    bond = lab.topology.host(source).bond
-    assert bond is not None
-    while True:
-        port = lab.random.choice(_CLIENT_PORTS)
-        flow = placement.flow(port, PORTS[number], connected=False)
-        first = theory.member_of_flow(bond, flow)
-        if (first if source == "h1" else placement.exit_member(flow, first or 0, "udp")) == place:
-            return port
 
 
 def read(raw: Path, trial: Trial) -> Measured:
@@ -99,9 +86,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     interval_s = float(trial.case["probe_interval_ms"]) / 1e3
     probed = {flow.name: flow for flow in load_probe(raw / "probe.csv")}
     members = {flow["flow"]: flow["member"] for flow in read_json(raw / "flows.json")}
-    begin_s, end_s = (
-        next(e["t_s"] for e in timeline if (e["source"], e["event"]) == ("fault", edge)) for edge in ("begin", "end")
-    )
+    begin_s, end_s = (event_of(timeline, "fault", edge)["t_s"] for edge in ("begin", "end"))
     last_s = min(float(flow.sent_s[-1]) for flow in probed.values())
     felt = {name: outage(flow, interval_s, begin_s, last_s) for name, flow in probed.items()}
     flapped = next(iter(members.values()))

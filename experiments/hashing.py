@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Any
 
 from testbed import theory
 from testbed.emulation import arms
+from testbed.emulation.addresses import add, several
 from testbed.emulation.capture import capturing
 from testbed.emulation.placement import Placement
 from testbed.experiment import Experiment, Factor, Measured, Trial
 from testbed.measure.placed import FlowKey, Placed, crossed, placed
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
-from testbed.spec import Addressing, Bond
+from testbed.spec import Bond
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
@@ -40,7 +41,6 @@ _SERVER_PORT = 5201
 _EPHEMERAL = (32768, 60999)  # net.ipv4.ip_local_port_range
 _DATAGRAMS = 3
 _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; ip(7)
-_IFA_F_NODAD = 0x02  # linux/if_addr.h
 _APART_S = 0.001
 _SETTLED_S = 0.2
 
@@ -51,7 +51,7 @@ Pair = tuple[int | None, str, str]
 def procedure(lab: Lab) -> None:
     """Inside: send every flow, and see where it goes."""
     addresses, vlans = int(lab.case["addresses"]), int(lab.case["vlans"])
-    pairs = _more_addresses(lab, addresses) if vlans == 0 else _into_vlans(lab, vlans)
+    pairs = _over_bond(lab, addresses) if vlans == 0 else _into_vlans(lab, vlans)
     stream = lab.case["protocol"] == "tcp"
     members = [*lab.members("h1"), *lab.members("h2")]
     flows = []
@@ -115,20 +115,10 @@ def _ports(lab: Lab) -> list[int]:
     return list(range(first, first + 2 * count, 2))
 
 
-def _more_addresses(lab: Lab, count: int) -> list[Pair]:
-    """Pairs of addresses of h1 and h2: the hosts' own and ``count`` - 1 more for each, every one with every other."""
-    found = {}
-    for place, name in enumerate(("h1", "h2")):
-        host = lab.topology.host(name)
-        found[name] = [host.ip]
-        plan = Addressing(ip=host.ip_version)
-        interface = f"{_bond(lab.trial).name}.{host.vlan}" if host.vlan else _bond(lab.trial).name
-        for number in range(1, count):
-            address = plan.address(50 + 100 * place + number, 2)
-            _add_address(lab, name, interface, address)
-            found[name].append(address.partition("/")[0])
+def _over_bond(lab: Lab, count: int) -> list[Pair]:
+    """Every one of ``count`` addresses of h1 with every one of h2."""
     vlan = lab.topology.host("h1").vlan or None
-    return [(vlan, a, b) for a in found["h1"] for b in found["h2"]]
+    return [(vlan, *pair) for pair in several(lab.network, "h1", "h2", count)]
 
 
 def _into_vlans(lab: Lab, count: int) -> list[Pair]:
@@ -142,18 +132,10 @@ def _into_vlans(lab: Lab, count: int) -> list[Pair]:
         index = netlink.link_lookup(ifname=name)[0]
         netlink.link("set", index=index, state="up")
         source, target = f"10.{vlan}.0.1", f"10.{vlan}.0.2"
-        _add_address(lab, "h1", name, f"{source}/24")
+        add(netlink, name, f"{source}/24")
         netlink.neigh("add", dst=target, lladdr=lab.topology.host_mac("h2"), ifindex=index, state="permanent")
         pairs.append((vlan, source, target))
     return pairs
-
-
-def _add_address(lab: Lab, host: str, interface: str, address: str) -> None:
-    netlink = lab.network.netlink(host)
-    ip, prefix = address.split("/")
-    flags = {"flags": _IFA_F_NODAD} if ":" in ip else {}
-    index = netlink.link_lookup(ifname=interface)[0]
-    netlink.addr("add", index=index, address=ip, prefixlen=int(prefix), **flags)
 
 
 def _bond(trial: Trial) -> Bond:

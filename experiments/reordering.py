@@ -56,16 +56,10 @@ def procedure(lab: Lab) -> None:
             probing(found, _interval_s(lab.trial), lab.raw / "probe.csv", origin_s=lab.origin_s),
         ):
             lab.sleep_until(lab.now() + _PROBED_S)
-        iperf3.run(
-            lab.network.mininet.get("h1"),
-            lab.network.mininet.get("h2"),
-            lab.topology.host("h2").ip,
-            [{"client_port": _CLIENT_PORT, "server_port": _SERVER_PORT}],
-            lab.raw / "iperf3.json",
-            seconds=float(lab.case["duration_s"]),
-            omit_s=float(lab.case["omit_s"]),
-            listening=lambda ports: lab.wait_listening("h2", ports),
-        )
+        ports = [{"client_port": _CLIENT_PORT, "server_port": _SERVER_PORT}]
+        seconds, omit_s = float(lab.case["duration_s"]), float(lab.case["omit_s"])
+        with iperf3.transferring(lab, "h1", "h2", ports, lab.raw / "iperf3.json", seconds=seconds, omit_s=omit_s):
+            pass  # until it has ended
 
 
 def _interval_s(trial: Trial) -> float:

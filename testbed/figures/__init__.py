@@ -19,6 +19,7 @@ from testbed.figures import (
     placement,
     reordering,
     split,
+    stall,
     style,
     throughput,
 )
@@ -29,6 +30,7 @@ FIGURES: dict[str, Callable[[Run], Drawing]] = {
     "aggregate": goodput.aggregate,
     "members": goodput.members,
     "outage": outages.outage,
+    "stall": stall.stall,
     "throughput": throughput.throughput,
     "ecdf": distribution.ecdf,
     "matrix": matrix.matrix,

@@ -45,3 +45,23 @@ def _first_in_each_fault(timeline: Sequence[Event], wanted: Callable[[Event], bo
         elif began_s is not None and found[-1] is None and wanted(event):
             found[-1] = round(event["t_s"] - began_s, 9)
     return found
+
+
+def first_taken_out(timeline: Sequence[Event], begin_s: float, end_s: float) -> Event | None:
+    """The kernel's first word in that time that a bond took a member out: by its link's status, or by LACP."""
+    out = {"mii_status": ("down", "going_down"), "role": ("backup",)}
+    return next(
+        (
+            event
+            for event in timeline
+            if event["source"] == "bond"
+            and event["new"] in out.get(event["event"], ())
+            and begin_s <= event["t_s"] <= end_s
+        ),
+        None,
+    )
+
+
+def since(start: Event, event: Event | None) -> float | None:
+    """Seconds from one event to another; None if there is no other."""
+    return None if event is None else round(event["t_s"] - start["t_s"], 9)

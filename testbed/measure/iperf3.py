@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from testbed.errors import MachineError, TrialError
 from testbed.measure.raw import read_json
+
+if TYPE_CHECKING:
+    from testbed.emulation.lab import Lab
 
 #: How much longer than its transfer a client may take, in seconds of the trial's clock.
 _GRACE_S = 30.0
@@ -53,55 +56,60 @@ class Datagrams:
         return ["--udp", "--length", str(self.length_bytes), "--bitrate", str(round(self.offered_mbps * 1e6))]
 
 
-def run(
-    client: Any,
-    server: Any,
-    address: str,
-    ports: Sequence[Mapping[str, Any]],
+@contextmanager
+def transferring(
+    lab: Lab,
+    source: str,
+    target: str,
+    flows: Sequence[Mapping[str, Any]],
     path: Path,
     *,
     seconds: float,
     omit_s: float,
-    listening: Callable[[Sequence[int]], None],
     udp: Datagrams | None = None,
-) -> None:
-    """Inside: a flow from ``client`` to ``server`` (Mininet hosts) for each pair of ports; output into ``path``.
+) -> Iterator[None]:
+    """Inside: each of ``flows`` (``client_port``, ``server_port``) from one host to another; output into ``path``.
 
-    A pair may name addresses of its own (``source_ip``, ``target_ip``), where hosts have several. The flows are TCP's
-    unless ``udp`` says otherwise. ``listening`` waits until the server host listens on all these ports.
-    Errors: MachineError if there is no iperf3. A flow that does not end in time is written down as an error of that
-    flow.
+    The flows have been started when the block begins and last for ``seconds`` after the first ``omit_s``, however long
+    the block takes; when it is left they are waited for.
+
+    A flow may name addresses of its own (``source_ip``, ``target_ip``), where hosts have several. The flows are TCP's
+    unless ``udp`` says otherwise. Errors: MachineError if there is no iperf3. A flow that does not end in time is
+    written down as an error of that flow.
     """
     if not shutil.which("iperf3"):
         raise MachineError("iperf3 is not installed", "Type: apt-get install iperf3")
     with ExitStack() as stack:
 
-        def start(host: Any, *arguments: str) -> subprocess.Popen[bytes]:
-            process = host.popen(["iperf3", "--json", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        def start(host: str, *arguments: str) -> subprocess.Popen[bytes]:
+            process = lab.network.mininet.get(host).popen(
+                ["iperf3", "--json", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
             stack.callback(_end, process)
             return process  # type: ignore[no-any-return]
 
-        servers = [start(server, "--server", "--one-off", "--port", str(pair["server_port"])) for pair in ports]
-        listening([int(pair["server_port"]) for pair in ports])
+        servers = [start(target, "--server", "--one-off", "--port", str(flow["server_port"])) for flow in flows]
+        lab.wait_listening(target, [int(flow["server_port"]) for flow in flows])
         clients = [
             start(
-                client,
-                *("--client", str(pair.get("target_ip", address)), "--port", str(pair["server_port"])),
-                *("--cport", str(pair["client_port"])),
-                *(("--bind", str(pair["source_ip"])) if "source_ip" in pair else ()),
+                source,
+                *("--client", str(flow.get("target_ip", lab.topology.host(target).ip))),
+                *("--port", str(flow["server_port"]), "--cport", str(flow["client_port"])),
+                *(("--bind", str(flow["source_ip"])) if "source_ip" in flow else ()),
                 *("--time", f"{seconds:g}", "--omit", f"{omit_s:g}"),
                 *(udp.arguments() if udp else ()),
             )
-            for pair in ports
+            for flow in flows
         ]
+        yield
         limit_s = seconds + omit_s + _GRACE_S
         sent = [_output(process, limit_s) for process in clients]
         received = [_output(process, _GRACE_S) for process in servers]
-    flows = [
-        {**pair, "client": from_client, "server": from_server}
-        for pair, from_client, from_server in zip(ports, sent, received, strict=True)
+    told = [
+        {**flow, "client": from_client, "server": from_server}
+        for flow, from_client, from_server in zip(flows, sent, received, strict=True)
     ]
-    path.write_text(json.dumps({"flows": flows}, indent=1) + "\n")
+    path.write_text(json.dumps({"flows": told}, indent=1) + "\n")
 
 
 def _output(process: subprocess.Popen[bytes], limit_s: float) -> Any:

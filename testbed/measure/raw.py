@@ -40,6 +40,19 @@ def read_timeline(path: Path) -> list[dict[str, Any]]:
     return events
 
 
+def find(timeline: Sequence[dict[str, Any]], source: str, event: str) -> dict[str, Any] | None:
+    """The first event of that name; None if there is none."""
+    return next((line for line in timeline if line["source"] == source and line["event"] == event), None)
+
+
+def event_of(timeline: Sequence[dict[str, Any]], source: str, event: str) -> dict[str, Any]:
+    """The first event of that name. Errors: TrialError if there is none."""
+    found = find(timeline, source, event)
+    if found is None:
+        raise TrialError(f"timeline.jsonl lacks the event {source} {event}")
+    return found
+
+
 def controller_trouble(timeline: Sequence[dict[str, Any]]) -> list[str]:
     """A warning for each exception in our controller, and for each message that a switch refused."""
     return [

@@ -85,14 +85,21 @@ COLUMNS = (
     Column("outage_s", "outage ms", _median("outage_s", "{:.1f}", 1e3)),
     Column("outage_s", "95 % interval", _interval("outage_s", "{:.1f}", 1e3)),
     Column("outage_s", "longest ms", _most("outage_s", "{:.1f}", 1e3)),
+    Column("stall_s", "stall ms", _median("stall_s", "{:.1f}", 1e3)),
+    Column("stall_s", "95 % interval", _interval("stall_s", "{:.1f}", 1e3)),
+    Column("stall_s", "longest ms", _most("stall_s", "{:.1f}", 1e3)),
     Column("bound_s", "bound ms", _constant("bound_s", 1e3)),
     Column("within_bound", "within bound", share_true("within_bound")),
     Column("outage_loss_s", "by loss ms", _median("outage_loss_s", "{:.1f}", 1e3)),
     Column("reversion_outage_s", "reversion ms", _most("reversion_outage_s", "{:.1f}", 1e3)),
+    *(
+        Column(f"goodput_{when}_mbps", f"{when}, Mbit/s", _median(f"goodput_{when}_mbps", "{:.1f}"))
+        for when in ("before", "during", "after")
+    ),
     Column("placement_as_predicted", "as predicted", share_true("placement_as_predicted")),
 )
 #: The metrics of which one at least is in a table that says what its experiment asked; else it shows every number.
-_KNOWN = ("goodput_mbps", "outage_s")
+_KNOWN = ("goodput_mbps", "outage_s", "stall_s")
 #: Of other experiments so many metrics fit beside each other.
 _MOST_OTHERS = 6
 

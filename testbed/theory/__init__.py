@@ -28,6 +28,7 @@ from testbed.theory.goodput import (
     expected_links_used,
     ideal_mbps,
     jain_index,
+    queue_s,
     random_hash_expectation_mbps,
     tcp_goodput_fraction,
     udp_goodput_fraction,
@@ -40,6 +41,7 @@ from testbed.theory.hashing import (
     member_of_flow,
     xmit_hash,
 )
+from testbed.theory.tcp import RTO_MIN_S, longest_stall_s, mistaken_s, next_try_s, tries_s
 from testbed.theory.ticks import GUEST_HZ, monitor_period_s
 from testbed.theory.timers import bonding_lacp_bound, facing_bonding_lacp_bound
 
@@ -55,6 +57,7 @@ __all__ = [
     "LACP_TOLERANCE_S",
     "LAG_MODES",
     "ONE_MEMBER_MODES",
+    "RTO_MIN_S",
     "TOLERANCE_S",
     "ByteOrder",
     "OutageBound",
@@ -67,11 +70,16 @@ __all__ = [
     "ideal_mbps",
     "jain_index",
     "lacp_bound",
+    "longest_stall_s",
     "member_of_flow",
     "mii_bound",
+    "mistaken_s",
     "monitor_period_s",
+    "next_try_s",
+    "queue_s",
     "random_hash_expectation_mbps",
     "tcp_goodput_fraction",
+    "tries_s",
     "udp_goodput_fraction",
     "udp_payload_bytes",
     "why_unbounded",

@@ -55,6 +55,11 @@ def ideal_mbps(mode: str, members: int, rate_mbps: float, mtu: int = 1500, proto
     return used * rate_mbps * fractions[protocol](mtu)
 
 
+def queue_s(rate_mbps: float, queue_packets: int, mtu: int = 1500) -> float:
+    """How long a link takes for a full queue of full frames in front of it, in seconds."""
+    return queue_packets * (mtu + ETHERNET_HEADER_BYTES + ETHERNET_OVERHEAD_BYTES) * 8 / (rate_mbps * 1e6)
+
+
 def expected_links_used(flows: int, links: int) -> float:
     """How many of ``links`` carry at least one of ``flows`` that are placed independently and evenly.
 

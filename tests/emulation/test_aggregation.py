@@ -25,7 +25,7 @@ _FRAME_PER_PAYLOAD = 1514 / 1448
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Four runs, one guest each at a time, two at once on two processors."""
+    """Five runs, one guest each at a time, two at once on two processors."""
     base = tmp_path_factory.mktemp("aggregation")
 
     def wanted(name: str, **levels: str) -> tuple[Path | str, ...]:
@@ -37,7 +37,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     backup = wanted("backup", mode="active-backup", members="2", flows="16", omit_s="1")
     random = wanted("random", mode="balance-xor,802.3ad", members="4", flows="3", placement="random")
     packets = wanted("packets", mode="balance-rr", members="2", flows="1,3")
-    found = side_by_side(members, backup, random, packets)
+    by_address = {"xmit_hash_policy": "layer2+3", "addresses": "4"}
+    addressed = wanted("addressed", mode="802.3ad", members="2", flows="4", omit_s="1", **by_address)
+    found = side_by_side(members, backup, random, packets, addressed)
     return {run.path.name: run for run in found}
 
 
@@ -113,3 +115,16 @@ def test_round_robin_spreads_packets_whatever_the_flows(runs: dict[str, Run]) ->
         # packets_per_slave is 1 (bonding.rst): they take turns; ARP and the counters' own instants are the rest.
         assert abs(first - second) <= 10
         assert record.metrics["jain_index"] > 0.999
+
+
+def test_a_hash_of_addresses_spreads_flows_between_several(runs: dict[str, Run]) -> None:
+    """bonding.rst, layer2+3: addresses count and ports do not; so an even placement needs hosts with several."""
+    (record,) = runs["addressed"].records
+    placed = json.loads((runs["addressed"].path / record.raw / "placement.json").read_text())
+    flows = json.loads((runs["addressed"].path / record.raw / "iperf3.json").read_text())["flows"]
+    used = [flow["client"]["start"]["connected"][0] for flow in flows]
+    pairs = {(connection["local_host"], connection["remote_host"]) for connection in used}
+    assert pairs == {(flow["source_ip"], flow["target_ip"]) for flow in placed} and len(pairs) > 1
+    assert record.metrics["measured_member_flows"] == record.metrics["switch_measured_member_flows"] == [2, 2]
+    assert record.metrics["placement_as_predicted"] is True
+    assert record.metrics["goodput_mbps"] == pytest.approx(theory.ideal_mbps("802.3ad", 2, 1000.0), rel=0.01)

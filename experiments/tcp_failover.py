@@ -1,0 +1,196 @@
+"""Failover under load: what do TCP transfers make of the loss of a member, and of its return?
+
+Question      How long does a TCP flow stand still when the member that carries it fails, and what do all flows get
+              through together before that, while the member is away, and when it is back?
+Factors       Mode, members, flows, the fault, how often the monitor looks (miimon_ms), what steers the switches, and
+              anything that the topology lets vary. Each parameter of a fault is a factor as well.
+Procedure     1. One iperf3 client a flow, all at once from h1 to h2; ports are chosen so that every member carries the
+                 same number of flows, as in the experiment aggregation.
+              2. When all have been sending for a while, the member of h1 that sends the most loses its link, at an
+                 instant drawn at random over the period of what is to notice it.
+              3. When both ends must have noticed and TCP had its time, the link is repaired; the transfer goes on
+                 until the member must be back and TCP had its time again.
+Measurement   Every 5 ms the receiving kernel is asked what each flow has delivered. A stall is the longest time in
+              which a flow delivered nothing; goodput is that of the last second before the fault, before the repair,
+              and before the end. How long the path itself is away is what the experiment failover measures.
+Expectation   A sender that hears nothing has its timers alone: a probe after two round trips, then a try after 200 ms
+              and a round trip more, then after twice that each time (RFC 8985, RFC 6298). So a flow whose packets
+              are all lost stands still not as long as the outage, but until the next try: an outage that outlasts
+              the probe costs a quarter of a second (theory.longest_stall_s; there is a rarer, longer case). A flow of
+              which something arrives goes on at once, by selective acknowledgements. With k members goodput falls to
+              that of the members onto which the hash puts the flows, at most k - 1; in active-backup it does not fall.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.failover import element_of, senseless
+from testbed import faults, theory
+from testbed.emulation import arms, strike
+from testbed.emulation.faults import OPTIONS
+from testbed.emulation.progress import PERIOD_S, progressing, round_trips_s
+from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.measure import iperf3, progress
+from testbed.measure.artefacts import unseen
+from testbed.measure.detection import first_taken_out, since
+from testbed.measure.foretell import foretell
+from testbed.measure.rates import load as load_rates
+from testbed.measure.rates import sampling
+from testbed.measure.raw import controller_trouble, event_of, find, not_aggregated, read_json, read_timeline
+from testbed.spec import MODES, Bond
+
+if TYPE_CHECKING:
+    from testbed.emulation.lab import Lab
+
+#: How long the flows have been sending before the first second that counts, and what TCP gets to settle.
+_WARM_UP_S, _SETTLED_S = 1.0, 1.0
+#: What a goodput is taken over, in seconds: the last before the fault, before the repair, before the end.
+_WINDOW_S = 1.0
+#: How long LACP needs to take a member in again: it waits for 2 s (IEEE 802.1AX, 6.4.17), and then has to agree.
+_AGREED_S = 4.0
+#: A flow that stands still for more periods than these stalls; less is the chance of the samples.
+_LEAST_PERIODS = 4
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: transfer, strike, repair."""
+    fault = str(lab.case["fault"])
+    parameters = faults.parameters_of(fault, lab.case)
+    bond = _bond(lab.trial)
+    pairs = lab.place_flows(int(lab.case["flows"]), even=True)
+    lab.write("placement.json", pairs)
+    period_s = strike.lacp_period_s(lab, "h1") if fault in ("silent_loss", "lacp_loss") else bond.miimon_ms / 1e3
+    away_s = strike.noticed_s(lab, fault, **parameters) + _SETTLED_S + _WINDOW_S
+    back_s = (_AGREED_S + strike.lacp_period_s(lab, "h1") if bond.mode == "802.3ad" else 0.0) + bond.updelay_ms / 1e3
+    total_s = _WARM_UP_S + _WINDOW_S + period_s + away_s + back_s + _SETTLED_S + _WINDOW_S
+    with (
+        sampling(lab, ("h1", "h2"), lab.raw / "member_rates.csv"),
+        progressing(lab, "h2", pairs, lab.raw / "progress.csv") as flows,
+        iperf3.transferring(lab, "h1", "h2", pairs, lab.raw / "iperf3.json", seconds=total_s, omit_s=0.0),
+    ):
+        flows.wait_begun()
+        lab.note("iperf3", "begin", flows=len(pairs))
+        lab.sleep_until(lab.now() + _WARM_UP_S + _WINDOW_S)
+        member = strike.carrying(lab, "h1")
+        strike.wait_random_phase(lab, period_s)
+        lab.note("iperf3", "round_trip", median_s=statistics.median(round_trips_s(lab, "h1", pairs)))
+        element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, member)
+        with lab.fault(fault, element, **parameters):
+            lab.sleep_until(lab.now() + away_s)
+        strike.wait_back(lab, "h1")
+    lab.note("iperf3", "end")
+
+
+def _bond(trial: Trial) -> Bond:
+    bond = trial.topology.host("h1").bond
+    assert bond is not None
+    return bond
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: the metrics of a trial from its raw files."""
+    timeline = read_timeline(raw / "timeline.jsonl")
+    load_rates(raw / "member_rates.csv")  # damaged samples are no trial
+    delivered = progress.load(raw / "progress.csv")
+    begin, end = (event_of(timeline, "fault", edge) for edge in ("begin", "end"))
+    window = begin["t_s"], end["t_s"]
+    stalls = {port: flow.stall(*window) for port, flow in delivered.items()}
+    worst_s = max(stall.stall_s for stall in stalls.values())
+    path = foretell(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None).bound
+    rtt_s = _longest_rtt_s(trial)
+    bound_s = None if path is None else theory.longest_stall_s(path.limit_s, rtt_s)
+    struck = str(event_of(timeline, "network", "member_in_use")["interface"])
+    metrics: dict[str, Any] = {
+        "stall_s": round(worst_s, 9),
+        "stalled_flows": sum(stall.stall_s > _LEAST_PERIODS * PERIOD_S for stall in stalls.values()),
+        "noticed_s": since(begin, first_taken_out(timeline, *window)),
+        "path_bound_s": None if path is None else round(path.bound_s, 9),
+        "rtt_s": event_of(timeline, "iperf3", "round_trip")["median_s"],
+        "bound_s": None if bound_s is None else round(bound_s, 9),
+        "within_bound": None if bound_s is None else worst_s <= bound_s + PERIOD_S,
+        **_goodputs(raw, trial, delivered, struck, window),
+        "retransmits": iperf3.load(raw / "iperf3.json").retransmits,
+        "flows": {f"from port {port}": {"stall_s": round(stall.stall_s, 9)} for port, stall in stalls.items()},
+    }
+    warnings = (*not_aggregated(timeline), *controller_trouble(timeline), *unseen(timeline))
+    stopped = [f"from port {port}" for port, stall in stalls.items() if not stall.over]
+    if stopped:
+        return Measured(metrics, "censored", f"flows {', '.join(stopped)} had not gone on by the repair", warnings)
+    return Measured(metrics, warnings=warnings)
+
+
+def _longest_rtt_s(trial: Trial) -> float:
+    """A round trip behind full queues: before the sender's link, and where several of these feed one link of the
+    receiver, before that as well. Acknowledgements are short and wait for nothing."""
+    bond = _bond(trial)
+    link = trial.topology.link_of(bond.members[0])
+    assert link.rate_mbps is not None
+    queues = 1 if bond.mode in theory.ONE_MEMBER_MODES else 2
+    return queues * theory.queue_s(link.rate_mbps, link.queue_packets) + 4 * link.delay_ms / 1e3
+
+
+def _goodputs(
+    raw: Path, trial: Trial, delivered: Mapping[int, progress.Delivered], struck: str, window: tuple[float, float]
+) -> dict[str, float]:
+    """Goodput of the last second before the fault, before the repair and before the end, each beside its ideal."""
+    bond = _bond(trial)
+    flows = [_tuple(trial, pair) for pair in read_json(raw / "placement.json")]
+    last_s = min(float(flow.t_s[-1]) for flow in delivered.values())
+    left = dataclasses.replace(bond, members=tuple(name for name in bond.members if name != struck))
+    found = {}
+    for when, until_s, members in (("before", window[0], bond), ("during", window[1], left), ("after", last_s, bond)):
+        goodput_mbps = progress.goodput_mbps(delivered, until_s - _WINDOW_S, until_s)
+        found[f"goodput_{when}_mbps"] = round(goodput_mbps, 6)
+        found[f"ideal_{when}_mbps"] = round(_links_used(members, flows) * _link_mbps(trial), 6)
+    return found
+
+
+def _links_used(bond: Bond, flows: Sequence[theory.Tuple5]) -> int:
+    """How many of the bond's members the flows use, by its mode and its documented hash."""
+    if bond.mode in theory.ONE_MEMBER_MODES:
+        return min(1, len(bond.members))
+    places = {theory.member_of_flow(bond, flow) for flow in flows}
+    return len(bond.members) if None in places else len(places)
+
+
+def _link_mbps(trial: Trial) -> float:
+    link = trial.topology.link_of(_bond(trial).members[0])
+    assert link.rate_mbps is not None
+    return theory.ideal_mbps("active-backup", 1, link.rate_mbps)
+
+
+def _tuple(trial: Trial, pair: Mapping[str, int]) -> theory.Tuple5:
+    topology = trial.topology
+    ends = topology.host_mac("h1"), topology.host_mac("h2"), topology.host("h1").ip, topology.host("h2").ip
+    return theory.Tuple5(*ends, pair["client_port"], pair["server_port"], vlan=topology.host("h1").vlan or None)
+
+
+def tcp_failover() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        name="tcp_failover",
+        title="Failover under load",
+        question="How long does a TCP flow stand still when its member fails, and what do all flows get through?",
+        topology="single_switch",
+        factors=(
+            Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts", known=MODES),
+            arms.FACTOR,
+            Factor("members", (2, 4), "member links of each host", (2,), least=2),
+            Factor("flows", (8,), "parallel TCP flows", least=1),
+            Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(faults.FAULTS)),
+            Factor("miimon_ms", (20, 100, 400), "how often the monitor looks", (100,), least=1),
+        ),
+        options=(Factor("element", ("",), "what fails, by name; none: the member of h1 that sends most"), *OPTIONS),
+        procedure=procedure,
+        measure=read,
+        figures=("stall", "throughput"),
+        repetitions=5,
+        primary="stall_s",
+        limit_s=300.0,
+        senseless=senseless,
+    )
