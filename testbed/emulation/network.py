@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,8 @@ class Network:
         self.mininet = mininet
         self.ovs = switches
         self.controller: ControllerProcess | None = None
-        self._netlink: dict[int, IPRoute] = {}
+        self._netlinks = threading.local()
+        self._opened: list[IPRoute] = []
         self._index: dict[str, int] = {}
         self._rx_coalesce_us = {host.name: host.rx_coalesce_us for host in topology.hosts}
 
@@ -121,12 +123,16 @@ class Network:
         return int(self.mininet.get(node).pid)
 
     def netlink(self, node: str) -> IPRoute:
-        """A netlink socket in the namespace of ``node``, kept open."""
-        pid = self.pid(node)
-        if pid not in self._netlink:
-            with inside(pid):
-                self._netlink[pid] = IPRoute()
-        return self._netlink[pid]
+        """A netlink socket in the namespace of ``node``, kept open; each thread has its own.
+
+        Whatever thread asks pyroute2, it speaks in that thread's namespace: so the thread itself has to open it inside.
+        """
+        own: dict[str, IPRoute] = vars(self._netlinks)
+        if node not in own:
+            with inside(self.pid(node)):
+                own[node] = IPRoute()
+            self._opened.append(own[node])
+        return own[node]
 
     def socket(self, node: str, family: int | None = None, kind: int = socket.SOCK_DGRAM) -> socket.socket:
         """A socket in the namespace of ``node``; unless told otherwise, of the family of its address."""
@@ -292,7 +298,7 @@ class Network:
     def close(self) -> None:
         """End teamd and the nodes' shells, and close the sockets; the interfaces go with their namespaces."""
         self._stack.close()
-        for netlink in self._netlink.values():
+        for netlink in self._opened:
             netlink.close()
         for node in self.mininet.values():
             node.terminate()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from testbed.emulation.bonds import parse
+from testbed.experiment import Trial
 from testbed.result import Record, Run, load
 from tests.emulation.support import run, side_by_side, testbed
 
@@ -192,3 +193,7 @@ def test_real_time_works_too(place: Path) -> None:
     assert (record.status, record.reason) == ("ok", "")
     assert record.metrics["outage_s"] > 0
     assert run.manifest["clock"] == "real"
+    # What tells whether the machine kept up has looked at both queues of every link.
+    topology = Trial.from_json((place / record.raw / "trial.json").read_text()).topology
+    queues = json.loads((place / record.raw / "queues.json").read_text())["interfaces"]
+    assert queues.keys() == {end for link in topology.links for end in (link.a_interface, link.b_interface)}

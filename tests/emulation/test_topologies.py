@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.measure.raw import read_timeline
 from testbed.result import Run
 from tests.emulation.support import HERE, side_by_side
 
@@ -48,6 +49,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     found += side_by_side(wanted("apart", "dual_switch", *apart), wanted("custom", str(custom), "--set", "servers=2"))
     modes = ("--set", "mode=802.3ad,active-backup")
     found += side_by_side(wanted("back_to_back", "back_to_back", *modes), wanted("unprotected", "unprotected"))
+    flapping = ("--topology", "back_to_back", "--set", "mode=active-backup", "--set", "fault=flapping")
+    found += side_by_side((base / "flapping", "failover", "--repetitions", "1", *flapping))
     return {run.path.name: run for run in found}
 
 
@@ -82,3 +85,18 @@ def test_a_file_of_mininets_gets_bonds_and_lags(runs: dict[str, Run]) -> None:
     (record,) = run.records
     events = (run.path / record.raw / "timeline.jsonl").read_text()
     assert '"lag": "lag-srv2"' in events and '"lag": "trunk1-left"' in events
+
+
+def test_a_cable_between_two_hosts_flaps_as_one_to_a_switch_does(runs: dict[str, Run]) -> None:
+    """Its end lies in a host's own namespace; the other host loses the carrier each time."""
+    (record,) = runs["flapping"].records
+    assert (record.status, record.reason) == ("ok", "")
+    timeline = read_timeline(runs["flapping"].path / record.raw / "timeline.jsonl")
+    (begin,) = (e for e in timeline if (e["source"], e["event"]) == ("fault", "begin"))
+    flaps = [e for e in timeline if e["event"] == "flap" and not e["carrier"]]
+    assert len(flaps) > 1
+    far = {"h1-eth0": "h2-eth0", "h2-eth0": "h1-eth0", "h1-eth1": "h2-eth1", "h2-eth1": "h1-eth1"}[
+        flaps[0]["interface"]
+    ]
+    lost = [e for e in timeline if e["event"] == "carrier" and e["interface"] == far and e["t_s"] > begin["t_s"]]
+    assert sum(e["new"] is False for e in lost) == len(flaps)
