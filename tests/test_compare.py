@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import synthetic
 
-from testbed.compare import Comparison, Judgement, changes, compare
+from testbed.compare import Comparison, changes, compare
 from testbed.errors import SpecError
+from testbed.judgement import Judgement
 from testbed.result import Record, Run
 
 CASE = {"mode": "802.3ad", "miimon_ms": 100}

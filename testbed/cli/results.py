@@ -15,7 +15,8 @@ from testbed import result
 from testbed.cli.base import err, out
 
 if TYPE_CHECKING:
-    from testbed.compare import Comparison, Judgement
+    from testbed.compare import Comparison
+    from testbed.judgement import Judgement
 
 _RUN = click.Path(path_type=Path)
 
