@@ -94,14 +94,17 @@ def _of_case(name: str, first: Sequence[Record], second: Sequence[Record], margi
 
 def _truth(case: str, metric: str, samples: Sequence[Sequence[bool]]) -> _Draft:
     """A statement that is true or false of each trial. One that held always and does not any more matters."""
+    sizes = len(samples[0]), len(samples[1])
+    # All of the one and none of the other is the rarest that chance can do with so many trials.
+    few = stats.fisher((sizes[0], 0), (0, sizes[1])) >= LEVEL
     counts = [(sum(sample), len(sample) - sum(sample)) for sample in samples]
     shares = [yes / (yes + no) for yes, no in counts]
     good = 0.0 if metric == "failed" else 1.0
     broken = shares[0] == good and shares[1] != good
     same = shares[0] == shares[1]
-    p = None if same else stats.fisher(*counts)
-    sizes = len(samples[0]), len(samples[1])
-    return _Draft(case, metric, sizes, shares[0], shares[1], None, None, p, same, large=True, apart=broken)
+    apart = broken or (few and abs(shares[1] - shares[0]) == 1)
+    p = None if same or few else stats.fisher(*counts)
+    return _Draft(case, metric, sizes, shares[0], shares[1], None, None, p, same, large=True, apart=apart)
 
 
 def _number(case: str, metric: str, first: Sequence[Record], second: Sequence[Record], margin: float) -> _Draft | None:

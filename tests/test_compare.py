@@ -107,6 +107,29 @@ def test_a_bound_that_held_always_and_no_longer_does_matters(tmp_path: Path) -> 
     assert not compare(after, before).matters  # that one of 20 is put right may be chance
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "word", "p"),
+    [
+        # With 3 trials each even all against none has p = 2/C(6,3) = 0.1; with 3 and 4 it has 1/C(7,3) = 1/35.
+        ([False, True, False], [True, True, False], "too few trials", None),
+        ([False] * 3, [True] * 3, "differs", None),
+        ([True] * 3, [False] * 3, "differs", None),
+        ([False] * 3, [True] * 4, "differs", 1 / 35),
+        ([False] * 3, [True] * 2 + [False] * 2, "no difference", 3 / 7),  # C(4,2)/C(7,2), and 1/7 the other way
+    ],
+)
+def test_few_trials_of_a_statement_cannot_tell_unless_it_is_all_against_none(
+    tmp_path: Path, before: list[bool], after: list[bool], word: str, p: float | None
+) -> None:
+    sides = []
+    for name, held in (("a", before), ("b", after)):
+        records = [synthetic.record(n, "audit", CASE, {"survived": each}) for n, each in enumerate(held, 1)]
+        sides.append(run(tmp_path / name, records))
+    judgement = one(compare(*sides), "survived")
+    assert judgement.word == word
+    assert judgement.p == (None if p is None else pytest.approx(p))
+
+
 def test_trials_that_fail_now_matter(tmp_path: Path) -> None:
     good = outages(spread(0.05, 1))
     bad = [*good[:-1], synthetic.record(20, "failover", CASE, {}, status="failed", reason="no link")]
