@@ -23,7 +23,7 @@ class Judgement:
 
     ``before`` and ``after`` are medians in the metric's unit, or shares of trials where it is true or false; ``word``
     is ``same``, ``no difference``, ``too few trials`` (to tell chance from effect), ``negligible`` or ``differs``;
-    ``matters`` is what the exit code goes by. ``p`` is corrected for all tests of the comparison.
+    ``matters`` is that it differs. ``p`` is corrected for all tests of the comparison.
     """
 
     case: str
@@ -42,16 +42,23 @@ class Judgement:
 Pair = tuple[str, Sequence[Record], Sequence[Record]]
 
 
-def judge(groups: Sequence[Sequence[Pair]], margin: float) -> list[tuple[Judgement, ...]]:
-    """What each metric of each pair says, group by group; corrected for the tests of all groups together."""
+def judge(groups: Sequence[Sequence[Pair]], margin: float, *, tests_alone: bool = False) -> list[tuple[Judgement, ...]]:
+    """What each metric of each pair says, group by group; corrected for the tests of all groups together.
+
+    Unless ``tests_alone``, two things differ without a test: a statement that held always on the first side and does
+    not on the second, and samples too small for a test that do not overlap.
+    """
     drafts = [[draft for pair in pairs for draft in _of_case(*pair, margin)] for pairs in groups]
     corrected = iter(stats.holm([draft.p for own in drafts for draft in own if draft.p is not None]))
-    return [tuple(_judged(draft, None if draft.p is None else next(corrected)) for draft in own) for own in drafts]
+    return [
+        tuple(_judged(draft, None if draft.p is None else next(corrected), tests_alone) for draft in own)
+        for own in drafts
+    ]
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """A judgement before the correction: ``large`` is by more than the margin, ``apart`` holds even for few trials."""
+    """A judgement before the correction: ``large`` is by more than the margin, ``apart`` without a test."""
 
     case: str
     metric: str
@@ -66,8 +73,8 @@ class _Draft:
     apart: bool
 
 
-def _judged(draft: _Draft, p: float | None) -> Judgement:
-    unlikely = draft.apart if p is None else p < LEVEL or draft.apart
+def _judged(draft: _Draft, p: float | None, tests_alone: bool) -> Judgement:
+    unlikely = (p is not None and p < LEVEL) or (draft.apart and not tests_alone)
     if draft.same:
         word = "same"
     elif unlikely:
