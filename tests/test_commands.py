@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas
 import pytest
 import synthetic
 from click.testing import CliRunner, Result
@@ -56,6 +57,25 @@ def test_the_long_form_on_the_standard_output(tmp_path: Path) -> None:
     found = call("export", synthetic.failover(tmp_path / "run", repetitions=2).path)
     rows = list(csv.DictReader(io.StringIO(found.stdout)))
     assert {row["trial"] for row in rows} == {"1", "2", "3", "4"}
+
+
+def test_the_long_form_in_both_files(tmp_path: Path) -> None:
+    path = synthetic.failover(tmp_path / "run", repetitions=2).path
+    files = tmp_path / "long.csv", tmp_path / "long.parquet"
+    found = call("export", path, "--csv", files[0], "--parquet", files[1])
+    assert found.exit_code == 0, found.output
+    assert sorted(found.stdout.split()) == sorted(map(str, files))
+    assert len(pandas.read_parquet(files[1])) == len(list(csv.DictReader(files[0].open())))
+
+
+def test_a_file_in_no_directory_is_refused_before_any_is_written(tmp_path: Path) -> None:
+    path = synthetic.failover(tmp_path / "run", repetitions=2).path
+    place = tmp_path / "none"
+    found = call("export", path, "--parquet", tmp_path / "long.parquet", "--csv", place / "long.csv")
+    assert isinstance(found.exception, SpecError)
+    assert found.exception.message == f"{place} is no directory; wanted one to write long.csv into"
+    assert found.exception.hint == f"Type: mkdir -p {place}"
+    assert not (tmp_path / "long.parquet").exists()
 
 
 def test_the_exit_code_of_a_comparison_says_whether_it_matters(tmp_path: Path) -> None:

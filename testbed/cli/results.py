@@ -10,6 +10,7 @@ from rich.table import Table
 
 from testbed import result
 from testbed.cli.base import err, out
+from testbed.errors import SpecError
 
 _RUN = click.Path(path_type=Path)
 
@@ -71,15 +72,28 @@ def report(run: Path) -> None:
 
 @click.command()
 @click.argument("run", type=_RUN)
-@click.option("--csv", "target", type=_RUN, help="A file; the standard output by default.")
-def export(run: Path, target: Path | None) -> None:
-    """RUN in long form, as CSV: one row for each trial and metric."""
+@click.option("--csv", type=_RUN, metavar="FILE", help="As CSV; on the standard output if no file is given.")
+@click.option("--parquet", type=_RUN, metavar="FILE", help="As Parquet, for pandas and others.")
+def export(run: Path, csv: Path | None, parquet: Path | None) -> None:
+    """RUN in long form: one row for each trial and metric."""
     from testbed import export as exports
 
     loaded = result.load(run)
-    if target is None:
-        exports.write_csv(loaded, sys.stdout)
-    else:
-        exports.save_csv(loaded, target)
+    saves = [(exports.save_parquet, parquet), (exports.save_csv, csv)]  # first what may find something missing
+    wanted = [(save, _checked(target)) for save, target in saves if target is not None]
+    for save, target in wanted:
+        save(loaded, target)
         out.print(str(target), soft_wrap=True)
+    if not wanted:
+        exports.write_csv(loaded, sys.stdout)
     tell_doubts(loaded)
+
+
+def _checked(target: Path) -> Path:
+    """A file to write. Errors: SpecError if its directory is none."""
+    if not target.parent.is_dir():
+        raise SpecError(
+            f"{target.parent} is no directory; wanted one to write {target.name} into",
+            f"Type: mkdir -p {target.parent}",
+        )
+    return target
