@@ -12,25 +12,38 @@ SHELL := /bin/sh
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help debian setup setup-ryu kernel run reproduce test check clean
+.PHONY: help debian debian-tests setup setup-ryu kernel run reproduce test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-# Administration programs are not in the path of every ordinary user. SYSTEMD_OFFLINE and RUNLEVEL (systemd and
-# sysvinit) keep the packages from starting their daemons, NEEDRESTART_SUSPEND keeps apt from restarting others.
+# Shell functions about debian-packages.txt, which tells its columns.
+define DEBIAN
+# missing KIND: the packages that are not here, of those whose purpose begins with KIND ("tests:"), or else are "needed".
+missing() {
+	awk -v kind="$$1" '!/^#/ && NF && kind == ($$3 ~ /:$$/ ? $$3 : "needed") { print $$1, $$2 }' debian-packages.txt |
+	while read -r package brings; do
+		# Administration programs are not in the path of every ordinary user.
+		case $$brings in
+			/*) test -e "$$brings" ;;
+			python3:*) "$(PYTHON)" -c "import $${brings#python3:}" 2>/dev/null ;;
+			*) PATH="$$PATH:/usr/sbin:/sbin" command -v "$$brings" >/dev/null ;;
+		esac || printf ' %s' "$$package"
+	done
+}
+install_packages() {
+	# SYSTEMD_OFFLINE and RUNLEVEL (systemd and sysvinit) keep the packages from starting their daemons,
+	# NEEDRESTART_SUSPEND keeps apt from restarting others.
+	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 SYSTEMD_OFFLINE=1 NEEDRESTART_SUSPEND=1
+	echo "Installing Debian packages: $$*"
+	apt-get update --quiet
+	apt-get install --quiet --yes --no-install-recommends "$$@"
+}
+endef
+
 debian: debian-packages.txt
-	@missing() {
-		awk '!/^#/ && NF && $$3 != "optional:" { print $$1, $$2 }' debian-packages.txt |
-		while read -r package brings; do
-			case $$brings in
-				/*) test -e "$$brings" ;;
-				python3:*) "$(PYTHON)" -c "import $${brings#python3:}" 2>/dev/null ;;
-				*) PATH="$$PATH:/usr/sbin:/sbin" command -v "$$brings" >/dev/null ;;
-			esac || printf ' %s' "$$package"
-		done
-	}
-	packages=$$(missing)
+	@$(DEBIAN)
+	packages=$$(missing needed)
 	test -n "$$packages" || exit 0
 	if ! command -v apt-get >/dev/null; then
 		echo "Not found here:$$packages; wanted Debian or Ubuntu, whose packages these are." >&2
@@ -41,17 +54,22 @@ debian: debian-packages.txt
 		echo "Type: sudo apt-get install --no-install-recommends$$packages" >&2
 		exit 3
 	fi
-	echo "Installing Debian packages:$$packages"
-	echo "Their daemons are not started now and are not used; Open vSwitch's may start at the next boot:"
+	echo "The packages' daemons are not started now and are not used; Open vSwitch's may start at the next boot:"
 	echo "systemctl disable openvswitch-switch prevents that."
-	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 SYSTEMD_OFFLINE=1 NEEDRESTART_SUSPEND=1
-	apt-get update --quiet
-	apt-get install --quiet --yes --no-install-recommends $$packages
-	packages=$$(missing)
+	install_packages $$packages
+	packages=$$(missing needed)
 	if [ -n "$$packages" ]; then
 		echo "Installed, but what they should bring is not found:$$packages" >&2
 		echo "See debian-packages.txt; another Python than Debian's needs its own venv and ensurepip." >&2
 		exit 3
+	fi
+
+# Where these cannot be installed, the tests that use them are skipped, and pytest says so: nothing stops here.
+debian-tests: debian-packages.txt | debian
+	@$(DEBIAN)
+	packages=$$(missing tests:)
+	if [ -n "$$packages" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+		install_packages $$packages || true
 	fi
 
 $(READY): setup.py | debian
@@ -98,9 +116,9 @@ check: setup ## style, types and the pure tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy --strict $(SOURCES)
-	$(BIN)/pytest --quiet --numprocesses auto --ignore=tests/emulation
+	$(BIN)/pytest --quiet -rs --numprocesses auto --ignore=tests/emulation
 
-test: kernel check ## everything, with the tests that boot guests
+test: kernel debian-tests check ## everything, with the tests that boot guests and, as root, a browser
 	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then
 		$(MAKE) setup-ryu
 	else

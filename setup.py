@@ -11,6 +11,9 @@ from setuptools import find_packages, setup
 _VERSION = re.search(r'^__version__ = "(.+)"$', Path("testbed/__init__.py").read_text(), re.MULTILINE)
 assert _VERSION is not None
 
+#: What of the testbed gives data frames and Parquet; nothing else needs it.
+_FRAMES = ["pandas>=3.1", "pyarrow>=26.0"]
+
 setup(
     name="testbed",
     version=_VERSION[1],
@@ -38,7 +41,9 @@ setup(
         "setuptools>=65.5; python_version >= '3.12'",
     ],
     extras_require={
+        "frames": _FRAMES,
         "dev": [
+            *_FRAMES,
             "hypothesis>=6.170",
             "mypy>=2.4",
             "pytest>=9.2",

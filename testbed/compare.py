@@ -1,4 +1,7 @@
-"""Two runs side by side: what was done differently, and whether what came out differs by more than chance."""
+"""Two runs, or the levels of a factor within one: what differs in what came out, by more than chance.
+
+Of two runs also what was done differently.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from testbed import stats
-from testbed.errors import SpecError
-from testbed.result import Record, Run, observations
-
-#: A difference counts if chance makes one like it less often than this, after Holm's correction for all tests made.
-LEVEL = 0.05
-#: A delta below this is negligible (J. Romano et al., 2006, for N. Cliff's delta).
-NEGLIGIBLE = 0.147
-#: By default medians or means that differ by less than this part of them do not matter.
-MARGIN = 0.05
+from testbed.errors import SpecError, unknown
+from testbed.judgement import MARGIN, Judgement, Pair, judge
+from testbed.result import Record, Run
 
 #: Keys of run.json that say how a run was made. What else is in it is text, or follows from these.
 _KEYS = ("experiment", "topology", "factors", "repetitions", "seed", "backend", "clock", "commit", "kernel", "tools")
@@ -30,27 +26,6 @@ class Change:
     key: str
     before: Any
     after: Any
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """One metric of one case in both runs.
-
-    ``before`` and ``after`` are medians in the metric's unit, or shares of trials where it is true or false; ``word``
-    is ``same``, ``no difference``, ``too few trials`` (to tell chance from effect), ``negligible`` or ``differs``;
-    ``matters`` is what the exit code goes by. ``p`` is corrected for all tests of the comparison.
-    """
-
-    case: str
-    metric: str
-    n: tuple[int, int]
-    before: float
-    after: float
-    delta: float | None
-    interval: tuple[float, float] | None
-    p: float | None
-    word: str
-    matters: bool
 
 
 @dataclass(frozen=True)
@@ -68,9 +43,52 @@ class Comparison:
         return any(judgement.matters for judgement in self.judgements)
 
     def as_json(self) -> dict[str, Any]:
-        """For programs. What is infinite (a median beyond what was seen) is the word ``inf``."""
-        found: dict[str, Any] = json.loads(json.dumps(_finite({**asdict(self), "matters": self.matters})))
-        return found
+        """For programs."""
+        return _json({**asdict(self), "matters": self.matters})
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A level of the factor (``after``) against the baseline (``before``), in every case that has both."""
+
+    before: Any
+    after: Any
+    judgements: tuple[Judgement, ...]
+    only_before: tuple[str, ...]
+    only_after: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Both levels as one types them."""
+        return spelled(self.before), spelled(self.after)
+
+
+@dataclass(frozen=True)
+class LevelComparison:
+    """Each level of a factor but the first against that."""
+
+    factor: str
+    contrasts: tuple[Contrast, ...]
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """Those of all contrasts."""
+        return tuple(judgement for contrast in self.contrasts for judgement in contrast.judgements)
+
+    @property
+    def matters(self) -> bool:
+        """Whether any level differs from the first by more than chance and by more than the margin."""
+        return any(judgement.matters for judgement in self.judgements)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return _json({**asdict(self), "matters": self.matters})
+
+
+def _json(data: dict[str, Any]) -> dict[str, Any]:
+    """What JSON can say. What is infinite (a median beyond what was seen) is the word ``inf``."""
+    found: dict[str, Any] = json.loads(json.dumps(_finite(data)))
+    return found
 
 
 def _finite(value: Any) -> Any:
@@ -84,28 +102,103 @@ def _finite(value: Any) -> Any:
 def compare(before: Run, after: Run, margin: float = MARGIN) -> Comparison:
     """The second run against the first. Errors: SpecError if they share no case."""
     names = _told_apart(before, after)
-    cases = [_cases(run, names) for run in (before, after)]
-    shared = [key for key in cases[0] if key in cases[1]]
-    if not shared:
+    cases = _cases(before.records, names), _cases(after.records, names)
+    pairs = _pairs(*cases)
+    if not pairs:
         raise SpecError(
             f"{before.path} and {after.path} share no case: nothing can be compared",
             "Compare runs of one experiment with levels in common.",
         )
-    drafts = [
-        draft for key in shared for draft in _of_case(_name(json.loads(key)), cases[0][key], cases[1][key], margin)
-    ]
-    corrected = iter(stats.holm([draft.p for draft in drafts if draft.p is not None]))
-    judged = tuple(_judged(draft, None if draft.p is None else next(corrected)) for draft in drafts)
-    only = [tuple(_name(json.loads(key)) for key in own if key not in other) for own, other in (cases, reversed(cases))]
-    return Comparison(tuple(changes(before.manifest, after.manifest)), judged, only[0], only[1])
+    (judged,) = judge([pairs], margin)
+    return Comparison(tuple(changes(before.manifest, after.manifest)), judged, *_lone(*cases))
 
 
-def _cases(run: Run, names: Sequence[str]) -> dict[str, list[Record]]:
+def compare_levels(run: Run, factor: str, named: Sequence[str] = (), margin: float = MARGIN) -> LevelComparison:
+    """The levels of a factor of one run, each against the first, in every case that the other factors make.
+
+    ``named`` are the levels as one types them, all of run.json if none. The trials of two levels have different seeds,
+    whatever their repetition, so their samples are independent. Which level comes first is the reader's choice, so
+    nothing differs without a test. Errors: SpecError for a factor or level that the run has not, for fewer than two
+    levels, and if no level shares a case with the first.
+    """
+    levels = _levels(run, factor, named)
+    names = [name for name in run.varied() if name != factor]
+    base, *others = [_cases([r for r in run.records if r.case.get(factor) == level], names) for level in levels]
+    groups = [_pairs(base, other) for other in others]
+    if not any(groups):
+        raise SpecError(
+            f"no level of {factor!r} shares a case with {spelled(levels[0])} in {run.path}: nothing can be compared",
+            f"Name another level first: --by {factor}=LEVEL,LEVEL",
+        )
+    judged = judge(groups, margin, tests_alone=True)
+    return LevelComparison(
+        factor,
+        tuple(
+            Contrast(levels[0], level, own, *_lone(base, other))
+            for level, own, other in zip(levels[1:], judged, others, strict=True)
+        ),
+    )
+
+
+def spelled(level: Any) -> str:
+    """A level as one types it."""
+    return str(level).lower() if isinstance(level, bool) else str(level)
+
+
+def _levels(run: Run, factor: str, named: Sequence[str]) -> list[Any]:
+    """The levels to compare, the baseline first. Errors: SpecError."""
+    factors = run.manifest["factors"]
+    if factor not in factors:
+        raise unknown("factor", factor, factors)
+    known = factors[factor]
+    if len(known) < 2:
+        raise SpecError(
+            f"factor {factor!r} has one level in {run.path}, {', '.join(map(spelled, known))}; wanted two or more",
+            f"Type: testbed compare {run.path} {f'--by {run.varied()[0]}' if run.varied() else 'RUN'}",
+        )
+    if not named:
+        return list(known)
+    levels = [_level(factor, known, text) for text in named]
+    if len(levels) < 2 or any(level in levels[:place] for place, level in enumerate(levels)):
+        example = ",".join(map(spelled, [levels[0], *(level for level in known if level != levels[0])]))
+        raise SpecError(
+            f"--by {factor}={','.join(named)} does not name two or more different levels",
+            f"Type: --by {factor}={example}, or some of these",
+        )
+    return levels
+
+
+def _level(factor: str, known: Sequence[Any], text: str) -> Any:
+    """The level that was typed; 1 stands for 1.0, as with --set."""
+    for level in known:
+        if text == spelled(level) or (isinstance(level, float) and text == f"{level:g}"):
+            return level
+    raise unknown(f"level of factor {factor!r}:", text, map(spelled, known))
+
+
+#: The records of each case, by its factors and levels as JSON.
+_Cases = Mapping[str, Sequence[Record]]
+
+
+def _cases(records: Sequence[Record], names: Sequence[str]) -> _Cases:
     """The records of each case, which goes by the factors of those ``names``."""
     found: dict[str, list[Record]] = {}
-    for record in run.records:
+    for record in records:
         found.setdefault(json.dumps({name: record.case.get(name) for name in names}), []).append(record)
     return found
+
+
+def _pairs(before: _Cases, after: _Cases) -> list[Pair]:
+    """The cases that both have."""
+    return [(_name(key), before[key], after[key]) for key in before if key in after]
+
+
+def _lone(before: _Cases, after: _Cases) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the cases that only the first has, and of those that only the second has."""
+    return (
+        tuple(_name(key) for key in before if key not in after),
+        tuple(_name(key) for key in after if key not in before),
+    )
 
 
 def _told_apart(*runs: Run) -> list[str]:
@@ -123,8 +216,8 @@ def _told_apart(*runs: Run) -> list[str]:
     ]
 
 
-def _name(case: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {level}" for name, level in case.items()) or "all trials"
+def _name(key: str) -> str:
+    return ", ".join(f"{name} {level}" for name, level in json.loads(key).items()) or "all trials"
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
@@ -143,92 +236,3 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
 
 def _unordered(value: Any) -> Any:
     return sorted(map(repr, value)) if isinstance(value, list) else value  # the levels of a factor
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """A judgement before the correction: ``large`` is by more than the margin, ``apart`` holds even for few trials."""
-
-    case: str
-    metric: str
-    n: tuple[int, int]
-    before: float
-    after: float
-    delta: float | None
-    interval: tuple[float, float] | None
-    p: float | None
-    same: bool
-    large: bool
-    apart: bool
-
-
-def _judged(draft: _Draft, p: float | None) -> Judgement:
-    unlikely = draft.apart if p is None else p < LEVEL or draft.apart
-    if draft.same:
-        word = "same"
-    elif unlikely:
-        word = "differs" if draft.large else "negligible"
-    else:
-        word = "too few trials" if p is None else "no difference"
-    shared = draft.case, draft.metric, draft.n, draft.before, draft.after, draft.delta, draft.interval
-    return Judgement(*shared, p, word, word == "differs")
-
-
-def _of_case(name: str, first: Sequence[Record], second: Sequence[Record], margin: float) -> list[_Draft]:
-    found = [_truth(name, "failed", [[r.status == "failed" for r in records] for records in (first, second)])]
-    metrics = dict.fromkeys(metric for record in (*first, *second) for metric in record.metrics)
-    for metric in metrics:
-        raw = [[record.metrics.get(metric) for record in records] for records in (first, second)]
-        truths = [[value for value in values if isinstance(value, bool)] for values in raw]
-        if all(truths):
-            found.append(_truth(name, metric, truths))
-        elif not any(truths):
-            draft = _number(name, metric, first, second, margin)
-            found += [draft] if draft else []
-    return found
-
-
-def _truth(case: str, metric: str, samples: Sequence[Sequence[bool]]) -> _Draft:
-    """A statement that is true or false of each trial. One that held always and does not any more matters."""
-    counts = [(sum(sample), len(sample) - sum(sample)) for sample in samples]
-    shares = [yes / (yes + no) for yes, no in counts]
-    good = 0.0 if metric == "failed" else 1.0
-    broken = shares[0] == good and shares[1] != good
-    same = shares[0] == shares[1]
-    p = None if same else stats.fisher(*counts)
-    sizes = len(samples[0]), len(samples[1])
-    return _Draft(case, metric, sizes, shares[0], shares[1], None, None, p, same, large=True, apart=broken)
-
-
-def _number(case: str, metric: str, first: Sequence[Record], second: Sequence[Record], margin: float) -> _Draft | None:
-    (one, cut1), (other, cut2) = observations(first, metric), observations(second, metric)
-    if not one or not other:
-        return None
-    found = stats.difference(one, other, (cut1, cut2))
-    large = (
-        _beyond(found.before, found.after, margin)
-        or _beyond(math.fsum(one) / len(one), math.fsum(other) / len(other), margin)
-    ) and abs(found.delta) >= NEGLIGIBLE
-    # With few trials no test can tell; samples that do not even touch are told apart all the same.
-    apart = found.p is None and abs(found.delta) == 1
-    return _Draft(
-        case,
-        metric,
-        (len(one), len(other)),
-        found.before,
-        found.after,
-        found.delta,
-        found.interval,
-        None if found.identical else found.p,
-        found.identical,
-        large,
-        apart,
-    )
-
-
-def _beyond(before: float, after: float, margin: float) -> bool:
-    if before == after:
-        return False
-    if not math.isfinite(before) or not math.isfinite(after):
-        return True
-    return abs(after - before) > margin * max(abs(before), abs(after))

@@ -9,7 +9,8 @@ it still counts.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +19,12 @@ from testbed.result import Record, Run
 
 _BEFORE = ("experiment", "trial", "repetition", "seed", "status")
 _AFTER = ("metric", "index", "unit", "value", "text")
+#: Of a DataFrame's columns; a factor's goes by its levels.
+_TYPES = {
+    **dict.fromkeys(("experiment", "status", "metric", "index", "unit", "text"), "string"),
+    **dict.fromkeys(("trial", "repetition", "seed"), "int64"),
+    "value": "float64",
+}
 #: What a name ends in, and the unit that says.
 _UNITS = {"_s": "s", "_ms": "ms", "_mbps": "Mbit/s", "_bytes": "octets", "_flows": "flows"}
 
@@ -74,17 +81,42 @@ def write_csv(run: Run, file: IO[str]) -> None:
 
 
 def long_frame(run: Run) -> Any:
-    """The long form as a pandas DataFrame, ready for ``to_parquet``. Errors: TestbedError without pandas."""
+    """The long form as a pandas DataFrame, ready for ``to_parquet``. Errors: TestbedError without pandas.
+
+    Types go by the manifest, so that trials that are still missing change none. A factor is ``int64``, ``float64`` or
+    ``bool`` if all its levels are, else ``string``: a column of a Parquet file has one type.
+    """
     try:
         import pandas  # optional
     except ImportError as error:
         raise TestbedError("pandas is not installed", "Type: pip install pandas, or use export.rows().") from error
-    frame = pandas.DataFrame(list(rows(run)), columns=columns(run))
-    types = {"trial": "int64", "repetition": "int64", "seed": "int64", "value": "float64", "text": "string"}
-    return frame.astype(types)
+    frame = pandas.DataFrame(list(rows(run)), columns=columns(run), dtype=object)
+    factors = {_factor(name): _column_type(levels) for name, levels in run.manifest["factors"].items()}
+    return frame.astype({**_TYPES, **factors})
+
+
+def _column_type(levels: Sequence[Any]) -> str:
+    """The type of the column of a factor that has those levels."""
+    kinds = {type(level) for level in levels}
+    if kinds == {bool}:
+        return "bool"
+    if kinds == {int}:
+        return "int64"
+    return "float64" if kinds <= {int, float} else "string"
 
 
 def save_csv(run: Run, path: Path) -> None:
     """`write_csv` into a file."""
     with path.open("w", newline="", encoding="utf-8") as file:
         write_csv(run, file)
+
+
+def save_parquet(run: Run, path: Path) -> None:
+    """`long_frame` into a Parquet file. Errors: TestbedError without pandas or pyarrow."""
+    lacking = [name for name in ("pandas", "pyarrow") if find_spec(name) is None]
+    if lacking:
+        raise TestbedError(
+            f"Parquet needs pandas and pyarrow; not installed: {', '.join(lacking)}",
+            "Type: pip install pandas pyarrow, or export with --csv FILE.",
+        )
+    long_frame(run).to_parquet(path, engine="pyarrow", index=False)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
+import pandas
 import pytest
 import synthetic
 from click.testing import CliRunner, Result
@@ -57,6 +59,25 @@ def test_the_long_form_on_the_standard_output(tmp_path: Path) -> None:
     assert {row["trial"] for row in rows} == {"1", "2", "3", "4"}
 
 
+def test_the_long_form_in_both_files(tmp_path: Path) -> None:
+    path = synthetic.failover(tmp_path / "run", repetitions=2).path
+    files = tmp_path / "long.csv", tmp_path / "long.parquet"
+    found = call("export", path, "--csv", files[0], "--parquet", files[1])
+    assert found.exit_code == 0, found.output
+    assert sorted(found.stdout.split()) == sorted(map(str, files))
+    assert len(pandas.read_parquet(files[1])) == len(list(csv.DictReader(files[0].open())))
+
+
+def test_a_file_in_no_directory_is_refused_before_any_is_written(tmp_path: Path) -> None:
+    path = synthetic.failover(tmp_path / "run", repetitions=2).path
+    place = tmp_path / "none"
+    found = call("export", path, "--parquet", tmp_path / "long.parquet", "--csv", place / "long.csv")
+    assert isinstance(found.exception, SpecError)
+    assert found.exception.message == f"{place} is no directory; wanted one to write long.csv into"
+    assert found.exception.hint == f"Type: mkdir -p {place}"
+    assert not (tmp_path / "long.parquet").exists()
+
+
 def test_the_exit_code_of_a_comparison_says_whether_it_matters(tmp_path: Path) -> None:
     short = synthetic.failover(tmp_path / "short", troubled=False).path
     long = synthetic.failover(tmp_path / "long", fault="silent_loss", troubled=False).path
@@ -71,6 +92,44 @@ def test_the_exit_code_of_a_comparison_says_whether_it_matters(tmp_path: Path) -
     assert found.exit_code == 1
     data = json.loads(found.stdout)
     assert data["matters"] is True and data["changes"][0]["key"] == "factors.fault"
+
+
+def test_levels_that_differ_are_a_finding_and_no_failure(tmp_path: Path) -> None:
+    path = synthetic.failover(tmp_path / "run", troubled=False).path
+    found = call("compare", path, "--by", "mode")
+    assert found.exit_code == 0, found.output
+    assert "mode: active-backup -> 802.3ad\n" in re.sub(r" +\n", "\n", found.output)
+    assert "It matters." in found.output
+    turned = call("compare", path, "--by", "mode=802.3ad,active-backup", "--json")
+    assert turned.exit_code == 0
+    data = json.loads(turned.stdout)
+    assert (data["factor"], data["matters"]) == ("mode", True)
+    (contrast,) = data["contrasts"]
+    assert (contrast["before"], contrast["after"]) == ("802.3ad", "active-backup")
+    assert "outage_s" in {each["metric"] for each in contrast["judgements"] if each["matters"]}
+
+
+def test_levels_with_too_few_trials_are_not_said_to_be_alike(tmp_path: Path) -> None:
+    found = call("compare", synthetic.failover(tmp_path / "run", repetitions=2, troubled=False).path, "--by", "mode")
+    assert re.search(r"^\d+ cannot tell; with 4 or more --repetitions each has a test\.$", found.output, re.MULTILINE)
+
+
+def test_one_run_alone_is_compared_with_nothing(tmp_path: Path) -> None:
+    path = synthetic.failover(tmp_path / "run", repetitions=2).path
+    found = call("compare", path)
+    assert isinstance(found.exception, SpecError)
+    assert found.exception.message == (
+        f"one run, {path}, and nothing to compare it with; wanted another run, or a factor to compare the levels of"
+    )
+    assert found.exception.hint == f"Type: testbed compare {path} RUN, or testbed compare {path} --by mode"
+
+
+def test_levels_of_two_runs_are_refused(tmp_path: Path) -> None:
+    path = synthetic.failover(tmp_path / "run", repetitions=2).path
+    found = call("compare", path, path, "--by", "mode")
+    assert isinstance(found.exception, SpecError)
+    assert found.exception.message == "--by mode compares the levels within one run; two runs were given"
+    assert found.exception.hint == f"Type: testbed compare {path} --by mode, or testbed compare {path} {path}"
 
 
 @pytest.mark.parametrize("text", ["0%", "100%", "five", "-5%"])

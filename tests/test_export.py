@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas
 import pytest
 import synthetic
 
 from testbed import export
 from testbed.errors import TestbedError
+from testbed.result import Run
 
 FIXED = ["experiment", "trial", "repetition", "seed", "status"]
 
@@ -60,7 +63,72 @@ def test_a_frame_without_pandas_says_what_to_type(tmp_path: Path, monkeypatch: p
         export.long_frame(run)
 
 
-def test_the_frame_has_stable_types(tmp_path: Path) -> None:
-    pytest.importorskip("pandas", reason="pandas is optional")
-    frame = export.long_frame(synthetic.failover(tmp_path / "run", repetitions=2))
-    assert str(frame.dtypes["value"]) == "float64" and str(frame.dtypes["trial"]) == "int64"
+LEVELS = {
+    "mode": ["802.3ad", "active-backup"],
+    "members": [2, 4],
+    "wait_s": [0.5, 1.0],
+    "whole_s": [1, 2.5],
+    "cut": [False, True],
+    "limit": ["none", 5],
+    "seed": [7, 8],
+}
+
+
+def mixed(path: Path, trials: int = 2) -> Run:
+    """A run whose factors have levels of every type, and of two types; its first trial failed."""
+    records = []
+    for number in range(1, trials + 1):
+        case = {name: levels[number % 2] for name, levels in LEVELS.items()}
+        metrics = {"outage_s": 0.25, "within_bound": True, "rejoin_s": None, "kind": "link", "member_tx_bytes": [1, 2]}
+        more = {"status": "failed", "reason": "no link"} if number == 1 else {}
+        records.append(synthetic.record(number, "any", case, {} if number == 1 else metrics, **more))
+    return synthetic.write(path, synthetic.manifest("any", LEVELS, []), records)
+
+
+@pytest.mark.parametrize("trials", [0, 1, 2])
+def test_the_types_of_the_frame_do_not_depend_on_its_trials(tmp_path: Path, trials: int) -> None:
+    frame = export.long_frame(mixed(tmp_path / "run", trials))
+    assert {name: str(kind) for name, kind in frame.dtypes.items()} == {
+        **dict.fromkeys(("experiment", "status", "metric", "index", "unit", "text", "mode", "limit"), "string"),
+        **dict.fromkeys(("trial", "repetition", "seed", "factor_seed", "members"), "int64"),
+        **dict.fromkeys(("value", "wait_s", "whole_s"), "float64"),
+        "cut": "bool",
+    }
+
+
+def test_the_frame_has_the_rows(tmp_path: Path) -> None:
+    frame = export.long_frame(mixed(tmp_path / "run"))
+    assert list(frame["status"]) == ["failed"] + ["ok"] * 6
+    assert list(frame["metric"])[:3] == ["", "outage_s", "within_bound"]
+    assert list(frame["value"].dropna()) == [0.25, 1.0, 1.0, 2.0]
+    assert list(frame["text"].dropna()) == ["link"]
+    assert [frame[name].iloc[0] for name in LEVELS if name != "seed"] == ["active-backup", 4, 1.0, 2.5, True, "5"]
+
+
+@pytest.mark.parametrize("trials", [0, 2])
+def test_parquet_gives_the_frame_back(tmp_path: Path, trials: int) -> None:
+    run = mixed(tmp_path / "run", trials)
+    export.save_parquet(run, tmp_path / "long.parquet")
+    pandas.testing.assert_frame_equal(pandas.read_parquet(tmp_path / "long.parquet"), export.long_frame(run))
+
+
+@pytest.mark.parametrize("make", [synthetic.failover, synthetic.aggregation, synthetic.audited])
+def test_parquet_gives_every_run_back(tmp_path: Path, make: Callable[[Path], Run]) -> None:
+    run = make(tmp_path / "run")
+    export.save_parquet(run, tmp_path / "long.parquet")
+    back = pandas.read_parquet(tmp_path / "long.parquet")
+    assert back.equals(export.long_frame(run))
+    assert len(back) == len(list(export.rows(run)))
+
+
+@pytest.mark.parametrize("lacking", [["pandas"], ["pyarrow"], ["pandas", "pyarrow"]])
+def test_parquet_without_its_parts_says_what_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: list[str]
+) -> None:
+    for name in lacking:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(TestbedError) as told:
+        export.save_parquet(mixed(tmp_path / "run"), tmp_path / "long.parquet")
+    assert told.value.message == f"Parquet needs pandas and pyarrow; not installed: {', '.join(lacking)}"
+    assert told.value.hint == "Type: pip install pandas pyarrow, or export with --csv FILE."
+    assert not (tmp_path / "long.parquet").exists()

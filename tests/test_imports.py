@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testbed.beside": set(),
     "testbed.fidelity": {"testbed.beside"},
     "testbed.precision": {"testbed.experiment", "testbed.result", "testbed.stats"},
-    "testbed.compare": {"testbed.errors", "testbed.result", "testbed.stats"},
+    "testbed.judgement": {"testbed.result", "testbed.stats"},
+    "testbed.compare": {"testbed.errors", "testbed.judgement", "testbed.result"},
     "testbed.export": {"testbed.errors", "testbed.result"},
     "testbed.report": {
         "testbed.errors",

@@ -191,6 +191,23 @@ def test_a_frame_without_pandas_says_what_to_type(tmp_path: Path, monkeypatch: p
     assert error.value.hint == "Type: pip install pandas, or use rows()."
 
 
+def test_a_frame_has_a_row_for_each_trial(tmp_path: Path) -> None:
+    lists = {"outage_s": 0.25, "within_bound": True, "member_tx_bytes": [1, 2]}
+    records = [
+        synthetic.record(1, "any", {"mode": "802.3ad", "members": 2}, lists),
+        synthetic.record(2, "any", {"mode": "balance-rr", "members": 2}, {}, status="failed", reason="no link"),
+    ]
+    frame = synthetic.write(tmp_path / "run", MANIFEST, records).frame()
+    assert list(frame.columns) == ["mode", "members", "repetition", "status", "outage_s", "within_bound"]
+    assert list(frame["status"]) == ["ok", "failed"]
+    assert frame["outage_s"].iloc[0] == 0.25 and frame["within_bound"].iloc[0]
+    assert frame.isna().sum().to_dict() == {
+        **dict.fromkeys(("mode", "members", "repetition", "status"), 0),
+        **dict.fromkeys(("outage_s", "within_bound"), 1),
+    }
+    assert frame.groupby("mode")["outage_s"].median().dropna().to_dict() == {"802.3ad": 0.25}
+
+
 def test_quantities_leave_out_trials_without_a_value() -> None:
     records = [synthetic.record(n, "any", {}, {"x": x}) for n, x in enumerate((1, None, 2.5), 1)]
     assert quantities([*records, synthetic.record(4, "any", {}, {})], "x") == [1.0, 2.5]

@@ -14,10 +14,11 @@ import click
 import testbed
 from testbed.cli.audit import audit
 from testbed.cli.base import err
+from testbed.cli.compare import compare
 from testbed.cli.kernel import kernel
 from testbed.cli.live import clean, shell
 from testbed.cli.reproduce import reproduce
-from testbed.cli.results import compare, export, plot, report
+from testbed.cli.results import export, plot, report
 from testbed.cli.run import run
 from testbed.cli.shelves import check, list_, show
 from testbed.cli.state import state

@@ -1,0 +1,145 @@
+"""testbed compare: two runs, or the levels of a factor within one, and whether what they measured differs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from testbed import result
+from testbed.cli.base import out
+from testbed.cli.results import tell_doubts
+from testbed.errors import SpecError
+
+if TYPE_CHECKING:
+    from testbed.compare import Comparison, LevelComparison
+    from testbed.judgement import Judgement
+
+_RUN = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("before", type=_RUN, metavar="RUN")
+@click.argument("after", type=_RUN, metavar="[AFTER]", required=False)
+@click.option("--by", metavar="FACTOR[=LEVEL,...]", help="Compare levels of a factor of RUN with the first of them.")
+@click.option("--margin", type=click.FloatRange(0, 100), default=5.0, show_default=True, help="In per cent.")
+@click.option("--all", "everything", is_flag=True, help="Show what does not differ as well.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def compare(before: Path, after: Path | None, by: str | None, margin: float, everything: bool, as_json: bool) -> None:
+    """What changed from RUN to the run AFTER, and whether it matters (exit 1 if so).
+
+    With --by: whether the levels of a factor within RUN differ. That is a finding and no failure: exit 0 either way.
+    """
+    from testbed import compare as comparisons
+
+    runs = [result.load(path) for path in (before, after) if path is not None]
+    found: Comparison | LevelComparison
+    if by is not None:
+        _refuse_a_second_run(by, before, after)
+        factor, equals, levels = by.partition("=")
+        found = comparisons.compare_levels(runs[0], factor, levels.split(",") if equals else (), margin / 100)
+    elif len(runs) == 2:
+        found = comparisons.compare(runs[0], runs[1], margin / 100)
+    else:
+        raise _nothing_to_compare_with(runs[0])
+    if as_json:
+        click.echo(json.dumps(found.as_json()))
+    else:
+        if isinstance(found, comparisons.Comparison):
+            _show_runs(found, everything=everything)
+        else:
+            _show_levels(found, everything=everything)
+        _conclude(found, margin)
+    for loaded in runs:
+        tell_doubts(loaded)
+    sys.exit(1 if found.matters and by is None else 0)
+
+
+def _refuse_a_second_run(by: str, run: Path, other: Path | None) -> None:
+    if other is not None:
+        raise SpecError(
+            f"--by {by} compares the levels within one run; two runs were given",
+            f"Type: testbed compare {run} --by {by}, or testbed compare {run} {other}",
+        )
+
+
+def _nothing_to_compare_with(run: result.Run) -> SpecError:
+    factors = "".join(f", or testbed compare {run.path} --by {name}" for name in run.varied())
+    return SpecError(
+        f"one run, {run.path}, and nothing to compare it with;"
+        " wanted another run, or a factor to compare the levels of",
+        f"Type: testbed compare {run.path} RUN{factors}",
+    )
+
+
+def _show_runs(found: Comparison, *, everything: bool) -> None:
+    for change in found.changes:
+        out.print(f"{change.key}: {change.before} -> {change.after}", soft_wrap=True, markup=False)
+    _show_lone("before", found.only_before)
+    _show_lone("after", found.only_after)
+    _show_judgements(found.judgements, ("before", "after"), None, everything=everything)
+
+
+def _show_levels(found: LevelComparison, *, everything: bool) -> None:
+    for contrast in found.contrasts:
+        before, after = contrast.names
+        _show_lone(before, contrast.only_before)
+        _show_lone(after, contrast.only_after)
+        title = f"{found.factor}: {before} -> {after}"
+        _show_judgements(contrast.judgements, contrast.names, title, everything=everything)
+
+
+def _show_lone(name: str, cases: Sequence[str]) -> None:
+    for case in cases:
+        out.print(f"only {name}: {case}", soft_wrap=True, markup=False)
+
+
+def _show_judgements(
+    judgements: Sequence[Judgement], names: tuple[str, str], title: str | None, *, everything: bool
+) -> None:
+    quiet = ("same", "no difference")
+    shown = [judgement for judgement in judgements if everything or judgement.word not in quiet]
+    if shown:
+        header = ("case", "metric", "n", *map(escape, names), "difference, 95 %", "delta", "p", "")
+        table = Table(title=title and escape(title), title_justify="left")
+        for word in header:
+            table.add_column(word, overflow="fold")  # a metric whose name is cut off could be another
+        for judgement in shown:
+            table.add_row(*_row(judgement), style="bold" if judgement.matters else None)
+        out.print(table)
+
+
+def _conclude(found: Comparison | LevelComparison, margin: float) -> None:
+    words = [judgement.word for judgement in found.judgements]
+    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    out.print(f"{len(words)} comparisons: {counts}", soft_wrap=True)
+    verdict = "It matters." if found.matters else "No difference that matters."
+    out.print(f"{verdict} (p below 5 % after Holm's correction, and by more than {margin:g} %)", soft_wrap=True)
+    if few := words.count("too few trials"):
+        out.print(f"{few} cannot tell; with 4 or more --repetitions each has a test.", soft_wrap=True)
+
+
+def _row(judgement: Judgement) -> list[str]:
+    interval = judgement.interval
+    return [
+        judgement.case,
+        judgement.metric,
+        f"{judgement.n[0]}, {judgement.n[1]}",
+        _number(judgement.before),
+        _number(judgement.after),
+        "-" if interval is None else f"{_number(interval[0])} to {_number(interval[1])}",
+        "-" if judgement.delta is None else f"{judgement.delta:+.2f}",
+        "-" if judgement.p is None else f"{judgement.p:.2g}",
+        judgement.word,
+    ]
+
+
+def _number(value: float) -> str:
+    return f"{value:.5g}" if math.isfinite(value) else "beyond"
