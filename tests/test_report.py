@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ from pathlib import Path
 import synthetic
 
 from testbed.report import case_rows, doubts, verdicts, write_report
+from testbed.report.spread import spread_rows
 from testbed.result import load
 
 
@@ -207,3 +209,54 @@ def test_a_median_beyond_what_was_seen(tmp_path: Path) -> None:
     header, rows = case_rows(run)
     row = dict(zip(header, rows[0], strict=True))
     assert (row["outage ms"], row["longest ms"], row["95 % interval"]) == ("beyond", "> 3000.0", "beyond to beyond")
+
+
+def test_the_spread_of_a_case_has_the_percentiles_that_there_are_trials_enough_for(tmp_path: Path) -> None:
+    records = [
+        synthetic.record(n, "failover", {"mode": "active-backup"}, {"outage_s": n / 1e3, "within_bound": True})
+        for n in range(1, 22)
+    ]
+    run = synthetic.write(tmp_path / "run", synthetic.manifest("failover", {"mode": ["active-backup"]}, []), records)
+    header, rows = spread_rows(run)
+    (row,) = rows
+    # 1, 2, ... 21 ms: the quartiles are the 6th and the 16th, the 95th percentile the 20th value; 99 wants 100 of them.
+    assert dict(zip(header, row, strict=True)) == {
+        **{"mode": "active-backup", "of": "outage, ms", "n": "21", "least": "1.0", "1st quartile": "6.0"},
+        **{"median": "11.0", "3rd quartile": "16.0", "95th": "20.0", "99th": "-", "most": "21.0"},
+    }
+    assert '<h2 id="spread">' in write_report(run).read_text()
+
+
+def test_a_spread_counts_censored_trials_and_every_detection(tmp_path: Path) -> None:
+    outages = [
+        synthetic.record(n, "any", {"mode": "a"}, {"outage_s": 1.0}, status="ok" if n < 5 else "censored")
+        for n in range(1, 9)
+    ]
+    times = [synthetic.record(9, "any", {"mode": "b"}, {"detections_s": [0.1 * n for n in range(100)]})]
+    manifest = synthetic.manifest("any", {"mode": ["a", "b"]}, [])
+    header, (first, second) = spread_rows(synthetic.write(tmp_path / "run", manifest, [*outages, *times]))
+    assert first[header.index("n")] == "8 (4 censored)"
+    assert first[header.index("3rd quartile")] == "beyond"
+    assert second[header.index("n")] == "100"
+    assert float(second[header.index("99th")]) == 9801.0
+
+
+def test_few_trials_have_no_spread(tmp_path: Path) -> None:
+    run = synthetic.failover(tmp_path / "run", repetitions=2)
+    assert spread_rows(run)[1] == []
+    assert '<h2 id="spread">' not in write_report(run).read_text()
+
+
+def test_stalls_are_judged_by_tcps_timers_and_goodput_by_the_members_left(tmp_path: Path) -> None:
+    run = synthetic.tcp_failover(tmp_path / "run")
+    (verdict,) = verdicts(run)
+    assert verdict.holds is True
+    assert "No flow stood still for longer than TCP's timers explain" in verdict.text
+    assert "100.0 % before the fault, 99.9 % while it lasted, 100.0 % after the repair" in verdict.text
+    worse = [
+        synthetic.record(n, "tcp_failover", r.case, {**r.metrics, "within_bound": n > 1, "goodput_during_mbps": 700.0})
+        for n, r in enumerate(run.records, 1)
+    ]
+    (verdict,) = verdicts(dataclasses.replace(run, records=tuple(worse)))
+    assert verdict.holds is False
+    assert "In 1 of 4 trials a flow stood still for longer" in verdict.text

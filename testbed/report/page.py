@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from testbed import figures, inventory
 from testbed.figures import style
+from testbed.report.spread import spread_rows
 from testbed.report.tables import case_name, case_rows, factor_names
 from testbed.report.verdicts import verdicts
 from testbed.result import Record, Run
@@ -67,6 +68,7 @@ def write_report(run: Run) -> Path:
         header=header,
         rows=rows,
         levels=len(factor_names(run)),
+        spread=spread_rows(run),
         verdicts=verdicts(run),
         figures=[_figure(name, drawing) for name, drawing in figures.drawings(run).items()],
         trials=[
@@ -101,6 +103,9 @@ def _values(record: Record) -> str:
     if isinstance(outage_s := metrics.get("outage_s"), int | float):
         more = f", {metrics['lost']} lost" if "lost" in metrics else ""
         return f"outage {'> ' if record.status == 'censored' else ''}{outage_s * 1e3:.1f} ms{more}"
+    if isinstance(stall_s := metrics.get("stall_s"), int | float):
+        more = f", {metrics['stalled_flows']} flows stalled" if "stalled_flows" in metrics else ""
+        return f"longest stall {stall_s * 1e3:.1f} ms{more}"
     if isinstance(goodput := metrics.get("goodput_mbps"), int | float):
         ratio = metrics.get("goodput_ratio")
         return f"{goodput:.1f} Mbit/s" + (f", {ratio * 100:.1f} % of ideal" if ratio is not None else "")

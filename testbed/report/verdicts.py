@@ -41,7 +41,10 @@ def verdicts(run: Run) -> list[Verdict]:
             continue
         claims = [
             claim
-            for claim in (_failover(records), _aggregation(case, records), _detection(records), *_agreements(records))
+            for claim in (
+                *(_failover(records), _stall(records), _degraded(records)),
+                *(_aggregation(case, records), _detection(records), *_agreements(records)),
+            )
             if claim is not None
         ] or [("There is nothing that theory says of it.", None)]
         text = " ".join(words for words, _ in claims)
@@ -68,6 +71,37 @@ def _failover(records: Sequence[Record]) -> Claim | None:
         most = max(observations(records, "outage_s")[0]) * 1e3
         return f"Every outage is within the bound of {bound} and its tolerance; the longest is {most:.1f} ms.", True
     return f"{judged.count(False)} of {len(judged)} outages exceed the bound of {bound}.{never}", False
+
+
+def _stall(records: Sequence[Record]) -> Claim | None:
+    """How long TCP flows stood still against what their timers let expect."""
+    stalls = observations(records, "stall_s")[0]
+    if not stalls:
+        return None
+    judged = [value for record in records if isinstance(value := record.metrics.get("within_bound"), bool)]
+    if not judged:
+        return "Theory gives no bound for the stall of a flow: this fault is not noticed in this mode.", None
+    bound_ms = max(quantities(records, "bound_s")) * 1e3
+    if all(judged):
+        text = f"No flow stood still for longer than TCP's timers explain, {bound_ms:.0f} ms;"
+        return f"{text} the longest is {max(stalls) * 1e3:.1f} ms.", True
+    return (
+        f"In {judged.count(False)} of {len(judged)} trials a flow stood still for longer than {bound_ms:.0f} ms.",
+        False,
+    )
+
+
+def _degraded(records: Sequence[Record]) -> Claim | None:
+    """Goodput before, during and after a fault against what the members in use can carry."""
+    parts = []
+    for when, words in (("before", "before the fault"), ("during", "while it lasted"), ("after", "after the repair")):
+        pairs = [(r.metrics.get(f"goodput_{when}_mbps"), r.metrics.get(f"ideal_{when}_mbps")) for r in records]
+        found = stats.summary([goodput / ideal for goodput, ideal in pairs if goodput is not None and ideal])
+        if found is None:
+            return None
+        parts.append((found.median, f"{found.median * 100:.1f} % {words}"))
+    text = f"Of what the members in use can carry the flows got {', '.join(words for _, words in parts)}."
+    return text, all(median >= REACHED for median, _ in parts)
 
 
 def _aggregation(case: dict[str, Any], records: Sequence[Record]) -> Claim | None:

@@ -82,11 +82,16 @@ def median_interval(
     return float(low), float(high)
 
 
-def percentile(values: Sequence[float], percent: float) -> float | None:
-    """That percentile, if there are values enough to have some beyond it on average: n >= 1 / (1 - p)."""
+def percentile(values: Sequence[float], percent: float, censored: Sequence[bool] = ()) -> float | None:
+    """That percentile, if there are values enough to have some beyond it on average: n >= 1 / (1 - p).
+
+    With ``censored`` values, that of Kaplan and Meier's curve; infinite where the curve does not get there.
+    """
     beyond = 1 - percent / 100
     if not values or beyond <= 0 or len(values) * beyond < 1 - 1e-9:
         return None
+    if any(censored):
+        return survival(values, censored).quantile(percent / 100)
     return float(np.percentile(np.asarray(values, dtype=np.float64), percent))
 
 

@@ -1,0 +1,57 @@
+"""How the trials of each case are spread: quartiles, extremes, and the percentiles that there are trials enough for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from testbed import stats
+from testbed.report.tables import factor_names
+from testbed.result import Record, Run, observations
+
+#: What is spread out, with its name, its unit and how many of these make one of the metric's own; a list of times
+#: counts with all of them.
+_METRICS = {
+    "outage_s": ("outage", "ms", 1e3),
+    "stall_s": ("stall", "ms", 1e3),
+    "detections_s": ("detection", "ms", 1e3),
+    "goodput_mbps": ("goodput", "Mbit/s", 1.0),
+}
+_PERCENTILES = (95.0, 99.0)
+#: Fewer values than these have no spread worth a table.
+_LEAST = 4
+
+
+def spread_rows(run: Run) -> tuple[list[str], list[list[str]]]:
+    """The table: its header, and a row of text for each case and metric with values enough; no row if none has."""
+    names = factor_names(run)
+    percentiles = [f"{percent:g}th" for percent in _PERCENTILES]
+    header = [*names, "of", "n", "least", "1st quartile", "median", "3rd quartile", *percentiles, "most"]
+    rows = []
+    for case, records in run.cases():
+        for metric, (name, unit, scale) in _METRICS.items():
+            values, censored = _values(records, metric)
+            found = stats.summary(values, censored=censored)
+            if found is None or found.n < _LEAST:
+                continue
+            beyond = [stats.percentile(values, percent, censored) for percent in _PERCENTILES]
+            shown = [found.least, found.quartile1, found.median, found.quartile3, *beyond, found.most]
+            levels = [str(case.get(factor, "-")) for factor in names]
+            count = f"{found.n}" + (f" ({found.censored} censored)" if found.censored else "")
+            rows.append([*levels, f"{name}, {unit}", count, *(_number(value, scale) for value in shown)])
+    return header, rows
+
+
+def _values(records: Sequence[Record], metric: str) -> tuple[list[float], list[bool]]:
+    values, censored = observations(records, metric)
+    if not values:
+        listed = [record.metrics.get(metric) for record in records if record.status == "ok"]
+        values = [float(each) for times in listed if isinstance(times, list) for each in times if each is not None]
+        censored = [False] * len(values)
+    return values, censored
+
+
+def _number(value: float | None, scale: float) -> str:
+    if value is None:
+        return "-"
+    return "beyond" if math.isinf(value) else f"{value * scale:.1f}"
