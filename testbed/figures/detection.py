@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from testbed import stats
-from testbed.figures.style import COLUMN_IN, THEORY, Drawing, Series, caption, empty, legend_above, series
+from testbed.figures.style import COLUMN_IN, PAGE_IN, THEORY, Drawing, Series, caption, empty, legend_above, series
 from testbed.result import Run, quantities
 
+#: Times that are so many times as long as others need an axis of their own.
+_APART = 10.0
 _HEADER = ("series", "detection_s", "share", "low_s", "high_s", "n", "unnoticed", "ks_distance", "ks_p")
 
 
@@ -19,36 +22,77 @@ def detection(run: Run) -> Drawing:
     """The distribution of detection times and the uniform one, with the p value of Kolmogorov and Smirnov."""
     text = "Share of faults that were noticed within each time, beside the uniform distribution of theory (grey) and"
     text += " the band that holds 95 % of samples of that size; p: the test of Kolmogorov and Smirnov."
-    groups = [(group, *_times(group)) for group in series(run)]
-    groups = [entry for entry in groups if entry[1]]
-    if not groups:
+    panels = _panels([found for group in series(run) if (found := _Found.of(group)).times])
+    if not panels:
         return empty(run, _HEADER, text, "no trial has a detection time")
-    figure = Figure(figsize=(COLUMN_IN, 2.6), layout="constrained")
-    axes = figure.add_subplot()
-    most_s = max([max(values) for _, values, _ in groups] + [w[1] for g, _, _ in groups if (w := _window(g))])
-    scale, unit = (1.0, "s") if most_s >= 1 else (1e3, "ms")
+    alone = len(panels) == 1
+    figure = Figure(figsize=(COLUMN_IN if alone else PAGE_IN, 2.6), layout="constrained")
+    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     rows: list[tuple[Any, ...]] = []
-    for group, values, unnoticed in groups:
-        window = _window(group)
-        fit = stats.uniform_fit(values, *window) if window else None
-        verdict = (fit.distance, fit.p) if fit else (None, None)
-        across, up = stats.ecdf(values, len(values) + unnoticed)
-        low, high = window or (None, None)
-        for at, share in zip(across, up, strict=True):
-            rows.append((group.name, float(at), float(share), low, high, len(values), unnoticed, *verdict))
-        if window:
-            _theory(axes, window, len(values), scale)
-        words = f"{group.name}: n = {len(values)}" + (f", p = {fit.p:.2g}" if fit else "")
-        words += f", {unnoticed} unnoticed" if unnoticed else ""
-        ends = np.concatenate([[0.0], across, [most_s * 1.2]]) * scale
-        shares = np.concatenate([[0.0], up, up[-1:]])
-        axes.step(ends, shares, where="post", color=group.look.colour, linestyle=group.look.line, label=words, zorder=3)
-    axes.set_xlim(0, most_s * 1.08 * scale)
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel(f"detection time ({unit})")
-    axes.set_ylabel("share of faults")
-    legend_above(figure, axes, columns=1)
+    for axes, panel in zip(grid, panels, strict=True):
+        left_s, right_s = min(found.low_s for found in panel), max(found.most_s for found in panel)
+        scale, unit = (1.0, "s") if right_s >= 1 else (1e3, "ms")
+        for found in panel:
+            rows += _draw(axes, found, right_s, scale)
+        axes.set_xlim(max(0.0, left_s - 0.15 * (right_s - left_s)) * scale, (right_s + 0.08 * right_s) * scale)
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel(f"detection time ({unit})")
+    grid[0].set_ylabel("share of faults")
+    legend_above(figure, *grid, columns=1 if alone else 2)
     return Drawing(figure, _HEADER, rows, caption(run, text))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The detection times of a series, how many faults nobody noticed, and from where to where theory spreads them."""
+
+    group: Series
+    times: list[float]
+    unnoticed: int
+    window: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, group: Series) -> _Found:
+        return cls(group, *_times(group), _window(group))
+
+    @property
+    def low_s(self) -> float:
+        """The least that is drawn."""
+        return min(self.times + list(self.window or ()))
+
+    @property
+    def most_s(self) -> float:
+        """The most that is drawn."""
+        return max(self.times + list(self.window or ()))
+
+
+def _panels(groups: list[_Found]) -> list[list[_Found]]:
+    """The series that can be told apart on one axis, panel by panel."""
+    panels: list[list[_Found]] = []
+    for found in sorted(groups, key=lambda found: found.most_s):  # stable: else in the order of the plan
+        if panels and found.most_s <= _APART * panels[-1][0].most_s:
+            panels[-1].append(found)
+        else:
+            panels.append([found])
+    order = {id(found): place for place, found in enumerate(groups)}
+    return [sorted(panel, key=lambda found: order[id(found)]) for panel in panels]
+
+
+def _draw(axes: Axes, found: _Found, right_s: float, scale: float) -> list[tuple[Any, ...]]:
+    """Draw a series; its rows of the table."""
+    group, times = found.group, found.times
+    fit = stats.uniform_fit(times, *found.window) if found.window else None
+    across, up = stats.ecdf(times, len(times) + found.unnoticed)
+    if found.window:
+        _theory(axes, found.window, len(times), scale)
+    words = f"{group.name}: n = {len(times)}" + (f", p = {fit.p:.2g}" if fit else "")
+    words += f", {found.unnoticed} unnoticed" if found.unnoticed else ""
+    ends = np.concatenate([[0.0], across, [right_s * 1.2]]) * scale
+    shares = np.concatenate([[0.0], up, up[-1:]])
+    axes.step(ends, shares, where="post", color=group.look.colour, linestyle=group.look.line, label=words, zorder=3)
+    verdict = (fit.distance, fit.p) if fit else (None, None)
+    shared = *(found.window or (None, None)), len(times), found.unnoticed, *verdict
+    return [(group.name, float(at), float(share), *shared) for at, share in zip(across, up, strict=True)]
 
 
 def _times(group: Series) -> tuple[list[float], int]:

@@ -103,6 +103,9 @@ def _values(record: Record) -> str:
     if isinstance(outage_s := metrics.get("outage_s"), int | float):
         more = f", {metrics['lost']} lost" if "lost" in metrics else ""
         return f"outage {'> ' if record.status == 'censored' else ''}{outage_s * 1e3:.1f} ms{more}"
+    if metrics.get("detection_max_s") is not None:
+        window = " to ".join(f"{metrics[f'detection_{end}_s'] * 1e3:.1f}" for end in ("min", "max"))
+        return f"{metrics['faults']} faults noticed after {window} ms"
     if isinstance(stall_s := metrics.get("stall_s"), int | float):
         more = f", {metrics['stalled_flows']} flows stalled" if "stalled_flows" in metrics else ""
         return f"longest stall {stall_s * 1e3:.1f} ms{more}"

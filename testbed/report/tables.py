@@ -75,6 +75,16 @@ def share_true(metric: str) -> Callable[[Sequence[Record]], str]:
     return text
 
 
+def _listed(records: Sequence[Record], metric: str) -> list[float | None]:
+    return [value for record in records for value in record.metrics.get(metric) or ()]
+
+
+def _end(records: Sequence[Record], of: Callable[[Sequence[float]], float]) -> str:
+    """The shortest or the longest of the detection times of all trials, in ms."""
+    times = [value for value in _listed(records, "detections_s") if value is not None]
+    return f"{of(times) * 1e3:.1f}" if times else "-"
+
+
 COLUMNS = (
     Column("goodput_mbps", "goodput Mbit/s", _median("goodput_mbps", "{:.1f}")),
     Column("goodput_mbps", "95 % interval", _interval("goodput_mbps", "{:.1f}")),
@@ -88,8 +98,13 @@ COLUMNS = (
     Column("stall_s", "stall ms", _median("stall_s", "{:.1f}", 1e3)),
     Column("stall_s", "95 % interval", _interval("stall_s", "{:.1f}", 1e3)),
     Column("stall_s", "longest ms", _most("stall_s", "{:.1f}", 1e3)),
+    Column("detections_s", "faults", lambda records: str(len(_listed(records, "detections_s")))),
+    Column("detection_min_s", "shortest ms", lambda records: _end(records, min)),
+    Column("detection_max_s", "longest ms", lambda records: _end(records, max)),
+    Column("low_s", "at least ms", _constant("low_s", 1e3)),
     Column("bound_s", "bound ms", _constant("bound_s", 1e3)),
     Column("within_bound", "within bound", share_true("within_bound")),
+    Column("within_standard", "as the standard says", share_true("within_standard")),
     Column("outage_loss_s", "by loss ms", _median("outage_loss_s", "{:.1f}", 1e3)),
     Column("reversion_outage_s", "reversion ms", _most("reversion_outage_s", "{:.1f}", 1e3)),
     *(
@@ -99,7 +114,7 @@ COLUMNS = (
     Column("placement_as_predicted", "as predicted", share_true("placement_as_predicted")),
 )
 #: The metrics of which one at least is in a table that says what its experiment asked; else it shows every number.
-_KNOWN = ("goodput_mbps", "outage_s", "stall_s")
+_KNOWN = ("goodput_mbps", "outage_s", "stall_s", "detections_s")
 #: Of other experiments so many metrics fit beside each other.
 _MOST_OTHERS = 6
 
