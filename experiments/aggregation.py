@@ -80,8 +80,7 @@ def procedure(lab: Lab) -> None:
 
 
 def _ideal_mbps(trial: Trial) -> float | None:
-    bond = trial.topology.host("h1").bond
-    assert bond is not None
+    bond = trial.topology.bond("h1")
     rate_mbps = trial.topology.link_of(bond.members[0]).rate_mbps
     if rate_mbps is None:
         return None
@@ -159,6 +158,7 @@ def aggregation() -> Experiment:
             Factor("omit_s", (1,), "seconds of start-up before them, not counted", least=0),
         ),
         options=(Factor("addresses", (1,), "addresses of each host, for hashes that go by them", least=1),),
+        bonded=("h1",),
         procedure=procedure,
         measure=read,
         figures=("aggregate", "members", "throughput"),

@@ -75,8 +75,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     returns = [outage(flow, interval_s, settled_s, float(flow.sent_s[-1])) for flow in flows]
     worst = max(found, key=lambda each: each.outage_s)
     back_s = _back_s(timeline, trial, begin_s)
-    bond = trial.topology.host("h1").bond
-    assert bond is not None
+    bond = trial.topology.bond("h1")
     # A process that was only stopped knows what it knew.
     restart = "resume" if trial.case["event"] == "controller_pause" else str(trial.case["restart"])
     bound = controller_loss_bound(bond.lacp_rate, back_s - begin_s, restart)
@@ -150,6 +149,7 @@ def controller_loss() -> Experiment:
             Factor("member_cut", (False,), "whether a member in use is cut meanwhile", known=(False, True)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
+        bonded=("h1",),
         procedure=procedure,
         measure=read,
         figures=("outage",),

@@ -43,8 +43,7 @@ _RESUMED_S, _AFTER_S = 1.0, 0.5
 
 def procedure(lab: Lab) -> None:
     """Inside: probe, cut, repair, and move the traffic back."""
-    bond = lab.topology.host("h1").bond
-    assert bond is not None
+    bond = lab.topology.bond("h1")
     with probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3):
         member = carrying(lab, "h1")
         lab.sleep_until(lab.now() + BEFORE_S)
@@ -90,6 +89,7 @@ def failback() -> Experiment:
             Factor("updelay_ms", (0, 500), "how long a carrier must be there", least=0),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
+        bonded=("h1",),
         procedure=procedure,
         measure=read,
         figures=("outage", "lanes"),

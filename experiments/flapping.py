@@ -39,8 +39,7 @@ _AFTER_S = 1.0
 
 def procedure(lab: Lab) -> None:
     """Inside: a flow on each member, and one of these flaps."""
-    bond = lab.topology.host("h1").bond
-    assert bond is not None
+    bond = lab.topology.bond("h1")
     ways, ports, places = _spread(lab)
     settings = faults.parameters_of("flapping", lab.case)
     flapping_s = float(settings["count"]) * float(settings["period_ms"]) / 1e3
@@ -66,8 +65,7 @@ def procedure(lab: Lab) -> None:
 
 def _spread(lab: Lab) -> tuple[list[tuple[str, str]], list[int] | None, list[int]]:
     """The flows: from whom to whom, from which port, and by which member of h1; no ports where no hash decides."""
-    bond = lab.topology.host("h1").bond
-    assert bond is not None
+    bond = lab.topology.bond("h1")
     if bond.mode not in theory.HASH_MODES or not lab.answered("h1"):
         return [("h1", "h2"), ("h2", "h1")], None, []
     count = len(bond.members)
@@ -138,6 +136,7 @@ def flapping() -> Experiment:
             Factor("updelay_ms", (0, 2000), "how long a carrier must be there", least=0),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
+        bonded=("h1",),
         procedure=procedure,
         measure=read,
         figures=("outage", "lanes"),

@@ -32,7 +32,6 @@ from testbed.emulation.placement import Placement
 from testbed.experiment import Experiment, Factor, Measured, Trial
 from testbed.measure.placed import FlowKey, Placed, crossed, placed
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
-from testbed.spec import Bond
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
@@ -86,7 +85,7 @@ def _ask_switch(lab: Lab, flows: list[dict[str, Any]]) -> None:
     placement = Placement(lab.network, "h1", "h2", groups=lab.arm.groups)
     for flow in flows:
         given = _tuple(lab.trial, flow)
-        entry = theory.member_of_flow(_bond(lab.trial), given)
+        entry = theory.member_of_flow(lab.topology.bond("h1"), given)
         flow["switch_member"] = placement.exit_member(given, entry or 0, str(lab.case["protocol"]))
 
 
@@ -123,7 +122,7 @@ def _over_bond(lab: Lab, count: int) -> list[Pair]:
 
 def _into_vlans(lab: Lab, count: int) -> list[Pair]:
     """An interface of h1 in each VLAN from 10 on, with a neighbour that has h2's MAC address."""
-    netlink, bond = lab.network.netlink("h1"), _bond(lab.trial)
+    netlink, bond = lab.network.netlink("h1"), lab.topology.bond("h1")
     parent = netlink.link_lookup(ifname=bond.name)[0]
     pairs: list[Pair] = []
     for vlan in range(10, 10 + count):
@@ -136,12 +135,6 @@ def _into_vlans(lab: Lab, count: int) -> list[Pair]:
         netlink.neigh("add", dst=target, lladdr=lab.topology.host_mac("h2"), ifindex=index, state="permanent")
         pairs.append((vlan, source, target))
     return pairs
-
-
-def _bond(trial: Trial) -> Bond:
-    bond = trial.topology.host("h1").bond
-    assert bond is not None
-    return bond
 
 
 def _tuple(trial: Trial, flow: dict[str, Any]) -> theory.Tuple5:
@@ -160,7 +153,7 @@ def _tuple(trial: Trial, flow: dict[str, Any]) -> theory.Tuple5:
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: measured beside predicted placement, from the raw files."""
     timeline = read_timeline(raw / "timeline.jsonl")
-    bond, flows = _bond(trial), read_json(raw / "flows.json")
+    bond, flows = trial.topology.bond("h1"), read_json(raw / "flows.json")
     predicted: dict[FlowKey, int | None] = {}
     onward: dict[FlowKey, int | None] = {}
     older = [0] * len(bond.members)
@@ -226,6 +219,7 @@ def hashing() -> Experiment:
             Factor("vlans", (0,), "VLANs that h1 sends into; 0: none", least=0),
             Factor("flows", (64,), "flows from h1 to h2", least=1),
         ),
+        bonded=("h1",),
         procedure=procedure,
         measure=read,
         figures=("placement",),

@@ -29,7 +29,6 @@ from testbed.emulation.strike import far_end, lacp_period_s, wait_back, wait_ran
 from testbed.experiment import Experiment, Factor, Measured, Trial
 from testbed.measure.detection import after_each_fault, expired_after_each_fault
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
-from testbed.spec import Bond
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
@@ -39,7 +38,7 @@ _NOTICED_S = 1.0
 
 def procedure(lab: Lab) -> None:
     """Inside: silence one member after another."""
-    rate = _bond(lab.trial).lacp_rate
+    rate = lab.topology.bond("h1").lacp_rate
     longest_s = theory.bonding_lacp_bound(rate).limit_s
     for _ in range(int(lab.case["faults"])):
         port = far_end(lab, lab.random.choice(lab.members("h1")))
@@ -53,7 +52,7 @@ def procedure(lab: Lab) -> None:
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: the metrics of a trial from its raw files."""
     timeline = read_timeline(raw / "timeline.jsonl")
-    rate = _bond(trial).lacp_rate
+    rate = trial.topology.bond("h1").lacp_rate
     if trial.case["end"] == "host":
         found, bound = after_each_fault(timeline, "h1", ("role", "backup")), theory.bonding_lacp_bound(rate)
     else:
@@ -84,12 +83,6 @@ def _within(found: Sequence[float | None], bound: theory.OutageBound) -> bool:
     return all(at is not None and bound.low_s - bound.tolerance_s < at <= bound.limit_s for at in found)
 
 
-def _bond(trial: Trial) -> Bond:
-    bond = trial.topology.host("h1").bond
-    assert bond is not None
-    return bond
-
-
 def lacp_timers() -> Experiment:
     """The experiment."""
     return Experiment(
@@ -104,6 +97,7 @@ def lacp_timers() -> Experiment:
             Factor("end", ("host", "switch"), "who is to notice", known=("host", "switch")),
             Factor("faults", (20,), "silences in one trial", least=1),
         ),
+        bonded=("h1",),
         procedure=procedure,
         measure=read,
         figures=("detection",),

@@ -24,7 +24,6 @@ from testbed.emulation.strike import far_end, wait_back, wait_random_phase
 from testbed.experiment import Experiment, Factor, Measured, Trial
 from testbed.measure.detection import after_each_fault
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
-from testbed.spec import Bond
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 def procedure(lab: Lab) -> None:
     """Inside: cut one member after another."""
-    bond = _bond(lab.trial)
+    bond = lab.topology.bond("h1")
     period_s = theory.monitor_period_s(bond.miimon_ms)
     for _ in range(int(lab.case["faults"])):
         port = far_end(lab, lab.random.choice(lab.members("h1")))
@@ -48,7 +47,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     timeline = read_timeline(raw / "timeline.jsonl")
     found = after_each_fault(timeline, "h1")
     seen = [at for at in found if at is not None]
-    bond = _bond(trial)
+    bond = trial.topology.bond("h1")
     period_s = theory.monitor_period_s(bond.miimon_ms)
     delay_s = bond.downdelay_ms // bond.miimon_ms * period_s
     metrics = {
@@ -68,12 +67,6 @@ def read(raw: Path, trial: Trial) -> Measured:
     return Measured(metrics, warnings=warnings)
 
 
-def _bond(trial: Trial) -> Bond:
-    bond = trial.topology.host("h1").bond
-    assert bond is not None
-    return bond
-
-
 def miimon() -> Experiment:
     """The experiment."""
     return Experiment(
@@ -88,6 +81,7 @@ def miimon() -> Experiment:
             Factor("downdelay_ms", (0,), "how long a carrier must be gone", least=0),
             Factor("faults", (50,), "cuts in one trial", least=1),
         ),
+        bonded=("h1",),
         procedure=procedure,
         measure=read,
         figures=("detection",),

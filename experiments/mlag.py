@@ -53,8 +53,7 @@ def procedure(lab: Lab) -> None:
     """Inside: probe, break one element, let it return."""
     what = str(lab.case["element"])
     fault, element = ELEMENTS[what]
-    bond = lab.topology.host("h1").bond
-    assert bond is not None
+    bond = lab.topology.bond("h1")
     pairs = [("h1", "h2")] if what == "s1" else [("h1", "h2"), ("h1", "h3")]
     with probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, pairs):
         used = carrying(lab, "h1")
@@ -92,6 +91,7 @@ def mlag() -> Experiment:
             Factor("element", tuple(ELEMENTS), "what fails", known=tuple(ELEMENTS)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
+        bonded=("h1",),
         procedure=procedure,
         measure=read,
         figures=("outage", "ecdf", "lanes"),

@@ -33,7 +33,6 @@ from testbed.measure import iperf3
 from testbed.measure.outage import load_probe, reordered, reordering_extent
 from testbed.measure.probe import flows, probing
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
-from testbed.spec import Bond
 
 if TYPE_CHECKING:
     from testbed.emulation.lab import Lab
@@ -66,19 +65,13 @@ def _interval_s(trial: Trial) -> float:
     return float(trial.case["probe_interval_ms"]) / 1e3
 
 
-def _bond(trial: Trial) -> Bond:
-    bond = trial.topology.host("h1").bond
-    assert bond is not None
-    return bond
-
-
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: reordering of the UDP flow, goodput of the TCP flow."""
     timeline = read_timeline(raw / "timeline.jsonl")
     (flow,) = load_probe(raw / "probe.csv")
     arrived = len(flow.sent_s) - flow.lost
     received = iperf3.load(raw / "iperf3.json")
-    bond = _bond(trial)
+    bond = trial.topology.bond("h1")
     rate_mbps = trial.topology.link_of(bond.members[0]).rate_mbps
     assert rate_mbps is not None
     spread = bond.mode == "balance-rr"
@@ -118,6 +111,7 @@ def reordering() -> Experiment:
             Factor("duration_s", (2,), "seconds of TCP that count", (1,), least=1),
             Factor("omit_s", (1,), "seconds of start-up before them, not counted", least=0),
         ),
+        bonded=("h1",),
         procedure=procedure,
         measure=read,
         figures=("reordering",),

@@ -61,7 +61,7 @@ def procedure(lab: Lab) -> None:
     """Inside: transfer, strike, repair."""
     fault = str(lab.case["fault"])
     parameters = faults.parameters_of(fault, lab.case)
-    bond = _bond(lab.trial)
+    bond = lab.topology.bond("h1")
     pairs = lab.place_flows(int(lab.case["flows"]), even=True)
     lab.write("placement.json", pairs)
     period_s = strike.lacp_period_s(lab, "h1") if fault in ("silent_loss", "lacp_loss") else bond.miimon_ms / 1e3
@@ -84,12 +84,6 @@ def procedure(lab: Lab) -> None:
             lab.sleep_until(lab.now() + away_s)
         strike.wait_back(lab, "h1")
     lab.note("iperf3", "end")
-
-
-def _bond(trial: Trial) -> Bond:
-    bond = trial.topology.host("h1").bond
-    assert bond is not None
-    return bond
 
 
 def read(raw: Path, trial: Trial) -> Measured:
@@ -118,16 +112,16 @@ def read(raw: Path, trial: Trial) -> Measured:
         "flows": {f"from port {port}": {"stall_s": round(stall.stall_s, 9)} for port, stall in stalls.items()},
     }
     warnings = (*not_aggregated(timeline), *controller_trouble(timeline), *unseen(timeline))
-    stopped = [f"from port {port}" for port, stall in stalls.items() if not stall.over]
+    stopped = ", ".join(str(port) for port, stall in stalls.items() if not stall.over)
     if stopped:
-        return Measured(metrics, "censored", f"flows {', '.join(stopped)} had not gone on by the repair", warnings)
+        return Measured(metrics, "censored", f"the flows from port {stopped} had not gone on by the repair", warnings)
     return Measured(metrics, warnings=warnings)
 
 
 def _longest_rtt_s(trial: Trial) -> float:
     """A round trip behind full queues: before the sender's link, and where several of these feed one link of the
     receiver, before that as well. Acknowledgements are short and wait for nothing."""
-    bond = _bond(trial)
+    bond = trial.topology.bond("h1")
     link = trial.topology.link_of(bond.members[0])
     assert link.rate_mbps is not None
     queues = 1 if bond.mode in theory.ONE_MEMBER_MODES else 2
@@ -138,7 +132,7 @@ def _goodputs(
     raw: Path, trial: Trial, delivered: Mapping[int, progress.Delivered], struck: str, window: tuple[float, float]
 ) -> dict[str, float]:
     """Goodput of the last second before the fault, before the repair and before the end, each beside its ideal."""
-    bond = _bond(trial)
+    bond = trial.topology.bond("h1")
     flows = [_tuple(trial, pair) for pair in read_json(raw / "placement.json")]
     last_s = min(float(flow.t_s[-1]) for flow in delivered.values())
     left = dataclasses.replace(bond, members=tuple(name for name in bond.members if name != struck))
@@ -159,7 +153,7 @@ def _links_used(bond: Bond, flows: Sequence[theory.Tuple5]) -> int:
 
 
 def _link_mbps(trial: Trial) -> float:
-    link = trial.topology.link_of(_bond(trial).members[0])
+    link = trial.topology.link_of(trial.topology.bond("h1").members[0])
     assert link.rate_mbps is not None
     return theory.ideal_mbps("active-backup", 1, link.rate_mbps)
 
@@ -186,6 +180,7 @@ def tcp_failover() -> Experiment:
             Factor("miimon_ms", (20, 100, 400), "how often the monitor looks", (100,), least=1),
         ),
         options=(Factor("element", ("",), "what fails, by name; none: the member of h1 that sends most"), *OPTIONS),
+        bonded=("h1",),
         procedure=procedure,
         measure=read,
         figures=("stall", "throughput"),

@@ -108,6 +108,8 @@ class Experiment:
     senseless: Callable[[Mapping[str, Level], Topology], str | None] | None = None
     #: Factors that are part of a case only when they are asked for; their first level is what holds otherwise.
     options: tuple[Factor, ...] = ()
+    #: The hosts whose bonds it is about: a network in which one of them has no bond is refused.
+    bonded: tuple[str, ...] = ()
     #: A trial's longest possible duration on its own clock, in seconds: past it the guest has gone astray.
     limit_s: float = 600.0
 
@@ -267,8 +269,8 @@ def plan(
     """Every trial of a run, numbered from 1: every case once, then every case again.
 
     So a run with more repetitions begins with the trials of one with fewer. ``source`` is the experiment's name or
-    the path of its file, for the inside to load it again. Every topology is built here, so a network that cannot be
-    is refused before anything runs.
+    the path of its file, for the inside to load it again. Every topology is built here, so a network that cannot be,
+    or that has not the bonds that the experiment is about, is refused before anything runs.
     """
     networks = []
     for case in cases:
@@ -279,6 +281,8 @@ def plan(
                 " where time is virtual it would be infinitely fast and a TCP flow over it would never end",
                 "Give every link a rate_mbps, or use --clock real.",
             )
+        for host in experiment.bonded:
+            network.bond(host)
         networks.append(network)
     return tuple(
         Trial(

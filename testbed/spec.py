@@ -247,6 +247,17 @@ class Topology:
         """The host of that name."""
         return next(host for host in self.hosts if host.name == name)
 
+    def bond(self, host: str) -> Bond:
+        """The bond of a host. Errors: SpecError if there is no such host, or it has none."""
+        found = next((each.bond for each in self.hosts if each.name == host), None)
+        if found is None:
+            bonded = ", ".join(each.name for each in self.hosts if each.bond is not None)
+            raise SpecError(
+                f"topology {self.name!r} has no host {host} with a bond; with bonds it has: {bonded or 'none'}",
+                "To see which topologies there are, type: testbed list topologies",
+            )
+        return found
+
     def protected_hosts(self) -> tuple[str, ...]:
         """The hosts whose talk among each other is to survive a failure."""
         bonded = tuple(host.name for host in self.hosts if host.bond is not None)

@@ -117,3 +117,9 @@ def test_a_run_that_grew_can_be_resumed_by_the_same_command_only(tmp_path: Path)
     for other in ({**wanted, "until_ci": {**asked, "relative": 0.1}}, {**wanted, "until_ci": None}):
         with pytest.raises(SpecError, match=r"holds a run with another (until_ci|repetitions)"):
             runs._check_same(tmp_path / "run", other)
+
+
+def test_an_experiment_about_a_bond_refuses_a_network_without() -> None:
+    experiment, function = catalogue.experiment("miimon"), catalogue.topology("unprotected")
+    with pytest.raises(SpecError, match="topology 'unprotected' has no host h1 with a bond; with bonds it has: none"):
+        plan(experiment, function, [{"faults": 1}], repetitions=1, seed=1, clock="virtual", source="miimon")

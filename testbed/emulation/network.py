@@ -272,8 +272,7 @@ class Network:
         """What shows the state of a host's bond: /proc/net/bonding, or teamd's dump in JSON."""
         if host in self._teams:
             return self._teams[host].state()
-        bond = self.topology.host(host).bond
-        assert bond is not None
+        bond = self.topology.bond(host)
         return self.read(host, f"bonding/{bond.name}")
 
     def shown(self, host: str) -> bonds.Shown:
@@ -282,8 +281,7 @@ class Network:
 
     def set_active(self, host: str, member: str) -> None:
         """Make a member of a host's bond the active one, by hand. Errors: TrialError if that cannot be."""
-        bond = self.topology.host(host).bond
-        assert bond is not None
+        bond = self.topology.bond(host)
         if host in self._teams:
             self._teams[host].set_active(member)
         else:

@@ -84,6 +84,13 @@ def noticed_s(lab: Lab, fault: str, **parameters: Level) -> float:
     bond = lab.topology.host("h1").bond
     bound = theory.failover_bound(bond, fault, lacp=lab.answered("h1"), parameters=parameters) if bond else None
     longest_s = bound.limit_s if bound else UNNOTICED_S
+    if (
+        bond
+        and fault == "lacp_loss"
+        and (silent := theory.failover_bound(bond, "silent_loss", lacp=lab.answered("h1")))
+    ):
+        # Its outage lies between the two ends' timeouts, each of which takes as long as with silence.
+        longest_s = max(longest_s, silent.limit_s)
     if bond and bond.mode == "802.3ad" and fault != "none" and not lab.arm.port_status:
         longest_s = max(longest_s, theory.lacp_bound(bond.lacp_rate).limit_s)
     return longest_s
