@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from testbed import fidelity, inventory
-from testbed.backends import guest, kernel, native
+from testbed.backends import guest, inside, kernel, native
 from testbed.backends.kernel import Kernel
 from testbed.backends.watchdog import Cancelled, Watchdog, stood
 from testbed.errors import MachineError, TestbedError, TrialError
@@ -52,7 +52,7 @@ class GuestBackend:
         guest.run(
             self.kernel,
             directory,
-            native.trial_command(guest.DIRECTORY),
+            inside.trial_command(guest.DIRECTORY),
             seed=trial.seed,
             clock=trial.clock,
             watchdog=watchdog,
@@ -69,7 +69,7 @@ class NativeBackend:
 
     def run(self, directory: Path, trial: Trial, watchdog: Watchdog, cpu: int) -> None:
         del cpu
-        native.run(directory, native.trial_command(directory.resolve()), watchdog=watchdog)
+        native.run(directory, inside.trial_command(directory.resolve()), watchdog=watchdog)
 
 
 def choose_backend(wanted: str, clock: str) -> Backend:
