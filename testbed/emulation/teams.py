@@ -57,6 +57,7 @@ class Teamd:
                 stdout=log,
                 stderr=log,
                 env=environment,
+                process_group=0,  # Ctrl-C at the prompt of a live network is not for it
             )
         try:
             wait_for(f"teamd of {self._bond.name}", self._silent, deadline_s=_DEADLINE_S)
