@@ -56,8 +56,8 @@ def _succeeds(*command: str) -> bool:
 
 
 def _environment(files: Path) -> dict[str, str]:
-    """What the trial keeps for itself goes into ``files``, should it be ended before it can remove it."""
-    return {**inside.environment(), "PATH": inside.SEARCH, "TMPDIR": str(files)}
+    """What the trial and its programs keep for themselves goes into ``files``: who is ended cannot tidy up."""
+    return {**inside.environment(), "PATH": inside.SEARCH, "HOME": str(files), "TMPDIR": str(files)}
 
 
 def run(directory: Path, command: Sequence[str], *, watchdog: Watchdog) -> None:
