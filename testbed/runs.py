@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +14,7 @@ from typing import Any
 
 import testbed
 from testbed import catalogue, result
-from testbed.backends import guest, kernel, machine, native, scratch
+from testbed.backends import guest, inside, kernel, machine, native, scratch
 from testbed.emulation import arms
 from testbed.errors import SpecError
 from testbed.experiment import (
@@ -259,16 +258,15 @@ def one_topology(function: TopologyFunction, settings: Mapping[str, str]) -> Top
     return made(function, {name: parse_level(name, text, defaults[name]) for name, text in settings.items()})
 
 
-def shell(network: Topology) -> None:
-    """The network, live, with Mininet's prompt on this terminal. Errors: MachineError if no guest can run."""
-    backend = choose_backend("auto", "real")
+def shell(network: Topology, wanted: str) -> None:
+    """The network, live, with Mininet's prompt on this terminal. Errors: MachineError if the backend cannot run."""
+    backend = choose_backend(wanted, "real")
     with scratch.directory() as directory:
         (directory / "trial.json").write_text(Trial(1, "", {}, 0, 1, network, "real").to_json())
         if isinstance(backend, GuestBackend):
-            inside = [sys.executable, "-m", "testbed.emulation.shell", str(guest.DIRECTORY)]
-            guest.interactive(backend.kernel, directory, inside)
+            guest.interactive(backend.kernel, directory, inside.shell_command(guest.DIRECTORY))
         else:
-            native.interactive([sys.executable, "-m", "testbed.emulation.shell", str(directory)])
+            native.interactive(directory, inside.shell_command(directory))
 
 
 def leftovers() -> list[Path]:

@@ -1,5 +1,8 @@
 """Run a trial in this machine's own kernel, in namespaces of its own. Needs root, bonding and openvswitch.
 
+    caller --> setpriv (dies with the caller)
+                 '--> unshare --> the trial: the first process of its namespaces, with which all others end
+
 The trial gets its own network, process and mount namespaces, so that nothing of it reaches the machine's
 interfaces, and everything ends with it. Time is real.
 """
@@ -11,70 +14,102 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from testbed.backends import scratch
+from testbed.backends import inside, scratch
 from testbed.backends.watchdog import Watchdog, stood
 from testbed.errors import TrialError
 
-#: What the network is made of: kind of interface, and the module that brings it where it is not built in.
-_KINDS = {"bond": "bonding", "veth": "veth"}
 _UNSHARE = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+_APART = ["setpriv", "--pdeathsig", "KILL", *_UNSHARE]
+#: What the network is made of: modules, built in or not, and what can be made only with them.
+_MADE_WITH = {
+    "bonding": ["ip", "link", "add", "testbed0", "type", "bond"],
+    "veth": ["ip", "link", "add", "testbed0", "type", "veth"],
+    "sch_htb": ["tc", "qdisc", "add", "dev", "lo", "root", "htb"],
+}
 
 
 def lacks() -> list[str]:
     """What this machine lacks to run trials in its own kernel; empty if nothing."""
     if os.geteuid() != 0:
         return ["root (or use the guest, which needs none)"]
-    found = []
-    for kind, module in _KINDS.items():
-        command = [*_UNSHARE[:2], "ip", "link", "add", "testbed0", "type", kind]
-        if not shutil.which("unshare") or subprocess.run(command, capture_output=True, check=False).returncode:
-            found.append(f"a kernel with {module}")
-    if not _has_openvswitch():
-        found.append("a kernel with openvswitch")
-    return found
+    programs = ("setpriv", "unshare", "ip", "tc", "genl")
+    if absent := [name for name in programs if not shutil.which(name, path=inside.SEARCH)]:
+        return [f"the program {name}" for name in absent]
+    if not Path("/sys/module/bonding").exists():
+        # Loaded by itself it would bring the machine an interface bond0 (networking/bonding.rst, max_bonds).
+        _succeeds("modprobe", "bonding", "max_bonds=0")
+    found = [module for module, command in _MADE_WITH.items() if not _succeeds(*_UNSHARE[:3], *command)]
+    # Asked for the datapath's family, the kernel loads its module if it has to.
+    if not _succeeds("genl", "ctrl", "get", "name", "ovs_datapath"):
+        found.append("openvswitch")
+    return [f"a kernel with {module}" for module in found]
 
 
-def _has_openvswitch() -> bool:
-    """Whether the kernel datapath is there: loaded, built in, or loadable."""
-    if Path("/sys/module/openvswitch").exists():
-        return True
-    modprobe = shutil.which("modprobe")
-    return bool(modprobe) and subprocess.run([str(modprobe), "openvswitch"], capture_output=True).returncode == 0
+def _succeeds(*command: str) -> bool:
+    try:
+        return not subprocess.run(command, capture_output=True, env={**os.environ, "PATH": inside.SEARCH}).returncode
+    except FileNotFoundError:
+        return False
+
+
+def _environment(files: Path) -> dict[str, str]:
+    """What the trial and its programs keep for themselves goes into ``files``: who is ended cannot tidy up."""
+    return {**inside.environment(), "PATH": inside.SEARCH, "HOME": str(files), "TMPDIR": str(files)}
 
 
 def run(directory: Path, command: Sequence[str], *, watchdog: Watchdog) -> None:
     """Run ``command`` to its end. Errors: TrialError if it had to be ended or failed, saying where it stood."""
     with scratch.directory() as files, (directory / "trial.log").open("wb") as log:
-        # What the trial keeps for itself goes where it is found again, should it be ended before it can remove it.
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "TZ": "UTC", "TMPDIR": str(files)}
         process = subprocess.Popen(
-            [*_UNSHARE, *command],
+            [*_APART, *command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment,
+            cwd="/",  # Python would look there for modules first
+            env=_environment(files),
             start_new_session=True,
         )
         try:
             code = watchdog.wait(process, lambda: stood(directory))
         finally:
             if process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                _end(process)
     if code != 0:
         raise TrialError(f"the trial's process ended with code {code}; it stood at: {stood(directory)}")
 
 
-def interactive(command: Sequence[str]) -> int:
-    """Run ``command`` with this terminal, in namespaces of its own; returns its exit code."""
-    return subprocess.run([*_UNSHARE, *command], check=False).returncode
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the trial at once, and wait until nothing of it runs any more.
+
+    It is the trial that is killed, and not unshare: the kernel ends all processes of the namespace before unshare
+    hears that the first one has ended (pid_namespaces(7)).
+    """
+    trial = list(_children(process.pid))
+    for pid in trial or (process.pid,):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
 
 
-def trial_command(directory: Path) -> list[str]:
-    """The command that carries out the trial in ``directory``, inside."""
-    return [sys.executable, "-m", "testbed.trial", str(directory)]
+def _children(parent: int) -> Iterator[int]:
+    """The processes that ``parent`` started (proc(5), /proc/PID/stat; not every kernel tells them by themselves)."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                    yield int(entry.name)
+
+
+def interactive(directory: Path, command: Sequence[str]) -> int:
+    """Run ``command`` with this terminal, in namespaces of its own; returns its exit code. Its files: ``directory``."""
+    # Ctrl-C is for the command: for a ping at Mininet's prompt, say. A handler, since what is ignored is inherited.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        terminal = {"TERM": os.environ.get("TERM", "dumb")}
+        environment = _environment(directory) | terminal
+        return subprocess.run([*_APART, *command], check=False, cwd="/", env=environment).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -11,11 +11,12 @@ from testbed.cli.base import out, settings_of
 @click.command()
 @click.argument("topology")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the topology.")
-def shell(topology: str, settings: tuple[str, ...]) -> None:
+@click.option("--backend", type=click.Choice(["auto", "guest", "native"]), default="auto", show_default=True)
+def shell(topology: str, settings: tuple[str, ...], backend: str) -> None:
     """TOPOLOGY, live, with Mininet's prompt (real clock)."""
     function = catalogue.topology(topology)
     network = runs.one_topology(function, settings_of(settings))
-    runs.shell(network)
+    runs.shell(network, backend)
 
 
 @click.command()

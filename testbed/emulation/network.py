@@ -27,7 +27,7 @@ from mininet.net import Mininet
 from mininet.node import Host, OVSSwitch, RemoteController
 from pyroute2 import IPRoute
 
-from testbed.emulation import addresses, bonds, ovs, shaping, teams
+from testbed.emulation import addresses, bonds, limits, ovs, shaping, teams
 from testbed.emulation.arms import Arm
 from testbed.emulation.namespace import inside
 from testbed.errors import MachineError
@@ -311,6 +311,7 @@ def built(topology: Topology, directory: Path, arm: Arm) -> Iterator[Network]:
         ovs.running(directory) if topology.switches else contextlib.nullcontext(ovs.OpenVSwitch(directory)) as switches
     ):
         os.environ.update(switches.environment())
+        limits.raised()
         network = Network(topology, Mininet(controller=None, build=False), switches, arm, directory)
         try:
             network.build()

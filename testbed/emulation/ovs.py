@@ -94,7 +94,10 @@ class OpenVSwitch:
         """Start a program of Open vSwitch's as part of this one."""
         environment = {**os.environ, **self.environment()}
         with (self.directory / f"{command[0]}.out").open("ab") as log:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+            # A process group of its own: Ctrl-C at the prompt of a live network is not for it.
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, process_group=0
+            )
 
     def settle(self) -> None:
         """Wait until ovs-vswitchd has done what the database says."""

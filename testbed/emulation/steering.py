@@ -31,7 +31,12 @@ class ControllerProcess:
         """Start it, and wait until it listens. Errors: TrialError if it ends, or does not listen in time."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                process_group=0,  # Ctrl-C at the prompt of a live network is not for it
             )
         wait_for("the controller listened", self._silent, deadline_s=_START_DEADLINE_S)
 

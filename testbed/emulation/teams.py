@@ -1,7 +1,7 @@
 """A host's bond by the team driver: its teamd, a process of the trial's own, asked over its socket (teamd(8)).
 
 teamd keeps its socket in /run/teamd under the name of its interface, and all hosts' bonds have the same name; each
-host gets a directory of its own there, in its own mount namespace.
+host gets a /run of its own, in its own mount namespace.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ class Teamd:
         if not shutil.which("teamd"):
             raise MachineError("teamd is not installed", "Type: apt-get install libteam-utils")
         environment = _paused(RUNNERS[self._bond.mode], self._log.parent)
-        Path(f"/proc/{self._pid}/root/{_RUN}").mkdir(parents=True, exist_ok=True)
         here = ["mnexec", "-a", str(self._pid)]
-        subprocess.run([*here, "mount", "-t", "tmpfs", "tmpfs", f"/{_RUN}"], check=True, stdin=subprocess.DEVNULL)
+        # The whole of /run, so that the machine's gets no directory; -n, so that mount makes none there either.
+        subprocess.run([*here, "mount", "-n", "-t", "tmpfs", "tmpfs", "/run"], check=True, stdin=subprocess.DEVNULL)
+        Path(f"/proc/{self._pid}/root/{_RUN}").mkdir()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*here, "teamd", "-U", "-f", str(self._config)],
@@ -56,6 +57,7 @@ class Teamd:
                 stdout=log,
                 stderr=log,
                 env=environment,
+                process_group=0,  # Ctrl-C at the prompt of a live network is not for it
             )
         try:
             wait_for(f"teamd of {self._bond.name}", self._silent, deadline_s=_DEADLINE_S)

@@ -21,8 +21,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import testbed
-from testbed.backends import scratch
+from testbed.backends import inside, scratch
 from testbed.backends.kernel import Kernel
 from testbed.backends.watchdog import Watchdog, stood
 from testbed.errors import MachineError, TrialError
@@ -35,7 +34,6 @@ MEMORY = "1G"
 _OPEN_FILES = 16384
 
 _INIT = Path(__file__).resolve().parent / "init.py"
-_PROJECT = Path(testbed.__file__).resolve().parent.parent
 _PROGRAMS = {"bwrap": "bubblewrap", "setarch": "util-linux", "taskset": "util-linux"}
 
 
@@ -46,23 +44,14 @@ def missing() -> list[str]:
 
 def _launcher(command: Sequence[str], log: str) -> str:
     """The script that the guest kernel starts: a fixed environment, then the first process."""
-    environment = {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": "/root",
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": str(_PROJECT),
-    }
     first = [sys.executable, str(_INIT), str(DIRECTORY), log, *command]
-    setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+    setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in inside.environment().items())
     return f"#!/bin/sh\ncd /\nexec env -i {setting} {shlex.join(first)}\n"
 
 
 def _visible(needed: Sequence[Path]) -> list[Path]:
     """Directories that must stay visible although the guest has its own /tmp."""
-    places = {_PROJECT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), *needed}
+    places = {inside.PROJECT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), *needed}
     return sorted(place for place in places if place.is_relative_to("/tmp") or place.is_relative_to("/dev/shm"))
 
 
