@@ -36,8 +36,10 @@ _VERDICTS = (_WITHIN, _FREE, _NEVER, _BEYOND, _FAILED)
 
 def matrix(run: Run) -> Drawing:
     """The longest outage of every mode under every fault, coloured by whether it kept the bound."""
-    text = "Longest outage of each combination, and below it the bound of theory; > : it had not ended when the fault"
-    text += " was repaired. Empty: not part of the run."
+    text = (
+        "Longest outage of each combination, and in parentheses the bound of theory, which is kept up to its tolerance;"
+    )
+    text += " > : it had not ended when the fault was repaired. Empty: not part of the run."
     cells: dict[tuple[str, str], list[Record]] = {}
     for record in run.records:
         cells.setdefault((_row(run, record), str(record.case.get("fault", "-"))), []).append(record)
@@ -95,7 +97,7 @@ def _words(records: Sequence[Record]) -> tuple[str, _Verdict]:
     words = ("> " if cut else "") + duration(worst.metrics["outage_s"])
     bounds = quantities(having, "bound_s")
     if bounds:
-        words += f"\n≤ {duration(max(bounds))}"
+        words += f"\n({duration(max(bounds))})"
     judged = [record.metrics.get("within_bound") for record in having]
     if False in judged:
         return words + trouble, _BEYOND
