@@ -22,7 +22,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed import faults, theory
+from testbed import faults
 from testbed.emulation import arms
 from testbed.emulation.placement import Placement
 from testbed.emulation.strike import BEFORE_S, carrying, far_end, noticed_s, wait_back, wait_random_phase
@@ -66,16 +66,17 @@ def procedure(lab: Lab) -> None:
 def _spread(lab: Lab) -> tuple[list[tuple[str, str]], list[int] | None, list[int]]:
     """The flows: from whom to whom, from which port, and by which member of h1; no ports where no hash decides."""
     bond = lab.topology.bond("h1")
-    if bond.mode not in theory.HASH_MODES or not lab.answered("h1"):
-        return [("h1", "h2"), ("h2", "h1")], None, []
-    count = len(bond.members)
     there, back = (Placement(lab.network, *ends, groups=lab.arm.groups) for ends in (("h1", "h2"), ("h2", "h1")))
+    count = len(bond.members)
     ways = [("h1", "h2")] * count
-    chosen = [there.source_port(place, PORTS[place], lab.random) for place in range(count)]
-    if back.asked:
+    chosen = [there.source_port(place, PORTS[place], lab.random) for place in range(count)] if there.foretold else []
+    if chosen and back.asked:
         ways += [("h2", "h1")] * count
         chosen += [back.source_port(at, PORTS[count + at], lab.random, at_target=True) for at in range(count)]
-    return ways, chosen, [number % count for number in range(len(ways))]
+    found = [each for each in chosen if each is not None]
+    if not lab.answered("h1") or len(found) < len(ways):
+        return [("h1", "h2"), ("h2", "h1")], None, []
+    return ways, [port for port, _ in found], [place for _, place in found]
 
 
 def read(raw: Path, trial: Trial) -> Measured:

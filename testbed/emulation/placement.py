@@ -24,6 +24,8 @@ _CLIENT_PORTS = range(10_000, 32_768)
 #: Where the kernel chooses a sender's port from, about (net.ipv4.ip_local_port_range).
 _SENDERS_PORTS = range(32_768, 61_000)
 _TRIES = 20_000
+#: Of eight members each is met by so many ports all but certainly.
+_PORTS_TRIED = 200
 
 #: Of the source and of the target.
 Addresses = tuple[str, str]
@@ -89,15 +91,32 @@ class Placement:
         switches = {topology.owner(port) for port in self._exits}
         return self._has_group and all(switch in switches for switch, _ in self._entries)
 
-    def source_port(self, place: int, target_port: int, chance: random.Random, *, at_target: bool = False) -> int:
-        """A port from which a flow of datagrams to ``target_port`` is on the member ``place`` of the source, or of the
-        target, which must have been `asked`."""
-        while True:
+    @property
+    def foretold(self) -> bool:
+        """Whether the source's bond places flows by a hash that can be reckoned."""
+        return self._first(1, 1) is not None
+
+    def _first(self, port: int, target_port: int) -> int | None:
+        """The place of the source's member that carries the datagrams from one port to another."""
+        flow = self.flow(port, target_port, connected=False)
+        return theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
+
+    def source_port(
+        self, place: int | None, target_port: int, chance: random.Random, *, at_target: bool = False
+    ) -> tuple[int, int] | None:
+        """A port from which a flow of datagrams to ``target_port`` is on the member ``place`` of the source, where that
+        is `foretold`, or of the target, where the switch can be `asked`; and that place.
+
+        Any place will do if it is None. None if there seems to be no such port, as where the hash takes no ports in.
+        """
+        for _ in range(_PORTS_TRIED):
             port = chance.choice(_SENDERS_PORTS)
-            flow = self.flow(port, target_port, connected=False)
-            first = theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
-            if (self.exit_member(flow, first or 0, "udp") if at_target else first) == place:
-                return port
+            found = self._first(port, target_port)
+            if at_target:
+                found = self.exit_member(self.flow(port, target_port, connected=False), found or 0, "udp")
+            if found is not None and place in (None, found):
+                return port, found
+        return None
 
     def choose(
         self, count: int, chance: random.Random, *, even: bool, between: Sequence[Addresses] = ()

@@ -45,17 +45,12 @@ def probing_both_ways(
 def ports_of_one_member(lab: Lab) -> list[int] | None:
     """Ports for a flow from h1 to h2 and one back that cross one member of h1, drawn by chance: so both feel what
     befalls it. None where no hash decides, or the switch cannot be asked for its own."""
-    bond = lab.topology.host("h1").bond
-    if bond is None or bond.mode not in theory.HASH_MODES or not lab.answered("h1"):
-        return None
     there, back = (Placement(lab.network, *ends, groups=lab.arm.groups) for ends in (("h1", "h2"), ("h2", "h1")))
-    if not back.asked:
+    if not (lab.answered("h1") and there.foretold and back.asked):
         return None
-    place = lab.random.randrange(len(bond.members))
-    return [
-        there.source_port(place, PORTS[0], lab.random),
-        back.source_port(place, PORTS[1], lab.random, at_target=True),
-    ]
+    first = there.source_port(None, PORTS[0], lab.random)
+    second = first and back.source_port(first[1], PORTS[1], lab.random, at_target=True)
+    return [first[0], second[0]] if first and second else None
 
 
 def carrying(lab: Lab, host: str, seconds: float = 0.1) -> str:
