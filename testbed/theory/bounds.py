@@ -81,15 +81,17 @@ def lacp_bound(rate: str) -> OutageBound:
     return OutageBound(low_s, timeout_s, f"LACP timeout {timeout_s:.0f} s", True, LACP_TOLERANCE_S)
 
 
-def arp_bound(arp_interval_ms: int, arp_missed_max: int = 2) -> OutageBound:
+def arp_bound(arp_interval_ms: int, arp_missed_max: int = 2, driver: str = "bonding") -> OutageBound:
     """The ARP monitor with interval a, of which n may pass without an answer: from (n + 1/2) a to (n + 3/2) a.
 
     bonding.rst, "arp_interval" and "arp_missed_max"; the driver (bond_time_in_interval) allows half an interval more,
-    and looks once in each.
+    and looks once in each. teamd's arp_ping looks when it asks again, when the last answer before the fault may just
+    have come, and gives up when more than n have not (teamd_lw_psr.c): from (n + 1) a to (n + 2) a.
     """
     interval_s = arp_interval_ms / 1e3
+    low_s = (arp_missed_max + (1.0 if driver == "team" else 0.5)) * interval_s
     label = f"ARP monitor {arp_missed_max} x {arp_interval_ms} ms"
-    return OutageBound((arp_missed_max + 0.5) * interval_s, (arp_missed_max + 1.5) * interval_s, label, uniform=True)
+    return OutageBound(low_s, low_s + interval_s, label, uniform=True)
 
 
 def failover_bound(
@@ -173,7 +175,7 @@ def _carrier(bond: Bond, side: Side) -> OutageBound | str:
         return mii_bound(bond.miimon_ms, bond.downdelay_ms, at_once=bond.mode in AT_ONCE_MODES)
     if bond.mode in ARP_AT_ONCE_MODES:  # the event, not the monitor
         return OutageBound(0.0, 0.0, "the driver asks for the carrier with every packet")
-    return arp_bound(bond.arp_interval_ms, bond.arp_missed_max)
+    return arp_bound(bond.arp_interval_ms, bond.arp_missed_max, bond.bond)
 
 
 def _silent(bond: Bond, side: Side, spoken: bool, direction: str) -> OutageBound | str:
@@ -198,7 +200,7 @@ def _silent(bond: Bond, side: Side, spoken: bool, direction: str) -> OutageBound
         )
     if direction == "from_host" and bond.arp_validate in ("none", "backup", "filter", "filter_active", "filter_backup"):
         return "without arp_validate any frame that arrives counts as an answer to the ARP monitor"
-    return arp_bound(bond.arp_interval_ms, bond.arp_missed_max)
+    return arp_bound(bond.arp_interval_ms, bond.arp_missed_max, bond.bond)
 
 
 def _lacp_alone(bond: Bond, spoken: bool) -> OutageBound | str:
