@@ -29,9 +29,10 @@ from pathlib import Path
 from typing import Any
 
 import testbed
-from testbed import result, theory
+from testbed import catalogue, result, theory
 from testbed.campaign import Step
 from testbed.errors import TestbedError
+from testbed.experiment import levels_of
 from testbed.result import Record, Run, quantities
 
 REFERENCE = Path(testbed.__file__).resolve().parent.parent / "results" / "reference"
@@ -172,6 +173,25 @@ def _agreeing(name: str, reference: Sequence[Record], every: Sequence[Record]) -
     known = quantities(every, name)
     more = max(theory.TOLERANCE_S, was / 10)
     return min(known) - more, max(known) + more
+
+
+def expected_s(step: Step, *, quick: bool, ryu: bool, processors: int, reference: Path = REFERENCE) -> float | None:
+    """How long a step may take on so many idle processors, in seconds: by what its trials in the reference took.
+
+    None if there is no reference.
+    """
+    if not (reference / step.name / "run.json").exists():
+        return None
+    experiment = catalogue.experiment(step.experiment)
+    topology = catalogue.topology(experiment.topology)
+    levels = levels_of(experiment, topology, step.settings(quick=quick, ryu=ryu), quick=False)
+    walls_s = [
+        record.wall_s
+        for record in result.load(reference / step.name).records
+        if record.repetition < step.trials_of_each(quick=quick)
+        and all(record.case.get(name) in found for name, found in levels.items())
+    ]
+    return sum(walls_s) / max(1, min(processors, len(walls_s)))
 
 
 def carry_out(step: Step, place: Path, *, quick: bool, ryu: bool) -> int:

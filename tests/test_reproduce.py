@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from testbed.campaign import CAMPAIGN, RYU, Step
 from testbed.cli.reproduce import reproduce
 from testbed.errors import SpecError, TestbedError
 from testbed.experiment import levels_of
-from testbed.reproduce import compare, judged, keep
+from testbed.reproduce import compare, expected_s, judged, keep
 from testbed.result import Record, Run
 
 MANIFEST: dict[str, Any] = {
@@ -152,7 +153,7 @@ def test_a_damaged_run_does_not_agree() -> None:
 
 
 def test_a_reference_is_kept_and_found(tmp_path: Path) -> None:
-    step = Step("one", "failover", {}, 1, 1, 1)
+    step = Step("one", "failover", {}, 1)
     place, reference = tmp_path / "run", tmp_path / "reference"
     result.create(place, MANIFEST)
     for each in REFERENCE.records:
@@ -169,8 +170,7 @@ def test_a_reference_is_kept_and_found(tmp_path: Path) -> None:
 
 
 def _levels(step: Step, *, quick: bool) -> dict[str, tuple[Any, ...]]:
-    words = step.words(quick=quick)
-    settings = dict(word.split("=", 1) for place, word in enumerate(words) if words[place - 1] == "--set")
+    settings = step.settings(quick=quick)
     experiment = catalogue.experiment(step.experiment)
     return levels_of(experiment, catalogue.topology(experiment.topology), settings, quick=False)
 
@@ -182,7 +182,25 @@ def test_the_short_form_is_a_part_of_the_long_one(step: Step) -> None:
     for name, levels in short.items():
         assert set(levels) <= set(long[name]), name
     assert step.quick_repetitions <= step.repetitions
-    assert step.quick_s <= step.expected_s
+    words = step.words(quick=True)
+    given = [word for place, word in enumerate(words) if words[place - 1] == "--set"]
+    assert given == [f"{name}={text}" for name, text in step.settings(quick=True).items()]
+
+
+def test_how_long_it_takes_is_what_the_references_trials_took(tmp_path: Path) -> None:
+    step = Step("one", "failover", {"mode": "active-backup,802.3ad"}, 2, {"mode": "802.3ad"}, 1)
+    assert expected_s(step, quick=False, ryu=True, processors=2, reference=tmp_path) is None
+    result.create(tmp_path / "one", MANIFEST)
+    modes = ("active-backup", "802.3ad")
+    defaults = {"controller": "testbed", "fault": "carrier_loss", "probe_interval_ms": 1.0}
+    for number, (repetition, mode) in enumerate(itertools.product(range(2), modes), 1):
+        one = dataclasses.replace(
+            record(number, mode, repetition), case={"mode": mode, **defaults}, wall_s=10.0 * number
+        )
+        result.append_trial(tmp_path / "one", one)
+    # 10, 20, 30 and 40 s side by side on two processors; of the short form only the second.
+    assert expected_s(step, quick=False, ryu=True, processors=2, reference=tmp_path) == 50
+    assert expected_s(step, quick=True, ryu=True, processors=2, reference=tmp_path) == 20
 
 
 def test_without_ryu_its_arm_is_left_out() -> None:

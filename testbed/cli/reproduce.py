@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -34,8 +35,7 @@ def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: boo
     steps = _chosen(names)
     place = place or Path("results") / ("reproduce-quick" if quick else "reproduce")
     ryu = arms.RYU_PYTHON.exists()
-    seconds = sum(step.quick_s if quick else step.expected_s for step in steps)
-    out.print(f"{len(steps)} runs into {place}; on two idle processors that takes {_minutes(seconds)}", soft_wrap=True)
+    out.print(f"{len(steps)} runs into {place}{_expected(steps, quick=quick, ryu=ryu)}", soft_wrap=True)
     if not ryu and any(RYU in text for step in steps for text in step.levels.values()):
         err.print(f"left out: controller={RYU}, which needs Ryu. To have it, type: make setup-ryu", style="yellow")
     began, wrong = time.monotonic(), 0
@@ -61,6 +61,17 @@ def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: boo
         sys.exit(_MISSED)
     if not keep:
         out.print("everything agrees with results/reference/", style="green")
+
+
+def _expected(steps: list[Step], *, quick: bool, ryu: bool) -> str:
+    """How long that took where the reference was made, shared among this machine's processors."""
+    processors = len(os.sched_getaffinity(0))
+    each = [campaigns.expected_s(step, quick=quick, ryu=ryu, processors=processors) for step in steps]
+    if None in each:
+        return ""
+    how_many = "one processor" if processors == 1 else f"{processors} processors"
+    seconds = sum(seconds for seconds in each if seconds is not None)
+    return f"; by what the reference took, about {_minutes(seconds)} on {how_many} that are idle"
 
 
 def _chosen(names: tuple[str, ...]) -> list[Step]:
