@@ -92,15 +92,6 @@ def _lasting_s(lab: Lab, fault: str, parameters: Mapping[str, Level]) -> float:
     return noticed_s
 
 
-def _period_s(lab: Lab, fault: str) -> float:
-    """One whole period of what is to notice the fault, so that it falls on every phase of that alike."""
-    bond = lab.topology.host("h1").bond
-    lacp_s = strike.lacp_period_s(lab, "h1")
-    if lacp_s and fault in ("silent_loss", "lacp_loss"):
-        return lacp_s
-    return (bond.miimon_ms or bond.arp_interval_ms if bond else 100) / 1e3
-
-
 def procedure(lab: Lab) -> None:
     """Inside: probe, strike, repair."""
     fault = str(lab.case["fault"])
@@ -109,7 +100,7 @@ def procedure(lab: Lab) -> None:
     with strike.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, source_ports=ports):
         element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, strike.carrying(lab, "h1"))
         lab.sleep_until(lab.now() + strike.BEFORE_S)
-        strike.wait_random_phase(lab, _period_s(lab, fault))
+        strike.wait_random_phase(lab, strike.period_s(lab, fault))
         with lab.fault(fault, element, **parameters):
             lab.sleep_until(lab.now() + _lasting_s(lab, fault, parameters))
         for host in lab.topology.hosts:

@@ -64,7 +64,7 @@ def procedure(lab: Lab) -> None:
     bond = lab.topology.bond("h1")
     pairs = lab.place_flows(int(lab.case["flows"]), even=True)
     lab.write("placement.json", pairs)
-    period_s = strike.lacp_period_s(lab, "h1") if fault in ("silent_loss", "lacp_loss") else bond.miimon_ms / 1e3
+    period_s = strike.period_s(lab, fault)
     away_s = strike.noticed_s(lab, fault, **parameters) + _SETTLED_S + _WINDOW_S
     back_s = (_AGREED_S + strike.lacp_period_s(lab, "h1") if bond.mode == "802.3ad" else 0.0) + bond.updelay_ms / 1e3
     total_s = _WARM_UP_S + _WINDOW_S + period_s + away_s + back_s + _SETTLED_S + _WINDOW_S

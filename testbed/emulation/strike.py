@@ -97,6 +97,15 @@ def lacp_period_s(lab: Lab, host: str) -> float:
     return theory.LACP_PERIOD_S[bond.lacp_rate] if bond and bond.mode == "802.3ad" else 0.0
 
 
+def period_s(lab: Lab, fault: str) -> float:
+    """One whole period of what is to notice the fault, so that it falls on every phase of that alike."""
+    bond = lab.topology.host("h1").bond
+    lacp_s = lacp_period_s(lab, "h1")
+    if lacp_s and fault in ("silent_loss", "lacp_loss"):
+        return lacp_s
+    return (bond.miimon_ms or bond.arp_interval_ms if bond else 100) / 1e3
+
+
 def wait_back(lab: Lab, host: str) -> bool:
     """Wait until every member of the host carries traffic again, by the kernel's word."""
     bond = lab.topology.host(host).bond
