@@ -77,7 +77,7 @@ CAMPAIGN: tuple[Step, ...] = (
             "fault": "carrier_loss",
             "miimon_ms": "20,100,400",
         },
-        repetitions=4,
+        repetitions=8,
         quick={"miimon_ms": "100"},
     ),
     Step(
