@@ -139,6 +139,17 @@ def test_where_no_theory_is_the_range_of_all_trials_counts(back_s: float, *, agr
     assert (compare(run(trials), after).differences == ()) is agrees
 
 
+@pytest.mark.parametrize(("outage_s", "agrees"), [(3.012, True), (0.0, True), (3.5, False)])
+def test_where_the_reference_itself_missed_the_bound_its_trials_count(outage_s: float, *, agrees: bool) -> None:
+    trials = [
+        record(n, "802.3ad", n - 1, outage_s=at, bound_s=0.1, within_bound=at < 0.1)
+        for n, at in enumerate((3.013, 0.0, 3.012), 1)
+    ]
+    after = run([record(3, "802.3ad", 2, outage_s=outage_s, bound_s=0.1, within_bound=False)], code="other")
+    assert compare(run(trials), run(trials)).differences == ()
+    assert (compare(run(trials), after).differences == ()) is agrees
+
+
 def test_what_the_reference_does_not_have_is_told() -> None:
     other = run([record(1, "802.3ad", 0, outage_s=0.0)])
     assert compare(REFERENCE, other).differences == ("mode=802.3ad: the reference has no such case",)
