@@ -241,6 +241,19 @@ def test_a_spread_counts_censored_trials_and_every_detection(tmp_path: Path) -> 
     assert float(second[header.index("99th")]) == 9801.0
 
 
+def test_what_a_failed_trial_noticed_counts_nowhere(tmp_path: Path) -> None:
+    good, bad = [0.001 * n for n in range(1, 11)], [7.0] * 10
+    records = [
+        synthetic.record(1, "any", {"mode": "a"}, {"detections_s": good, "detection_max_s": 0.01}),
+        synthetic.record(2, "any", {"mode": "a"}, {"detections_s": bad}, status="failed", reason="no link"),
+    ]
+    run = synthetic.write(tmp_path / "run", synthetic.manifest("any", {"mode": ["a"]}, []), records)
+    header, (row,) = spread_rows(run)
+    assert (row[header.index("n")], row[header.index("most")]) == ("10", "10.0")
+    columns, (cells,) = case_rows(run)
+    assert (cells[columns.index("faults")], cells[columns.index("longest ms")]) == ("10", "10.0")
+
+
 def test_few_trials_have_no_spread(tmp_path: Path) -> None:
     run = synthetic.failover(tmp_path / "run", repetitions=2)
     assert spread_rows(run)[1] == []

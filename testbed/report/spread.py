@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from testbed import stats
-from testbed.report.tables import factor_names
+from testbed.report.tables import factor_names, listed, number
 from testbed.result import Record, Run, observations
 
 #: What is spread out, with its name, its unit and how many of these make one of the metric's own; a list of times
@@ -38,20 +37,14 @@ def spread_rows(run: Run) -> tuple[list[str], list[list[str]]]:
             shown = [found.least, found.quartile1, found.median, found.quartile3, *beyond, found.most]
             levels = [str(case.get(factor, "-")) for factor in names]
             count = f"{found.n}" + (f" ({found.censored} censored)" if found.censored else "")
-            rows.append([*levels, f"{name}, {unit}", count, *(_number(value, scale) for value in shown)])
+            texts = ["-" if value is None else number(value, "{:.1f}", scale) for value in shown]
+            rows.append([*levels, f"{name}, {unit}", count, *texts])
     return header, rows
 
 
 def _values(records: Sequence[Record], metric: str) -> tuple[list[float], list[bool]]:
     values, censored = observations(records, metric)
     if not values:
-        listed = [record.metrics.get(metric) for record in records if record.status == "ok"]
-        values = [float(each) for times in listed if isinstance(times, list) for each in times if each is not None]
+        values = [value for value in listed(records, metric) if value is not None]
         censored = [False] * len(values)
     return values, censored
-
-
-def _number(value: float | None, scale: float) -> str:
-    if value is None:
-        return "-"
-    return "beyond" if math.isinf(value) else f"{value * scale:.1f}"

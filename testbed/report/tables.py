@@ -20,7 +20,8 @@ class Column:
     text: Callable[[Sequence[Record]], str]
 
 
-def _number(value: float, form: str, scale: float) -> str:
+def number(value: float, form: str, scale: float) -> str:
+    """A value as text; ``beyond`` if it lies beyond what was seen."""
     return "beyond" if math.isinf(value) else form.format(value * scale)
 
 
@@ -30,7 +31,7 @@ def _median(metric: str, form: str, scale: float = 1.0) -> Callable[[Sequence[Re
     def text(records: Sequence[Record]) -> str:
         values, censored = observations(records, metric)
         found = stats.summary(values, censored=censored)
-        return "-" if found is None else _number(found.median, form, scale)
+        return "-" if found is None else number(found.median, form, scale)
 
     return text
 
@@ -39,7 +40,7 @@ def _interval(metric: str, form: str, scale: float = 1.0) -> Callable[[Sequence[
     def text(records: Sequence[Record]) -> str:
         values, censored = observations(records, metric)
         found = stats.median_interval(values, censored=censored)
-        return "-" if found is None else " to ".join(_number(end, form, scale) for end in found)
+        return "-" if found is None else " to ".join(number(end, form, scale) for end in found)
 
     return text
 
@@ -75,13 +76,14 @@ def share_true(metric: str) -> Callable[[Sequence[Record]], str]:
     return text
 
 
-def _listed(records: Sequence[Record], metric: str) -> list[float | None]:
-    return [value for record in records for value in record.metrics.get(metric) or ()]
+def listed(records: Sequence[Record], metric: str) -> list[float | None]:
+    """The entries of a metric that is a list, such as one time for each fault, of all trials that did not fail."""
+    return [value for record in records if record.status != "failed" for value in record.metrics.get(metric) or ()]
 
 
 def _end(records: Sequence[Record], of: Callable[[Sequence[float]], float]) -> str:
     """The shortest or the longest of the detection times of all trials, in ms."""
-    times = [value for value in _listed(records, "detections_s") if value is not None]
+    times = [value for value in listed(records, "detections_s") if value is not None]
     return f"{of(times) * 1e3:.1f}" if times else "-"
 
 
@@ -98,7 +100,7 @@ COLUMNS = (
     Column("stall_s", "stall ms", _median("stall_s", "{:.1f}", 1e3)),
     Column("stall_s", "95 % interval", _interval("stall_s", "{:.1f}", 1e3)),
     Column("stall_s", "longest ms", _most("stall_s", "{:.1f}", 1e3)),
-    Column("detections_s", "faults", lambda records: str(len(_listed(records, "detections_s")))),
+    Column("detections_s", "faults", lambda records: str(len(listed(records, "detections_s")))),
     Column("detection_min_s", "shortest ms", lambda records: _end(records, min)),
     Column("detection_max_s", "longest ms", lambda records: _end(records, max)),
     Column("low_s", "at least ms", _constant("low_s", 1e3)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed import stats, theory
-from testbed.report.tables import case_name
+from testbed.report.tables import case_name, listed
 from testbed.result import Record, Run, observations, quantities
 
 #: From this part of the ideal on, a goodput counts as having reached it.
@@ -124,15 +124,15 @@ def _aggregation(case: dict[str, Any], records: Sequence[Record]) -> Claim | Non
 
 def _detection(records: Sequence[Record]) -> Claim | None:
     """Detection times against the uniform distribution whose mean and end are metrics."""
-    listed = [time for record in records for time in record.metrics.get("detections_s") or ()]
+    noticed = listed(records, "detections_s")
     expected, bound = (next(iter(quantities(records, name)), None) for name in ("expected_s", "bound_s"))
-    if not listed or expected is None or bound is None:
+    if not noticed or expected is None or bound is None:
         return None
-    times = [float(time) for time in listed if time is not None]
+    times = [float(time) for time in noticed if time is not None]
     low = 2 * expected - bound
-    unnoticed = len(listed) - len(times)
+    unnoticed = len(noticed) - len(times)
     words = f"uniform over ({low * 1e3:g}, {bound * 1e3:g}] ms"
-    missed = f" {unnoticed} of {len(listed)} faults were not noticed." if unnoticed else ""
+    missed = f" {unnoticed} of {len(noticed)} faults were not noticed." if unnoticed else ""
     if len(times) < LEAST_TIMES:
         return f"{len(times)} detection times are too few to compare with theory's, {words}.{missed}", None
     fit = stats.uniform_fit(times, low, bound)
