@@ -23,7 +23,7 @@ setup(
     package_data={
         "testbed.backends.guest": ["*.config", "*.c"],
         "testbed.emulation": ["*.c"],
-        "testbed": ["templates/*"],
+        "testbed.report": ["*.html"],
     },
     install_requires=[
         "click>=8.5",

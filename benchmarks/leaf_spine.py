@@ -25,14 +25,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed import catalogue, runner
 from testbed.backends.watchdog import Watchdog
-from testbed.emulation.reach import reaching
-from testbed.experiment import Experiment, Factor, Measured, Trial, plan
+from testbed.experiment import discovery
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial, plan
 from testbed.measure.raw import read_json, read_timeline
+from testbed.observe.reach import reaching
+from testbed.run import execute
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 _FLOWS = 2
 #: How long datagrams may take, with the address resolution that comes first.
@@ -137,14 +138,14 @@ def main() -> None:
     for name, default in (("spines", 8), ("leaves", 16), ("hosts", 128), ("pairs", 1000)):
         parser.add_argument(f"--{name}", type=int, default=default)
     case: dict[str, Any] = vars(parser.parse_args())
-    experiment, function = leaf_spine(), catalogue.topology("leaf_spine")
+    experiment, function = leaf_spine(), discovery.topology("leaf_spine")
     source = str(Path(__file__).resolve())
     (trial,) = plan(experiment, function, [case], repetitions=1, seed=1, clock="virtual", source=source)
-    backend = runner.choose_backend("auto", "virtual")
+    backend = execute.choose_backend("auto", "virtual")
     watchdog = Watchdog(_WALL_LIMIT_S)
     cpu = min(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as place, _Use(Path(place) / trial.directory / "phase.log") as use:
-        record = runner.run_trial(backend, experiment, trial, Path(place), watchdog, cpu)
+        record = execute.run_trial(backend, experiment, trial, Path(place), watchdog, cpu)
     print(f"{record.wall_s:.0f} s of wall, {sum(use.cpu_s.values()):.0f} s of processor,", end=" ")
     print(f"{use.memory_bytes / 2**20:.0f} MiB in the largest process; {record.virtual_s:.1f} s of the trial's clock")
     print(f"{record.status} {record.reason}", record.metrics)

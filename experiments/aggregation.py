@@ -22,20 +22,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import theory
-from testbed.emulation import arms
 from testbed.emulation.mtu import set_mtu
-from testbed.emulation.tally import tallied
 from testbed.errors import SpecError
-from testbed.experiment import Experiment, Factor, Measured, Trial
-from testbed.measure import iperf3
-from testbed.measure.artefacts import unseen
-from testbed.measure.placed import FlowKey, Placed, crossed, placed
-from testbed.measure.rates import load as load_rates
-from testbed.measure.rates import sampling
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.measure.flow_members import FlowKey, Placed, crossed, placed
 from testbed.measure.raw import controller_trouble, member_deltas, not_aggregated, read_json, read_timeline
+from testbed.measure.validity import unseen
+from testbed.observe import iperf3
+from testbed.observe.flow_counters import tallied
+from testbed.observe.rates import load as load_rates
+from testbed.observe.rates import sampling
+from testbed.schemes import scheme
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 
 def _datagrams(lab: Lab) -> iperf3.Datagrams | None:
@@ -148,7 +148,7 @@ def aggregation() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("balance-rr", "active-backup", "balance-xor", "802.3ad"), "bonding mode of both hosts"),
-            arms.FACTOR,
+            scheme.FACTOR,
             Factor("members", (1, 2, 4, 8), "member links of each host", least=1),
             Factor("placement", ("even", "random"), "how flows get their ports", ("even",), ("even", "random")),
             Factor("flows", (16,), "parallel flows", least=1),

@@ -11,8 +11,8 @@ Procedure     1. Constant-rate UDP probes run both ways between the protected ho
               3. When it has lasted longer than theory says that anybody needs to notice, it is asked by single
                  datagrams which hosts still reach each other by all ports: that decides whether the network survived.
               4. The element comes back, and the probes go on until every bond is complete again.
-Expectation   The oracle (testbed/oracle.py) reckons from the specification alone which hosts still talk; every trial
-              says whether it agrees. The outage keeps the bound of the hosts' monitor.
+Expectation   testbed/theory/reachability.py says from the specification alone which hosts still reach each other; every
+              trial says whether it agrees. The outage keeps the bound of the hosts' monitor.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed import oracle
-from testbed.elements import Element, named
-from testbed.emulation import arms
-from testbed.emulation.reach import reaching
-from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.faults.elements import Element, named
 from testbed.measure.outage import load_probe, outage
-from testbed.measure.probe import Flow, probing
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
+from testbed.observe.probe import Flow, probing
+from testbed.observe.reach import reaching
+from testbed.schemes import scheme
 from testbed.spec import Topology
+from testbed.theory import reachability
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 #: Flows of each pair of hosts and direction.
 _FLOWS = 4
@@ -49,7 +49,7 @@ _REJOIN_DEADLINE_S = 15.0
 #: How long an element stays away that theory gives no bound for.
 _UNKNOWN_S = 1.0
 
-#: The fault that each kind of element suffers (testbed.faults), with its parameters.
+#: The fault that each kind of element suffers (testbed.faults.catalogue), with its parameters.
 FAULTS: dict[str, tuple[str, dict[str, str]]] = {
     "link": ("carrier_loss", {}),
     "member": ("carrier_loss", {}),
@@ -73,16 +73,16 @@ def failing(topology: Topology, case: Any) -> list[Element]:
     return [named(topology, name, controller) for name in str(case["element"]).split("+")]
 
 
-def _expected(topology: Topology, case: Any) -> dict[oracle.Pair, oracle.Expectation]:
+def _expected(topology: Topology, case: Any) -> dict[reachability.Pair, reachability.Expectation]:
     names = [element.name for element in failing(topology, case)]
     down_s = float(case["controller_down_s"])
-    return oracle.expected(topology, names, controller=str(case["controller"]), controller_down_s=down_s)
+    return reachability.expected(topology, names, controller=str(case["controller"]), controller_down_s=down_s)
 
 
 def _lasting_s(topology: Topology, case: Any) -> float:
     """How long the elements stay away: until the slowest monitor has seen it, and some more."""
     elements = failing(topology, case)
-    bound = oracle.longest_bound(_expected(topology, case), topology.protected_hosts())
+    bound = reachability.longest_bound(_expected(topology, case), topology.protected_hosts())
     lasting_s = _UNKNOWN_S if bound is None else bound.limit_s
     if any(element.kind == "controller" for element in elements):
         lasting_s = max(lasting_s, float(case["controller_down_s"]))
@@ -145,9 +145,9 @@ def read(raw: Path, trial: Trial) -> Measured:
     }
     apart = [pair for pair, count in lost.items() if count and set(pair) <= set(protected)]
     survived = not apart and all(found.recovered for found in felt)
-    bound = oracle.longest_bound(expected, protected)
+    bound = reachability.longest_bound(expected, protected)
     outage_s = max(found.outage_s for found in felt)
-    must = oracle.must_talk(expected, protected)
+    must = reachability.must_talk(expected, protected)
     resolution_s = 2 * interval_s  # one lost packet makes two intervals
     metrics = {
         "element": "+".join(element.name for element in elements),
@@ -158,7 +158,7 @@ def read(raw: Path, trial: Trial) -> Measured:
         "lost": sum(found.lost for found in (*felt, *back)),
         "apart": ["-".join(pair) for pair in apart],
         "expected_connected": must,
-        "agrees_with_oracle": oracle.agrees(must, survived),
+        "agrees_with_oracle": reachability.agrees(must, survived),
         "oracle_differs": _differs(expected, lost),
         "bound_s": None if bound is None or must is False else round(bound.bound_s, 9),
         "within_bound": None
@@ -172,10 +172,12 @@ def read(raw: Path, trial: Trial) -> Measured:
     return Measured(metrics, warnings=warnings)
 
 
-def _differs(expected: dict[oracle.Pair, oracle.Expectation], lost: dict[tuple[str, str], int]) -> list[str]:
+def _differs(
+    expected: dict[reachability.Pair, reachability.Expectation], lost: dict[tuple[str, str], int]
+) -> list[str]:
     """The pairs of hosts, protected or not, of which the oracle says otherwise."""
     said: Sequence[tuple[tuple[str, str], bool | None]] = [(pair, expected[pair].connected) for pair in lost]
-    return ["-".join(pair) for pair, must in said if oracle.agrees(must, lost[pair] == 0) is False]
+    return ["-".join(pair) for pair, must in said if reachability.agrees(must, lost[pair] == 0) is False]
 
 
 def audit() -> Experiment:
@@ -187,7 +189,7 @@ def audit() -> Experiment:
         topology="mlag",
         factors=(
             Factor("element", ("s1",), "what fails: a link, an interface, a switch, c0; two are joined by a plus"),
-            arms.FACTOR,
+            scheme.FACTOR,
             Factor("controller_down_s", (1.5,), "after how long a killed controller is started again", least=0.0),
             Factor("probe_interval_ms", (5.0,), "time between two probe packets of a flow", least=0.1),
         ),

@@ -3,8 +3,8 @@
 Question      When faults strike at random, one after the other and several at a time, what do flows between the hosts
               lose, and is everything as before when the last fault has ended?
 Factors       How many faults (events) strike within horizon_s, each for up to longest_s; or a schedule, as a line
-              (see testbed/schedule.py) or as the file schedule.json that an earlier trial left: then that one is played
-              again. Mode, controller, and whatever the topology lets vary.
+              (see testbed/faults/schedule.py) or as the file schedule.json that an earlier trial left: then that one is
+              played again. Mode, controller, and whatever the topology lets vary.
 Procedure     1. Every two of up to three hosts send each other a UDP packet each probe interval.
               2. The schedule is drawn from the trial's seed over all that can fail in the network, written to
                  schedule.json, and played.
@@ -21,17 +21,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed import faults
-from testbed.emulation import arms, strike
 from testbed.errors import SpecError, TrialError
-from testbed.experiment import Experiment, Factor, Level, Measured, Trial
+from testbed.experiment.experiment import Experiment, Factor, Level, Measured, Trial
+from testbed.faults import catalogue
+from testbed.faults.schedule import Schedule, drawn, parsed, read
+from testbed.lab import steps
 from testbed.measure.outage import load_probe, outage, reordered
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
-from testbed.schedule import Schedule, drawn, parsed, read
+from testbed.schemes import scheme
 from testbed.spec import MODES, Topology
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 _HOSTS = 3
 _AFTER_S = 0.5
@@ -49,7 +50,7 @@ def schedule_of(topology: Topology, case: Mapping[str, Level], seed: int) -> Sch
         int(case["events"]),
         horizon_s=float(case.get("horizon_s", _HORIZON_S)),
         longest_s=float(case.get("longest_s", _LONGEST_S)),
-        controller=arms.chosen(case).openflow is not None,
+        controller=scheme.chosen(case).openflow is not None,
     )
 
 
@@ -60,9 +61,9 @@ def senseless(case: Mapping[str, Level], topology: Topology) -> str | None:
         schedule.check(topology)
     except SpecError as error:
         return error.message
-    steered = arms.chosen(case).openflow is not None
+    steered = scheme.chosen(case).openflow is not None
     for each in schedule.strikes:
-        if "controller" in faults.named(each.fault).element and not steered:
+        if "controller" in catalogue.named(each.fault).element and not steered:
             return f"{each.fault}: with controller={case['controller']} no controller steers the switches"
     return None
 
@@ -71,8 +72,8 @@ def procedure(lab: Lab) -> None:
     """Inside: probe, let everything happen, wait until all is well."""
     hosts = [host.name for host in lab.topology.hosts][:_HOSTS]
     pairs = list(itertools.combinations(hosts, 2))
-    with strike.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, pairs):
-        lab.sleep_until(lab.now() + strike.BEFORE_S)
+    with steps.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, pairs):
+        lab.sleep_until(lab.now() + steps.BEFORE_S)
         lab.note("schedule", "begin")
         lab.play(schedule_of(lab.topology, lab.case, lab.trial.seed))
         lab.note("schedule", "end")
@@ -120,7 +121,7 @@ def chaos() -> Experiment:
         topology="mlag",
         factors=(
             Factor("mode", ("802.3ad",), "bonding mode of the hosts", known=MODES),
-            arms.FACTOR,
+            scheme.FACTOR,
             Factor("events", (6,), "how many faults strike", least=1),
             Factor("probe_interval_ms", (2.0,), "time between two probe packets of a flow", least=0.1),
         ),

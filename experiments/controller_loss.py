@@ -24,17 +24,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed import theory
-from testbed.emulation import arms
-from testbed.emulation.strike import carrying, far_end, lacp_period_s, probing_both_ways, wait_back, wait_random_phase
 from testbed.errors import TrialError
-from testbed.experiment import Experiment, Factor, Measured, Trial
-from testbed.faults import CONTROLLER
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.faults.catalogue import CONTROLLER
+from testbed.lab.steps import carrying, far_end, lacp_period_s, probing_both_ways, wait_back, wait_random_phase
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
+from testbed.schemes import scheme
 from testbed.theory.controller_loss import AGGREGATE_WAIT_S, EXCHANGE_S, controller_loss_bound
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 Event = dict[str, Any]
 
@@ -144,7 +144,7 @@ def controller_loss() -> Experiment:
         factors=(
             Factor("event", ("controller_crash",), "what befalls the controller", known=EVENTS),
             Factor("down_s", (1.5, 5.0), "how long it is gone", least=0.0),
-            Factor("restart", arms.RESTARTS, "what a new one knows", known=arms.RESTARTS),
+            Factor("restart", scheme.RESTARTS, "what a new one knows", known=scheme.RESTARTS),
             Factor("lacp_rate", ("fast", "slow"), "rate that both ends ask of each other"),
             Factor("member_cut", (False,), "whether a member in use is cut meanwhile", known=(False, True)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),

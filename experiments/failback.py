@@ -21,22 +21,14 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed.emulation import arms
-from testbed.emulation.strike import (
-    BEFORE_S,
-    carrying,
-    far_end,
-    noticed_s,
-    probing_both_ways,
-    wait_back,
-    wait_random_phase,
-)
-from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, probing_both_ways, wait_back, wait_random_phase
 from testbed.measure.failover import measure
 from testbed.measure.raw import event_of, read_timeline
+from testbed.schemes import scheme
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 _RESUMED_S, _AFTER_S = 1.0, 0.5
 
@@ -82,7 +74,7 @@ def failback() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup",), "bonding mode of both hosts"),
-            arms.FACTOR,
+            scheme.FACTOR,
             Factor("fault", ("carrier_loss",), "what befalls the member in use", known=("carrier_loss",)),
             Factor("primary_reselect", ("always", "better", "failure"), "when a primary takes over again"),
             Factor("back", ("itself", "hand"), "who moves the traffic back", known=("itself", "hand")),

@@ -19,7 +19,7 @@ Expectation   theory.failover_bound for each cell, with its source: carrier_loss
               downdelay), where modes that hash may do better, because the driver takes the member out on the event
               itself; silent_loss with LACP between two of its periods and its timeout, with the ARP monitor a few of
               its intervals. Where nothing notices, or nothing is left, the trial is censored and says why. Which hosts
-              must still reach each other is what testbed/oracle.py says.
+              must still reach each other is what testbed/theory/reachability.py says.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import faults
-from testbed.emulation import arms, strike
-from testbed.emulation.faults import OPTIONS
 from testbed.errors import SpecError
-from testbed.experiment import Experiment, Factor, Level, Measured, Trial
+from testbed.experiment.experiment import Experiment, Factor, Level, Measured, Trial
+from testbed.faults import catalogue
+from testbed.inject import OPTIONS
+from testbed.lab import steps
 from testbed.measure.failover import measure
+from testbed.schemes import scheme
 from testbed.spec import MODES, Topology
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 #: How long the flows must have had to resume before the repair, and how long the trial goes on when all is well again.
 _RESUMED_S, _AFTER_S = 1.0, 0.5
@@ -53,10 +54,10 @@ _FLAPS = 5
 def element_of(topology: Topology, fault: str, member: str) -> str:
     """What a fault befalls unless told otherwise, when ``member`` of h1 carries the traffic."""
     port = topology.link_of(member).other(member)[1]
-    kind = faults.named(fault).element
+    kind = catalogue.named(fault).element
     if kind == "cable" or kind == "any":
         return port
-    return {"switch": topology.owner(port), "host": "h1"}.get(kind, faults.CONTROLLER)
+    return {"switch": topology.owner(port), "host": "h1"}.get(kind, catalogue.CONTROLLER)
 
 
 def senseless(case: Mapping[str, Level], topology: Topology) -> str | None:
@@ -65,13 +66,13 @@ def senseless(case: Mapping[str, Level], topology: Topology) -> str | None:
     bond = topology.host("h1").bond
     member = bond.members[0] if bond else topology.interfaces("h1")[0]
     element = str(case.get("element", "")) or element_of(topology, fault, member)
-    if "controller" in faults.named(fault).element and arms.chosen(case).openflow is None:
+    if "controller" in catalogue.named(fault).element and scheme.chosen(case).openflow is None:
         return f"{fault}: with controller={case['controller']} no controller steers the switches"
     if fault == "lacp_loss" and (bond is None or bond.mode != "802.3ad"):
         return f"{fault}: mode {case['mode']} speaks no LACP"
-    given = faults.valued(fault, faults.parameters_of(fault, case))
+    given = catalogue.valued(fault, catalogue.parameters_of(fault, case))
     try:
-        faults.checked(topology, fault, element, given)
+        catalogue.checked(topology, fault, element, given)
     except SpecError as error:
         return error.message
     return None
@@ -83,9 +84,9 @@ def _lasting_s(lab: Lab, fault: str, parameters: Mapping[str, Level]) -> float:
         return asked_s
     if fault in _CONTROL:
         return _CONTROL_S
-    noticed_s = strike.noticed_s(lab, fault, **parameters) + _RESUMED_S
+    noticed_s = steps.noticed_s(lab, fault, **parameters) + _RESUMED_S
     if fault == "flapping":
-        every = faults.valued(fault, parameters)
+        every = catalogue.valued(fault, parameters)
         # It ends in the middle of the carrier's presence: another flap that only just begins would say nothing.
         flaps = (int(every["count"]) or _FLAPS) - (1 - float(every["duty"])) / 2
         return flaps * float(every["period_ms"]) / 1e3
@@ -95,17 +96,17 @@ def _lasting_s(lab: Lab, fault: str, parameters: Mapping[str, Level]) -> float:
 def procedure(lab: Lab) -> None:
     """Inside: probe, strike, repair."""
     fault = str(lab.case["fault"])
-    parameters = faults.parameters_of(fault, lab.case)
-    ports = strike.ports_of_one_member(lab)
-    with strike.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, source_ports=ports):
-        element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, strike.carrying(lab, "h1"))
-        lab.sleep_until(lab.now() + strike.BEFORE_S)
-        strike.wait_random_phase(lab, strike.period_s(lab, fault))
+    parameters = catalogue.parameters_of(fault, lab.case)
+    ports = steps.ports_of_one_member(lab)
+    with steps.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, source_ports=ports):
+        element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, steps.carrying(lab, "h1"))
+        lab.sleep_until(lab.now() + steps.BEFORE_S)
+        steps.wait_random_phase(lab, steps.period_s(lab, fault))
         with lab.fault(fault, element, **parameters):
             lab.sleep_until(lab.now() + _lasting_s(lab, fault, parameters))
         for host in lab.topology.hosts:
             if host.bond is not None:
-                strike.wait_back(lab, host.name)
+                steps.wait_back(lab, host.name)
         away = fault in _CONTROL or fault == "switch_crash"
         lab.sleep_until(lab.now() + (_RECONNECTED_S if away else _AFTER_S))
 
@@ -124,8 +125,8 @@ def failover() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts", known=MODES),
-            arms.FACTOR,
-            Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(faults.FAULTS)),
+            scheme.FACTOR,
+            Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(catalogue.FAULTS)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
         options=(

@@ -22,17 +22,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed import faults
-from testbed.emulation import arms
-from testbed.emulation.placement import Placement
-from testbed.emulation.strike import BEFORE_S, carrying, far_end, noticed_s, wait_back, wait_random_phase
-from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.faults import catalogue
+from testbed.lab.placement import Placement
+from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, wait_back, wait_random_phase
 from testbed.measure.outage import load_probe, outage
-from testbed.measure.probe import PORTS, flows, probing
 from testbed.measure.raw import controller_trouble, event_of, not_aggregated, read_json, read_timeline
+from testbed.observe.probe import PORTS, flows, probing
+from testbed.schemes import scheme
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 _AFTER_S = 1.0
 
@@ -41,7 +41,7 @@ def procedure(lab: Lab) -> None:
     """Inside: a flow on each member, and one of these flaps."""
     bond = lab.topology.bond("h1")
     ways, ports, places = _spread(lab)
-    settings = faults.parameters_of("flapping", lab.case)
+    settings = catalogue.parameters_of("flapping", lab.case)
     flapping_s = float(settings["count"]) * float(settings["period_ms"]) / 1e3
     with (
         flows(lab, ways, source_ports=ports) as found,
@@ -130,7 +130,7 @@ def flapping() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts"),
-            arms.FACTOR,
+            scheme.FACTOR,
             Factor("flap_period_ms", (100.0, 400.0, 2000.0), "from one loss of carrier to the next", (400.0,), least=2),
             Factor("flap_duty", (0.5,), "the part of each period without carrier"),
             Factor("flap_count", (10,), "how often the carrier goes", least=1),

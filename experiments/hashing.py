@@ -25,16 +25,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed import theory
-from testbed.emulation import arms
 from testbed.emulation.addresses import add, several
-from testbed.emulation.capture import capturing
-from testbed.emulation.placement import Placement
-from testbed.experiment import Experiment, Factor, Measured, Trial
-from testbed.measure.placed import FlowKey, Placed, crossed, placed
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.lab.placement import Placement
+from testbed.measure.flow_members import FlowKey, Placed, crossed, placed
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
+from testbed.observe.flow_capture import capturing
+from testbed.schemes import scheme
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 _SERVER_PORT = 5201
 _EPHEMERAL = (32768, 60999)  # net.ipv4.ip_local_port_range
@@ -206,7 +206,7 @@ def hashing() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("802.3ad",), "bonding mode of both hosts", known=theory.HASH_MODES),
-            arms.FACTOR,
+            scheme.FACTOR,
             Factor(
                 "xmit_hash_policy",
                 ("layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac"),

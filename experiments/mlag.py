@@ -23,21 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import theory
-from testbed.emulation import arms
-from testbed.emulation.strike import (
-    BEFORE_S,
-    carrying,
-    far_end,
-    noticed_s,
-    probing_both_ways,
-    wait_back,
-    wait_random_phase,
-)
-from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, probing_both_ways, wait_back, wait_random_phase
 from testbed.measure.failover import measure
+from testbed.schemes import scheme
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 #: What may fail: the fault, and the element that it befalls; of a member, the one in use.
 ELEMENTS = {
@@ -87,7 +79,7 @@ def mlag() -> Experiment:
         topology="mlag",
         factors=(
             Factor("mode", ("802.3ad",), "bonding mode of both hosts"),
-            arms.FACTOR,
+            scheme.FACTOR,
             Factor("element", tuple(ELEMENTS), "what fails", known=tuple(ELEMENTS)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),

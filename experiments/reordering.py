@@ -25,17 +25,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import theory
-from testbed.emulation import arms
 from testbed.emulation.namespace import inside
-from testbed.emulation.strike import far_end
-from testbed.experiment import Experiment, Factor, Measured, Trial
-from testbed.measure import iperf3
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.lab.steps import far_end
 from testbed.measure.outage import load_probe, reordered, reordering_extent
-from testbed.measure.probe import flows, probing
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
+from testbed.observe import iperf3
+from testbed.observe.probe import flows, probing
+from testbed.schemes import scheme
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 _PROBED_S = 1.0
 _CLIENT_PORT, _SERVER_PORT = 40000, 5201
@@ -103,7 +103,7 @@ def reordering() -> Experiment:
         topology="back_to_back",
         factors=(
             Factor("mode", ("balance-rr", "802.3ad"), "bonding mode of both hosts"),
-            arms.FACTOR,
+            scheme.FACTOR,
             Factor("members", (2, 4), "member links of each host", (2,), least=1),
             Factor("difference_ms", (0.0, 0.2, 1.0, 5.0), "by how much the last member is slower", least=0),
             Factor("tcp_reordering", (3, 127), "segments that may be overtaken before TCP takes one for lost", least=1),

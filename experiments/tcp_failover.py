@@ -30,22 +30,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.failover import element_of, senseless
-from testbed import faults, theory
-from testbed.emulation import arms, strike
-from testbed.emulation.faults import OPTIONS
-from testbed.emulation.progress import PERIOD_S, progressing, round_trips_s
-from testbed.experiment import Experiment, Factor, Measured, Trial
-from testbed.measure import iperf3, progress
-from testbed.measure.artefacts import unseen
+from testbed import theory
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.faults import catalogue
+from testbed.inject import OPTIONS
+from testbed.lab import steps
+from testbed.measure import tcp_stall
 from testbed.measure.detection import first_taken_out, since
-from testbed.measure.foretell import foretell
-from testbed.measure.rates import load as load_rates
-from testbed.measure.rates import sampling
+from testbed.measure.prediction import foretell
 from testbed.measure.raw import controller_trouble, event_of, find, not_aggregated, read_json, read_timeline
+from testbed.measure.validity import unseen
+from testbed.observe import iperf3
+from testbed.observe.rates import load as load_rates
+from testbed.observe.rates import sampling
+from testbed.observe.tcp_progress import PERIOD_S, progressing, round_trips_s
+from testbed.schemes import scheme
 from testbed.spec import MODES, Bond
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 #: How long the flows have been sending before the first second that counts, and what TCP gets to settle.
 _WARM_UP_S, _SETTLED_S = 1.0, 1.0
@@ -60,13 +63,13 @@ _LEAST_PERIODS = 4
 def procedure(lab: Lab) -> None:
     """Inside: transfer, strike, repair."""
     fault = str(lab.case["fault"])
-    parameters = faults.parameters_of(fault, lab.case)
+    parameters = catalogue.parameters_of(fault, lab.case)
     bond = lab.topology.bond("h1")
     pairs = lab.place_flows(int(lab.case["flows"]), even=True)
     lab.write("placement.json", pairs)
-    period_s = strike.period_s(lab, fault)
-    away_s = strike.noticed_s(lab, fault, **parameters) + _SETTLED_S + _WINDOW_S
-    back_s = (_AGREED_S + strike.lacp_period_s(lab, "h1") if bond.mode == "802.3ad" else 0.0) + bond.updelay_ms / 1e3
+    period_s = steps.period_s(lab, fault)
+    away_s = steps.noticed_s(lab, fault, **parameters) + _SETTLED_S + _WINDOW_S
+    back_s = (_AGREED_S + steps.lacp_period_s(lab, "h1") if bond.mode == "802.3ad" else 0.0) + bond.updelay_ms / 1e3
     total_s = _WARM_UP_S + _WINDOW_S + period_s + away_s + back_s + _SETTLED_S + _WINDOW_S
     with (
         sampling(lab, ("h1", "h2"), lab.raw / "member_rates.csv"),
@@ -76,13 +79,13 @@ def procedure(lab: Lab) -> None:
         flows.wait_begun()
         lab.note("iperf3", "begin", flows=len(pairs))
         lab.sleep_until(lab.now() + _WARM_UP_S + _WINDOW_S)
-        member = strike.carrying(lab, "h1")
-        strike.wait_random_phase(lab, period_s)
+        member = steps.carrying(lab, "h1")
+        steps.wait_random_phase(lab, period_s)
         lab.note("iperf3", "round_trip", median_s=statistics.median(round_trips_s(lab, "h1", pairs)))
         element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, member)
         with lab.fault(fault, element, **parameters):
             lab.sleep_until(lab.now() + away_s)
-        strike.wait_back(lab, "h1")
+        steps.wait_back(lab, "h1")
     lab.note("iperf3", "end")
 
 
@@ -90,7 +93,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     """Outside: the metrics of a trial from its raw files."""
     timeline = read_timeline(raw / "timeline.jsonl")
     load_rates(raw / "member_rates.csv")  # damaged samples are no trial
-    delivered = progress.load(raw / "progress.csv")
+    delivered = tcp_stall.load(raw / "progress.csv")
     begin, end = (event_of(timeline, "fault", edge) for edge in ("begin", "end"))
     window = begin["t_s"], end["t_s"]
     stalls = {port: flow.stall(*window) for port, flow in delivered.items()}
@@ -129,7 +132,7 @@ def _longest_rtt_s(trial: Trial) -> float:
 
 
 def _goodputs(
-    raw: Path, trial: Trial, delivered: Mapping[int, progress.Delivered], struck: str, window: tuple[float, float]
+    raw: Path, trial: Trial, delivered: Mapping[int, tcp_stall.Delivered], struck: str, window: tuple[float, float]
 ) -> dict[str, float]:
     """Goodput of the last second before the fault, before the repair and before the end, each beside its ideal."""
     bond = trial.topology.bond("h1")
@@ -138,7 +141,7 @@ def _goodputs(
     left = dataclasses.replace(bond, members=tuple(name for name in bond.members if name != struck))
     found = {}
     for when, until_s, members in (("before", window[0], bond), ("during", window[1], left), ("after", last_s, bond)):
-        goodput_mbps = progress.goodput_mbps(delivered, until_s - _WINDOW_S, until_s)
+        goodput_mbps = tcp_stall.goodput_mbps(delivered, until_s - _WINDOW_S, until_s)
         found[f"goodput_{when}_mbps"] = round(goodput_mbps, 6)
         found[f"ideal_{when}_mbps"] = round(_links_used(members, flows) * _link_mbps(trial), 6)
     return found
@@ -173,10 +176,10 @@ def tcp_failover() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts", known=MODES),
-            arms.FACTOR,
+            scheme.FACTOR,
             Factor("members", (2, 4), "member links of each host", (2,), least=2),
             Factor("flows", (8,), "parallel TCP flows", least=1),
-            Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(faults.FAULTS)),
+            Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(catalogue.FAULTS)),
             Factor("miimon_ms", (20, 100, 400), "how often the monitor looks", (100,), least=1),
         ),
         options=(Factor("element", ("",), "what fails, by name; none: the member of h1 that sends most"), *OPTIONS),

@@ -1,3 +1,38 @@
 """A laboratory for link redundancy: real bonds, real switches, real faults, measured."""
 
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
 __version__ = "0.1.0"
+
+#: Modules that have moved, by the names that documents gave before: files and notebooks of users import them.
+FORMER_NAMES = {
+    "testbed.export": "testbed.results.export",
+    "testbed.measure.probe": "testbed.observe.probe",
+    "testbed.result": "testbed.results.result",
+    "testbed.wiring": "testbed.spec.wiring",
+}
+
+
+class _FormerNames:
+    """Finds a module by its former name (importlib.abc.MetaPathFinder and Loader): it is the same module object."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name in FORMER_NAMES else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(FORMER_NAMES[spec.name])
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is executed again; the import system has put the former name's specification into the module."""
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state
+
+
+sys.meta_path.append(_FormerNames())

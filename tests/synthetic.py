@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from testbed import inventory, theory
-from testbed.result import Record, Run, append_trial, create, load
+from testbed import theory
+from testbed.results import checksums
+from testbed.results.result import Record, Run, append_trial, create, load
 from testbed.spec import Bond
 
 
@@ -274,7 +275,7 @@ def after(path: Path, text: dict[str, Any], records: list[Record]) -> Run:
     create(path, text)
     (path.parent / f".{path.name}" / "raw").rename(path / "raw")
     for one in records:
-        inventory.write(path / one.raw)
+        checksums.write(path / one.raw)
         append_trial(path, one)
     return load(path)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from testbed.errors import SpecError
 from testbed.spec import Addressing, BondOptions, Cable, Topology
-from testbed.wiring import Wiring
+from testbed.spec.wiring import Wiring
 
 
 def back_to_back(

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from testbed.errors import SpecError
 from testbed.spec import Addressing, BondOptions, Cable, Topology
-from testbed.wiring import Wiring
+from testbed.spec.wiring import Wiring
 
 #: bonding.rst, "Switch Configuration": these need nothing of the switch. The others of "11.2 High Availability in a
 #: Multiple Switch Topology" and "12.2 Maximum Throughput in a Multiple Switch Topology" want separate networks.

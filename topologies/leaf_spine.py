@@ -27,7 +27,7 @@ import dataclasses
 
 from testbed.errors import SpecError
 from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
-from testbed.wiring import Wiring
+from testbed.spec.wiring import Wiring
 
 
 def leaf_spine(

@@ -22,7 +22,7 @@ members on that switch have failed. Without it s2 leaves the LAGs, so that all h
 from __future__ import annotations
 
 from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
-from testbed.wiring import Wiring
+from testbed.spec.wiring import Wiring
 
 
 def mlag(

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from testbed.errors import SpecError
 from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
-from testbed.wiring import Wiring
+from testbed.spec.wiring import Wiring
 
 
 def ring(

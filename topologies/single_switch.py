@@ -13,7 +13,7 @@ Survives the loss of any member link; s1 is a single point of failure.
 from __future__ import annotations
 
 from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
-from testbed.wiring import Wiring
+from testbed.spec.wiring import Wiring
 
 
 def single_switch(

@@ -14,7 +14,7 @@ in the middle has LACP spoken at both ends, for s1 and for s2 as two systems.
 from __future__ import annotations
 
 from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
-from testbed.wiring import Wiring
+from testbed.spec.wiring import Wiring
 
 
 def trunk(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 
 from testbed.spec import Addressing, Cable, Topology
-from testbed.wiring import Wiring
+from testbed.spec.wiring import Wiring
 
 
 def unprotected(

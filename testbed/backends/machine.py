@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from importlib import metadata
 
-from testbed.backends import guest, inside, kernel, native
+from testbed.backends import environment, guest, kernel, native
 
 #: Programs that a trial runs, the Debian package of each, and how each tells its version.
 _TRIAL_PROGRAMS = {
@@ -41,7 +41,9 @@ class Ability:
 def abilities() -> list[Ability]:
     """Every way to run trials on this machine, the best first."""
     packages = {
-        package for program, (package, _) in _TRIAL_PROGRAMS.items() if not shutil.which(program, path=inside.SEARCH)
+        package
+        for program, (package, _) in _TRIAL_PROGRAMS.items()
+        if not shutil.which(program, path=environment.SEARCH)
     }
     tools = tuple(sorted(f"package {package}" for package in packages))
     sandbox = tuple(f"package {package}" for package in guest.missing())
@@ -62,7 +64,7 @@ def tool_versions() -> dict[str, str]:
     """The versions of the tools that shape a trial's outcome, for run.json."""
     versions = {"python": platform.python_version()}
     for program in _TOLD:
-        if found_at := shutil.which(program, path=inside.SEARCH):
+        if found_at := shutil.which(program, path=environment.SEARCH):
             option = _TRIAL_PROGRAMS[program][1]
             said = subprocess.run([found_at, option], capture_output=True, text=True, check=False).stdout
             found = re.search(r"\d+\.\d[\d.]*", said)

@@ -17,7 +17,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from testbed.backends import inside, scratch
+from testbed.backends import environment, scratch
 from testbed.backends.watchdog import Watchdog, stood
 from testbed.errors import TrialError
 
@@ -36,7 +36,7 @@ def lacks() -> list[str]:
     if os.geteuid() != 0:
         return ["root (or use the guest, which needs none)"]
     programs = ("setpriv", "unshare", "ip", "tc", "genl")
-    if absent := [name for name in programs if not shutil.which(name, path=inside.SEARCH)]:
+    if absent := [name for name in programs if not shutil.which(name, path=environment.SEARCH)]:
         return [f"the program {name}" for name in absent]
     if not Path("/sys/module/bonding").exists():
         # Loaded by itself it would bring the machine an interface bond0 (networking/bonding.rst, max_bonds).
@@ -50,14 +50,16 @@ def lacks() -> list[str]:
 
 def _succeeds(*command: str) -> bool:
     try:
-        return not subprocess.run(command, capture_output=True, env={**os.environ, "PATH": inside.SEARCH}).returncode
+        return not subprocess.run(
+            command, capture_output=True, env={**os.environ, "PATH": environment.SEARCH}
+        ).returncode
     except FileNotFoundError:
         return False
 
 
 def _environment(files: Path) -> dict[str, str]:
     """What the trial and its programs keep for themselves goes into ``files``: who is ended cannot tidy up."""
-    return {**inside.environment(), "PATH": inside.SEARCH, "HOME": str(files), "TMPDIR": str(files)}
+    return {**environment.environment(), "PATH": environment.SEARCH, "HOME": str(files), "TMPDIR": str(files)}
 
 
 def run(directory: Path, command: Sequence[str], *, watchdog: Watchdog) -> None:
@@ -109,7 +111,7 @@ def interactive(directory: Path, command: Sequence[str]) -> int:
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         terminal = {"TERM": os.environ.get("TERM", "dumb")}
-        environment = _environment(directory) | terminal
-        return subprocess.run([*_APART, *command], check=False, cwd="/", env=environment).returncode
+        setting = _environment(directory) | terminal
+        return subprocess.run([*_APART, *command], check=False, cwd="/", env=setting).returncode
     finally:
         signal.signal(signal.SIGINT, before)

@@ -16,11 +16,11 @@ from testbed.cli.audit import audit
 from testbed.cli.base import err
 from testbed.cli.compare import compare
 from testbed.cli.kernel import kernel
-from testbed.cli.live import clean, shell
+from testbed.cli.listing import check, list_, show
 from testbed.cli.reproduce import reproduce
 from testbed.cli.results import export, plot, report
 from testbed.cli.run import run
-from testbed.cli.shelves import check, list_, show
+from testbed.cli.shell import clean, shell
 from testbed.cli.state import state
 from testbed.errors import TestbedError
 

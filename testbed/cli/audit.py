@@ -10,12 +10,15 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from testbed import audit as audits
-from testbed import catalogue, drawing, result, runs
+from testbed import drawing
 from testbed.cli.base import err, out, settings_of
 from testbed.cli.run import again, argv_of, carry_out, new_place
 from testbed.errors import SpecError
-from testbed.experiment import levels_of, made
+from testbed.experiment import discovery
+from testbed.experiment.experiment import levels_of, made
+from testbed.results import audit as audits
+from testbed.results import result
+from testbed.run import prepare
 from testbed.spec import Topology
 
 
@@ -54,9 +57,9 @@ def audit(
     chosen.setdefault("element", ",".join(audits.levels(network, controller, quick=quick, pairs=pairs)))
     now = datetime.datetime.now(datetime.UTC)
     place = place or new_place(Path("results") / "audit" / now.strftime("%Y%m%dT%H%M%SZ"))
-    wanted = runs.Request("audit", topology, chosen, repetitions, seed, quick, backend, clock)
-    prepared = runs.prepare(wanted, argv=argv_of())
-    finished = carry_out(prepared, runs.begin(prepared, place, resume=resume), place, jobs)
+    wanted = prepare.Request("audit", topology, chosen, repetitions, seed, quick, backend, clock)
+    prepared = prepare.prepare(wanted, argv=argv_of())
+    finished = carry_out(prepared, prepare.begin(prepared, place, resume=resume), place, jobs)
     rows = audits.rows_of(result.load(place).records)
     picture = _drawn(network, rows, place)
     if as_json:
@@ -73,8 +76,8 @@ def audit(
 
 def _network(topology: str, settings: dict[str, str]) -> tuple[Topology, str]:
     """The one network to audit, and what steers its switches. Errors: SpecError if more than one is asked for."""
-    function = catalogue.topology(topology)
-    levels = levels_of(catalogue.experiment("audit"), function, settings, quick=False)
+    function = discovery.topology(topology)
+    levels = levels_of(discovery.experiment("audit"), function, settings, quick=False)
     for name, found in levels.items():
         if len(found) > 1 and name != "element":
             raise SpecError(

@@ -13,14 +13,14 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from testbed import result
 from testbed.cli.base import out
 from testbed.cli.results import tell_doubts
 from testbed.errors import SpecError
+from testbed.results import result
 
 if TYPE_CHECKING:
-    from testbed.compare import Comparison, LevelComparison
-    from testbed.judgement import Judgement
+    from testbed.results.compare import Comparison, LevelComparison
+    from testbed.results.significance import Judgement
 
 _RUN = click.Path(path_type=Path)
 
@@ -37,7 +37,7 @@ def compare(before: Path, after: Path | None, by: str | None, margin: float, eve
 
     With --by: whether the levels of a factor within RUN differ. That is a finding and no failure: exit 0 either way.
     """
-    from testbed import compare as comparisons
+    from testbed.results import compare as comparisons
 
     runs = [result.load(path) for path in (before, after) if path is not None]
     found: Comparison | LevelComparison

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from testbed import result
 from testbed.cli.base import err, out
 from testbed.errors import SpecError
+from testbed.results import result
 
 _RUN = click.Path(path_type=Path)
 
@@ -76,7 +76,7 @@ def report(run: Path) -> None:
 @click.option("--parquet", type=_RUN, metavar="FILE", help="As Parquet, for pandas and others.")
 def export(run: Path, csv: Path | None, parquet: Path | None) -> None:
     """RUN in long form: one row for each trial and metric."""
-    from testbed import export as exports
+    from testbed.results import export as exports
 
     loaded = result.load(run)
     saves = [(exports.save_parquet, parquet), (exports.save_csv, csv)]  # first what may find something missing

@@ -12,11 +12,12 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from testbed import result, runs
 from testbed.cli.base import err, out, settings_of
 from testbed.cli.results import summarise
 from testbed.errors import SpecError
-from testbed.runner import Backend
+from testbed.results import result
+from testbed.run import prepare
+from testbed.run.execute import Backend
 
 
 @click.command()
@@ -58,7 +59,7 @@ def run(
     dry_run: bool,
 ) -> None:
     """Run EXPERIMENT: cases x repetitions, into a result directory with figures and a report."""
-    wanted = runs.Request(
+    wanted = prepare.Request(
         experiment,
         topology,
         settings_of(settings),
@@ -74,13 +75,13 @@ def run(
         raise SpecError("--resume needs --out: which run to go on with", "For example: --resume --out results/...")
     now = datetime.datetime.now(datetime.UTC)
     place = place or new_place(Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ"))
-    prepared = runs.prepare(wanted, argv=argv_of())
+    prepared = prepare.prepare(wanted, argv=argv_of())
     for text in prepared.left_out:
         err.print(f"left out: {text}", style="yellow", soft_wrap=True, markup=False)
     if dry_run:
         _show_plan(prepared)
         return
-    backend_ = runs.begin(prepared, place, resume=resume)
+    backend_ = prepare.begin(prepared, place, resume=resume)
     finished = carry_out(prepared, backend_, place, jobs)
     loaded = result.load(place)
     summarise(loaded, place)
@@ -92,7 +93,7 @@ def run(
             markup=False,
         )
         sys.exit(130)
-    sys.exit(1 if runs.missed(loaded) else 0)
+    sys.exit(1 if prepare.missed(loaded) else 0)
 
 
 def _part(text: str | None) -> float | None:
@@ -125,7 +126,7 @@ def again(place: Path) -> str:
     return shlex.join([*words, "--resume", "--out", str(place)])
 
 
-def _show_plan(prepared: runs.Prepared) -> None:
+def _show_plan(prepared: prepare.Prepared) -> None:
     trials = prepared.planned(prepared.repetitions)
     cases = Counter(json.dumps(dict(trial.case)) for trial in trials)
     for case, count in cases.items():
@@ -140,7 +141,7 @@ def _show_plan(prepared: runs.Prepared) -> None:
         )
 
 
-def carry_out(prepared: runs.Prepared, backend: Backend, place: Path, jobs: int | None) -> bool:
+def carry_out(prepared: prepare.Prepared, backend: Backend, place: Path, jobs: int | None) -> bool:
     """Run the trials with a progress bar; whether all ended."""
     with Progress(
         TextColumn("{task.description}"),
@@ -165,4 +166,4 @@ def carry_out(prepared: runs.Prepared, backend: Backend, place: Path, jobs: int 
                     f"trial {record.number} ({case}) {record.status}: {record.reason}", style="yellow", markup=False
                 )
 
-        return runs.carry_out(prepared, backend, place, jobs=jobs, planned=planned, done=done)
+        return prepare.carry_out(prepared, backend, place, jobs=jobs, planned=planned, done=done)

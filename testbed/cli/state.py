@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from testbed import result
-from testbed.controller import show
+from testbed.controller import text
 from testbed.errors import SpecError
+from testbed.results import result
 
 STATE, METRICS = "controller_state.json", "controller_metrics.prom"
 
@@ -23,8 +23,8 @@ def state(run: Path, trial: int, as_json: bool, metrics: bool) -> None:
     """What the controller knew and believed at the end of a trial of RUN."""
     if as_json and metrics:
         raise SpecError("--json and --metrics exclude each other", "Give one of them.")
-    text = _raw(run, trial, METRICS if metrics else STATE)
-    click.echo(text if as_json or metrics else show.plain(show.tables(json.loads(text))), nl=False)
+    found = _raw(run, trial, METRICS if metrics else STATE)
+    click.echo(found if as_json or metrics else text.plain(text.tables(json.loads(found))), nl=False)
 
 
 def _raw(run: Path, trial: int, name: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.controller import forwarding
+from testbed.controller.checkpoint import saved
 from testbed.controller.config import Configuration, load
 from testbed.controller.core import Core
 from testbed.controller.datapath import Datapath
@@ -34,7 +35,6 @@ from testbed.controller.framework import (
 from testbed.controller.framework import Event as Alarm
 from testbed.controller.interface import Log
 from testbed.controller.log import log
-from testbed.controller.saved import saved
 from testbed.controller.store import Store, Unusable
 from testbed.controller.web import server
 

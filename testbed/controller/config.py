@@ -13,7 +13,7 @@ A small YAML file, checked when it is read:
       - {a: s1:2, b: s2:2}
 
 A port is a switch and an OpenFlow port number. What may be said of a LAG besides its ports is told in
-:class:`testbed.lag.Lag`; ``lacp: off`` makes a static LAG. Links whose ports are in LAGs at both
+:class:`testbed.spec.lag.Lag`; ``lacp: off`` makes a static LAG. Links whose ports are in LAGs at both
 ends make one link of the LAGs' width. ``isolate`` is told of in :class:`testbed.spec.Switch`.
 """
 

@@ -14,13 +14,13 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from testbed.controller import actors, forwarding, saved
+from testbed.controller import checkpoint, forwarding, lacp_systems
 from testbed.controller.config import Configuration, PortId
 from testbed.controller.fabric import Fabric
 from testbed.controller.interface import Datapath, Log
 from testbed.controller.learning import Frames, Learning
+from testbed.controller.southbound import Switchboard
 from testbed.controller.state import core_state, name
-from testbed.controller.switchboard import Switchboard
 from testbed.lacp import Collect, Distribute, Effect, PduError, Transmit, unwrap
 from testbed.lacp import Event as LacpEvent
 
@@ -36,8 +36,8 @@ class Core(Switchboard):
 
     def __init__(self, configuration: Configuration, log: Log, now: float) -> None:
         super().__init__(Fabric(configuration), log, now)
-        self.systems = actors.systems(configuration, now)
-        self.system_of = actors.system_of(configuration, self.systems)
+        self.systems = lacp_systems.systems(configuration, now)
+        self.system_of = lacp_systems.system_of(configuration, self.systems)
         self.held: frozenset[PortId] = frozenset()
         self.isolated: frozenset[PortId] = frozenset()
         self.transitions: Counter[str] = Counter()
@@ -61,7 +61,7 @@ class Core(Switchboard):
 
         Errors: KeyError, TypeError or ValueError if the value is not such a state; then the core is of no use.
         """
-        saved.restore(self, value)
+        checkpoint.restore(self, value)
         self._now = now
         self.held = frozenset(port for port in self.system_of if self.system_of[port].is_held(port))
         self._log("controller", "resumed", age_s=round(age_s, 9))

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+from testbed.controller.flow_tables import FAILOVER, SELECT, Bucket, Flow, Group, Part, Parts, Place, changes
 from testbed.controller.selection_method import experimenter_data
-from testbed.controller.tables import FAILOVER, SELECT, Bucket, Flow, Group, Part, Parts, Place, changes
 
 #: The id of the bundle; there is one at a time.
 _BUNDLE = 1

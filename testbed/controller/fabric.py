@@ -19,10 +19,10 @@ from collections.abc import Hashable, Mapping
 
 from testbed.controller import forwarding
 from testbed.controller.config import Configuration, Edge, PortId
-from testbed.controller.facts import Dirty, Facts, LagState
+from testbed.controller.flow_tables import Part, Parts
 from testbed.controller.forwarding import Route, View
+from testbed.controller.forwarding_facts import Dirty, Facts, LagState
 from testbed.controller.graph import Graph, Link
-from testbed.controller.tables import Part, Parts
 
 #: The name of the part that is no edge's.
 BASE = "base part"

@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from testbed.controller.tables import ALL, CONTROLLER, FAILOVER, SELECT, Bucket, Flow, Group, Masked, Part, Place
+from testbed.controller.flow_tables import ALL, CONTROLLER, FAILOVER, SELECT, Bucket, Flow, Group, Masked, Part, Place
 
 ADMIT, LEARN, ORIGIN, FORWARD, FLOOD, SPREAD = range(6)
 SLOW_PROTOCOLS = 0x8809

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
-from testbed.controller.tables import Group, Part
+from testbed.controller.flow_tables import Group, Part
 
 #: Takes an event for the log: its source, its name, and details.
 Log = Callable[..., None]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from testbed.controller.config import Edge, PortId
 from testbed.controller.fabric import Fabric
-from testbed.controller.tables import Group
+from testbed.controller.flow_tables import Group
 
 if TYPE_CHECKING:
     from testbed.controller.core import Core

@@ -1,1 +1,1 @@
-"""From a spec to a live network: Mininet nodes, Open vSwitch, bonds, shaped links, faults."""
+"""From a spec to a live network."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyroute2.netlink import nla
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from testbed.bond.option import MAX_TARGETS
+from testbed.spec.bond.option import MAX_TARGETS
 
 
 class Targets4(nla):  # type: ignore[misc]  # pyroute2 has no types

@@ -11,9 +11,9 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from testbed.bond import PRIMARY_MODES, Bond, newer, options, words
 from testbed.emulation import bondlink
 from testbed.errors import TrialError
+from testbed.spec.bond import PRIMARY_MODES, Bond, newer, options, words
 
 bondlink.register()  # pyroute2 learns the newer attributes
 

@@ -28,13 +28,13 @@ from mininet.node import Host, OVSSwitch, RemoteController
 from pyroute2 import IPRoute
 
 from testbed.emulation import addresses, bonds, limits, ovs, shaping, teams
-from testbed.emulation.arms import Arm
 from testbed.emulation.namespace import inside
 from testbed.errors import MachineError
+from testbed.schemes.scheme import Arm
 from testbed.spec import Topology
 
 if TYPE_CHECKING:
-    from testbed.emulation.steering import ControllerProcess
+    from testbed.emulation.controller_process import ControllerProcess
 
 CONTROLLER_PORT = 6653
 _CLSACT_EGRESS = 0xFFFF_FFF3  # linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)

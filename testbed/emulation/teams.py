@@ -14,11 +14,11 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
-from testbed.bond.teams import RUNNERS, config
 from testbed.emulation.bonds import Member, Shown
 from testbed.emulation.waiting import wait_for
 from testbed.errors import MachineError, TrialError
 from testbed.spec import Host
+from testbed.spec.bond.teams import RUNNERS, config
 
 _RUN = "run/teamd"
 _DEADLINE_S = 30.0

@@ -24,7 +24,7 @@ from testbed.figures import (
     throughput,
 )
 from testbed.figures.style import Drawing
-from testbed.result import Run
+from testbed.results.result import Run
 
 FIGURES: dict[str, Callable[[Run], Drawing]] = {
     "aggregate": goodput.aggregate,

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from testbed import stats
 from testbed.figures.style import COLUMN_IN, LOOKS, Drawing, caption, empty, legend_above
-from testbed.result import Run
+from testbed.results.result import Run
 
 _HEADER = ("run_s", "probes", "interfaces", "n", "median_wall_s", "min_wall_s", "max_wall_s")
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from testbed import stats
 from testbed.figures.style import COLUMN_IN, PAGE_IN, THEORY, Drawing, Series, caption, empty, legend_above, series
-from testbed.result import Run, quantities
+from testbed.results.result import Run, quantities
 
 #: Times that are so many times as long as others need an axis of their own.
 _APART = 10.0

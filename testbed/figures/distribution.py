@@ -23,7 +23,7 @@ from testbed.figures.style import (
     legend_above,
     series,
 )
-from testbed.result import Run, observations
+from testbed.results.result import Run, observations
 
 #: What outages are measured against: the 50 ms of SONET's protection switching (Telcordia GR-253), a second, and
 #: LACP's short and long timeouts (IEEE 802.1AX, 6.4.4).

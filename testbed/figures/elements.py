@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from testbed.figures.style import COLUMN_IN, THEORY, Drawing, caption, empty, legend_above
-from testbed.result import Run
+from testbed.results.result import Run
 
 _HEADER = ("element", "kind", "survived", "outage_s", "bound_s")
 _SURVIVED, _NOT = "#0072B2", "#D55E00"

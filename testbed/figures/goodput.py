@@ -21,7 +21,7 @@ from testbed.figures.style import (
     series,
     wrapped,
 )
-from testbed.result import Record, Run, quantities
+from testbed.results.result import Record, Run, quantities
 
 #: The part of the room around a number of members that its points take.
 _CLUSTER = 0.7

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from testbed.figures import raw
 from testbed.figures.style import PAGE_IN, THEORY, Drawing, caption, empty, typical
-from testbed.result import Record, Run
+from testbed.results.result import Record, Run
 
 _HEADER = ("trial", "lane", "t_s", "since_fault_s", "text")
 #: The lanes from top to bottom; sources that are not named here come below.

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from testbed.figures.style import COLUMN_IN, PAGE_IN, Drawing, caption, duration, empty, legend_above
-from testbed.result import Record, Run, quantities
+from testbed.results.result import Record, Run, quantities
 
 _HEADER = ("row", "fault", "n", "failed", "censored", "longest_outage_s", "bound_s", "verdict")
 

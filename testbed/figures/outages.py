@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from testbed import stats
 from testbed.figures.style import PAGE_IN, THEORY, Drawing, Series, caption, legend_above, series, wrapped
-from testbed.result import Run, quantities
+from testbed.results.result import Run, quantities
 
 _MEDIAN: dict[str, Any] = {"color": "black", "linewidth": 1.6}
 _BOUND: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 0.8}

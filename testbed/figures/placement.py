@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from testbed.figures.style import COLUMN_IN, PAGE_IN, Drawing, caption, empty, series
-from testbed.result import Record, Run
+from testbed.results.result import Record, Run
 
 _HEADER = ("series", "member", "n", "as_predicted", "predicted_flows", "measured_flows")
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from testbed.result import Record, Run
+from testbed.results.result import Record, Run
 
 
 def timeline(run: Run, record: Record) -> list[dict[str, Any]]:

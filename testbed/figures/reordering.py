@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from testbed import stats
 from testbed.figures.style import PAGE_IN, THEORY, Drawing, caption, empty, legend_above, series
-from testbed.result import Run, quantities
+from testbed.results.result import Run, quantities
 
 _HEADER = ("series", "difference_ms", "n", "reordered_ratio", "expected_reordered_ratio", "links_worth")
 

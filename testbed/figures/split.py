@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from testbed.figures.style import COLUMN_IN, Drawing, caption, duration, empty, legend_above, series
-from testbed.result import Record, Run
+from testbed.results.result import Record, Run
 
 #: The parts of an outage in the order in which they follow each other, with colour and hatch: from dark to light in
 #: grey as well.

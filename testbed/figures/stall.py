@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from testbed import theory
 from testbed.figures.style import COLUMN_IN, THEORY, Drawing, caption, empty, legend_above, series
-from testbed.result import Record, Run, quantities
+from testbed.results.result import Record, Run, quantities
 
 _HEADER = ("series", "trial", "flow", "status", "noticed_ms", "stall_ms")
 #: Points at which theory's steps are drawn.

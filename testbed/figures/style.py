@@ -16,7 +16,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from testbed.result import Record, Run
+from testbed.results.result import Record, Run
 
 #: The width of a column and of a page in IEEE's journals and proceedings, in inches.
 COLUMN_IN, PAGE_IN = 3.5, 7.16

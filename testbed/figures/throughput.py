@@ -21,7 +21,7 @@ from testbed.figures.style import (
     series,
     typical,
 )
-from testbed.result import Record, Run
+from testbed.results.result import Record, Run
 
 _HEADER = ("series", "trial", "interface", "begin_s", "end_s", "sent_mbps")
 #: As many panels fit below each other.

@@ -1,1 +1,1 @@
-"""Measuring: what runs inside and collects, and the parsers outside that turn raw files into metrics."""
+"""Raw files to metrics: outside, pure."""

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed.experiment import Measured, Trial
-from testbed.measure.artefacts import check_clock, check_probe, unseen
+from testbed.experiment.experiment import Measured, Trial
 from testbed.measure.detection import first_taken_out, since
-from testbed.measure.felt import felt
-from testbed.measure.felt import metrics as felt_metrics
-from testbed.measure.foretell import agrees, foretell, loses
+from testbed.measure.impact import felt
+from testbed.measure.impact import metrics as felt_metrics
 from testbed.measure.outage import load_probe
+from testbed.measure.prediction import agrees, foretell, loses
 from testbed.measure.raw import controller_trouble, event_of, find, not_aggregated, read_timeline
+from testbed.measure.validity import check_clock, check_probe, unseen
 
 
 def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:

@@ -11,12 +11,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from testbed import figures, inventory
+from testbed import figures
 from testbed.figures import style
 from testbed.report.spread import spread_rows
 from testbed.report.tables import case_name, case_rows, factor_names
 from testbed.report.verdicts import verdicts
-from testbed.result import Record, Run
+from testbed.results import checksums
+from testbed.results.result import Record, Run
 
 #: Keys of run.json that the page shows; one that is missing is left empty.
 _SHOWN = ("title", "question", "topology", "seed", "backend", "clock", "commit", "drawing")
@@ -30,7 +31,7 @@ def doubts(run: Run) -> list[str]:
     if len(run.records) < run.planned:
         found.append(f"This run is not complete: {len(run.records)} of {run.planned} trials have ended.")
     found += [f"Damaged, and counted nowhere: {text}" for text in run.damaged]
-    found += [f"Raw evidence is not as it was written: {text}" for text in inventory.findings(run)]
+    found += [f"Raw evidence is not as it was written: {text}" for text in checksums.findings(run)]
     unfaithful = [r for r in run.records if any(warning.startswith("fidelity: ") for warning in r.warnings)]
     if unfaithful:
         numbers = ", ".join(str(record.number) for record in sorted(unfaithful, key=lambda r: r.number))
@@ -50,7 +51,7 @@ def doubts(run: Run) -> list[str]:
 def write_report(run: Run) -> Path:
     """Write ``report.html`` into the run's directory; returns its path."""
     environment = Environment(
-        loader=PackageLoader("testbed"),
+        loader=PackageLoader("testbed.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from testbed import stats
 from testbed.report.tables import factor_names, listed, number
-from testbed.result import Record, Run, observations
+from testbed.results.result import Record, Run, observations
 
 #: What is spread out, with its name, its unit and how many of these make one of the metric's own; a list of times
 #: counts with all of them.

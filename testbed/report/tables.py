@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed import stats
-from testbed.result import Record, Run, observations, quantities
+from testbed.results.result import Record, Run, observations, quantities
 
 
 @dataclass(frozen=True)

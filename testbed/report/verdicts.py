@@ -8,7 +8,7 @@ from typing import Any
 
 from testbed import stats, theory
 from testbed.report.tables import case_name, listed
-from testbed.result import Record, Run, observations, quantities
+from testbed.results.result import Record, Run, observations, quantities
 
 #: From this part of the ideal on, a goodput counts as having reached it.
 REACHED = 0.99

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-from testbed.faults import FAULTS, Level, named
+from testbed.faults.catalogue import FAULTS, Level, named
 from testbed.spec import Bond
 from testbed.theory.ticks import monitor_period_s
 
@@ -108,7 +108,8 @@ def failover_bound(
     The fault befalls the member in use, or what that leads to. ``side`` is who must notice: the bonded ``host`` for
     what it sends, the ``switch`` for what it sends to that host; ``both`` is the longer of the two. ``lacp`` is
     whether anybody answers the bond's LACP, ``lasts_s`` how long the fault lasts, ``parameters`` what else is known of
-    it (testbed.faults). A crashed switch counts as a lost carrier: whether another one is left, the bond cannot say.
+    it (testbed.faults.catalogue).
+    A crashed switch counts as a lost carrier: whether another one is left, the bond cannot say.
     """
     found = _predicted(bond, fault, side, lacp, lasts_s, parameters)
     return found if isinstance(found, OutageBound) else None

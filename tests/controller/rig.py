@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
+from testbed.controller.checkpoint import saved
 from testbed.controller.config import PortId, parse, to_yaml
 from testbed.controller.core import Core
-from testbed.controller.saved import saved
-from testbed.controller.tables import Flow, Group, Part, Parts, Place, changes
+from testbed.controller.flow_tables import Flow, Group, Part, Parts, Place, changes
 from testbed.lacp import Effect, LagConfig, PortConfig, System, Transmit
 from testbed.spec import Topology
 

@@ -14,8 +14,8 @@ from itertools import groupby
 
 from testbed.controller.config import Configuration, PortId
 from testbed.controller.fabric import Fabric
+from testbed.controller.flow_tables import ALL, FAILOVER, SELECT, Bucket, Flow, Group, Place
 from testbed.controller.forwarding import ADMIT, LEARN
-from testbed.controller.tables import ALL, FAILOVER, SELECT, Bucket, Flow, Group, Place
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 MAX_HOPS = 64

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.controller.config import PortId
+from testbed.controller.flow_tables import CONTROLLER, Flow
 from testbed.controller.forwarding import FORWARD, LEARN, View, base
-from testbed.controller.tables import CONTROLLER, Flow
 from tests.controller.networks import Plan, mac, plans
 from tests.controller.simulator import BROADCAST, Frame, World
 

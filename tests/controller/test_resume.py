@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testbed.controller.saved import saved
+from testbed.controller.checkpoint import saved
 from testbed.controller.store import Store, Unusable
 from testbed.spec import Topology
 from tests.controller.rig import Rig

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbed.backends import guest, kernel
-from testbed.result import Run
+from testbed.results.result import Run
 from tests.emulation.support import run
 
 #: The smallest runs that hold everything: real bonds, switches, LACP, TCP and the probe.

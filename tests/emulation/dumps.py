@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from testbed import catalogue
-from testbed.emulation.lab import Lab, opened
-from testbed.experiment import Trial, made
-from testbed.schedule import parsed
+from testbed.experiment import discovery
+from testbed.experiment.experiment import Trial, made
+from testbed.faults.schedule import parsed
+from testbed.lab.lab import Lab, opened
 
 #: What the kernel, the bonding driver and LACP count or choose for themselves.
 _OWN = {"link_failure_count", "ad_aggregator_id", "aggregator", "churn"}
@@ -115,7 +115,7 @@ def suffered(lab: Lab, name: str, element: str, parameters: dict[str, Any]) -> d
 
 def main(topology: str, settings: str, controller: str, wanted: str) -> None:
     """Print the dumps of every fault."""
-    network = made(catalogue.topology(topology), json.loads(settings))
+    network = made(discovery.topology(topology), json.loads(settings))
     trial = Trial(1, "", {"controller": controller}, 0, 1, network)
     with tempfile.TemporaryDirectory() as scratch, opened(trial, Path("/tmp/trial"), Path(scratch)) as lab:
         lab.wait_converged()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from experiments.failover import failover
-from testbed.experiment import Experiment, Factor
+from testbed.experiment.experiment import Experiment, Factor
 
 
 def failover_on_ryu() -> Experiment:

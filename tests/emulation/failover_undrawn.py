@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from experiments.failover import failover
-from testbed.experiment import Experiment
+from testbed.experiment.experiment import Experiment
 
 
 def failover_undrawn() -> Experiment:

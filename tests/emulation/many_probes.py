@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import theory
-from testbed.experiment import Experiment, Factor, Measured, Trial
-from testbed.measure.artefacts import check_clock, check_probe
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
 from testbed.measure.outage import load_probe, outage
-from testbed.measure.probe import PORTS, flows, probing
+from testbed.measure.validity import check_clock, check_probe
+from testbed.observe.probe import PORTS, flows, probing
 from testbed.spec import Topology
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 _FIRST_SOURCE_PORT = 40_000
 

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from testbed import theory
-from testbed.emulation.placement import Placement
 from testbed.errors import TrialError
-from testbed.experiment import Experiment, Factor, Measured, Trial
-from testbed.measure.probe import Flow, probing
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.lab.placement import Placement
+from testbed.observe.probe import Flow, probing
 from tests.emulation.taps import Seen, tapped
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 PORT, FIRST_PORT, FLOWS = 7000, 40000, 64
 _DIRECTIONS = (("h1", "h2"), ("h2", "h1"))

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
-from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
 from testbed.spec import Lag
 from tests.emulation.partners import PAIRS
 from tests.emulation.taps import Seen, tapped
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 #: State bits by the words that Open vSwitch has for them (ovs-appctl lacp/show), least significant first
 #: (IEEE 802.1AX-2014, 6.4.2.3).

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from testbed import result
 from testbed.backends import guest, kernel
 from testbed.backends.watchdog import Watchdog
+from testbed.results import result
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from testbed import theory
-from testbed.experiment import Trial
+from testbed.experiment.experiment import Trial
 from testbed.measure.raw import member_deltas, read_json
-from testbed.result import Record, Run
+from testbed.results.result import Record, Run
 from tests.emulation.support import side_by_side
 
 #: What else crosses a member than the flows placed on it: LACPDUs, ARP, and iperf3's control connections, whose

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from testbed.emulation.arms import RYU_PYTHON
 from testbed.emulation.bonds import Member, parse
-from testbed.result import Record, Run, load
+from testbed.results.result import Record, Run, load
+from testbed.schemes.scheme import RYU_PYTHON
 from tests.emulation.support import HERE, ended, in_guest, started
 
 _CARRYING = 0x38  # IEEE 802.1AX, 6.4.2.3: Synchronization, Collecting, Distributing

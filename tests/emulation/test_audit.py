@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from testbed.result import load
+from testbed.results.result import load
 from tests.emulation.support import ended, started
 
 #: One element of each kind, and two members of one host at once.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from testbed import theory
-from testbed.result import Run
+from testbed.results.result import Run
 from tests.emulation.support import PROJECT, in_guest, side_by_side
 
 #: The monitor looks every 10 ms, which the guest rounds up by a tick (docs/limits.md).

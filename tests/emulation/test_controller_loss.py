@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from testbed.result import Record, Run
+from testbed.results.result import Record, Run
 from tests.emulation.support import side_by_side, testbed
 
 #: IEEE 802.1AX-2014, 6.4.4 and 6.4.10.

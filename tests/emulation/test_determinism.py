@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.result import Run
+from testbed.results.result import Run
 from tests.emulation.conftest import AGGREGATION, FAILOVER
 from tests.emulation.support import content, different, run, side_by_side
 

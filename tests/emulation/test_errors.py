@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.result import Run
+from testbed.results.result import Run
 from testbed.spec import MODES
 from tests.emulation.support import testbed
 

@@ -14,7 +14,7 @@ import pytest
 from testbed import stats, theory
 from testbed.measure.detection import expired_after_each_fault
 from testbed.measure.raw import read_timeline
-from testbed.result import Record, Run
+from testbed.results.result import Record, Run
 from tests.emulation.support import side_by_side
 
 #: Faults in all, and the share of samples that a goodness of fit may turn down though the law holds.

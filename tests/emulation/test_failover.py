@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from testbed.emulation.bonds import parse
-from testbed.experiment import Trial
-from testbed.result import Record, Run, load
+from testbed.experiment.experiment import Trial
+from testbed.results.result import Record, Run, load
 from tests.emulation.support import run, side_by_side, testbed
 
 _REST_S = 0.010  # gratuitous ARP, the path, one probe interval

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from testbed import faults
 from testbed.backends import guest, kernel
 from testbed.backends.watchdog import Watchdog
+from testbed.faults import catalogue
 from tests.emulation.support import in_guest
 
 #: By network: what is tried in it. Every fault of the catalogue is in one of them.
@@ -89,7 +89,7 @@ def dumps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, 
 
 def test_every_fault_is_tried() -> None:
     tried = {step[0] for _, _, steps in _TRIED.values() for step in steps if isinstance(step, list)}
-    assert tried == set(faults.FAULTS)
+    assert tried == set(catalogue.FAULTS)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from testbed import result, runner, runs
 from testbed.backends import guest, kernel
 from testbed.backends.watchdog import Watchdog
 from testbed.errors import TrialError
+from testbed.results import result
+from testbed.run import execute, prepare
 from tests.emulation.support import HERE, PROJECT, family, in_guest, living, wait_for
 
 _WRITES = """
@@ -107,12 +108,12 @@ def test_a_guest_that_holds_time_still_is_ended_and_says_where_it_stood(tmp_path
 def test_a_procedure_that_hangs_is_a_failed_trial_that_keeps_what_it_wrote(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "WALL_LIMIT_S", 20.0)
-    request = runs.Request(str(HERE / "endless.py"), None, {}, None, 1, False, "guest", "virtual")
+    monkeypatch.setattr(execute, "WALL_LIMIT_S", 20.0)
+    request = prepare.Request(str(HERE / "endless.py"), None, {}, None, 1, False, "guest", "virtual")
     told: list[result.Record | None] = []
-    prepared = runs.prepare(request, [])
-    assert runs.carry_out(
-        prepared, runs.begin(prepared, place, resume=False), place, jobs=1, planned=lambda _: None, done=told.append
+    prepared = prepare.prepare(request, [])
+    assert prepare.carry_out(
+        prepared, prepare.begin(prepared, place, resume=False), place, jobs=1, planned=lambda _: None, done=told.append
     )
     (record,) = result.load(place).records
     assert told == [record]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from testbed import result
-from testbed.result import Run
+from testbed.results import result
+from testbed.results.result import Run
 from tests.emulation.support import different, ended, family, living, run, started, testbed, wait_for
 
 _TRIALS = 5

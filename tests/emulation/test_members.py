@@ -18,7 +18,7 @@ import pytest
 from testbed import theory
 from testbed.emulation.bonds import parse
 from testbed.measure.outage import ProbeFlow, load_probe, outage
-from testbed.result import Record, Run
+from testbed.results.result import Record, Run
 from tests.emulation.membership import FLAPS_S, FLOWS
 from tests.emulation.support import HERE, side_by_side
 

@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
-from testbed import fidelity, result, theory
+from testbed import theory
 from testbed.backends import guest, kernel
 from testbed.backends.watchdog import Watchdog
+from testbed.results import result
+from testbed.run import fidelity
 from tests.emulation.support import LIMIT_S
 
 _REST_S = 0.010  # gratuitous ARP, the path, one probe interval

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from testbed import result
+from testbed.results import result
 from tests.emulation.rates import LINES
 from tests.emulation.support import HERE, run, testbed
 from tests.emulation.wire import FRAME, TRAIN
@@ -80,7 +80,7 @@ def test_a_users_experiment_may_lie_anywhere(tmp_path: Path) -> None:
     """Also below the temporary directory, which a guest has as its own."""
     own = tmp_path / "idle.py"
     own.write_text(
-        "from testbed.experiment import Experiment, Factor, Measured\n"
+        "from testbed.experiment.experiment import Experiment, Factor, Measured\n"
         "def procedure(lab):\n    lab.write('seen.json', sorted(h.name for h in lab.topology.hosts))\n"
         "def read(raw, trial):\n    return Measured({'hosts': (raw / 'seen.json').read_text().split()})\n"
         "def idle():\n"

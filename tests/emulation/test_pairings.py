@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from testbed.lacp import State
-from testbed.result import Run
+from testbed.results.result import Run
 from tests.emulation.pairing import octets
 from tests.emulation.partners import MEMBERS, PAIRS, Setup
 from tests.emulation.support import HERE, side_by_side

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from testbed import theory
-from testbed.measure import iperf3, progress
+from testbed.measure import tcp_stall
 from testbed.measure.raw import event_of, read_timeline
-from testbed.result import Record, Run
+from testbed.observe import iperf3
+from testbed.results.result import Record, Run
 from tests.emulation.support import side_by_side
 
 _FLOWS = 4
@@ -80,8 +81,8 @@ def test_the_kernels_count_is_iperf3s(runs: dict[str, Run]) -> None:
     for run in runs.values():
         for record in run.records:
             raw = run.path / record.raw
-            delivered = progress.load(raw / "progress.csv")
+            delivered = tcp_stall.load(raw / "progress.csv")
             begun = event_of(read_timeline(raw / "timeline.jsonl"), "iperf3", "begin")["t_s"]
             last_s = max(float(flow.t_s[-1]) for flow in delivered.values())
             counted = iperf3.load(raw / "iperf3.json").goodput_mbps
-            assert progress.goodput_mbps(delivered, begun, last_s) == pytest.approx(counted, rel=0.02)
+            assert tcp_stall.goodput_mbps(delivered, begun, last_s) == pytest.approx(counted, rel=0.02)

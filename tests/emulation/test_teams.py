@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbed import theory
-from testbed.result import Run
+from testbed.results.result import Run
 from tests.emulation.support import side_by_side
 
 pytestmark = pytest.mark.skipif(shutil.which("teamd") is None, reason="teamd is not installed (libteam-utils)")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbed.measure.raw import read_timeline
-from testbed.result import Run
+from testbed.results.result import Run
 from tests.emulation.support import HERE, side_by_side
 
 CONVERGED = str(HERE / "converged.py")

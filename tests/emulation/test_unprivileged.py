@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from testbed import result
 from testbed.backends import kernel
+from testbed.results import result
 from tests.emulation.conftest import FAILOVER
 from tests.emulation.support import PROJECT, command, different, environment
 

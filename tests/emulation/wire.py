@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
 
 if TYPE_CHECKING:
-    from testbed.emulation.lab import Lab
+    from testbed.lab.lab import Lab
 
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h
 _PORT = 7000

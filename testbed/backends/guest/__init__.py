@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from testbed.backends import inside, scratch
+from testbed.backends import environment, scratch
 from testbed.backends.kernel import Kernel
 from testbed.backends.watchdog import Watchdog, stood
 from testbed.errors import MachineError, TrialError
@@ -45,13 +45,13 @@ def missing() -> list[str]:
 def _launcher(command: Sequence[str], log: str) -> str:
     """The script that the guest kernel starts: a fixed environment, then the first process."""
     first = [sys.executable, str(_INIT), str(DIRECTORY), log, *command]
-    setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in inside.environment().items())
+    setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.environment().items())
     return f"#!/bin/sh\ncd /\nexec env -i {setting} {shlex.join(first)}\n"
 
 
 def _visible(needed: Sequence[Path]) -> list[Path]:
     """Directories that must stay visible although the guest has its own /tmp."""
-    places = {inside.PROJECT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), *needed}
+    places = {environment.PROJECT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), *needed}
     return sorted(place for place in places if place.is_relative_to("/tmp") or place.is_relative_to("/dev/shm"))
 
 

@@ -1,0 +1,1 @@
+"""What an experiment is, its plan, and where it is found."""

@@ -1,0 +1,46 @@
+"""What of a network may fail. Pure.
+
+Elements: a link by its name (``h1-eth0--s1-eth1``), an interface, a host or a switch by name, the controller: ``c0``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from testbed.errors import unknown
+from testbed.faults.catalogue import CONTROLLER
+from testbed.spec import Topology
+
+#: Controllers that are processes of their own; the switches go on without them by their flows and groups.
+STEERING = ("testbed", "static", "ryu-example")
+
+
+@dataclass(frozen=True)
+class Element:
+    """Something that may fail; ``kind`` is member (a link of a bond or LAG), link, interface, switch or controller."""
+
+    name: str
+    kind: str
+
+
+def elements(topology: Topology, controller: str = "testbed") -> tuple[Element, ...]:
+    """Whatever may fail, in the order of the spec: links and members, host interfaces, switches, the controller."""
+    bundled = {i for host in topology.hosts if host.bond for i in host.bond.members}
+    bundled |= {port for lag in topology.lags for port in lag.ports}
+    found = [
+        Element(link.name, "member" if {link.a_interface, link.b_interface} & bundled else "link")
+        for link in topology.links
+    ]
+    found += [Element(i, "interface") for host in topology.hosts for i in topology.interfaces(host.name)]
+    found += [Element(switch.name, "switch") for switch in topology.switches]
+    if controller in STEERING and topology.switches:
+        found.append(Element(CONTROLLER, "controller"))
+    return tuple(found)
+
+
+def named(topology: Topology, name: str, controller: str = "testbed") -> Element:
+    """The element of that name. Errors: SpecError naming the known ones."""
+    known = {each.name: each for each in elements(topology, controller)}
+    if name not in known:
+        raise unknown(f"element of topology {topology.name!r}:", name, known)
+    return known[name]

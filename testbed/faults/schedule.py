@@ -1,0 +1,224 @@
+"""Schedules of faults: what strikes when, for how long, one after the other or at the same time. Pure.
+
+    s1-eth1   |----carrier_loss----|           |--flapping--|
+    s1                  |------switch_crash------|
+    c0          |--controller_pause--|
+              +----------------------------------------------> time since the schedule began
+
+A schedule is written in one line, as a factor's level takes it, with strikes parted by semicolons:
+``carrier_loss s1-eth1 0.5 for 2; flapping s1-eth3 3 for 1.5 period_ms=200 duty=0.3``. Or it is a file in JSON, as
+every run that plays one leaves it: ``schedule.json``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import SpecError
+from testbed.faults.catalogue import CONTROLLER, FAULTS, Level, checked, named
+from testbed.spec import Topology
+
+_FORM = "Wanted: FAULT ELEMENT AT for DURATION [PARAMETER=VALUE ...], for example: carrier_loss s1-eth1 0.5 for 2"
+#: A drawn instant is a multiple of this, so that it is the same when it has been written and read.
+_GRAIN_S = 0.001
+#: Faults that leave nobody to move cables from port to port.
+_WITHOUT_SWITCH = {"switch_crash", "switch_software_crash", "switch_restart"}
+#: So many draws for each strike, before they are told not to fit.
+_ATTEMPTS = 100
+
+
+@dataclass(frozen=True)
+class Strike:
+    """One fault on one element, from ``at_s`` for ``for_s`` seconds of the schedule's clock."""
+
+    at_s: float
+    for_s: float
+    fault: str
+    element: str
+    parameters: Mapping[str, Level] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        named(self.fault)
+        if not (math.isfinite(self.at_s) and self.at_s >= 0):
+            raise SpecError(f"{self.fault} of {self.element} begins at {self.at_s:g} s; wanted 0 or more")
+        if not (math.isfinite(self.for_s) and self.for_s > 0):
+            raise SpecError(f"{self.fault} of {self.element} lasts {self.for_s:g} s; wanted more than 0")
+
+    def __str__(self) -> str:
+        words = [self.fault, self.element, f"{self.at_s:g}", "for", f"{self.for_s:g}"]
+        return " ".join([*words, *(f"{name}={value}" for name, value in self.parameters.items())])
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Strikes in the order of their beginning. The same fault may be on the same element only once at a time."""
+
+    strikes: tuple[Strike, ...]
+
+    def __post_init__(self) -> None:
+        if not self.strikes:
+            raise SpecError("the schedule has no strike; wanted one or more", _FORM)
+        if list(self.strikes) != sorted(self.strikes, key=lambda strike: strike.at_s):
+            object.__setattr__(self, "strikes", tuple(sorted(self.strikes, key=lambda strike: strike.at_s)))
+        until: dict[tuple[str, str], Strike] = {}
+        for strike in self.strikes:
+            before = until.get((strike.fault, strike.element))
+            if before is not None and before.at_s + before.for_s > strike.at_s:
+                raise SpecError(
+                    f"{strike.fault} of {strike.element} begins at {strike.at_s:g} s, but one that began at"
+                    f" {before.at_s:g} s lasts until {before.at_s + before.for_s:g} s"
+                )
+            until[strike.fault, strike.element] = strike
+        for one, other in itertools.combinations(self.strikes, 2):
+            if _clash(one, other):
+                raise SpecError(
+                    f"{one.fault} of {one.element} and {other.fault} of {other.element} overlap, but cables can be"
+                    " moved only one pair at a time, and only between switches that are there"
+                )
+
+    @property
+    def length_s(self) -> float:
+        """When the last fault ends."""
+        return max(strike.at_s + strike.for_s for strike in self.strikes)
+
+    def instants(self) -> list[tuple[float, int, bool]]:
+        """When something happens, in order: the time, the strike's place, whether it begins; ends before beginnings."""
+        found = [(strike.at_s, place, True) for place, strike in enumerate(self.strikes)]
+        found += [(strike.at_s + strike.for_s, place, False) for place, strike in enumerate(self.strikes)]
+        return sorted(found, key=lambda instant: (instant[0], instant[2], instant[1]))
+
+    def check(self, topology: Topology) -> None:
+        """Errors: SpecError for a strike that cannot be in that network."""
+        for strike in self.strikes:
+            checked(topology, strike.fault, strike.element, strike.parameters)
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.strikes))
+
+    def to_json(self) -> str:
+        """This schedule as JSON text, for `parsed`."""
+        rows = [
+            {"at_s": s.at_s, "for_s": s.for_s, "fault": s.fault, "element": s.element, "parameters": dict(s.parameters)}
+            for s in self.strikes
+        ]
+        return json.dumps(rows, indent=1) + "\n"
+
+
+def _overlap(one: Strike, other: Strike) -> bool:
+    return one.at_s < other.at_s + other.for_s and other.at_s < one.at_s + one.for_s
+
+
+def _clash(one: Strike, other: Strike) -> bool:
+    """Whether two strikes cannot be at the same time, though they are of different faults or elements."""
+    names = {one.fault, other.fault}
+    moved = "miscabling" in names and (len(names) == 1 or bool(names & _WITHOUT_SWITCH))
+    return moved and _overlap(one, other)
+
+
+def parsed(text: str) -> Schedule:
+    """A schedule from its line, or from the JSON that `Schedule.to_json` gives.
+
+    Errors: SpecError naming the strike that is not one.
+    """
+    if text.lstrip().startswith("["):
+        try:
+            rows: list[dict[str, Any]] = json.loads(text)
+            strikes = [Strike(**{**row, "at_s": float(row["at_s"]), "for_s": float(row["for_s"])}) for row in rows]
+        except (ValueError, TypeError, KeyError) as error:
+            raise SpecError(f"this is no schedule: {type(error).__name__}: {error}", _FORM) from error
+        return Schedule(tuple(strikes))
+    return Schedule(tuple(_strike(part) for part in text.split(";") if part.strip()))
+
+
+def read(word: str) -> str:
+    """A schedule as a level: a line of strikes, or what stands in the file of that name. Errors: SpecError."""
+    path = Path(word)
+    if word and " " not in word:
+        if not path.is_file():
+            raise SpecError(f"there is no schedule in {word}: no such file", _FORM)
+        return str(parsed(path.read_text()))
+    return str(parsed(word)) if word else ""
+
+
+def _strike(text: str) -> Strike:
+    words = text.split()
+    if len(words) < 5 or words[3] != "for" or not all("=" in word for word in words[5:]):
+        raise SpecError(f"{text.strip()!r} is no strike of a schedule", _FORM)
+    kind = named(words[0])
+    try:
+        at_s, for_s = float(words[2]), float(words[4])
+    except ValueError:
+        raise SpecError(f"{words[2]!r} or {words[4]!r} is no number of seconds", _FORM) from None
+    given: dict[str, Level] = {}
+    numbers = {p.name for p in kind.parameters if not isinstance(p.default, str)}
+    for word in words[5:]:
+        name, _, value = word.partition("=")
+        try:
+            given[name] = float(value) if name in numbers else value
+        except ValueError:
+            raise SpecError(f"{value!r} is no number for {name} of {words[0]}", _FORM) from None
+    return Strike(at_s, for_s, words[0], words[1], given)
+
+
+def drawn(
+    topology: Topology,
+    seed: int,
+    count: int,
+    *,
+    horizon_s: float,
+    shortest_s: float = 0.1,
+    longest_s: float = 3.0,
+    faults: Sequence[str] = (),
+    controller: bool = True,
+) -> Schedule:
+    """``count`` strikes at random: fault, element, instant below ``horizon_s`` and duration, all from the seed.
+
+    ``faults`` are the kinds to draw from, all by default; ``controller`` is whether there is one to fail. Parameters
+    have their defaults. Errors: SpecError if none of the kinds can befall anything in this network.
+    """
+    chance = random.Random(f"schedule {seed}")
+    possible = _possible(topology, [name for name in (faults or FAULTS) if name != "none"], controller=controller)
+    if not possible:
+        raise SpecError(f"none of the faults {', '.join(faults)} can befall topology {topology.name!r}")
+    strikes: list[Strike] = []
+    for _ in range(_ATTEMPTS * count + 1):
+        if len(strikes) == count:
+            return Schedule(tuple(strikes))
+        fault, elements = chance.choice(possible)
+        element = chance.choice(elements)
+        at_s = round(chance.uniform(0, horizon_s) / _GRAIN_S) * _GRAIN_S
+        for_s = max(_GRAIN_S, round(chance.uniform(shortest_s, longest_s) / _GRAIN_S) * _GRAIN_S)
+        new = Strike(round(at_s, 3), round(for_s, 3), fault, element)
+        same = [each for each in strikes if (each.fault, each.element) == (fault, element)]
+        if not any(_overlap(new, each) for each in same) and not any(_clash(new, each) for each in strikes):
+            strikes.append(new)
+    raise SpecError(f"{count} strikes do not fit into {horizon_s:g} s", "Draw fewer, or give them more time.")
+
+
+def _possible(topology: Topology, names: Sequence[str], *, controller: bool) -> list[tuple[str, list[str]]]:
+    """Each kind with the elements of the network that it can befall."""
+    everything = [link.b_interface for link in topology.links]
+    everything += [*(switch.name for switch in topology.switches), *(host.name for host in topology.hosts), CONTROLLER]
+    found = []
+    for name in names:
+        if "controller" in named(name).element and not (controller and topology.switches):
+            continue
+        elements = [element for element in everything if _can(topology, name, element)]
+        if elements:
+            found.append((name, elements))
+    return found
+
+
+def _can(topology: Topology, name: str, element: str) -> bool:
+    try:
+        checked(topology, name, element, {})
+    except SpecError:
+        return False
+    return True

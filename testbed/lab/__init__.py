@@ -1,0 +1,1 @@
+"""What a procedure holds in its hands."""

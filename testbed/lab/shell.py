@@ -1,0 +1,46 @@
+"""Inside: a network, live, with Mininet's prompt. Usage: python -m testbed.lab.shell DIRECTORY"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from testbed.controller.text import plain, tables
+from testbed.errors import TestbedError
+from testbed.experiment.experiment import Trial
+from testbed.lab import lab
+from testbed.observe import controller_client
+
+
+def main(directory: Path) -> None:
+    """Build the network of trial.json, wait until it has converged, and hand over to the prompt."""
+    from mininet.cli import CLI  # after the network's module, which prepares Mininet's import
+
+    class Prompt(CLI):  # type: ignore[misc]
+        """Mininet's prompt, with what our controller knows and believes."""
+
+        def do_state(self, _line: str) -> None:
+            """What the controller knows and believes now."""
+            try:
+                print(plain(tables(json.loads(controller_client.ask("/state")))), end="")
+            except TestbedError as error:
+                print(error.message)
+
+    trial = Trial.from_json((directory / "trial.json").read_text())
+    with tempfile.TemporaryDirectory() as files:
+        print(f"building {trial.topology.name} ...", flush=True)
+        with lab.opened(trial, directory, Path(files)) as bench:
+            bench.wait_converged()
+            print("ready: type help, or for example: h1 ping -c 3 10.0.0.2; h1 cat /proc/net/bonding/bond0; exit")
+            if bench.network.controller is not None:
+                print("state shows what the controller knows and believes")
+            Prompt(bench.network.mininet)
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]))
+    except TestbedError as error:
+        sys.exit(str(error))

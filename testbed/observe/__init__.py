@@ -1,0 +1,1 @@
+"""What is recorded inside while a trial runs."""

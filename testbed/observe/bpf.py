@@ -1,0 +1,86 @@
+"""Which frames of a link are kept: as the kernel's filter sees it, and as we read what it let through. Pure.
+
+The filter is a program for the kernel's packet filter (networking/filter.rst). Kept are Slow Protocols frames, ARP,
+bonding's learning packets, ICMPv6, and UDP to the ports of probes; how much of each is the program's return value.
+"""
+
+from __future__ import annotations
+
+import struct
+
+#: struct sock_filter (linux/filter.h): code, jump if true, jump if false, operand.
+INSTRUCTION = struct.Struct("@HBBI")
+#: Ports that probes are sent to (testbed.observe.probe.PORTS).
+PROBE_PORTS = range(7000, 8000)
+
+_LOAD_BYTE, _LOAD_HALF, _LOAD_HALF_X, _LOAD_X_IP = 0x30, 0x28, 0x48, 0xB1
+_EQUAL, _AT_LEAST, _RETURN = 0x15, 0x35, 0x06
+_SLOW_PROTOCOLS, _ARP, _LOOPBACK, _IPV4, _IPV6 = 0x8809, 0x0806, 0x9000, 0x0800, 0x86DD
+_UDP, _ICMPV6, _NEIGHBOUR_ADVERTISEMENT, _SOLICITED = 17, 58, 136, 0x40
+_HEADER, _IPV6_HEADER = 14, 40
+_KEPT_BYTES = 128  # a LACPDU is 124 octets, the longest that is read
+
+# Each line: a label or "", the instruction, and where it jumps to if true and if false; "" is the next line.
+_PROGRAM = (
+    ("", _LOAD_HALF, 12, "", ""),
+    ("", _EQUAL, _SLOW_PROTOCOLS, "keep", ""),
+    ("", _EQUAL, _ARP, "keep", ""),
+    ("", _EQUAL, _LOOPBACK, "keep", ""),
+    ("", _EQUAL, _IPV6, "ipv6", ""),
+    ("", _EQUAL, _IPV4, "", "drop"),
+    ("", _LOAD_BYTE, _HEADER + 9, "", ""),
+    ("", _EQUAL, _UDP, "", "drop"),
+    ("", _LOAD_X_IP, _HEADER, "", ""),
+    ("", _LOAD_HALF_X, _HEADER + 2, "", ""),
+    ("", _AT_LEAST, PROBE_PORTS.stop, "drop", ""),
+    ("", _AT_LEAST, PROBE_PORTS.start, "keep", "drop"),
+    ("ipv6", _LOAD_BYTE, _HEADER + 6, "", ""),
+    ("", _EQUAL, _ICMPV6, "keep", ""),
+    ("", _EQUAL, _UDP, "", "drop"),
+    ("", _LOAD_HALF, _HEADER + _IPV6_HEADER + 2, "", ""),
+    ("", _AT_LEAST, PROBE_PORTS.stop, "drop", ""),
+    ("", _AT_LEAST, PROBE_PORTS.start, "keep", "drop"),
+    ("keep", _RETURN, _KEPT_BYTES, "", ""),
+    ("drop", _RETURN, 0, "", ""),
+)
+
+
+def program() -> bytes:
+    """The filter as the kernel takes it: an array of struct sock_filter."""
+    places = {label: place for place, (label, *_) in enumerate(_PROGRAM) if label}
+
+    def jump(place: int, label: str) -> int:
+        return places[label] - place - 1 if label else 0
+
+    return b"".join(
+        INSTRUCTION.pack(code, jump(place, true), jump(place, false), operand)
+        for place, (_, code, operand, true, false) in enumerate(_PROGRAM)
+    )
+
+
+def kind(frame: bytes) -> str:
+    """What a frame is: probe, lacpdu, arp (gratuitous), neighbour (unsolicited advertisement), learning; or ''."""
+    ethertype = int.from_bytes(frame[12:14], "big")
+    if ethertype == _SLOW_PROTOCOLS:
+        return "lacpdu"
+    if ethertype == _LOOPBACK:
+        return "learning"
+    if ethertype == _ARP:
+        return "arp" if frame[28:32] == frame[38:42] else ""  # RFC 5227, 1.1: sender and target are one
+    if ethertype == _IPV6 and frame[_HEADER + 6] == _ICMPV6:
+        message = frame[_HEADER + _IPV6_HEADER :]
+        unasked = len(message) > 4 and message[0] == _NEIGHBOUR_ADVERTISEMENT and not message[4] & _SOLICITED
+        return "neighbour" if unasked else ""  # RFC 4861, 4.4
+    return "probe" if ethertype in (_IPV4, _IPV6) else ""
+
+
+def datagram(frame: bytes) -> tuple[bytes, bytes]:
+    """Both addresses and the payload of an IPv4 or IPv6 datagram in an Ethernet frame."""
+    if frame[12:14] == b"\x08\x00":
+        return frame[26:34], frame[_HEADER + 4 * (frame[_HEADER] & 0x0F) + 8 :]
+    return frame[22:54], frame[_HEADER + _IPV6_HEADER + 8 :]
+
+
+def announced(frame: bytes) -> bytes:
+    """The address, of 4 or 16 octets, that a gratuitous ARP or a neighbour advertisement tells of."""
+    return frame[28:32] if frame[12:14] == b"\x08\x06" else frame[62:78]

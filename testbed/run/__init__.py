@@ -1,0 +1,1 @@
+"""A request to finished trials, on this machine or on many."""

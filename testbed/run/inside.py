@@ -1,0 +1,71 @@
+"""Inside: build the network of one trial, run its procedure, write what was seen.
+
+Usage: python -m testbed.run.inside DIRECTORY
+
+DIRECTORY holds trial.json and gets the raw files; outcome.json, written last, says how it went.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from testbed.errors import TestbedError
+from testbed.experiment import discovery
+from testbed.experiment.experiment import Trial
+from testbed.lab import lab
+
+
+class _Phases:
+    """Where the trial stands, for the watchdog outside: a line when each phase begins."""
+
+    def __init__(self, directory: Path, origin_s: float) -> None:
+        self._path = directory / "phase.log"
+        self._origin_s = origin_s
+
+    def enter(self, name: str) -> None:
+        with self._path.open("a") as file:
+            file.write(f"{name} (at {time.time() - self._origin_s:.3f} s of the trial's clock)\n")
+
+
+def run(directory: Path) -> None:
+    """Carry out the trial whose trial.json is in ``directory``."""
+    trial = Trial.from_json((directory / "trial.json").read_text())
+    origin = time.time()
+    phases = _Phases(directory, origin)
+    outcome = {"status": "ok", "reason": ""}
+    try:
+        phases.enter("loading the experiment")
+        experiment = discovery.experiment(trial.experiment)
+        with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
+            try:
+                phases.enter("building the network")
+                bench = stack.enter_context(lab.opened(trial, directory, Path(scratch)))
+                phases.enter("waiting for convergence")
+                bench.wait_converged()
+                phases.enter("running the procedure")
+                experiment.procedure(bench)
+                bench.write("bonds.json", bench.bonds())
+                phases.enter("ending the network")
+            except BaseException:
+                for log in Path(scratch).glob("ovs/*.log"):
+                    shutil.copy(log, directory)
+                raise
+    except TestbedError as error:
+        outcome = {"status": "failed", "reason": error.message}
+    except Exception as error:
+        traceback.print_exc()
+        outcome = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+    text = json.dumps({**outcome, "virtual_s": round(time.time() - origin, 9)}, indent=1)
+    (directory / "outcome.json").write_text(text + "\n")
+    phases.enter("ended")
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]))

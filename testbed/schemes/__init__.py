@@ -1,0 +1,1 @@
+"""What makes two ways redundant, one file each behind one contract."""

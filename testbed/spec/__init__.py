@@ -1,0 +1,38 @@
+"""What a network is, as frozen values."""
+
+from __future__ import annotations
+
+from testbed.spec.bond import (
+    LACP_RATES,
+    MODES,
+    PRIMARY_RESELECT,
+    STATIC_LAG_MODES,
+    XMIT_HASH_POLICIES,
+    Bond,
+    BondOptions,
+    parse_mode,
+)
+from testbed.spec.host import Addressing, Host
+from testbed.spec.lag import Lag, LagOptions
+from testbed.spec.topology import RATE_RANGE_MBPS, Cable, LacpSystem, Link, Switch, Topology
+
+__all__ = [
+    "LACP_RATES",
+    "MODES",
+    "PRIMARY_RESELECT",
+    "RATE_RANGE_MBPS",
+    "STATIC_LAG_MODES",
+    "XMIT_HASH_POLICIES",
+    "Addressing",
+    "Bond",
+    "BondOptions",
+    "Cable",
+    "Host",
+    "LacpSystem",
+    "Lag",
+    "LagOptions",
+    "Link",
+    "Switch",
+    "Topology",
+    "parse_mode",
+]

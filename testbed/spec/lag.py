@@ -1,0 +1,78 @@
+"""A LAG of the switch side as a value: its ports, its LACP, its options (IEEE 802.1AX-2014, clause 6)."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from testbed.errors import SpecError
+from testbed.spec import validation
+from testbed.spec.bond import LACP_RATES
+
+#: Whether collecting and distributing begin together, or one after the other (IEEE 802.1AX-2014, 6.4.15).
+MUXES = ("independent", "coupled")
+#: What becomes of ports whose partner is silent.
+FALLBACKS = ("none", "individual", "static")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LagOptions:
+    """What may be asked of a LAG that speaks LACP, whatever its ports are (see testbed.lacp.LagConfig).
+
+    ``mux``: ``independent`` sends on a port once the partner has said that it takes frames in there, ``coupled`` as
+    soon as the partner is in sync. ``early_collecting`` takes frames in from a port as soon as the partner was told
+    that it is in sync. More than ``max_active`` usable ports stand by (0: no limit). ``fallback`` is for a partner that
+    is silent, and a port that was lost is selected again ``wait_to_restore_s`` after its partner was heard.
+    """
+
+    mux: str = "independent"
+    early_collecting: bool = True
+    max_active: int = 0
+    fallback: str = "none"
+    wait_to_restore_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        validation.choice("mux", self.mux, MUXES)
+        validation.at_least("max_active", self.max_active, 0)
+        validation.choice("fallback", self.fallback, FALLBACKS)
+        validation.at_least("wait_to_restore_s", self.wait_to_restore_s, 0)
+
+    def over(self, name: str, ports: tuple[str, ...], **more: Any) -> Lag:
+        """A LAG with these options of these switch interfaces; ``more`` is what else a `Lag` takes."""
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(LagOptions)}
+        return Lag(name, ports, **own, **more)
+
+
+@dataclass(frozen=True)
+class Lag(LagOptions):
+    """A link aggregation group on the switch side.
+
+    ``ports`` are switch interfaces. With ``lacp`` of ``active`` or ``passive`` the group negotiates for ``system``;
+    with ``off`` it is static: every port with carrier carries traffic.
+    """
+
+    name: str
+    ports: tuple[str, ...]
+    lacp: str = "active"
+    rate: str = "fast"
+    key: int = 1
+    min_links: int = 1
+    system: str = "core"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validation.name("LAG", self.name)
+        validation.choice("LACP mode", self.lacp, ("active", "passive", "off"))
+        validation.choice("LACP rate", self.rate, LACP_RATES)
+        if not self.ports:
+            raise SpecError(f"LAG {self.name!r} has no port; wanted one switch interface or more")
+        validation.unique(f"ports of LAG {self.name!r}", self.ports)
+        if not 1 <= self.key <= 65535:
+            raise SpecError(f"key {self.key} of LAG {self.name!r} is not between 1 and 65535")
+        validation.at_least(f"min_links of LAG {self.name!r}", self.min_links, 1)
+        if 0 < self.max_active < self.min_links:
+            raise SpecError(
+                f"max_active of LAG {self.name!r} is {self.max_active};"
+                f" wanted 0, or its min_links ({self.min_links}) or more"
+            )

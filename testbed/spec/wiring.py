@@ -1,0 +1,176 @@
+"""Putting networks together by the piece: bonded hosts, LAGs, links; a topology file says only what is its own.
+
+    net = Wiring(cable=cable, bonding=bonding, lag=lag)
+    left, right = net.switches(2)
+    net.bonded("h1", [left, right])      # one member to each; the switch side gets the LAG that the mode needs
+    net.single("h2", left)
+    net.join(left, right, members=2)     # a LAG at both ends, because it is more than one link
+    return net.topology("mine")
+
+Interfaces are named as Mininet does, in the order in which they are made: ``h1-eth0`` from 0 on hosts, ``s1-eth1`` from
+1 on switches. Each LAG has the next key of its LACP system.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from testbed.spec import (
+    STATIC_LAG_MODES,
+    Addressing,
+    Bond,
+    BondOptions,
+    Cable,
+    Host,
+    LacpSystem,
+    Lag,
+    LagOptions,
+    Link,
+    Switch,
+    Topology,
+    validation,
+)
+
+#: The LACP system that a LAG belongs to unless it is told another.
+CORE = "core"
+
+
+class Wiring:
+    """A network in the making. What its cables, bonds and LAGs have in common is given at the beginning."""
+
+    def __init__(
+        self,
+        *,
+        cable: Cable = Cable(),
+        bonding: BondOptions = BondOptions(),
+        lag: LagOptions = LagOptions(),
+        rx_coalesce_us: int = 100,
+        addressing: Addressing = Addressing(),
+    ) -> None:
+        self._cable = cable
+        self._bonding = bonding
+        self._lag = lag
+        self._rx_coalesce_us = rx_coalesce_us
+        self._addressing = addressing
+        self._hosts: list[tuple[str, Bond | None]] = []
+        self._switches: list[Switch] = []
+        self._links: list[Link] = []
+        self._lags: list[Lag] = []
+        self._systems: list[str] = []
+        self._keys: Counter[str] = Counter()
+        self._ports: Counter[str] = Counter()
+
+    def switches(self, count: int, prefix: str = "s", *, isolate: bool = True) -> list[str]:
+        """So many switches: their names, numbered from 1; datapath ids go on from the switches before."""
+        validation.at_least(f"number of switches {prefix}1, {prefix}2 ...", count, 1)
+        names = [f"{prefix}{number + 1}" for number in range(count)]
+        for name in names:
+            self.switch(name, isolate=isolate)
+        return names
+
+    def switch(self, name: str, *, isolate: bool = True) -> None:
+        """One switch of that name."""
+        self._switches.append(Switch(name, len(self._switches) + 1, isolate))
+
+    def single(self, host: str, node: str) -> None:
+        """A host by one link to a switch."""
+        self.plain(host)
+        self.link(host, node)
+
+    def bonded(
+        self,
+        host: str,
+        nodes: Sequence[str],
+        *,
+        system: str = CORE,
+        lag: bool = True,
+        bonding: BondOptions | None = None,
+    ) -> None:
+        """A host with a bond of one member to each of these switches, which may repeat, in this order.
+
+        The switches' ports become a LAG of LACP ``system``, by LACP or static, if the mode wants one and ``lag`` holds.
+        """
+        self.bond(host, [self.link(host, node) for node in nodes], system=system, lag=lag, bonding=bonding)
+
+    def bond(
+        self,
+        host: str,
+        ends: Sequence[tuple[str, str]],
+        *,
+        system: str = CORE,
+        lag: bool = True,
+        bonding: BondOptions | None = None,
+    ) -> None:
+        """A host with a bond over links that are there, each by its interface and the port at its far end."""
+        options = bonding or self._bonding
+        self._hosts.append((host, options.over(tuple(own for own, _ in ends))))
+        ports = tuple(port for _, port in ends)
+        if lag and options.mode == "802.3ad":
+            self._aggregate(f"lag-{host}", ports, system, rate=options.lacp_rate)
+        elif lag and options.mode in STATIC_LAG_MODES:
+            self._aggregate(f"lag-{host}", ports, system, lacp="off")
+
+    def plain(self, host: str) -> None:
+        """A host without a bond, whose one link is there already."""
+        self._hosts.append((host, None))
+
+    def trunk(self, ends: Sequence[tuple[str, str]], switches: tuple[str, str], name: str, rate: str = "fast") -> None:
+        """Links between two switches that are there, as a LAG of each: NAME-SWITCH."""
+        for place, switch in enumerate(switches):
+            self._aggregate(f"{name}-{switch}", tuple(pair[place] for pair in ends), switch, rate=rate)
+
+    def back_to_back(self, a: str, b: str, members: int) -> None:
+        """Two bonded hosts joined member by member, without a switch."""
+        ends = [self.link(a, b) for _ in range(members)]
+        for place, host in enumerate((a, b)):
+            self._hosts.append((host, self._bonding.over(tuple(pair[place] for pair in ends))))
+
+    def join(self, a: str, b: str, *, members: int = 1, rate: str | None = None, name: str = "trunk") -> None:
+        """Links between two switches; of more than one each end is a LAG of a LACP system of that switch's own.
+
+        ``rate`` is the LACP rate; with it a single link is a LAG as well.
+        """
+        ends = [self.link(a, b) for _ in range(members)]
+        if members > 1 or rate is not None:
+            self.trunk(ends, (a, b), name, rate or "fast")
+
+    def link(self, a: str, b: str, cable: Cable | None = None) -> tuple[str, str]:
+        """One link between two nodes, by their next free interfaces: the names of these."""
+        ends = self._next(a), self._next(b)
+        self._links.append((cable or self._cable).between(a, ends[0], b, ends[1]))
+        return ends
+
+    def topology(self, name: str) -> Topology:
+        """What was put together. Errors: SpecError for whatever cannot be."""
+        many = len(self._hosts)
+        hosts = tuple(
+            Host(host, self._addressing.address(number, many), bond, self._rx_coalesce_us, self._addressing.vlan)
+            for number, (host, bond) in enumerate(self._hosts, start=1)
+        )
+        systems = self._made_systems() or (LacpSystem(CORE),)
+        return Topology(name, hosts, tuple(self._switches), tuple(self._links), tuple(self._lags), systems)
+
+    def _next(self, node: str) -> str:
+        self._ports[node] += 1
+        first = 1 if any(switch.name == node for switch in self._switches) else 0
+        return f"{node}-eth{self._ports[node] - 1 + first}"
+
+    def _aggregate(
+        self, name: str, ports: tuple[str, ...], system: str, *, lacp: str = "active", rate: str = "fast"
+    ) -> None:
+        if system not in self._systems:
+            self._systems.append(system)
+        self._keys[system] += 1
+        key = self._keys[system]
+        self._lags.append(self._lag.over(name, ports, lacp=lacp, rate=rate, key=key, system=system))
+
+    def _made_systems(self) -> tuple[LacpSystem, ...]:
+        """The core's identity is the default; each other system has one of its own, by its place."""
+        others = [name for name in self._systems if name != CORE]
+        return tuple(
+            LacpSystem(name)
+            if name == CORE
+            else LacpSystem(name, f"02:00:00:{(number := others.index(name) + 1) >> 8:02x}:fe:{number & 255:02x}")
+            for name in self._systems
+        )

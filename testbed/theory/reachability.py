@@ -1,0 +1,338 @@
+"""Which hosts must still talk when elements of the network have failed, and how soon. Pure: from the spec alone.
+
+    spec, failed elements --> what is left of the links --> parts of the network, still joined
+                              what each bond still uses --> in which parts a host sends, and where it can be reached
+
+Two hosts talk if whatever either sends, by whichever member, reaches the other. What a bond does is what bonding.rst
+says of its mode; what a LAG does, IEEE 802.1AX-2014, clause 6; what our switches do without their controller, the
+groups that watch their ports (docs/lacp.md). Where none of these decides, the answer is None: not known.
+
+Elements are told of in testbed.faults.elements.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from testbed import theory
+from testbed.errors import unknown
+from testbed.faults.catalogue import CONTROLLER
+from testbed.faults.elements import STEERING
+from testbed.spec import STATIC_LAG_MODES, Bond, Host, Lag, Link, Topology
+
+_LACP_CONTROLLERS = ("testbed", "ovs", "ryu-example")
+
+#: How often the bonding driver runs its LACP machines (drivers/net/bonding, AD_TIMER_INTERVAL). A LACPDU may have to
+#: wait until the second is over in which three were sent (IEEE 802.1AX-2014, 6.4.16).
+_LACP_TICK_S = 0.1
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What must be true of two hosts: whether they talk, and within which outage; None: theory does not say."""
+
+    connected: bool | None
+    bound: theory.OutageBound | None
+
+
+def expected(
+    topology: Topology,
+    failed: Iterable[str],
+    *,
+    silent: Iterable[str] = (),
+    controller: str = "testbed",
+    controller_down_s: float | None = None,
+) -> dict[Pair, Expectation]:
+    """What must be true of every two hosts, in the order of the spec, once the network has settled.
+
+    ``failed`` elements are down and their neighbours see it; ``silent`` links lose all frames and nobody is told.
+    A failed controller is back after ``controller_down_s``, or (None) never. Errors: SpecError for an unknown element.
+    """
+    left = _Remains(topology, frozenset(failed), frozenset(silent), controller, controller_down_s)
+    pairs = itertools.combinations((host.name for host in topology.hosts), 2)
+    return {(a, b): Expectation(left.talk(a, b), left.bound(a, b)) for a, b in pairs}
+
+
+def must_talk(found: Mapping[Pair, Expectation], hosts: Iterable[str]) -> bool | None:
+    """Whether all of these hosts must still talk to each other; None if theory does not say."""
+    wanted = set(hosts)
+    said = [each.connected for pair, each in found.items() if wanted.issuperset(pair)]
+    return None if None in said and False not in said else all(said)
+
+
+def longest_bound(found: Mapping[Pair, Expectation], hosts: Iterable[str]) -> theory.OutageBound | None:
+    """The longest outage that any two of these hosts may feel; None where one has no bound."""
+    wanted = set(hosts)
+    bounds = [each.bound for pair, each in found.items() if wanted.issuperset(pair)]
+    known = [bound for bound in bounds if bound is not None]
+    return max(known, key=lambda bound: bound.limit_s) if known and len(known) == len(bounds) else None
+
+
+def agrees(expectation: bool | None, seen: bool) -> bool | None:
+    """Whether what was seen is what had to be; None where nothing had to be."""
+    return None if expectation is None else expectation == seen
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A host as the network sees it: the parts in which it sends, and those in which it can be reached.
+
+    ``copies``: every part gets a copy of every frame, so one that arrives is enough.
+    """
+
+    sends: frozenset[str]
+    takes: frozenset[str]
+    copies: bool = False
+
+
+@dataclass(frozen=True)
+class _Remains:
+    """What failures have left of a network."""
+
+    topology: Topology
+    failed: frozenset[str]
+    silent: frozenset[str]
+    controller: str
+    controller_down_s: float | None
+
+    def __post_init__(self) -> None:
+        known = {*self.topology.nodes(), *(link.name for link in self.topology.links), CONTROLLER}
+        known |= {i for link in self.topology.links for i in (link.a_interface, link.b_interface)}
+        for name in sorted(self.failed | self.silent):
+            if name not in known:
+                raise unknown("element", name, known)
+
+    # --- links ----------------------------------------------------------------------------------------------
+
+    def _up(self, link: Link) -> bool:
+        """Whether the link has carrier, and both its nodes live."""
+        return self.failed.isdisjoint((link.name, link.a, link.b, link.a_interface, link.b_interface))
+
+    def _lag(self, port: str) -> Lag | None:
+        return next((lag for lag in self.topology.lags if port in lag.ports), None)
+
+    def _negotiates(self, lag: Lag | None) -> bool:
+        return lag is not None and lag.lacp != "off" and self.controller in _LACP_CONTROLLERS
+
+    def _works(self, link: Link) -> bool:
+        """Whether the link is used, and rightly: LACP at its ends takes a silent one out."""
+        if not self._up(link):
+            return False
+        if link.name not in self.silent:
+            return True
+        return not all(self._noticed(i) for i in (link.a_interface, link.b_interface))
+
+    def _noticed(self, interface: str) -> bool:
+        """Whether LACP at this end of a link takes it out of use when it loses all frames."""
+        owner = next((host for host in self.topology.hosts if host.name == self.topology.owner(interface)), None)
+        if owner is not None:
+            return owner.bond is not None and owner.bond.mode == "802.3ad" and self._answered(owner.bond)
+        return self._negotiates(self._lag(interface))
+
+    @cached_property
+    def _part(self) -> dict[str, str]:
+        """For each living switch a switch that stands for the part of the network that it is in: the first of it."""
+        switches = [switch.name for switch in self.topology.switches if switch.name not in self.failed]
+        part = {name: name for name in switches}
+        for link in self.topology.links:
+            if link.a in part and link.b in part and self._works(link) and self._enough(link):
+                here, there = part[link.a], part[link.b]
+                first = min(here, there, key=switches.index)
+                part = {name: first if found in (here, there) else found for name, found in part.items()}
+        return part
+
+    def _enough(self, link: Link) -> bool:
+        """Whether the LAGs at both ends have as many links as they want (IEEE 802.1AX-2014, min_links is ours)."""
+        for port in (link.a_interface, link.b_interface):
+            lag = self._lag(port)
+            if lag is not None and self.controller != "none":
+                live = sum(self._works(self.topology.link_of(each)) for each in lag.ports)
+                if live < lag.min_links:
+                    return False
+        return True
+
+    @cached_property
+    def _best(self) -> str:
+        """The part in which all hosts meet if the network fell apart: most switches, most hosts, first switch."""
+        names = [switch.name for switch in self.topology.switches]
+
+        def merit(part: str) -> tuple[int, int, int]:
+            size = sum(found == part for found in self._part.values())
+            hosts = sum(part in {self._part.get(node) for _, node in self._ends(host)} for host in self.topology.hosts)
+            return size, hosts, -names.index(part)
+
+        return max(self._part.values(), key=merit)
+
+    # --- hosts ----------------------------------------------------------------------------------------------
+
+    def _ends(self, host: Host) -> list[tuple[str, str]]:
+        """The host's interfaces whose links work, each with the node at the far end."""
+        own = host.bond.members if host.bond else self.topology.interfaces(host.name)
+        links = [(i, self.topology.link_of(i)) for i in own]
+        return [(i, link.other(i)[0]) for i, link in links if self._works(link)]
+
+    def _answered(self, bond: Bond) -> bool:
+        """Whether the bond's members have one LACP partner."""
+        far = {self.topology.link_of(member).other(member)[1] for member in bond.members}
+        others = [host.bond for host in self.topology.hosts if host.bond and host.bond.mode == "802.3ad"]
+        if any(far <= set(other.members) for other in others):
+            return True
+        return any(self._negotiates(lag) and far <= set(lag.ports) for lag in self.topology.lags)
+
+    def _active(self, bond: Bond, usable: list[str]) -> str:
+        """The member that the driver makes active (bonding.rst, "primary"): the primary, or the first usable."""
+        return bond.primary if bond.primary in usable else usable[0]
+
+    def _use(self, host: Host) -> _Use | None:
+        """Where the host sends and can be reached; None if nowhere."""
+        ends = {i: self._part[node] for i, node in self._ends(host) if node in self._part}
+        if host.name in self.failed or not ends:
+            return None
+        bond, parts = host.bond, frozenset(ends.values())
+        if bond is None:
+            return _Use(parts, parts)
+        if bond.mode in ("active-backup", "balance-tlb") or (bond.mode == "802.3ad" and not self._answered(bond)):
+            active = frozenset({ends[self._active(bond, list(ends))]})
+            return _Use(parts if bond.mode == "balance-tlb" else active, active)
+        lag = self._lag(self.topology.link_of(bond.members[0]).other(bond.members[0])[1])
+        if lag is not None and self.controller != "none":
+            if self._negotiates(lag) and self._best in parts and self._isolates(lag):
+                ends = {i: part for i, part in ends.items() if part == self._best}
+            if len(ends) < lag.min_links:
+                return None
+        if bond.mode == "802.3ad" and len(ends) < bond.min_links:
+            return None
+        parts = frozenset(ends.values())
+        return _Use(parts, parts, copies=bond.mode == "broadcast")
+
+    def _isolates(self, lag: Lag) -> bool:
+        switches = {switch.name: switch.isolate for switch in self.topology.switches}
+        return all(switches[self.topology.owner(port)] for port in lag.ports)
+
+    # --- pairs ----------------------------------------------------------------------------------------------
+
+    def talk(self, a: str, b: str) -> bool | None:
+        """Whether the two hosts must talk, both ways; None if theory does not say."""
+        one, other = self.topology.host(a), self.topology.host(b)
+        direct = [link for link in self.topology.links if {link.a, link.b} == {a, b}]
+        if direct:
+            return self._directly(one, other, direct)
+        uses = self._use(one), self._use(other)
+        if uses[0] is None or uses[1] is None:
+            return False
+        if any(
+            h.bond and h.bond.mode == "balance-alb" and len(use.sends) > 1
+            for h, use in ((one, uses[0]), (other, uses[1]))
+        ):
+            return None  # each of its peers was told one member's address, whichever that is
+        if not (self._reaches(uses[0], uses[1]) and self._reaches(uses[1], uses[0])):
+            return False
+        if CONTROLLER in self.failed and self.controller in STEERING:
+            return self._without_controller(one, other)
+        return self._despite_silence(one, other)
+
+    def _reaches(self, sender: _Use, receiver: _Use) -> bool:
+        if sender.copies:
+            return not sender.sends.isdisjoint(receiver.takes)
+        return sender.sends <= receiver.takes
+
+    def _directly(self, one: Host, other: Host, links: list[Link]) -> bool | None:
+        """Two hosts joined without a switch."""
+        if not self.failed.isdisjoint((one.name, other.name)):
+            return False
+        usable = [link for link in links if self._works(link)]
+        if not usable or any(host.bond and len(usable) < host.bond.min_links for host in (one, other)):
+            return False
+        if one.bond is None or other.bond is None or one.bond.mode != other.bond.mode:
+            return None if one.bond or other.bond else True
+        if one.bond.mode == "active-backup":
+            active = [
+                self.topology.link_of(self._active(host.bond, [link.end(host.name) for link in usable]))
+                for host in (one, other)
+                if host.bond
+            ]
+            return active[0] == active[1] and active[0].name not in self.silent
+        return self._despite_silence(one, other)
+
+    def _despite_silence(self, one: Host, other: Host) -> bool | None:
+        """What silent links that nobody takes out of use do to two hosts that are joined otherwise."""
+        hashed = False
+        for host in (one, other):
+            links = [self.topology.link_of(i) for i, _ in self._ends(host)]
+            lost = [link for link in links if link.name in self.silent]
+            if not lost:
+                continue
+            if host.bond is not None and host.bond.mode == "broadcast":
+                hashed = True  # what it sends goes every way; what the switch sends it, the way that a hash says
+                continue
+            if host.bond is not None and theory.failover_bound(host.bond, "silent_loss", lacp=False) is not None:
+                continue  # its ARP monitor notices
+            if host.bond is None or host.bond.mode not in ("active-backup", "balance-tlb"):
+                return False
+            if self.topology.link_of(self._active(host.bond, [link.end(host.name) for link in links])) in lost:
+                return False
+        between = [link for link in self.topology.links if {link.a, link.b} <= self._part.keys()]
+        return None if hashed or any(link.name in self.silent and self._works(link) for link in between) else True
+
+    def _without_controller(self, one: Host, other: Host) -> bool | None:
+        """The switches go on by their flows; a group leaves a port that is down; nothing else changes."""
+        for host in (one, other):
+            bond = host.bond
+            if bond is not None and bond.mode == "802.3ad" and self._answered(bond) and len(bond.members) > 1:
+                expiry = theory.lacp_bound(bond.lacp_rate)
+                gone_s = float("inf") if self.controller_down_s is None else self.controller_down_s
+                if gone_s > expiry.low_s:
+                    return False if gone_s > expiry.limit_s and self._splits(bond) else None
+        others = self.failed - {CONTROLLER}
+        if not others and not self.silent:
+            return True
+        members = {
+            name
+            for host in self.topology.hosts
+            if host.bond and (host.bond.mode == "802.3ad" or host.bond.mode in STATIC_LAG_MODES)
+            for member in host.bond.members
+            for name in (member, self.topology.link_of(member).name)
+        }
+        return True if others <= members and not self.silent else None
+
+    def _parted(self, bond: Bond) -> bool:
+        """Whether links of the bond still work that our controller takes out of the LAG, by LACP."""
+        lag = self._lag(self.topology.link_of(bond.members[0]).other(bond.members[0])[1])
+        parts = {
+            self._part.get(self.topology.link_of(i).other(i)[0])
+            for i in bond.members
+            if self._works(self.topology.link_of(i))
+        }
+        return lag is not None and self._negotiates(lag) and self._isolates(lag) and len(parts) > 1
+
+    def _splits(self, bond: Bond) -> bool:
+        """Whether flows are lost once the bond has no LACP partner any more: it takes in on one member only, unless
+        all_slaves_active (bonding.rst), but each switch goes on sending to it by all that it has of the LAG.
+        """
+        far = Counter(self.topology.link_of(member).other(member)[0] for member in bond.members)
+        return min(far.values()) > 1 and not bond.all_slaves_active
+
+    def bound(self, a: str, b: str) -> theory.OutageBound | None:
+        """The longest outage that these failures may cause between two hosts that still talk."""
+        bounds: list[theory.OutageBound | None] = [theory.OutageBound(0.0, 0.0, "the switches notice at once")]
+        for name in (a, b):
+            bond = self.topology.host(name).bond
+            if bond is None:
+                continue
+            links = [self.topology.link_of(member) for member in bond.members]
+            answered = self._answered(bond)
+            if any(not self._up(link) for link in links):
+                bounds.append(theory.failover_bound(bond, "carrier_loss", lacp=answered))
+            if self._parted(bond):
+                longest_s = theory.LACP_PERIOD_S["fast"] + _LACP_TICK_S
+                bounds.append(theory.OutageBound(0.0, longest_s, "LACPDU held back, then the driver's next look"))
+            if any(link.name in self.silent for link in links):
+                bounds.append(theory.failover_bound(bond, "silent_loss", lacp=answered))
+        known = [bound for bound in bounds if bound is not None]
+        return max(known, key=lambda bound: bound.limit_s) if len(known) == len(bounds) else None

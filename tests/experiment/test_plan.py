@@ -1,0 +1,126 @@
+"""What is planned: which trials, in which order, which cases make no sense, and how many repetitions are enough."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import synthetic
+
+from testbed.errors import SpecError
+from testbed.experiment import discovery
+from testbed.experiment.experiment import Experiment, Level, Trial, Until, cases_of, plan, shuffled
+from testbed.results.result import Run
+from testbed.run import prepare, stopping
+from testbed.spec import Topology
+
+EXPERIMENT = replace(discovery.experiment("failover"), senseless=None)
+TOPOLOGY = discovery.topology("single_switch")
+LEVELS: dict[str, tuple[Level, ...]] = {"mode": ("802.3ad", "active-backup"), "members": (2, 3)}
+
+
+def planned(repetitions: int, seed: int = 1, experiment: Experiment = EXPERIMENT) -> tuple[Trial, ...]:
+    cases, _ = cases_of(experiment, TOPOLOGY, LEVELS)
+    return plan(experiment, TOPOLOGY, cases, repetitions=repetitions, seed=seed, clock="virtual", source="failover")
+
+
+def test_more_repetitions_begin_with_the_same_trials() -> None:
+    few, many = planned(2), planned(5)
+    assert many[: len(few)] == few
+    assert [trial.number for trial in many] == list(range(1, 21))
+    assert len({trial.seed for trial in many}) == 20
+    assert {json.dumps(trial.case) for trial in many[:4]} == {json.dumps(trial.case) for trial in many[4:8]}
+
+
+def test_the_order_is_drawn_from_the_seed_in_blocks_of_repetitions() -> None:
+    trials = planned(6)
+    order = [trial.number for trial in shuffled(trials, 1)]
+    assert order == [trial.number for trial in shuffled(trials, 1)]
+    assert order != [trial.number for trial in shuffled(trials, 2)]
+    assert order != sorted(order)
+    for block in range(6):
+        assert sorted(order[4 * block : 4 * block + 4]) == [4 * block + place for place in (1, 2, 3, 4)]
+    assert [trial.number for trial in shuffled(planned(3), 1)] == order[:12]
+
+
+def test_cases_without_sense_are_left_out_with_the_reason() -> None:
+    def senseless(case: Mapping[str, Level], network: Topology) -> str | None:
+        assert network.hosts
+        return "three is a crowd" if case["members"] == 3 else None
+
+    kept, left_out = cases_of(replace(EXPERIMENT, senseless=senseless), TOPOLOGY, LEVELS)
+    assert [case["members"] for case in kept] == [2, 2]
+    assert left_out == [
+        ({"mode": "802.3ad", "members": 3}, "three is a crowd"),
+        ({"mode": "active-backup", "members": 3}, "three is a crowd"),
+    ]
+    assert len(planned(2, experiment=replace(EXPERIMENT, senseless=senseless))) == 4
+
+
+def test_a_run_of_nonsense_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"no case of this run makes sense: never"):
+        cases_of(replace(EXPERIMENT, senseless=lambda case, network: "never"), TOPOLOGY, LEVELS)
+
+
+def run(path: Path, samples: dict[str, list[float]], **more: Any) -> Run:
+    repetitions = max(len(values) for values in samples.values())
+    records = [
+        synthetic.record(len(samples) * n + place + 1, "failover", {"mode": mode}, {"outage_s": values[n]}, **more)
+        for place, (mode, values) in enumerate(samples.items())
+        for n in range(len(values))
+    ]
+    text = synthetic.manifest("failover", {"mode": list(samples)}, [], repetitions=repetitions)
+    return synthetic.write(path, text, records)
+
+
+UNTIL = Until(0.05, "outage_s", 2, 40)
+EXACT, VAGUE = [0.1] * 8, [0.01, 0.2] * 4
+
+
+def test_enough_is_when_every_case_is_known_well(tmp_path: Path) -> None:
+    known = run(tmp_path / "known", {"802.3ad": EXACT, "active-backup": [0.1, 0.101] * 4})
+    assert stopping.next_repetitions(known, UNTIL) is None
+    assert stopping.outcome(known, UNTIL)["reached"] is True
+    vague = run(tmp_path / "vague", {"802.3ad": EXACT, "active-backup": VAGUE})
+    assert stopping.next_repetitions(vague, UNTIL) == 12  # half as many again
+    found = stopping.outcome(vague, UNTIL)
+    assert found["reached"] is False and found["widest"] > 0.5
+
+
+def test_two_trials_that_agree_are_not_enough(tmp_path: Path) -> None:
+    assert stopping.next_repetitions(run(tmp_path / "run", {"802.3ad": [0.1, 0.1]}), UNTIL) == 6
+
+
+def test_it_ends_at_the_most(tmp_path: Path) -> None:
+    vague = run(tmp_path / "vague", {"802.3ad": VAGUE})
+    assert stopping.next_repetitions(vague, replace(UNTIL, most=10)) == 10
+    assert stopping.next_repetitions(vague, replace(UNTIL, most=8)) is None
+
+
+def test_trials_that_failed_or_never_recovered_do_not_make_it_known(tmp_path: Path) -> None:
+    for status in ("failed", "censored"):
+        never = run(tmp_path / status, {"802.3ad": EXACT}, status=status)
+        assert stopping.next_repetitions(never, UNTIL) == 12
+        assert stopping.outcome(never, UNTIL)["widest"] is None
+
+
+def test_a_run_that_grew_can_be_resumed_by_the_same_command_only(tmp_path: Path) -> None:
+    asked = {"relative": 0.05, "metric": "outage_s", "least": 2, "most": 40}
+    shared = {**dict.fromkeys(("kernel",)), "until_ci": asked, "repetitions": 2}
+    wanted = synthetic.manifest("failover", {"mode": ["802.3ad"]}, [], **shared)
+    grown = {**wanted, "repetitions": 9, "until_ci": {**asked, "widest": 0.2, "reached": False}}
+    synthetic.write(tmp_path / "run", grown, [])
+    prepare._check_same(tmp_path / "run", wanted)
+    for other in ({**wanted, "until_ci": {**asked, "relative": 0.1}}, {**wanted, "until_ci": None}):
+        with pytest.raises(SpecError, match=r"holds a run with another (until_ci|repetitions)"):
+            prepare._check_same(tmp_path / "run", other)
+
+
+def test_an_experiment_about_a_bond_refuses_a_network_without() -> None:
+    experiment, function = discovery.experiment("miimon"), discovery.topology("unprotected")
+    with pytest.raises(SpecError, match="topology 'unprotected' has no host h1 with a bond; with bonds it has: none"):
+        plan(experiment, function, [{"faults": 1}], repetitions=1, seed=1, clock="virtual", source="miimon")

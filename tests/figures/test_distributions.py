@@ -1,0 +1,225 @@
+"""Figures of distributions, faults, splits, placement and single trials, from made-up runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import synthetic
+
+from testbed import figures
+from testbed.figures import lanes, throughput
+from testbed.figures.style import Drawing
+from testbed.results.result import Run
+
+RUNS: dict[str, tuple[str, Callable[[Path], Run]]] = {
+    "matrix": ("matrix", synthetic.matrix),
+    "ecdf": ("matrix", synthetic.matrix),
+    "detection": ("noticed", synthetic.noticed),
+    "split": ("parted", synthetic.parted),
+    "placement": ("placed", synthetic.placed),
+    "throughput": ("transfers", synthetic.transfers),
+    "lanes": ("transfers", synthetic.transfers),
+    "reordering": ("overtaken", synthetic.overtaken),
+    "cost": ("costly", synthetic.costly),
+    "elements": ("audited", synthetic.audited),
+}
+
+
+def drawn(name: str, run: Run) -> Drawing:
+    return figures.drawings(run, [name])[name]
+
+
+def texts(drawing: Drawing) -> list[str]:
+    """Everything that is written into the axes."""
+    return [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
+
+
+def legend(drawing: Drawing) -> list[str]:
+    return [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.filterwarnings("error")
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
+    run = RUNS[name][1](tmp_path / "run")
+    first, second = (figures.draw(run, tmp_path / place, [name]) for place in ("first", "second"))
+    assert [path.suffix for path in first] == [".pdf", ".svg", ".png", ".csv"]
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+    with first[3].open(newline="") as file:
+        header, *rows = list(csv.reader(file))
+    assert rows and all(len(row) == len(header) for row in rows)
+
+
+@pytest.mark.parametrize("name", sorted(figures.FIGURES))
+def test_a_figure_that_a_run_has_nothing_for_says_why(tmp_path: Path, name: str) -> None:
+    one = synthetic.record(1, "any", {"mode": "802.3ad"}, {"other": 1})
+    run = synthetic.write(tmp_path / "run", synthetic.manifest("any", {"mode": ["802.3ad"]}, []), [one])
+    drawing = drawn(name, run)
+    if name == "outage":
+        assert [row[3] for row in drawing.rows] == [None]
+        return
+    assert drawing.rows == []
+    assert "Nothing to draw: " in drawing.caption
+    assert drawing.figure.texts[0].get_text() in drawing.caption
+
+
+def test_cells_say_outage_bound_and_what_never_ended(tmp_path: Path) -> None:
+    drawing = drawn("matrix", synthetic.matrix(tmp_path / "run"))
+    rows = {(row[0], row[1]): row for row in drawing.rows}
+    assert len(rows) == 35
+    assert rows["active-backup", "carrier_loss"][6:] == (0.1, "within the bound")
+    assert rows["active-backup", "silent_loss"][2:] == (2, 0, 2, 3.0, None, "no bound, not noticed before the repair")
+    assert rows["broadcast", "miscabling"][5:] == (0.5, 0.2, "beyond the bound")
+    assert rows["balance-tlb", "miscabling"][2:] == (2, 2, 0, None, None, "trial failed")
+    written = texts(drawing)
+    assert written.count("> 3 s") == 6  # every mode but 802.3ad, whose LACP notices
+    assert "500 ms\n(200 ms)" in written
+    assert "2 failed" in written
+    assert legend(drawing) == [
+        "within the bound",
+        "no bound, not noticed before the repair",
+        "beyond the bound",
+        "trial failed",
+    ]
+
+
+def test_a_failed_trial_shows_beside_others_that_kept_the_bound(tmp_path: Path) -> None:
+    case = {"mode": "802.3ad", "fault": "carrier_loss"}
+    good = synthetic.record(1, "failover", case, {"outage_s": 0.02, "bound_s": 0.1, "within_bound": True})
+    failed = synthetic.record(2, "failover", case, {}, status="failed", reason="no link")
+    manifest = synthetic.manifest("failover", {"mode": ["802.3ad"], "fault": ["carrier_loss"]}, [])
+    drawing = drawn("matrix", synthetic.write(tmp_path / "run", manifest, [good, failed]))
+    assert texts(drawing) == ["20 ms\n(100 ms)\n1 of 2 failed"]
+    assert drawing.rows[0][-1] == "trial failed"
+
+
+def test_censored_trials_hold_the_distribution_below_one(tmp_path: Path) -> None:
+    drawing = drawn("ecdf", synthetic.failover(tmp_path / "run"))
+    own = [row for row in drawing.rows if row[0] == "802.3ad"]
+    # 12 trials: one failed says nothing, one of the other 11 never recovered.
+    assert own[-1][2] == pytest.approx(10 / 11)
+    assert own[-1][5:] == (11, 1, 1)
+    assert all(row[3] <= row[2] <= row[4] for row in drawing.rows)
+    assert texts(drawing) == ["50 ms", "1 s", "3 s"]
+    assert drawing.figure.axes[0].get_xscale() == "log"
+
+
+def test_many_series_are_divided_by_fault(tmp_path: Path) -> None:
+    drawing = drawn("ecdf", synthetic.matrix(tmp_path / "run"))
+    titles = [axes.get_title(loc="left") for axes in drawing.figure.axes if axes.get_visible()]
+    assert titles == ["carrier_loss", "silent_loss", "switch_crash", "controller_crash", "miscabling"]
+    assert "802.3ad, fault silent_loss" in {row[0] for row in drawing.rows}
+
+
+def test_detection_is_tested_against_the_uniform_distribution(tmp_path: Path) -> None:
+    even = drawn("detection", synthetic.noticed(tmp_path / "even"))
+    skewed = drawn("detection", synthetic.noticed(tmp_path / "skewed", evenly=False))
+    assert all(row[8] > 0.05 for row in even.rows)
+    assert all(row[8] < 1e-6 for row in skewed.rows)
+    assert {row[3:7] for row in even.rows} == {(0.0, 0.05, 200, 0), (0.0, 0.1, 200, 0)}
+    assert any(text.startswith("miimon_ms 50: n = 200, p = 0.") for text in legend(even))
+    assert "uniform, by theory" in legend(even)
+
+
+def test_a_fault_that_went_unnoticed_counts(tmp_path: Path) -> None:
+    case = {"mode": "active-backup"}
+    metrics = {"detections_s": [0.02, None, 0.08], "bound_s": 0.1, "expected_s": 0.05}
+    manifest = synthetic.manifest("miimon", {"mode": ["active-backup"]}, [])
+    run = synthetic.write(tmp_path / "run", manifest, [synthetic.record(1, "miimon", case, metrics)])
+    drawing = drawn("detection", run)
+    assert [row[2] for row in drawing.rows] == pytest.approx([1 / 3, 2 / 3])
+    assert any(text.endswith(", 1 unnoticed") for text in legend(drawing))
+
+
+def test_the_parts_add_up_to_the_outage(tmp_path: Path) -> None:
+    drawing = drawn("split", synthetic.parted(tmp_path / "run"))
+    for row in drawing.rows[:2]:
+        assert sum(row[3:7]) == pytest.approx(row[7])
+    assert drawing.rows[2][:3] == ("balance-rr", 4, 0)
+    assert "not split" in texts(drawing)
+    assert legend(drawing) == ["detection", "decision", "programming", "forwarding"]
+
+
+def test_a_flow_elsewhere_is_framed_and_counted(tmp_path: Path) -> None:
+    right, wrong = (drawn("placement", synthetic.placed(tmp_path / str(w), wrong=w)) for w in (False, True))
+    assert all(row[4] == row[5] for row in right.rows)
+    assert {text for text in texts(right) if " of " in text} == {"2 of 2"}
+    differing = [row for row in wrong.rows if row[4] != row[5]]
+    assert [row[:4] for row in differing] == [
+        ("xmit_hash_policy layer3+4, members 4", 0, 2, 1),
+        ("xmit_hash_policy layer3+4, members 4", 1, 2, 1),
+    ]
+    framed = [p for axes in wrong.figure.axes for p in axes.patches if p.get_linewidth() > 1]
+    assert len(framed) == 4  # two cells in each panel
+
+
+def test_rates_are_those_of_the_sending_host(tmp_path: Path) -> None:
+    drawing = drawn("throughput", synthetic.transfers(tmp_path / "run"))
+    assert {row[2] for row in drawing.rows} == {f"h1-eth{member}" for member in range(4)}
+    cut = [row for row in drawing.rows if row[0] == "802.3ad" and row[2] == "h1-eth0" and 6.01 < row[4] < 6.51]
+    assert len(cut) == 10 and all(row[5] == 0 for row in cut)
+    carried = [row[5] for row in drawing.rows if row[0] == "802.3ad" and row[2] == "h1-eth1"]
+    assert min(carried) > 96 and max(carried) <= 100.01
+    assert texts(drawing) == ["carrier_loss s1-eth1"] * 2
+
+
+def test_a_line_that_was_cut_off_is_left_out_of_the_rates() -> None:
+    rows = [{"t_s": t, "interface": "h1-eth0", "tx_bytes": b} for t, b in (("0", "0"), ("1", "125000"), ("2", "25"))]
+    rows[2] |= {"tx_bytes": ""}
+    assert throughput.sending(rows) == {"h1-eth0": ([0.0, 1.0], [1.0])}
+
+
+EVENTS: list[dict[str, Any]] = [
+    {"t_s": 1.0, "source": "fault", "event": "begin", "fault": "carrier_loss", "element": "s1-eth1"},
+    {"t_s": 1.0001, "source": "carrier", "event": "carrier", "interface": "h1-eth0", "old": True, "new": False},
+    {"t_s": 1.05, "source": "bond", "event": "active_member", "interface": "bond0", "old": "h1-eth0", "new": "h1-eth1"},
+    {"t_s": 1.05, "source": "lacp", "event": "state", "machine": "mux", "port": "1:1", "new": "ATTACHED"},
+    {"t_s": 3.0, "source": "fault", "event": "end", "fault": "carrier_loss", "element": "s1-eth1"},
+]
+
+
+def test_lanes_show_who_told_of_what(tmp_path: Path) -> None:
+    one = synthetic.record(1, "failover", {"mode": "active-backup"}, {"outage_s": 0.051})
+    synthetic.raw_file(tmp_path / "run", one, "timeline.jsonl", "".join(json.dumps(e) + "\n" for e in EVENTS))
+    synthetic.raw_file(tmp_path / "run", one, "probe.csv", "flow,seq,sent_s,received_s\nh1>h2,1,1.0,1.0005\n")
+    run = synthetic.after(tmp_path / "run", synthetic.manifest("failover", {"mode": ["active-backup"]}, []), [one])
+    drawing = drawn("lanes", run)
+    axes = drawing.figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["fault", "carrier", "bond", "lacp", "h1>h2"]
+    assert texts(drawing) == [
+        "carrier_loss s1-eth1 begin",
+        "h1-eth0 carrier down",
+        "bond0 active member h1-eth1",
+        "1:1 mux ATTACHED",
+    ]
+    assert axes.get_xlim()[1] == pytest.approx(1.35 * 51)  # the repair, at 2 s, is not in the window
+
+
+def test_words_do_not_run_into_others() -> None:
+    events = [{"t_s": 1 + n / 1e4, "source": "bond", "event": f"event {n}"} for n in range(5)]
+    rows = [row for row, *_ in lanes._placed(events, 1.0, -0.01, 0.1)]
+    assert rows == [0, 1, 2, 3, 4]
+    same = [{"t_s": 1 + n / 1e6, "source": "bond", "event": "learned"} for n in range(5)]
+    assert [words for *_, words, _ in lanes._placed(same, 1.0, -0.01, 0.1)] == ["learned (5 times)"]
+
+
+def test_an_audit_shows_what_did_not_survive_first_then_the_longest_outages(tmp_path: Path) -> None:
+    drawing = drawn("elements", synthetic.audited(tmp_path / "run"))
+    assert [row[0] for row in drawing.rows] == ["s1", "c--d", "a--b"]
+    assert legend(drawing) == ["single point of failure", "bound of theory", "survived"]
+
+
+def test_cost_is_told_apart_by_how_long_the_network_ran(tmp_path: Path) -> None:
+    drawing = drawn("cost", synthetic.costly(tmp_path / "run"))
+    assert [(row[0], row[2], row[4]) for row in drawing.rows] == [(0, 16, 4), (0, 64, 16), (30, 16, 7), (30, 64, 19)]
+
+
+def test_reordering_stands_beside_what_theory_expects(tmp_path: Path) -> None:
+    drawing = drawn("reordering", synthetic.overtaken(tmp_path / "run"))
+    assert [row[1:] for row in drawing.rows] == [(0, 1, 0, 0, 2), (1, 1, 0.5, 0.5, 0.5), (5, 1, 0.5, 0.5, 0.1)]

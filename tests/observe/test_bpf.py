@@ -1,0 +1,121 @@
+"""Frames on a link: what the kernel's filter lets through, by an interpreter of its program, and what they are.
+
+Frames are made here by the formats of the RFCs and of IEEE 802.1AX, not by what the testbed sends.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+
+import pytest
+
+from testbed.observe import bpf, probe
+
+ETHERNET = bytes.fromhex("0180c2000002 020000000001".replace(" ", ""))
+
+
+def ethernet(kind: int, rest: bytes) -> bytes:
+    return ETHERNET + struct.pack("!H", kind) + rest
+
+
+def udp4(port: int, payload: bytes = b"", options: bytes = b"") -> bytes:
+    first = 0x40 | (20 + len(options)) // 4
+    addresses = ipaddress.ip_address("10.0.0.1").packed + ipaddress.ip_address("10.0.0.2").packed
+    header = struct.pack("!BBHHHBBH", first, 0, 28 + len(payload), 0, 0, 64, 17, 0) + addresses + options
+    return ethernet(0x0800, header + struct.pack("!HHHH", 40000, port, 8 + len(payload), 0) + payload)
+
+
+def ipv6(next_header: int, payload: bytes) -> bytes:
+    addresses = ipaddress.ip_address("fd00::1").packed + ipaddress.ip_address("fd00::2").packed
+    return ethernet(0x86DD, struct.pack("!IHBB", 6 << 28, len(payload), next_header, 64) + addresses + payload)
+
+
+def arp(sender: str, target: str) -> bytes:
+    """RFC 826: a request with these protocol addresses."""
+    addresses = [ipaddress.ip_address(address).packed for address in (sender, target)]
+    return ethernet(
+        0x0806, struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, b"\2" * 6, addresses[0], b"", addresses[1])
+    )
+
+
+def advertisement(flags: int) -> bytes:
+    """RFC 4861, 4.4."""
+    return ipv6(58, struct.pack("!BBHB3x", 136, 0, 0, flags) + ipaddress.ip_address("fd00::1").packed)
+
+
+SOLICITED, OVERRIDE = 0x40, 0x20
+LACPDU = ethernet(0x8809, b"\x01\x01" + bytes(108))
+PROBE = probe.PACKET.pack(3, 17)
+FRAMES = {
+    "lacpdu": (LACPDU, "lacpdu"),
+    "gratuitous arp": (arp("10.0.0.1", "10.0.0.1"), "arp"),
+    "arp request": (arp("10.0.0.1", "10.0.0.2"), ""),
+    "learning packet": (ethernet(0x9000, bytes(46)), "learning"),
+    "unsolicited advertisement": (advertisement(OVERRIDE), "neighbour"),
+    "solicited advertisement": (advertisement(SOLICITED | OVERRIDE), ""),
+    "neighbour solicitation": (ipv6(58, b"\x87" + bytes(23)), ""),
+    "probe over ipv4": (udp4(7000, PROBE), "probe"),
+    "probe behind ip options": (udp4(7999, PROBE, options=b"\1" * 4), "probe"),
+    "probe over ipv6": (ipv6(17, struct.pack("!HHHH", 40000, 7001, 72, 0) + PROBE), "probe"),
+}
+DROPPED = {
+    "tcp": ethernet(0x0800, struct.pack("!BBHHHBBH8x", 0x45, 0, 40, 0, 0, 64, 6, 0) + bytes(20)),
+    "udp below": udp4(6999),
+    "udp above": udp4(8000),
+    "tcp over ipv6": ipv6(6, bytes(20)),
+    "udp over ipv6 elsewhere": ipv6(17, struct.pack("!HHHH", 7000, 53, 8, 0)),
+    "lldp": ethernet(0x88CC, bytes(46)),
+}
+
+
+def accepted(frame: bytes) -> int:
+    """How many octets of a frame the program keeps, by the rules of networking/filter.rst."""
+    code = list(bpf.INSTRUCTION.iter_unpack(bpf.program()))
+    accumulator = index = place = 0
+    while True:
+        operation, true, false, operand = code[place]
+        place += 1
+        if operation == 0x28:  # ldh [k]
+            accumulator = int.from_bytes(frame[operand : operand + 2], "big")
+        elif operation == 0x30:  # ldb [k]
+            accumulator = frame[operand]
+        elif operation == 0x48:  # ldh [x + k]
+            accumulator = int.from_bytes(frame[index + operand : index + operand + 2], "big")
+        elif operation == 0xB1:  # ldxb 4*([k]&0xf)
+            index = 4 * (frame[operand] & 0x0F)
+        elif operation == 0x15:  # jeq
+            place += true if accumulator == operand else false
+        elif operation == 0x35:  # jge
+            place += true if accumulator >= operand else false
+        else:
+            assert operation == 0x06  # ret
+            return int(operand)
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_what_is_kept_and_what_it_is(name: str) -> None:
+    frame, kind = FRAMES[name]
+    assert accepted(frame) >= min(len(frame), 124)
+    assert bpf.kind(frame) == kind
+
+
+@pytest.mark.parametrize("name", DROPPED)
+def test_what_the_kernel_is_to_drop(name: str) -> None:
+    assert accepted(DROPPED[name]) == 0
+
+
+@pytest.mark.parametrize("name", ["probe over ipv4", "probe behind ip options", "probe over ipv6"])
+def test_a_probe_packet_is_read_where_it_begins(name: str) -> None:
+    addresses, payload = bpf.datagram(FRAMES[name][0])
+    assert probe.PACKET.unpack(payload[: probe.PACKET.size]) == (3, 17)
+    assert len(addresses) == (32 if "ipv6" in name else 8)
+
+
+def test_the_announced_address_is_read() -> None:
+    assert bpf.announced(FRAMES["gratuitous arp"][0]) == bytes((10, 0, 0, 1))
+    assert bpf.announced(advertisement(OVERRIDE)) == ipaddress.ip_address("fd00::1").packed
+
+
+def test_both_rooms_mean_the_same_ports() -> None:
+    assert bpf.PROBE_PORTS == probe.PORTS

@@ -1,0 +1,165 @@
+"""What an audit fails, and what it says of what it found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.audit import FAULTS, audit, probed_pairs
+from testbed.errors import SpecError
+from testbed.experiment.experiment import levels_of
+from testbed.faults import catalogue
+from testbed.faults.elements import elements
+from testbed.results import audit as audits
+from testbed.results.result import Record
+from topologies.leaf_spine import leaf_spine
+from topologies.mlag import mlag
+from topologies.unprotected import unprotected
+
+
+def record(element: str, *, survived: bool = True, status: str = "", outage_s: float = 0.0, **more: Any) -> Record:
+    """A trial's line, as experiments/audit.py writes it."""
+    metrics = {
+        "kind": "link",
+        "survived": survived,
+        "outage_s": outage_s,
+        "return_outage_s": 0.0,
+        "bound_s": 0.1,
+        "within_bound": survived,
+        "expected_connected": survived,
+        "agrees_with_oracle": True,
+        **more,
+    }
+    status = status or ("ok" if survived else "censored")
+    return Record(
+        experiment="audit",
+        case={"element": element},
+        repetition=0,
+        seed=1,
+        status=status,
+        reason="the guest ended" if status == "failed" else "",
+        metrics={} if status == "failed" else metrics,
+        virtual_s=1.0,
+        wall_s=1.0,
+        warnings=[],
+        raw="raw/001",
+    )
+
+
+def test_every_element_is_failed_once() -> None:
+    assert audits.levels(mlag(), "testbed") == tuple(element.name for element in elements(mlag()))
+
+
+def test_every_two_but_a_link_and_its_own_interface() -> None:
+    topology = unprotected(switches=1)  # 2 links, 2 interfaces, 1 switch, the controller: 15 pairs, 2 of them one
+    pairs = [level for level in audits.levels(topology, "testbed", pairs=True) if "+" in level]
+    assert len(pairs) == 13
+    assert "h1-eth0--s1-eth1+h1-eth0" not in pairs
+    assert "h1-eth0--s1-eth1+h2-eth0" in pairs and "s1+c0" in pairs
+
+
+def test_quick_fails_one_of_each_sort() -> None:
+    found = audits.levels(mlag(members=2, peer_members=2), "testbed", quick=True)
+    assert found == (
+        *("h1-eth0--s1-eth1", "h1-eth1--s2-eth1", "h2-eth0--s1-eth3", "h2-eth1--s2-eth3"),
+        *("s1-eth5--s2-eth5", "h3-eth0--s1-eth7", "h1-eth0", "h2-eth0", "h3-eth0", "s1", "s2", "c0"),
+    )
+
+
+def test_every_kind_of_element_has_a_fault_that_takes_it() -> None:
+    for topology in (mlag(), unprotected()):
+        for element in elements(topology):
+            name, parameters = FAULTS[element.kind]
+            catalogue.checked(topology, name, element.name, parameters)
+
+
+def test_levels_pass_as_one_setting() -> None:
+    """Element names hold neither commas nor plus signs, which divide levels and elements."""
+    wanted = audits.levels(leaf_spine(), "testbed", pairs=True)
+    found = levels_of(audit(), leaf_spine, {"element": ",".join(wanted)}, quick=False)
+    assert found["element"] == wanted
+
+
+def test_many_hosts_are_probed_each_with_the_next() -> None:
+    assert probed_pairs(mlag()) == [("h1", "h2")]
+    assert probed_pairs(leaf_spine()) == [("h1", "h2"), ("h2", "h3"), ("h3", "h4"), ("h4", "h1")]
+
+
+def test_a_network_without_weak_points() -> None:
+    rows = audits.rows_of([record("s1"), record("s2", outage_s=0.05)])
+    assert audits.weak_points(rows) == []
+    assert audits.verdict(mlag(), rows) == "No single point of failure for the talk of h1, h2 among 2 elements."
+
+
+def test_weak_points_doubts_and_disagreement_are_told() -> None:
+    rows = audits.rows_of(
+        [
+            record("s1", survived=False, agrees_with_oracle=False),
+            record("s2", within_bound=False, outage_s=3.0),
+            record("c0", status="failed"),
+            record("h1-eth0+h1-eth1", survived=False),
+            record("s1+h1-eth0", survived=False),
+            record("s2+h1-eth0"),
+        ]
+    )
+    assert audits.weak_points(rows) == ["s1"]
+    assert audits.verdict(unprotected(), rows) == (
+        "1 of 2 elements are single points of failure for the talk of h1, h2: s1. 1 of 3 pairs take it down together."
+        " Not decided, because the trial failed: c0. Not what theory expects: s1. Longer than its bound: s2."
+    )
+    assert audits.as_json(unprotected(), rows)["single_points_of_failure"] == ["s1"]
+
+
+def test_of_repetitions_the_worst_counts() -> None:
+    rows = audits.rows_of([record("s1", outage_s=0.1), record("s1", outage_s=0.3), record("s1", outage_s=0.2)])
+    assert [row.outage_s for row in rows] == [0.3]
+    rows = audits.rows_of([record("s1", survived=False), record("s1", outage_s=9.0)])
+    assert audits.weak_points(rows) == ["s1"]
+
+
+def test_an_audit_is_of_one_network(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from testbed.cli import cli
+
+    place = str(tmp_path / "run")
+    answer = CliRunner().invoke(cli, ["audit", "mlag", "--set", "members=1,2", "--out", place])
+    assert isinstance(answer.exception, SpecError)
+    assert str(answer.exception) == (
+        "--set members=1,2 gives 2 levels; an audit is of one network\nGive one level, or run several audits."
+    )
+
+
+def test_show_draws_and_lists(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from testbed.cli import cli
+
+    svg = tmp_path / "drawing.svg"
+    answer = CliRunner().invoke(cli, ["show", "ring", "--set", "switches=3", "--svg", str(svg)])
+    assert answer.exit_code == 0, answer.output
+    for text in (" s3 │", "s3-eth3", "LACP system left", "Survives the loss of any link or switch.", "switches=4"):
+        assert text in answer.output
+    assert svg.read_text().startswith("<svg ")
+
+
+@pytest.mark.parametrize(
+    ("shelf", "texts"),
+    [
+        ("topologies", ("leaf_spine", "Survives the loss of any link, leaf or spine", "spines=2, leaves=4")),
+        ("faults", ("switch_crash", "of a switch", "--set flap_period_ms=400.0")),
+        ("experiments", ("audit", "factors: element=s1")),
+        ("modes", ("balance-alb",)),
+        ("controllers", ("ovs",)),
+    ],
+)
+def test_a_list_by_itself_is_told_in_full(shelf: str, texts: tuple[str, ...]) -> None:
+    from click.testing import CliRunner
+
+    from testbed.cli import cli
+
+    answer = CliRunner().invoke(cli, ["list", shelf])
+    assert answer.exit_code == 0, answer.output
+    assert all(text in answer.output for text in texts), answer.output

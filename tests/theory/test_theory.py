@@ -1,0 +1,342 @@
+"""Theory against worked examples, the kernel's own formulas and brute force."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import struct
+from dataclasses import replace
+
+import pytest
+
+from testbed import theory
+from testbed.errors import SpecError
+from testbed.faults.catalogue import FAULTS
+from testbed.spec import MODES, Bond
+from testbed.theory import Tuple5
+
+
+def bond(mode: str, members: int = 2, **options: object) -> Bond:
+    return Bond(tuple(f"h1-eth{i}" for i in range(members)), mode=mode, **options)  # type: ignore[arg-type]
+
+
+def flow(source_port: int = 50001, target_port: int = 5201, *, target_mac: str = "02:00:00:00:02:01") -> Tuple5:
+    return Tuple5("02:00:00:00:01:01", target_mac, "10.0.0.1", "10.0.0.2", source_port, target_port)
+
+
+def test_goodput_of_tcp_on_ethernet() -> None:
+    # The kernel counts 1514 octets a frame; a cable carries 1538 (preamble 8, FCS 4, gap 12).
+    assert theory.tcp_goodput_fraction() == pytest.approx(1448 / 1538)
+    assert theory.tcp_goodput_fraction() == pytest.approx(0.9415, abs=1e-4)
+    assert theory.tcp_goodput_fraction(overhead_bytes=0) == pytest.approx(0.9564, abs=1e-4)
+    assert theory.tcp_goodput_fraction(9000) == pytest.approx(8948 / 9038)
+
+
+def test_an_mtu_without_room_for_payload_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"mtu is 52; wanted more than the 52 octets of IPv4 and TCP headers"):
+        theory.tcp_goodput_fraction(52)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_ideal_of_one_member_is_one_link_in_every_mode(mode: str) -> None:
+    assert theory.ideal_mbps(mode, 1, 1000.0) == pytest.approx(941.48, abs=0.01)
+
+
+def test_ideal_grows_with_the_members_that_one_pair_can_use() -> None:
+    for mode in ("balance-rr", "balance-xor", "802.3ad"):
+        assert theory.ideal_mbps(mode, 4, 1000.0) == pytest.approx(4 * 941.48, abs=0.01)
+    for mode in ("active-backup", "broadcast"):
+        assert theory.ideal_mbps(mode, 4, 1000.0) == pytest.approx(941.48, abs=0.01)
+    with pytest.raises(SpecError, match="unknown bonding mode 'lacp'"):
+        theory.ideal_mbps("lacp", 1, 1000.0)
+
+
+@pytest.mark.parametrize(("links", "percent"), [(2, 75.0), (4, 68.4), (8, 65.6)])
+def test_links_used_by_as_many_random_flows(links: int, percent: float) -> None:
+    assert theory.expected_links_used(links, links) / links * 100 == pytest.approx(percent, abs=0.05)
+
+
+def test_links_used_agrees_with_counting_every_placement() -> None:
+    placements = list(itertools.product(range(3), repeat=5))
+    mean = sum(len(set(placement)) for placement in placements) / len(placements)
+    assert theory.expected_links_used(5, 3) == pytest.approx(mean)
+    assert theory.random_hash_expectation_mbps(5, 3, 1000.0) == pytest.approx(mean * 941.48, rel=1e-5)
+
+
+def test_links_used_of_nothing_and_of_no_link() -> None:
+    assert theory.expected_links_used(0, 4) == 0
+    assert theory.expected_links_used(7, 1) == 1
+    with pytest.raises(SpecError, match=r"wanted 0 flows or more on 1 link or more"):
+        theory.expected_links_used(1, 0)
+
+
+def test_jain_index_of_its_authors_examples() -> None:
+    # DEC-TR-301, section 2: equal shares give 1; k of n users with equal shares give k/n.
+    assert theory.jain_index([5, 5, 5]) == pytest.approx(1)
+    assert theory.jain_index([7, 0, 0, 0]) == pytest.approx(0.25)
+    assert theory.jain_index([3, 3, 0, 0, 0]) == pytest.approx(0.4)
+    assert theory.jain_index([0, 0]) == 0
+
+
+def kernel_layer34(source: str, target: str, source_port: int, target_port: int, order: str) -> int:
+    """bonding.rst, layer3+4, with the header's octets read as the machine's integers."""
+    header = socket.inet_aton(source) + socket.inet_aton(target) + struct.pack("!HH", source_port, target_port)
+    a, b, ports = struct.unpack(f"{order}III", header)
+    value = ports ^ a ^ b
+    value ^= value >> 16
+    value ^= value >> 8
+    return int(value >> 1)
+
+
+@pytest.mark.parametrize(("byteorder", "code"), [("little", "<"), ("big", ">")])
+def test_layer34_is_the_kernel_documents_formula(byteorder: theory.ByteOrder, code: str) -> None:
+    for source_port, target_port in itertools.product(range(50001, 50200, 7), (5201, 5202, 80)):
+        found = theory.xmit_hash("layer3+4", flow(source_port, target_port), byteorder)
+        assert found == kernel_layer34("10.0.0.1", "10.0.0.2", source_port, target_port, code)
+
+
+def test_layer34_of_one_flow_by_hand() -> None:
+    # Little endian. Ports c3 51 14 51 -> 0x511451c3; 10.0.0.1 ^ 10.0.0.2 -> 00 00 00 03 -> 0x03000000.
+    # 0x521451c3; ^ >> 16 (0x5214) -> 0x521403d7; ^ >> 8 (0x521403) -> 0x524617d4; >> 1 -> 0x29230bea.
+    assert theory.xmit_hash("layer3+4", flow(0xC351, 0x1451), "little") == 0x29230BEA
+
+
+def test_even_source_ports_use_all_members_of_layer34() -> None:
+    # What dropping the lowest bit is for: clients that take even ports only.
+    used = {theory.member_of_flow(bond("802.3ad", 4), flow(port)) for port in range(40000, 40100, 2)}
+    assert used == {0, 1, 2, 3}
+
+
+def test_layer2_takes_the_last_octets_of_the_macs_and_the_packet_type() -> None:
+    assert theory.xmit_hash("layer2", flow(target_mac="02:00:00:00:02:06")) == 0x01 ^ 0x06 ^ 0x0800
+    same = {theory.xmit_hash("layer2", flow(port)) for port in range(40000, 40050)}
+    assert len(same) == 1
+
+
+def test_layer23_keeps_the_lowest_bit() -> None:
+    # 0x01 ^ 0x02 ^ 0x0800 ^ 0x03000000 (little endian) = 0x03000803; folded by 16 and by 8.
+    value = 0x01 ^ 0x02 ^ 0x0800 ^ 0x03000000
+    value ^= value >> 16
+    value ^= value >> 8
+    assert theory.xmit_hash("layer2+3", flow(target_mac="02:00:00:00:02:02"), "little") == value
+
+
+def test_ipv6_addresses_are_folded_to_32_bits() -> None:
+    six = Tuple5("02:00:00:00:01:01", "02:00:00:00:02:01", "fd00::1", "fd00::2", 50001, 5201)
+    four = Tuple5("02:00:00:00:01:01", "02:00:00:00:02:01", "0.0.0.1", "0.0.0.2", 50001, 5201)
+    assert theory.xmit_hash("layer3+4", six, "little") == theory.xmit_hash("layer3+4", four, "little")
+    assert theory.xmit_hash("layer2", six) == 0x86DD
+
+
+def test_only_modes_that_hash_have_a_member_for_a_flow() -> None:
+    for mode in MODES:
+        known = theory.member_of_flow(bond(mode, 4), flow()) is not None
+        assert known == (mode in ("balance-xor", "802.3ad"))
+
+
+def test_an_unknown_policy_names_the_known_ones() -> None:
+    with pytest.raises(SpecError, match=r"unknown xmit_hash_policy 'layer4'.*"):
+        theory.xmit_hash("layer4", flow())
+
+
+def test_encap_policies_of_what_is_in_no_tunnel_are_the_others() -> None:
+    # bonding.rst: encap2+3 and encap3+4 use the same formulas on the headers inside a tunnel.
+    for port in range(40000, 40020):
+        assert theory.xmit_hash("encap2+3", flow(port)) == theory.xmit_hash("layer2+3", flow(port))
+        assert theory.xmit_hash("encap3+4", flow(port)) == theory.xmit_hash("layer3+4", flow(port))
+
+
+def test_a_connected_socket_decides_by_chance_under_encap34() -> None:
+    encapsulated = bond("802.3ad", 4, xmit_hash_policy="encap3+4")
+    assert theory.member_of_flow(encapsulated, flow()) is None
+    assert theory.member_of_flow(encapsulated, replace(flow(), connected=False)) is not None
+
+
+def test_vlan_srcmac_by_the_formula_of_the_kernel_document() -> None:
+    # bonding.rst: hash = (vlan ID) XOR (source MAC vendor) XOR (source MAC dev), octets 1 to 3 and 4 to 6.
+    untagged = theory.xmit_hash("vlan+srcmac", flow())
+    assert untagged == 0x020000 ^ 0x000101
+    assert theory.xmit_hash("vlan+srcmac", replace(flow(), vlan=42)) == untagged ^ 42
+    assert len({theory.xmit_hash("vlan+srcmac", flow(port)) for port in range(40000, 40050)}) == 1
+
+
+def test_consecutive_even_ports_use_half_the_members_where_the_lowest_bit_is_kept() -> None:
+    # From one 256-aligned block, so that only the lowest octet of the port changes.
+    ports = range(0xC000, 0xC080, 2)
+    for members in (2, 4):
+        kept = {theory.xmit_hash("layer3+4", flow(port), keep_lowest_bit=True) % members for port in ports}
+        dropped = {theory.xmit_hash("layer3+4", flow(port)) % members for port in ports}
+        assert (len(kept), len(dropped)) == (members // 2, members)
+
+
+def test_the_timer_wheel_puts_timers_one_bucket_late() -> None:
+    # kernel/time/timer.c: level 0 in single ticks, up to 63 of them; level 1 in eights, up to 504; level 2 in 64s.
+    assert theory.monitor_period_s(50) == pytest.approx(0.051)
+    assert theory.monitor_period_s(62) == pytest.approx(0.063)
+    assert theory.monitor_period_s(63) == pytest.approx(0.064)
+    assert theory.monitor_period_s(64) == pytest.approx(0.072)
+    assert theory.monitor_period_s(100) == pytest.approx(0.104)
+    assert theory.monitor_period_s(504) == pytest.approx(0.512)
+    assert theory.monitor_period_s(1000) == pytest.approx(1.024)
+    assert theory.monitor_period_s(100, hz=250) == pytest.approx(0.104)
+    assert theory.monitor_period_s(100, hz=100) == pytest.approx(0.110)
+
+
+def test_the_driver_counts_lacp_timeouts_in_steps_of_104_ms() -> None:
+    fast, slow = theory.bonding_lacp_bound("fast"), theory.bonding_lacp_bound("slow")
+    assert (fast.low_s, fast.bound_s) == pytest.approx((29 * 0.104 - 1, 3.12))
+    assert (slow.low_s, slow.bound_s) == pytest.approx((899 * 0.104 - 30, 93.6))
+    assert theory.bonding_lacp_bound("slow", hz=100).bound_s == pytest.approx(99)
+
+
+def test_the_driver_sends_lacpdus_up_to_31_s_apart() -> None:
+    """300 steps of 104 ms: an end that waits 90 s for the next one may give up 58.8 s after a silence began."""
+    fast, slow = theory.facing_bonding_lacp_bound("fast"), theory.facing_bonding_lacp_bound("slow")
+    assert (fast.low_s, fast.bound_s) == pytest.approx((3 - 1.04, 3))
+    assert (slow.low_s, slow.bound_s) == pytest.approx((90 - 31.2, 90))
+
+
+def test_carrier_loss_in_active_backup_is_uniform_over_one_interval() -> None:
+    bound = theory.failover_bound(bond("active-backup", miimon_ms=100), "carrier_loss")
+    assert bound is not None
+    assert (bound.low_s, bound.bound_s, bound.expected_s) == (0, 0.1, 0.05)
+    assert bound.limit_s == pytest.approx(theory.monitor_period_s(100) + 0.01)
+    assert bound.label == "miimon 100 ms"
+
+
+def test_downdelay_is_rounded_down_to_a_multiple_of_miimon() -> None:
+    bound = theory.failover_bound(bond("active-backup", miimon_ms=100, downdelay_ms=250), "carrier_loss")
+    assert bound is not None
+    assert (bound.low_s, bound.bound_s) == pytest.approx((0.2, 0.3))
+    assert bound.expected_s == pytest.approx(0.25)
+    assert bound.label == "miimon 100 ms + downdelay 200 ms"
+
+
+@pytest.mark.parametrize("mode", ["balance-rr", "balance-xor", "802.3ad", "balance-tlb", "balance-alb"])
+def test_other_modes_may_beat_the_monitor(mode: str) -> None:
+    bound = theory.failover_bound(bond(mode), "carrier_loss")
+    assert bound is not None
+    assert (bound.low_s, bound.bound_s, bound.expected_s) == (0, 0.1, None)
+
+
+def test_the_switch_leaves_a_dead_port_of_a_lag_at_once() -> None:
+    lag = theory.failover_bound(bond("802.3ad"), "carrier_loss", "switch")
+    no_lag = theory.failover_bound(bond("active-backup"), "carrier_loss", "switch")
+    assert lag is not None and no_lag is not None
+    assert (lag.bound_s, no_lag.bound_s) == (0, 0.1)
+
+
+@pytest.mark.parametrize(("rate", "low", "high"), [("fast", 2, 3), ("slow", 60, 90)])
+def test_silent_loss_waits_for_the_lacp_timeout(rate: str, low: float, high: float) -> None:
+    bound = theory.failover_bound(bond("802.3ad", lacp_rate=rate), "silent_loss")
+    assert bound is not None
+    assert (bound.low_s, bound.bound_s) == (low, high)
+    alone = theory.failover_bound(bond("802.3ad", lacp_rate=rate), "silent_loss", "switch")
+    assert alone is not None and alone.tolerance_s == 0.25  # IEEE 802.1AX, 6.4.10
+    # The driver counts steps of 100 ms, which a kernel of 1000 ticks a second makes 104 ms: its timer wheel's grain.
+    assert bound.tolerance_s == pytest.approx(0.25 + high * 0.04)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "802.3ad"])
+def test_the_mii_monitor_never_sees_silent_loss(mode: str) -> None:
+    assert theory.failover_bound(bond(mode), "silent_loss") is None
+
+
+def test_silent_loss_goes_unnoticed_where_nobody_answers_lacp() -> None:
+    assert theory.failover_bound(bond("802.3ad"), "silent_loss", lacp=False) is None
+    assert theory.failover_bound(bond("802.3ad"), "carrier_loss", lacp=False) is not None
+
+
+def test_a_broadcast_bond_and_no_fault_have_no_outage() -> None:
+    for bound in (
+        theory.failover_bound(bond("broadcast"), "carrier_loss"),
+        theory.failover_bound(bond("broadcast"), "silent_loss", "host"),
+        theory.failover_bound(bond("active-backup"), "none"),
+    ):
+        assert bound is not None and bound.bound_s == 0
+
+
+def test_arp_monitor_looks_half_an_interval_after_what_it_allows() -> None:
+    # bond_time_in_interval(): last_rx + n a + a/2 may pass, and the driver looks once in each interval.
+    bound = theory.arp_bound(100, 2)
+    assert (bound.low_s, bound.bound_s) == pytest.approx((0.25, 0.35))
+
+
+def test_the_arp_watch_of_a_team_gives_up_a_round_later() -> None:
+    # lw_psr_callback_periodic(): the first round after a fault still finds the answer of the one before; more than n
+    # have to be missed after that.
+    bound = theory.failover_bound(arp_bond(bond="team"), "silent_loss")
+    assert bound is not None
+    assert (bound.low_s, bound.bound_s) == pytest.approx((0.3, 0.4))
+
+
+def arp_bond(mode: str = "active-backup", **options: object) -> Bond:
+    return bond(mode, miimon_ms=0, arp_interval_ms=100, **options)
+
+
+def test_the_arp_monitor_bounds_carrier_loss_and_silent_loss_in_active_backup() -> None:
+    for fault in ("carrier_loss", "silent_loss"):
+        bound = theory.failover_bound(arp_bond(), fault)
+        assert bound is not None and bound.bound_s == pytest.approx(0.35)
+        assert bound.label == "ARP monitor 2 x 100 ms"
+
+
+def test_the_arp_monitor_takes_any_frame_for_an_answer_unless_it_validates() -> None:
+    """bonding.rst, arp_validate: without it all received traffic counts."""
+    one_way = {"direction": "from_host"}
+    assert theory.failover_bound(arp_bond(), "silent_loss", parameters=one_way) is None
+    assert "arp_validate" in theory.why_unbounded(arp_bond(), "silent_loss", parameters=one_way)
+    assert theory.failover_bound(arp_bond(arp_validate="all"), "silent_loss", parameters=one_way) is not None
+    assert theory.failover_bound(arp_bond(), "silent_loss", parameters={"direction": "to_host"}) is not None
+
+
+def test_the_arp_monitor_cannot_tell_members_apart_behind_a_hashing_switch() -> None:
+    assert theory.failover_bound(arp_bond("balance-xor"), "silent_loss") is None
+    assert "bonding.rst, arp_interval" in theory.why_unbounded(arp_bond("balance-xor"), "silent_loss")
+    at_once = theory.failover_bound(arp_bond("balance-rr"), "carrier_loss")
+    assert at_once is not None and at_once.bound_s == 0
+
+
+@pytest.mark.parametrize(("rate", "period_s"), [("fast", 1), ("slow", 30)])
+def test_without_lacpdus_the_ends_give_up_within_a_period_of_each_other(rate: str, period_s: float) -> None:
+    bound = theory.failover_bound(bond("802.3ad", lacp_rate=rate), "lacp_loss")
+    assert bound is not None and (bound.low_s, bound.bound_s) == (0, period_s)
+
+
+def test_a_slow_link_delays_by_what_it_was_told() -> None:
+    bound = theory.failover_bound(bond("802.3ad"), "slow", parameters={"delay_ms": 20.0})
+    assert bound is not None and bound.bound_s == pytest.approx(0.02)
+    assert "queue" in theory.why_unbounded(bond("802.3ad"), "slow", parameters={"rate_mbps": 10.0})
+
+
+def test_lacp_sees_that_cables_are_swapped_and_a_static_lag_does_not() -> None:
+    bound = theory.failover_bound(bond("802.3ad"), "miscabling")
+    assert bound is not None and bound.bound_s == pytest.approx(0.1)
+    assert theory.failover_bound(bond("balance-xor"), "miscabling") is None
+    quick = {"unplugged_ms": 50.0}
+    assert "faster than the monitor looks" in theory.why_unbounded(bond("802.3ad"), "miscabling", parameters=quick)
+
+
+@pytest.mark.parametrize("fault", ["controller_crash", "controller_pause", "controller_cut", "switch_software_crash"])
+def test_flows_go_on_without_control_until_lacp_times_out(fault: str) -> None:
+    for mode in MODES:
+        bound = theory.failover_bound(bond(mode), fault, lasts_s=1.9)
+        assert bound is not None and bound.bound_s == 0
+    assert theory.failover_bound(bond("802.3ad"), fault, lasts_s=2.0) is None  # 3 s less a period, IEEE 802.1AX
+    assert "no LACPDU is sent" in theory.why_unbounded(bond("802.3ad"), fault, lasts_s=2.0)
+    assert theory.failover_bound(bond("802.3ad", lacp_rate="slow"), fault, lasts_s=59.0) is not None
+    assert theory.failover_bound(bond("active-backup"), fault, lasts_s=1e6) is not None
+
+
+def test_every_cell_has_a_bound_or_a_reason_why_not() -> None:
+    for mode, fault in itertools.product(MODES, FAULTS):
+        found, why = theory.failover_bound(bond(mode), fault), theory.why_unbounded(bond(mode), fault)
+        assert (found is None) == bool(why), (mode, fault)
+    assert theory.why_unbounded(bond("active-backup"), "silent_loss") == "the MII monitor cannot see a silent loss"
+    alone = theory.why_unbounded(bond("802.3ad"), "silent_loss", lacp=False)
+    assert alone == "the MII monitor cannot see a silent loss, and nobody answers LACP"
+
+
+def test_an_unknown_fault_names_the_known_ones() -> None:
+    with pytest.raises(SpecError, match=r"unknown fault 'carrier_los'.*Did you mean 'carrier_loss'\?|carrier_loss"):
+        theory.failover_bound(bond("802.3ad"), "carrier_los")

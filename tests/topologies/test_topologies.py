@@ -1,0 +1,323 @@
+"""Topologies: each builds for every mode that it takes and refuses the others with a reason; drawings are complete."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import SpecError
+from testbed.experiment import discovery
+from testbed.experiment.experiment import made, topology_defaults
+from testbed.schemes.scheme import CONTROLLERS
+from testbed.spec import MODES, STATIC_LAG_MODES, BondOptions, Topology
+from testbed.spec.wiring import Wiring
+from testbed.theory.reachability import expected, must_talk
+from topologies.back_to_back import back_to_back
+from topologies.dual_switch import dual_switch
+from topologies.leaf_spine import leaf_spine
+from topologies.mlag import mlag
+from topologies.ring import ring
+from topologies.single_switch import single_switch
+from topologies.trunk import trunk
+from topologies.unprotected import unprotected
+
+NAMES = (
+    "back_to_back",
+    "dual_switch",
+    "leaf_spine",
+    "mlag",
+    "ring",
+    "single_switch",
+    "trunk",
+    "unprotected",
+)
+#: bonding.rst: what needs nothing of independent switches (11.2), and what can do back to back.
+TAKES = {"dual_switch": ("active-backup", "balance-tlb", "balance-alb"), "back_to_back": MODES[:5], "unprotected": ()}
+
+
+def test_the_shelf() -> None:
+    assert tuple(discovery.names("topologies")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_builds_or_is_refused(name: str, mode: str) -> None:
+    function = discovery.topology(name)
+    if "mode" not in topology_defaults(function):
+        assert name == "unprotected"
+    elif mode in TAKES.get(name, MODES):
+        topology = made(function, {"mode": mode})
+        bonds = [host.bond for host in topology.hosts if host.bond]
+        assert {bond.mode for bond in bonds} == {mode}
+        of_hosts = [lag for lag in topology.lags if lag.name.startswith("lag-")]
+        has_lags = name not in TAKES and (mode == "802.3ad" or mode in STATIC_LAG_MODES)
+        assert len(of_hosts) == (len(bonds) if has_lags else 0)
+        assert {lag.lacp for lag in of_hosts} <= {"active" if mode == "802.3ad" else "off"}
+        assert must_talk(expected(topology, ()), topology.protected_hosts()) is True
+    else:
+        with pytest.raises(SpecError, match=rf"{name} does not take mode {re.escape(mode)}: "):
+            made(function, {"mode": mode})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_opens_with_its_drawing_and_tells_what_it_survives(name: str) -> None:
+    function = discovery.topology(name)
+    drawing, topology = discovery.drawing(function), made(function, {})
+    assert all(line.isascii() and len(line) <= 120 for line in drawing.splitlines())
+    for node in topology.nodes():
+        assert re.search(rf"\b{node}\b", drawing), node
+    assert discovery.survives(function).startswith("Survives ")
+    assert function.__doc__
+
+
+@pytest.mark.parametrize("name", ["back_to_back", "dual_switch", "mlag", "single_switch", "trunk", "unprotected"])
+def test_the_drawing_names_every_interface(name: str) -> None:
+    """Of links without end in number, ring and leaf_spine draw the shape alone."""
+    function = discovery.topology(name)
+    drawing = discovery.drawing(function)
+    topology = made(function, {"members": 1} if name == "mlag" else {})
+    missing = [i for link in topology.links for i in (link.a_interface, link.b_interface) if i not in drawing]
+    assert [i for i in missing if not (name == "mlag" and i.startswith("h3"))] == []
+
+
+def ends(topology: Topology) -> list[str]:
+    """The names of all links."""
+    return [link.name for link in topology.links]
+
+
+def test_wiring_of_the_standing_topologies() -> None:
+    assert ends(single_switch()) == ["h1-eth0--s1-eth1", "h1-eth1--s1-eth2", "h2-eth0--s1-eth3", "h2-eth1--s1-eth4"]
+    assert ends(mlag(members=2, peer_members=2)) == [
+        *("h1-eth0--s1-eth1", "h1-eth1--s2-eth1", "h1-eth2--s1-eth2", "h1-eth3--s2-eth2"),
+        *("h2-eth0--s1-eth3", "h2-eth1--s2-eth3", "h2-eth2--s1-eth4", "h2-eth3--s2-eth4"),
+        *("s1-eth5--s2-eth5", "s1-eth6--s2-eth6", "h3-eth0--s1-eth7"),
+    ]
+    assert {(lag.name, lag.system, lag.key) for lag in mlag(peer_members=2).lags} == {
+        ("lag-h1", "core", 1),
+        ("lag-h2", "core", 2),
+        ("peer-s1", "s1", 1),
+        ("peer-s2", "s2", 1),
+    }
+    assert {(system.name, system.system) for system in trunk().systems} == {
+        ("s1", "02:00:00:00:fe:01"),
+        ("s2", "02:00:00:00:fe:02"),
+    }
+    assert ends(dual_switch())[-1] == "s1-eth3--s2-eth3"
+
+
+def test_back_to_back_has_no_switch() -> None:
+    topology = back_to_back(members=3)
+    assert topology.switches == () and topology.lags == ()
+    assert ends(topology) == ["h1-eth0--h2-eth0", "h1-eth1--h2-eth1", "h1-eth2--h2-eth2"]
+    for name in ("testbed", "none", "ovs"):
+        CONTROLLERS[name].check(topology)
+        bond = topology.host("h1").bond
+        assert bond is not None and CONTROLLERS[name].answers(topology, bond)  # each host is the other's partner
+
+
+def test_leaf_spine_grows() -> None:
+    topology = leaf_spine(spines=8, leaves=16, hosts=128)
+    assert (len(topology.hosts), len(topology.switches), len(topology.links)) == (128, 24, 2 * 128 + 8 * 16)
+    assert len({system.system for system in topology.systems}) == 8
+    assert {len(topology.interfaces(f"leaf{n}")) for n in range(1, 17)} == {16 + 8}
+    assert topology.host("h128").address == "10.0.0.128/24"
+    assert {link.rate_mbps for link in topology.links if "spine" in link.name} == {10_000.0}
+
+
+def test_a_ring_closes() -> None:
+    topology = ring(switches=5)
+    between = {frozenset((link.a, link.b)) for link in topology.links if link.a[0] == link.b[0] == "s"}
+    assert between == {frozenset((f"s{n}", f"s{n % 5 + 1}")) for n in range(1, 6)}
+    assert [host.name for host in ring(dual_homed=False).hosts] == ["h1", "h2", "h3", "h4"]
+    assert ring(dual_homed=False).lags == ()
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: ring(switches=2), "ring takes 3 switches or more, not 2\nWith two: --topology trunk, or mlag."),
+        (lambda: leaf_spine(leaves=3), "leaf_spine takes leaves by pairs, not 3\nFor example: --set leaves=4"),
+        (lambda: leaf_spine(hosts=0), "leaf_spine takes 1 host or more, not 0"),
+        (
+            lambda: dual_switch(peer_links=2),
+            "dual_switch takes peer_links 0 or 1, not 2: independent switches have no LAG",
+        ),
+        (
+            lambda: dual_switch(bonding=BondOptions(mode="802.3ad")),
+            "dual_switch does not take mode 802.3ad: its two independent switches are no single LAG\n"
+            "Take one of the modes active-backup, balance-tlb, balance-alb;"
+            " or --topology mlag, whose switches are one LAG.",
+        ),
+        (
+            lambda: dual_switch(peer_links=0),
+            "dual_switch with peer_links=0 does not take mode active-backup: hosts that receive on one member only"
+            " would be out of reach once they are on different switches\n"
+            "Leave peer_links at 1, or take one of the modes balance-rr, broadcast.",
+        ),
+        (
+            lambda: back_to_back(bonding=BondOptions(mode="balance-alb")),
+            "back_to_back does not take mode balance-alb: it sends on members whose far ends take nothing in,"
+            " as the other bond receives by its own choice of members\n"
+            "Take another mode, or --topology single_switch.",
+        ),
+        (
+            lambda: unprotected(switches=0),
+            "number of switches s1, s2 ... is 0; wanted 1 or more",
+        ),
+    ],
+)
+def test_what_cannot_be_says_why(make: object, text: str) -> None:
+    assert callable(make)
+    with pytest.raises(SpecError) as caught:
+        make()
+    assert str(caught.value) == text
+
+
+def test_networks_apart_take_what_sends_on_both() -> None:
+    for mode in ("balance-rr", "broadcast"):
+        topology = dual_switch(peer_links=0, bonding=BondOptions(mode=mode))
+        assert len(topology.links) == 4 and topology.lags == ()
+
+
+def test_a_protected_host_has_to_be_there() -> None:
+    net = Wiring()
+    (switch,) = net.switches(1)
+    net.single("h1", switch)
+    topology = net.topology("one")
+    with pytest.raises(SpecError, match=r"unknown protected host of topology 'one' 'h2'"):
+        Topology("one", topology.hosts, topology.switches, topology.links, protected=("h2",))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_topology_survives_being_written_down(name: str) -> None:
+    topology = made(discovery.topology(name), {})
+    assert Topology.from_json(topology.to_json()) == topology
+
+
+def test_the_users_own_file_may_use_the_same_pieces(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        '"""A bonded host and a plain one.\n\n      h1 == s1 -- h2\n\nSurvives little.\n"""\n'
+        "from testbed.spec import BondOptions\n"
+        "from testbed.spec.wiring import Wiring\n"
+        "def mine(*, members=2, bonding=BondOptions()):\n"
+        "    net = Wiring(bonding=bonding)\n"
+        "    (switch,) = net.switches(1)\n"
+        "    net.bonded('h1', [switch] * members)\n"
+        "    net.single('h2', switch)\n"
+        "    return net.topology('mine')\n"
+    )
+    function = discovery.topology(str(mine))
+    topology = made(function, {"members": 3, "mode": "802.3ad"})
+    assert topology.lags[0].ports == ("s1-eth1", "s1-eth2", "s1-eth3")
+    assert topology.protected_hosts() == ("h1", "h2")
+    assert discovery.survives(function) == "Survives little."
+    assert discovery.drawing(function) == "      h1 == s1 -- h2"
+
+
+CUSTOM = """
+from mininet.topo import Topo
+
+class Campus(Topo):
+    def build(self, servers=1, loss=0, name="srv"):
+        for number in (1, 2):
+            self.addSwitch(f"core{number}")
+        self.addLink("core1", "core2", bw=10000)
+        for number in range(servers):
+            server = self.addHost(f"{name}{number + 1}")
+            self.addLink("core2", server, delay="500us", max_queue_size=50)
+            self.addLink(server, "core1", **({"loss": loss} if loss else {}))
+        self.addLink("core2", "core1", bw=10000)
+        self.addLink(self.addHost("lone"), "core1")
+
+topos = {"campus": Campus}
+"""
+
+
+def custom(tmp_path: Path, text: str = CUSTOM) -> str:
+    """A file for Mininet's --custom."""
+    path = tmp_path / "campus.py"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_file_of_mininets_becomes_a_topology(tmp_path: Path) -> None:
+    function = discovery.topology(custom(tmp_path))
+    assert {"servers", "mode", "rate_mbps", "vlan", "mux"} <= topology_defaults(function).keys()
+    topology = made(function, {"servers": 2, "mode": "802.3ad", "rate_mbps": 100.0})
+    assert topology.name == "campus"
+    assert [(host.name, host.bond is not None) for host in topology.hosts] == [
+        ("srv1", True),
+        ("srv2", True),
+        ("lone", False),
+    ]
+    lags = {lag.name: (lag.ports, lag.system) for lag in topology.lags}
+    assert lags["lag-srv1"] == (("core2-eth2", "core1-eth2"), "core2-core1")
+    assert lags["trunk1-core1"] == (("core1-eth1", "core1-eth4"), "core1")
+    links = {link.name: link for link in topology.links}
+    first = links["srv1-eth0--core2-eth2"]
+    assert (first.rate_mbps, first.delay_ms, first.queue_packets) == (100.0, 0.5, 50)
+    assert links["core1-eth1--core2-eth1"].rate_mbps == 10_000.0
+    assert made(function, {"name": "db"}).hosts[0].name == "db1"
+
+
+def test_ports_have_the_numbers_that_mininet_gives_them(tmp_path: Path) -> None:
+    function = discovery.topology(custom(tmp_path))
+    topology = made(function, {"servers": 3})
+    namespace: dict[str, object] = {}
+    exec(compile(CUSTOM, "campus.py", "exec"), namespace)
+    campus = namespace["Campus"]
+    assert callable(campus)
+    theirs = {
+        f"{link[-1][node]}-eth{link[-1][port]}"
+        for link in campus(servers=3).iterLinks(withInfo=True)
+        for node, port in (("node1", "port1"), ("node2", "port2"))
+    }
+    assert {i for link in topology.links for i in (link.a_interface, link.b_interface)} == theirs
+    for link in campus(servers=3).iterLinks(withInfo=True):
+        info = link[-1]
+        near = f"{info['node1']}-eth{info['port1']}"
+        assert topology.link_of(near).other(near)[1] == f"{info['node2']}-eth{info['port2']}"
+
+
+@pytest.mark.parametrize(
+    ("text", "levels", "message"),
+    [
+        (
+            CUSTOM,
+            {"loss": 3},
+            "unknown option of link srv1 to core1 of topo 'campus': 'loss';"
+            " the known ones are: bw, delay, max_queue_size",
+        ),
+        (
+            CUSTOM.replace('"500us"', '"0.5"'),
+            {},
+            "delay '0.5' of link srv1 to core2 of topo 'campus' is no time;"
+            " wanted a number with us, ms or s, such as '5ms'",
+        ),
+        (
+            CUSTOM.replace('self.addHost("lone"), "core1"', 'self.addHost("lone"), "srv1"'),
+            {},
+            "topo 'campus' joins the hosts lone and srv1; hosts are joined by switches here\n"
+            "Use --topology back_to_back for two hosts without a switch.",
+        ),
+    ],
+)
+def test_what_mininet_knows_and_we_do_not_is_told(
+    tmp_path: Path, text: str, levels: dict[str, int], message: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        made(discovery.topology(custom(tmp_path, text)), levels)
+    assert str(caught.value) == message
+
+
+def test_several_topos_need_a_name(tmp_path: Path) -> None:
+    path = custom(tmp_path, CUSTOM.replace('{"campus": Campus}', '{"a": Campus, "b": Campus}'))
+    with pytest.raises(SpecError) as caught:
+        discovery.topology(path)
+    assert str(caught.value) == (
+        f"{path} has several topos, or none, and none is named 'campus'; found: a, b\n"
+        "Keep one of them in the file, or name the file after the one that is meant: a.py"
+    )
