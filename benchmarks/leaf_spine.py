@@ -26,11 +26,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.backends.watchdog import Watchdog
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
 from testbed.experiment import discovery
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial, plan
+from testbed.experiment.experiment import Experiment
+from testbed.experiment.plan import plan
 from testbed.measure.raw import read_json, read_timeline
 from testbed.observe.reach import reaching
-from testbed.run import execute
+from testbed.run import executor
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -141,7 +144,7 @@ def main() -> None:
     experiment, function = leaf_spine(), discovery.topology("leaf_spine")
     source = str(Path(__file__).resolve())
     (trial,) = plan(experiment, function, [case], repetitions=1, seed=1, clock="virtual", source=source)
-    backend = execute.choose_backend("auto", "virtual")
+    backend = executor.choose_backend("auto", "virtual")
     watchdog = Watchdog(_WALL_LIMIT_S)
     cpu = min(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as place, _Use(Path(place) / trial.directory / "phase.log") as use:

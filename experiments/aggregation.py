@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import theory
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
 from testbed.emulation.mtu import set_mtu
 from testbed.errors import SpecError
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.measure.flow_members import FlowKey, Placed, crossed, placed
 from testbed.measure.raw import controller_trouble, member_deltas, not_aggregated, read_json, read_timeline
 from testbed.measure.validity import unseen

@@ -23,7 +23,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.faults.elements import Element, named
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline

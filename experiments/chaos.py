@@ -21,8 +21,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed.design.factor import Factor, Level
+from testbed.design.trial import Measured, Trial
 from testbed.errors import SpecError, TrialError
-from testbed.experiment.experiment import Experiment, Factor, Level, Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
 from testbed.faults.schedule import Schedule, drawn, parsed, read
 from testbed.lab import steps

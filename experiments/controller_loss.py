@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed import theory
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
 from testbed.errors import TrialError
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.faults.catalogue import CONTROLLER
 from testbed.lab.steps import carrying, far_end, lacp_period_s, probing_both_ways, wait_back, wait_random_phase
 from testbed.measure.outage import load_probe, outage

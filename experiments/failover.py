@@ -28,8 +28,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed.design.factor import Factor, Level
+from testbed.design.trial import Measured, Trial
 from testbed.errors import SpecError
-from testbed.experiment.experiment import Experiment, Factor, Level, Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
 from testbed.inject import OPTIONS
 from testbed.lab import steps

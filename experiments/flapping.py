@@ -22,7 +22,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
 from testbed.lab.placement import Placement
 from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, wait_back, wait_random_phase

@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed import theory
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
 from testbed.emulation.addresses import add, several
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.lab.placement import Placement
 from testbed.measure.flow_members import FlowKey, Placed, crossed, placed
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline

@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import theory
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import far_end, lacp_period_s, wait_back, wait_random_phase
 from testbed.measure.detection import after_each_fault, expired_after_each_fault
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline

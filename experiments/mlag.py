@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import theory
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, probing_both_ways, wait_back, wait_random_phase
 from testbed.measure.failover import measure
 from testbed.schemes import scheme

@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import theory
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
 from testbed.emulation.namespace import inside
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import far_end
 from testbed.measure.outage import load_probe, reordered, reordering_extent
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline

@@ -21,7 +21,9 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import probing_both_ways
 from testbed.measure.raw import controller_trouble, event_of, not_aggregated, read_timeline
 from testbed.schemes import scheme

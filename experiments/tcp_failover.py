@@ -31,7 +31,9 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.failover import element_of, senseless
 from testbed import theory
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
 from testbed.inject import OPTIONS
 from testbed.lab import steps

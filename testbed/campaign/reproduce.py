@@ -33,7 +33,7 @@ from testbed import theory
 from testbed.campaign.steps import Step
 from testbed.errors import TestbedError
 from testbed.experiment import discovery
-from testbed.experiment.experiment import levels_of
+from testbed.experiment.plan import levels_of
 from testbed.results import result
 from testbed.results.result import Record, Run, quantities
 

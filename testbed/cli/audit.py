@@ -15,7 +15,7 @@ from testbed.cli.base import err, out, settings_of
 from testbed.cli.run import again, argv_of, carry_out, new_place
 from testbed.errors import SpecError
 from testbed.experiment import discovery
-from testbed.experiment.experiment import levels_of, made
+from testbed.experiment.plan import levels_of, made
 from testbed.results import audit as audits
 from testbed.results import result
 from testbed.run import prepare

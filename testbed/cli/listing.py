@@ -12,9 +12,10 @@ import click
 from testbed import drawing
 from testbed.backends import machine
 from testbed.cli.base import out, settings_of
+from testbed.design.factor import Level
 from testbed.errors import MachineError, unknown
 from testbed.experiment import discovery
-from testbed.experiment.experiment import Level, topology_defaults
+from testbed.experiment.plan import topology_defaults
 from testbed.faults.catalogue import FAULTS, Fault
 from testbed.run import prepare
 from testbed.schemes.scheme import CONTROLLERS

@@ -17,7 +17,7 @@ from testbed.cli.results import summarise
 from testbed.errors import SpecError
 from testbed.results import result
 from testbed.run import prepare
-from testbed.run.execute import Backend
+from testbed.run.executor import Backend
 
 
 @click.command()

@@ -12,9 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from testbed.design.factor import Level
 from testbed.errors import SpecError, unknown
 from testbed.experiment import mininet_topo
-from testbed.experiment.experiment import Experiment, Level, TopologyFunction
+from testbed.experiment.experiment import Experiment
+from testbed.experiment.plan import TopologyFunction
 
 
 def names(shelf: str) -> list[str]:

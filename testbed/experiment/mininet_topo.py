@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from testbed.errors import SpecError, unknown
-from testbed.experiment.experiment import TopologyFunction
+from testbed.experiment.plan import TopologyFunction
 from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
 from testbed.spec.wiring import Wiring
 

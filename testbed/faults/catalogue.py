@@ -12,10 +12,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from testbed.design.factor import Level
 from testbed.errors import SpecError, unknown
 from testbed.spec import Link, Topology
-
-Level = str | int | float | bool
 
 #: The controller's name, as an element.
 CONTROLLER = "c0"

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from testbed.design.factor import Level
 from testbed.errors import SpecError
-from testbed.faults.catalogue import CONTROLLER, FAULTS, Level, checked, named
+from testbed.faults.catalogue import CONTROLLER, FAULTS, checked, named
 from testbed.spec import Topology
 
 _FORM = "Wanted: FAULT ELEMENT AT for DURATION [PARAMETER=VALUE ...], for example: carrier_loss s1-eth1 0.5 for 2"

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from testbed.experiment.experiment import Factor
+from testbed.design.factor import Factor, Level
 from testbed.faults.catalogue import FAULTS as KNOWN
-from testbed.faults.catalogue import Level, checked, named
+from testbed.faults.catalogue import checked, named
 from testbed.inject import controllers, links, nodes
 from testbed.inject.context import Site
 

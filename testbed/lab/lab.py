@@ -14,12 +14,13 @@ from typing import Any
 from pyroute2 import IPRoute
 
 from testbed import inject
+from testbed.design.factor import Level
+from testbed.design.trial import Trial
 from testbed.emulation.addresses import several
 from testbed.emulation.controller_process import ControllerProcess, steered
 from testbed.emulation.network import CONTROLLER_PORT, Network, built
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
-from testbed.experiment.experiment import Level, Trial
 from testbed.faults.catalogue import checked
 from testbed.faults.schedule import Schedule
 from testbed.lab.placement import Placement

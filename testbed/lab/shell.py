@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from testbed.controller.text import plain, tables
+from testbed.design.trial import Trial
 from testbed.errors import TestbedError
-from testbed.experiment.experiment import Trial
 from testbed.lab import lab
 from testbed.observe import controller_client
 

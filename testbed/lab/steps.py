@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from testbed import theory
-from testbed.faults.catalogue import Level
+from testbed.design.factor import Level
 from testbed.lab.placement import Placement
 from testbed.observe.probe import PORTS, flows, probing
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed.experiment.experiment import Measured, Trial
+from testbed.design.trial import Measured, Trial
 from testbed.measure.detection import first_taken_out, since
 from testbed.measure.impact import felt
 from testbed.measure.impact import metrics as felt_metrics

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from testbed import theory
-from testbed.experiment.experiment import Trial
+from testbed.design.trial import Trial
 from testbed.faults import catalogue
 from testbed.measure.outage import ProbeFlow
 from testbed.theory import OutageBound, reachability

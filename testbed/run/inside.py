@@ -16,9 +16,9 @@ import time
 import traceback
 from pathlib import Path
 
+from testbed.design.trial import Trial
 from testbed.errors import TestbedError
 from testbed.experiment import discovery
-from testbed.experiment.experiment import Trial
 from testbed.lab import lab
 
 

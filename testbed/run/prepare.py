@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import testbed
 from testbed.backends import environment, guest, kernel, machine, native, scratch
+from testbed.design.factor import parse_level
+from testbed.design.trial import Trial
 from testbed.errors import SpecError
 from testbed.experiment import discovery
-from testbed.experiment.experiment import (
-    Experiment,
+from testbed.experiment.experiment import Experiment
+from testbed.experiment.plan import (
     TopologyFunction,
-    Trial,
     Until,
     cases_of,
     levels_of,
     made,
-    parse_level,
     plan,
     shuffled,
     topology_defaults,
 )
 from testbed.results import result
-from testbed.run.execute import Backend, GuestBackend, choose_backend, execute
+from testbed.run import provenance
+from testbed.run.execute import execute
+from testbed.run.executor import Backend, GuestBackend, choose_backend
 from testbed.schemes import scheme
 from testbed.spec import Topology
 
-_PROJECT = Path(testbed.__file__).resolve().parent.parent
 #: What a resumed run must have in common with the one that it goes on with.
 _SAME = ("experiment", "topology", "factors", "repetitions", "until_ci", "seed", "backend", "clock", "kernel")
 
@@ -122,8 +120,8 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "order": order_of(shuffled(planned(repetitions), request.seed)),
             "seed": request.seed,
             "argv": list(argv),
-            "commit": _commit(),
-            "code": code_digest(),
+            "commit": provenance.commit(),
+            "code": provenance.code_digest(),
             "backend": backend.name,
             "clock": request.clock,
             "kernel": guest_kernel,
@@ -219,38 +217,6 @@ def _check_same(place: Path, manifest: Mapping[str, Any]) -> None:
                 f"{place} holds a run with another {key}: {was}, not {wanted}",
                 "Resume with the same arguments, or give another --out.",
             )
-
-
-def _commit() -> str | None:
-    """The checkout's commit, with a plus if files were changed since; None outside a checkout."""
-    git = shutil.which("git")
-    if git is None or not (_PROJECT / ".git").exists():
-        return None
-
-    def ask(*words: str) -> str:
-        return subprocess.run([git, "-C", str(_PROJECT), *words], capture_output=True, text=True).stdout.strip()
-
-    commit = ask("rev-parse", "HEAD")
-    return commit + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "") if commit else None
-
-
-#: What of us only reads results: no trial goes another way by it.
-_READERS = {
-    *("campaign", "results"),
-    *("cli", "drawing", "figures", "report"),
-}
-
-
-def code_digest(project: Path = _PROJECT) -> str:
-    """A digest of all that is ours and carries out a trial or measures it: while it is the same, so are the bytes."""
-    digest = hashlib.sha256()
-    for room in ("experiments", "testbed", "topologies"):
-        for path in sorted((project / room).rglob("*")):
-            parts = path.relative_to(project / room).parts
-            if path.is_file() and path.suffix != ".pyc" and parts[0] not in _READERS:
-                content = path.read_bytes()
-                digest.update(f"{path.relative_to(project).as_posix()} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
 
 
 def missed(loaded: result.Run) -> bool:

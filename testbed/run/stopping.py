@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from testbed import stats
-from testbed.experiment.experiment import Until
+from testbed.experiment.plan import Until
 from testbed.results.result import Run, observations
 
 

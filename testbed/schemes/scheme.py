@@ -14,8 +14,8 @@ from pathlib import Path
 
 import testbed
 from testbed.controller.config import to_yaml
+from testbed.design.factor import Factor, Level
 from testbed.errors import MachineError, SpecError, unknown
-from testbed.experiment.experiment import Factor, Level
 from testbed.spec import Bond, Lag, Topology
 
 PROJECT = Path(testbed.__file__).resolve().parent.parent

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-from testbed.faults.catalogue import FAULTS, Level, named
+from testbed.design.factor import Level
+from testbed.faults.catalogue import FAULTS, named
 from testbed.spec import Bond
 from testbed.theory.ticks import monitor_period_s
 

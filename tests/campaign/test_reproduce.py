@@ -16,7 +16,7 @@ from testbed.campaign.steps import CAMPAIGN, RYU, Step
 from testbed.cli.reproduce import reproduce
 from testbed.errors import SpecError, TestbedError
 from testbed.experiment import discovery
-from testbed.experiment.experiment import levels_of
+from testbed.experiment.plan import levels_of
 from testbed.results import result
 from testbed.results.result import Record, Run
 

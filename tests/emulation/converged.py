@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.measure.raw import read_timeline
 
 if TYPE_CHECKING:

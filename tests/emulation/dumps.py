@@ -14,8 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from testbed.design.trial import Trial
 from testbed.experiment import discovery
-from testbed.experiment.experiment import Trial, made
+from testbed.experiment.plan import made
 from testbed.faults.schedule import parsed
 from testbed.lab.lab import Lab, opened
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from experiments.failover import failover
-from testbed.experiment.experiment import Experiment, Factor
+from testbed.design.factor import Factor
+from testbed.experiment.experiment import Experiment
 
 
 def failover_on_ryu() -> Experiment:

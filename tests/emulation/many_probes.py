@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import theory
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.validity import check_clock, check_probe
 from testbed.observe.probe import PORTS, flows, probing

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from testbed import theory
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
 from testbed.errors import TrialError
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.lab.placement import Placement
 from testbed.observe.probe import Flow, probing
 from tests.emulation.taps import Seen, tapped

@@ -14,9 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed.design.factor import Factor
+from testbed.design.trial import Measured, Trial
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
-from testbed.experiment.experiment import Experiment, Factor, Measured, Trial
+from testbed.experiment.experiment import Experiment
 from testbed.spec import Lag
 from tests.emulation.partners import PAIRS
 from tests.emulation.taps import Seen, tapped

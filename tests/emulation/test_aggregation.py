@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from testbed import theory
-from testbed.experiment.experiment import Trial
+from testbed.design.trial import Trial
 from testbed.measure.raw import member_deltas, read_json
 from testbed.results.result import Record, Run
 from tests.emulation.support import side_by_side

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from testbed.design.trial import Trial
 from testbed.emulation.bonds import parse
-from testbed.experiment.experiment import Trial
 from testbed.results.result import Record, Run, load
 from tests.emulation.support import run, side_by_side, testbed
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from testbed import theory
-from testbed.experiment.experiment import Trial
+from testbed.design.trial import Trial
 from testbed.measure.outage import load_probe
 from testbed.measure.raw import read_json
 from testbed.observe.probe import PORTS

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 import synthetic
 
+from testbed.design.factor import Level
+from testbed.design.trial import Trial
 from testbed.errors import SpecError
 from testbed.experiment import discovery
-from testbed.experiment.experiment import Experiment, Level, Trial, Until, cases_of, plan, shuffled
+from testbed.experiment.experiment import Experiment
+from testbed.experiment.plan import Until, cases_of, plan, shuffled
 from testbed.results.result import Run
 from testbed.run import prepare, stopping
 from testbed.spec import Topology

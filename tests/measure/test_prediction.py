@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from testbed.experiment.experiment import Trial
+from testbed.design.trial import Trial
 from testbed.measure.outage import ProbeFlow
 from testbed.measure.prediction import Foretold, foretell, loses
 from testbed.spec import BondOptions, Topology

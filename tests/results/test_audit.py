@@ -9,7 +9,7 @@ import pytest
 
 from experiments.audit import FAULTS, audit, probed_pairs
 from testbed.errors import SpecError
-from testbed.experiment.experiment import levels_of
+from testbed.experiment.plan import levels_of
 from testbed.faults import catalogue
 from testbed.faults.elements import elements
 from testbed.results import audit as audits

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from testbed.backends.watchdog import Watchdog
+from testbed.design.trial import Trial
 from testbed.errors import TrialError
 from testbed.experiment import discovery
-from testbed.experiment.experiment import Trial, plan
+from testbed.experiment.plan import plan
 from testbed.run import execute
 
 _REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"

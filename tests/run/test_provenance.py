@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.run.prepare import code_digest
+from testbed.run.provenance import code_digest
 
 
 @pytest.fixture

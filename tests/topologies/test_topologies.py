@@ -9,7 +9,7 @@ import pytest
 
 from testbed.errors import SpecError
 from testbed.experiment import discovery
-from testbed.experiment.experiment import made, topology_defaults
+from testbed.experiment.plan import made, topology_defaults
 from testbed.schemes.scheme import CONTROLLERS
 from testbed.spec import MODES, STATIC_LAG_MODES, BondOptions, Topology
 from testbed.spec.wiring import Wiring

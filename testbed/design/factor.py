@@ -1,0 +1,66 @@
+"""What an experiment varies: factors, and their levels as the command line gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from testbed.errors import SpecError, unknown
+from testbed.spec import parse_mode
+
+Level = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One thing that an experiment varies, with its default levels and what it means.
+
+    ``quick`` are the levels of ``--quick``; ``known`` is the closed set of possible levels if there is one;
+    ``least`` is the smallest possible number.
+    """
+
+    name: str
+    levels: tuple[Level, ...]
+    meaning: str
+    quick: tuple[Level, ...] | None = None
+    known: tuple[Level, ...] | None = None
+    least: float | None = None
+    #: What makes a level of the command line's word, where that is no plain number or name.
+    read: Callable[[str], Level] | None = None
+
+    def parse(self, text: str) -> Level:
+        """One level from the command line, of the same type as the default levels."""
+        if self.read is not None:
+            return self.read(text)
+        return parse_level(self.name, text, self.levels[0], self.known, self.least)
+
+
+def parse_level(
+    name: str, text: str, example: Level, known: tuple[Level, ...] | None = None, least: float | None = None
+) -> Level:
+    """A level from text: of ``example``'s type, one of ``known``, and ``least`` or more."""
+    level: Level
+    if name == "mode":
+        level = parse_mode(text)
+    elif isinstance(example, bool):
+        if text not in ("true", "false"):
+            raise SpecError(f"level {text!r} of factor {name!r} is not a truth value; wanted true or false")
+        level = text == "true"
+    elif isinstance(example, int | float):
+        wanted = int if isinstance(example, int) else float
+        try:
+            level = wanted(text)
+        except ValueError:
+            kind = "a whole number" if wanted is int else "a number"
+            raise SpecError(
+                f"level {text!r} of factor {name!r} is not {kind}", f"For example: --set {name}={example}"
+            ) from None
+        if not float("-inf") < level < float("inf"):
+            raise SpecError(f"level {text!r} of factor {name!r} is not a finite number")
+        if least is not None and level < least:
+            raise SpecError(f"level {text} of factor {name!r} is too small; wanted {least:g} or more")
+    else:
+        level = text
+    if known is not None and level not in known:
+        raise unknown(f"level of factor {name!r}:", str(level), [str(k) for k in known])
+    return level

@@ -1,0 +1,41 @@
+"""By which code a run was made: the checkout's commit, and a digest of all that decides a trial's bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import testbed
+
+_PROJECT = Path(testbed.__file__).resolve().parent.parent
+
+
+def commit() -> str | None:
+    """The checkout's commit, with a plus if files were changed since; None outside a checkout."""
+    git = shutil.which("git")
+    if git is None or not (_PROJECT / ".git").exists():
+        return None
+
+    def ask(*words: str) -> str:
+        return subprocess.run([git, "-C", str(_PROJECT), *words], capture_output=True, text=True).stdout.strip()
+
+    head = ask("rev-parse", "HEAD")
+    return head + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "") if head else None
+
+
+#: The packages that only read results: no trial goes another way by them.
+READERS = ("campaign", "cli", "drawing", "figures", "report", "results")
+
+
+def code_digest(project: Path = _PROJECT) -> str:
+    """A digest of all that is ours and carries out a trial or measures it: while it is the same, so are the bytes."""
+    digest = hashlib.sha256()
+    for room in ("experiments", "testbed", "topologies"):
+        for path in sorted((project / room).rglob("*")):
+            parts = path.relative_to(project / room).parts
+            if path.is_file() and path.suffix != ".pyc" and parts[0] not in READERS:
+                content = path.read_bytes()
+                digest.update(f"{path.relative_to(project).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
