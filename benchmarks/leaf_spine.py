@@ -33,7 +33,7 @@ from testbed.experiment.experiment import Experiment
 from testbed.experiment.plan import plan
 from testbed.measure.raw import read_json, read_timeline
 from testbed.observe.reach import reaching
-from testbed.run import executor
+from testbed.run import execute, executor
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
