@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import theory
+from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.emulation.mtu import set_mtu
@@ -34,7 +34,6 @@ from testbed.observe import iperf3
 from testbed.observe.flow_counters import tallied
 from testbed.observe.rates import load as load_rates
 from testbed.observe.rates import sampling
-from testbed.schemes import scheme
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -150,7 +149,7 @@ def aggregation() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("balance-rr", "active-backup", "balance-xor", "802.3ad"), "bonding mode of both hosts"),
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor("members", (1, 2, 4, 8), "member links of each host", least=1),
             Factor("placement", ("even", "random"), "how flows get their ports", ("even",), ("even", "random")),
             Factor("flows", (16,), "parallel flows", least=1),

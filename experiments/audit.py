@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed import schemes
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
@@ -31,7 +32,6 @@ from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
 from testbed.observe.probe import Flow, probing
 from testbed.observe.reach import reaching
-from testbed.schemes import scheme
 from testbed.spec import Topology
 from testbed.theory import reachability
 
@@ -71,14 +71,13 @@ def probed_pairs(topology: Topology) -> list[tuple[str, str]]:
 
 def failing(topology: Topology, case: Any) -> list[Element]:
     """The elements that fail in a case. Errors: SpecError for one that the topology does not have."""
-    controller = str(case["controller"])
-    return [named(topology, name, controller) for name in str(case["element"]).split("+")]
+    return [named(topology, name, schemes.chosen(case).side) for name in str(case["element"]).split("+")]
 
 
 def _expected(topology: Topology, case: Any) -> dict[reachability.Pair, reachability.Expectation]:
     names = [element.name for element in failing(topology, case)]
     down_s = float(case["controller_down_s"])
-    return reachability.expected(topology, names, controller=str(case["controller"]), controller_down_s=down_s)
+    return reachability.expected(topology, names, side=schemes.chosen(case).side, controller_down_s=down_s)
 
 
 def _lasting_s(topology: Topology, case: Any) -> float:
@@ -191,7 +190,7 @@ def audit() -> Experiment:
         topology="mlag",
         factors=(
             Factor("element", ("s1",), "what fails: a link, an interface, a switch, c0; two are joined by a plus"),
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor("controller_down_s", (1.5,), "after how long a killed controller is started again", least=0.0),
             Factor("probe_interval_ms", (5.0,), "time between two probe packets of a flow", least=0.1),
         ),

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed import schemes
 from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.errors import SpecError, TrialError
@@ -30,7 +31,6 @@ from testbed.faults.schedule import Schedule, drawn, parsed, read
 from testbed.lab import steps
 from testbed.measure.outage import load_probe, outage, reordered
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
-from testbed.schemes import scheme
 from testbed.spec import MODES, Topology
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def schedule_of(topology: Topology, case: Mapping[str, Level], seed: int) -> Sch
         int(case["events"]),
         horizon_s=float(case.get("horizon_s", _HORIZON_S)),
         longest_s=float(case.get("longest_s", _LONGEST_S)),
-        controller=scheme.chosen(case).openflow is not None,
+        controller=schemes.chosen(case).side.controller,
     )
 
 
@@ -63,7 +63,7 @@ def senseless(case: Mapping[str, Level], topology: Topology) -> str | None:
         schedule.check(topology)
     except SpecError as error:
         return error.message
-    steered = scheme.chosen(case).openflow is not None
+    steered = schemes.chosen(case).side.controller
     for each in schedule.strikes:
         if "controller" in catalogue.named(each.fault).element and not steered:
             return f"{each.fault}: with controller={case['controller']} no controller steers the switches"
@@ -123,7 +123,7 @@ def chaos() -> Experiment:
         topology="mlag",
         factors=(
             Factor("mode", ("802.3ad",), "bonding mode of the hosts", known=MODES),
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor("events", (6,), "how many faults strike", least=1),
             Factor("probe_interval_ms", (2.0,), "time between two probe packets of a flow", least=0.1),
         ),

@@ -32,7 +32,7 @@ from testbed.faults.catalogue import CONTROLLER
 from testbed.lab.steps import carrying, far_end, lacp_period_s, probing_both_ways, wait_back, wait_random_phase
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
-from testbed.schemes import scheme
+from testbed.schemes import testbed_lacp
 from testbed.theory.controller_loss import AGGREGATE_WAIT_S, EXCHANGE_S, controller_loss_bound
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def controller_loss() -> Experiment:
         factors=(
             Factor("event", ("controller_crash",), "what befalls the controller", known=EVENTS),
             Factor("down_s", (1.5, 5.0), "how long it is gone", least=0.0),
-            Factor("restart", scheme.RESTARTS, "what a new one knows", known=scheme.RESTARTS),
+            Factor("restart", testbed_lacp.RESTARTS, "what a new one knows", known=testbed_lacp.RESTARTS),
             Factor("lacp_rate", ("fast", "slow"), "rate that both ends ask of each other"),
             Factor("member_cut", (False,), "whether a member in use is cut meanwhile", known=(False, True)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),

@@ -21,13 +21,13 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed import schemes
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, probing_both_ways, wait_back, wait_random_phase
 from testbed.measure.failover import measure
 from testbed.measure.raw import event_of, read_timeline
-from testbed.schemes import scheme
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -48,7 +48,7 @@ def procedure(lab: Lab) -> None:
         lab.sleep_until(lab.now() + _AFTER_S)
         if lab.case["back"] == "hand":
             lab.note("network", "by_hand", interface=member)
-            lab.network.set_active("h1", member)
+            lab.network.bond("h1").set_active(member)
             lab.sleep_until(lab.now() + _AFTER_S)
 
 
@@ -76,7 +76,7 @@ def failback() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup",), "bonding mode of both hosts"),
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor("fault", ("carrier_loss",), "what befalls the member in use", known=("carrier_loss",)),
             Factor("primary_reselect", ("always", "better", "failure"), "when a primary takes over again"),
             Factor("back", ("itself", "hand"), "who moves the traffic back", known=("itself", "hand")),

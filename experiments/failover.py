@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed import schemes
 from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.errors import SpecError
@@ -36,7 +37,6 @@ from testbed.faults import catalogue
 from testbed.inject import OPTIONS
 from testbed.lab import steps
 from testbed.measure.failover import measure
-from testbed.schemes import scheme
 from testbed.spec import MODES, Topology
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def senseless(case: Mapping[str, Level], topology: Topology) -> str | None:
     bond = topology.host("h1").bond
     member = bond.members[0] if bond else topology.interfaces("h1")[0]
     element = str(case.get("element", "")) or element_of(topology, fault, member)
-    if "controller" in catalogue.named(fault).element and scheme.chosen(case).openflow is None:
+    if "controller" in catalogue.named(fault).element and not schemes.chosen(case).side.controller:
         return f"{fault}: with controller={case['controller']} no controller steers the switches"
     if fault == "lacp_loss" and (bond is None or bond.mode != "802.3ad"):
         return f"{fault}: mode {case['mode']} speaks no LACP"
@@ -127,7 +127,7 @@ def failover() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts", known=MODES),
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(catalogue.FAULTS)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),

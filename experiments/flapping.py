@@ -22,6 +22,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed import schemes
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
@@ -31,7 +32,6 @@ from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, wait_back,
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, event_of, not_aggregated, read_json, read_timeline
 from testbed.observe.probe import PORTS, flows, probing
-from testbed.schemes import scheme
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -68,10 +68,10 @@ def procedure(lab: Lab) -> None:
 def _spread(lab: Lab) -> tuple[list[tuple[str, str]], list[int] | None, list[int]]:
     """The flows: from whom to whom, from which port, and by which member of h1; no ports where no hash decides."""
     bond = lab.topology.bond("h1")
-    there, back = (Placement(lab.network, *ends, groups=lab.arm.groups) for ends in (("h1", "h2"), ("h2", "h1")))
+    there, back = (Placement(lab.network, *ends) for ends in (("h1", "h2"), ("h2", "h1")))
     count = len(bond.members)
     ways = [("h1", "h2")] * count
-    chosen = [there.source_port(place, PORTS[place], lab.random) for place in range(count)] if there.foretold else []
+    chosen = [there.source_port(place, PORTS[place], lab.random) for place in range(count)] if there.predictable else []
     if chosen and back.asked:
         ways += [("h2", "h1")] * count
         chosen += [back.source_port(at, PORTS[count + at], lab.random, at_target=True) for at in range(count)]
@@ -132,7 +132,7 @@ def flapping() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts"),
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor("flap_period_ms", (100.0, 400.0, 2000.0), "from one loss of carrier to the next", (400.0,), least=2),
             Factor("flap_duty", (0.5,), "the part of each period without carrier"),
             Factor("flap_count", (10,), "how often the carrier goes", least=1),

@@ -24,16 +24,15 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed import theory
+from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
-from testbed.emulation.addresses import add, several
+from testbed.emulation.addresses import add
 from testbed.experiment.experiment import Experiment
-from testbed.lab.placement import Placement
+from testbed.lab.placement import Placement, address_pairs
 from testbed.measure.flow_members import FlowKey, Placed, crossed, placed
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
 from testbed.observe.flow_capture import capturing
-from testbed.schemes import scheme
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -84,7 +83,7 @@ def procedure(lab: Lab) -> None:
 
 def _ask_switch(lab: Lab, flows: list[dict[str, Any]]) -> None:
     """Add to each flow the member of h2 that the switch says it sends it to, if it can be asked."""
-    placement = Placement(lab.network, "h1", "h2", groups=lab.arm.groups)
+    placement = Placement(lab.network, "h1", "h2")
     for flow in flows:
         given = _tuple(lab.trial, flow)
         entry = theory.member_of_flow(lab.topology.bond("h1"), given)
@@ -119,7 +118,7 @@ def _ports(lab: Lab) -> list[int]:
 def _over_bond(lab: Lab, count: int) -> list[Pair]:
     """Every one of ``count`` addresses of h1 with every one of h2."""
     vlan = lab.topology.host("h1").vlan or None
-    return [(vlan, *pair) for pair in several(lab.network, "h1", "h2", count)]
+    return [(vlan, *pair) for pair in address_pairs(lab.network, *lab.pair, count)]
 
 
 def _into_vlans(lab: Lab, count: int) -> list[Pair]:
@@ -208,7 +207,7 @@ def hashing() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("802.3ad",), "bonding mode of both hosts", known=theory.HASH_MODES),
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor(
                 "xmit_hash_policy",
                 ("layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac"),

@@ -23,14 +23,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import theory
+from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import far_end, lacp_period_s, wait_back, wait_random_phase
 from testbed.measure.detection import after_each_fault, expired_after_each_fault
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
-from testbed.schemes import scheme
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -94,7 +93,7 @@ def lacp_timers() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("802.3ad",), "bonding mode of both hosts", known=("802.3ad",)),
-            Factor("controller", ("testbed",), scheme.FACTOR.meaning, known=("testbed",)),
+            Factor("controller", ("testbed",), schemes.FACTOR.meaning, known=("testbed",)),
             Factor("lacp_rate", ("fast", "slow"), "the period that each end asks of the other"),
             Factor("end", ("host", "switch"), "who is to notice", known=("host", "switch")),
             Factor("faults", (20,), "silences in one trial", least=1),

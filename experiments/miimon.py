@@ -18,14 +18,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import theory
+from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import far_end, wait_back, wait_random_phase
 from testbed.measure.detection import after_each_fault
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
-from testbed.schemes import scheme
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -78,7 +77,7 @@ def miimon() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup",), "bonding mode of both hosts"),
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor("miimon_ms", (50, 100, 200), "how often the monitor is to look", (100,), least=1),
             Factor("downdelay_ms", (0,), "how long a carrier must be gone", least=0),
             Factor("faults", (50,), "cuts in one trial", least=1),

@@ -22,13 +22,12 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import theory
+from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, probing_both_ways, wait_back, wait_random_phase
 from testbed.measure.failover import measure
-from testbed.schemes import scheme
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -81,7 +80,7 @@ def mlag() -> Experiment:
         topology="mlag",
         factors=(
             Factor("mode", ("802.3ad",), "bonding mode of both hosts"),
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor("element", tuple(ELEMENTS), "what fails", known=tuple(ELEMENTS)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),

@@ -24,7 +24,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import theory
+from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.emulation.namespace import inside
@@ -34,7 +34,6 @@ from testbed.measure.outage import load_probe, reordered, reordering_extent
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
 from testbed.observe import iperf3
 from testbed.observe.probe import flows, probing
-from testbed.schemes import scheme
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -105,7 +104,7 @@ def reordering() -> Experiment:
         topology="back_to_back",
         factors=(
             Factor("mode", ("balance-rr", "802.3ad"), "bonding mode of both hosts"),
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor("members", (2, 4), "member links of each host", (2,), least=1),
             Factor("difference_ms", (0.0, 0.2, 1.0, 5.0), "by how much the last member is slower", least=0),
             Factor("tcp_reordering", (3, 127), "segments that may be overtaken before TCP takes one for lost", least=1),

@@ -21,12 +21,12 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed import schemes
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import probing_both_ways
 from testbed.measure.raw import controller_trouble, event_of, not_aggregated, read_timeline
-from testbed.schemes import scheme
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -68,7 +68,7 @@ def scaling() -> Experiment:
         question="How much wall time does a network take as it grows?",
         topology="leaf_spine",
         factors=(
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor("hosts", (4, 8, 16, 32), "hosts, each on two leaves", (4, 16), least=2),
             Factor("run_s", (0.0, 30.0), "how long the network runs, in its own seconds", least=0),
             Factor("probes", (0,), "pairs of hosts that probe each other meanwhile", least=0),

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.failover import element_of, senseless
-from testbed import theory
+from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
@@ -46,7 +46,6 @@ from testbed.observe import iperf3
 from testbed.observe.rates import load as load_rates
 from testbed.observe.rates import sampling
 from testbed.observe.tcp_progress import PERIOD_S, progressing, round_trips_s
-from testbed.schemes import scheme
 from testbed.spec import MODES, Bond
 
 if TYPE_CHECKING:
@@ -178,7 +177,7 @@ def tcp_failover() -> Experiment:
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts", known=MODES),
-            scheme.FACTOR,
+            schemes.FACTOR,
             Factor("members", (2, 4), "member links of each host", (2,), least=2),
             Factor("flows", (8,), "parallel TCP flows", least=1),
             Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(catalogue.FAULTS)),

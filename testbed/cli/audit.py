@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from testbed import drawing
+from testbed import drawing, schemes
 from testbed.cli.base import err, out, settings_of
 from testbed.cli.run import again, argv_of, carry_out, new_place
 from testbed.errors import SpecError
@@ -19,7 +19,7 @@ from testbed.experiment.plan import levels_of, made
 from testbed.results import audit as audits
 from testbed.results import result
 from testbed.run import prepare
-from testbed.spec import Topology
+from testbed.spec import SwitchSide, Topology
 
 
 @click.command()
@@ -53,8 +53,8 @@ def audit(
     if resume and place is None:
         raise SpecError("--resume needs --out: which audit to go on with", "For example: --resume --out results/...")
     chosen = settings_of(settings)
-    network, controller = _network(topology, chosen)
-    chosen.setdefault("element", ",".join(audits.levels(network, controller, quick=quick, pairs=pairs)))
+    network, side = _network(topology, chosen)
+    chosen.setdefault("element", ",".join(audits.levels(network, side, quick=quick, pairs=pairs)))
     now = datetime.datetime.now(datetime.UTC)
     place = place or new_place(Path("results") / "audit" / now.strftime("%Y%m%dT%H%M%SZ"))
     wanted = prepare.Request("audit", topology, chosen, repetitions, seed, quick, backend, clock)
@@ -74,8 +74,8 @@ def audit(
     sys.exit(1 if any(row.status != "survived" for row in rows if row.single) else 0)
 
 
-def _network(topology: str, settings: dict[str, str]) -> tuple[Topology, str]:
-    """The one network to audit, and what steers its switches. Errors: SpecError if more than one is asked for."""
+def _network(topology: str, settings: dict[str, str]) -> tuple[Topology, SwitchSide]:
+    """The one network to audit, and what its switch side can do. Errors: SpecError if more than one is asked for."""
     function = discovery.topology(topology)
     levels = levels_of(discovery.experiment("audit"), function, settings, quick=False)
     for name, found in levels.items():
@@ -85,7 +85,7 @@ def _network(topology: str, settings: dict[str, str]) -> tuple[Topology, str]:
                 "Give one level, or run several audits.",
             )
     case = {name: found[0] for name, found in levels.items()}
-    return made(function, case), str(case["controller"])
+    return made(function, case), schemes.chosen(case).side
 
 
 def _drawn(network: Topology, rows: list[audits.Row], place: Path) -> Path:

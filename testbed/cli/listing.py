@@ -18,7 +18,7 @@ from testbed.experiment import discovery
 from testbed.experiment.plan import topology_defaults
 from testbed.faults.catalogue import FAULTS, Fault
 from testbed.run import prepare
-from testbed.schemes.scheme import CONTROLLERS
+from testbed.schemes import SCHEMES
 
 
 @click.command()
@@ -78,7 +78,7 @@ def _shelf(name: str) -> dict[str, str]:
     if name == "faults":
         return {entry: fault.summary for entry, fault in FAULTS.items()}
     if name == "controllers":
-        return {entry: arm.summary for entry, arm in CONTROLLERS.items()}
+        return {entry: scheme.summary for entry, scheme in SCHEMES.items()}
     return _MODES
 
 

@@ -13,7 +13,7 @@ from testbed.campaign import reproduce as campaigns
 from testbed.campaign.steps import CAMPAIGN, RYU, Step
 from testbed.cli.base import err, out
 from testbed.errors import SpecError, TestbedError, unknown
-from testbed.schemes import scheme
+from testbed.schemes import requirements
 
 _INTERRUPTED, _MISSED = 130, 1
 
@@ -34,7 +34,7 @@ def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: boo
         raise SpecError("--keep with --quick would make a part of the campaign the reference", "Leave one of them out.")
     steps = _chosen(names)
     place = place or Path("results") / ("reproduce-quick" if quick else "reproduce")
-    ryu = scheme.RYU_PYTHON.exists()
+    ryu = requirements.RYU_PYTHON.exists()
     out.print(f"{len(steps)} runs into {place}{_expected(steps, quick=quick, ryu=ryu)}", soft_wrap=True)
     if not ryu and any(RYU in text for step in steps for text in step.levels.values()):
         err.print(f"left out: controller={RYU}, which needs Ryu. To have it, type: make setup-ryu", style="yellow")

@@ -3,7 +3,7 @@
 A small YAML file, checked when it is read:
 
     systems:
-      core: {system: "02:00:00:00:ff:01", priority: 32768}
+      core: {system: "02:01:00:00:00:01", priority: 32768}
     switches:
       s1: {dpid: 1, isolate: true}
       s2: {dpid: 2}
@@ -31,6 +31,9 @@ from testbed.errors import SpecError, unknown
 from testbed.spec import LacpSystem, Lag, Switch, Topology
 
 _T = TypeVar("_T")
+
+#: Where the controller listens for switches, and where it shows its state on the loopback address (TCP).
+OPENFLOW_PORT, HTTP_PORT = 6653, 6654
 
 #: A switch port: datapath id and OpenFlow port number.
 PortId = tuple[int, int]
@@ -72,7 +75,7 @@ def to_yaml(topology: Topology) -> str:
     """The configuration that a topology needs."""
     switches = {switch.name for switch in topology.switches}
     names = {
-        interface: f"{name}:{topology.port_no(interface)}"
+        interface: f"{name}:{topology.ports[interface].number}"
         for name in sorted(switches)
         for interface in topology.interfaces(name)
     }

@@ -1,20 +1,16 @@
-"""The addresses of hosts, on their bonds or on VLANs of these; and IPv6 that says nothing unless it is asked."""
+"""The addresses of hosts, on their bonds or on VLANs of these; IPv6 sends nothing where no host uses it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pyroute2 import IPRoute
 
 from testbed.emulation.namespace import inside
-from testbed.spec import Addressing, Host
-
-if TYPE_CHECKING:
-    from testbed.emulation.network import Network
+from testbed.spec import Host, Topology
 
 _IFA_F_NODAD = 0x02  # linux/if_addr.h
-#: What an interface that uses IPv6 is told (networking/ip-sysctl.rst): no address of its own making, no duplicate
+#: Settings of an interface that uses IPv6 (networking/ip-sysctl.rst): no address of its own making, no duplicate
 #: address detection, no routers; the address stays where the interface goes down, as IPv4's does.
 _IPV6 = (
     ("addr_gen_mode", "1"),
@@ -30,14 +26,14 @@ _IPV6 = (
 def silence_ipv6(pid: int) -> None:
     """No IPv6 in the namespace of a process: its own chatter would be traffic that no experiment asked for."""
     for scope in ("all", "default"):
-        _tell(pid, scope, (("disable_ipv6", "1"),))
+        _set(pid, scope, (("disable_ipv6", "1"),))
 
 
-def let_ask(pid: int, host: Host) -> None:
+def enable_ipv6_probes(pid: int, host: Host) -> None:
     """Let the ARP monitor of an IPv6 host ask over each member: the kernel sends nothing where IPv6 is off."""
     if host.bond is not None and host.bond.arp_interval_ms and host.ip_version == 6:
         for member in host.bond.members:
-            _tell(pid, member, _IPV6)
+            _set(pid, member, _IPV6)
 
 
 def give(netlink: IPRoute, pid: int, host: Host, interface: str) -> str:
@@ -53,23 +49,15 @@ def give(netlink: IPRoute, pid: int, host: Host, interface: str) -> str:
         netlink.link("set", index=index, state="up")
         interface = name
     if host.ip_version == 6:
-        _tell(pid, interface, _IPV6)
+        _set(pid, interface, _IPV6)
     add(netlink, interface, host.address)
     return interface
 
 
-def several(network: Network, source: str, target: str, count: int) -> list[tuple[str, str]]:
-    """Give two hosts ``count`` addresses each, their own among them: all pairs of one of each."""
-    found = []
-    for place, name in enumerate((source, target)):
-        host = network.topology.host(name)
-        plan = Addressing(ip=host.ip_version)
-        interface = host.bond.name if host.bond else network.topology.interfaces(name)[0]
-        more = [plan.address(50 + 100 * place + number, 2) for number in range(1, count)]
-        for address in more:
-            add(network.netlink(name), f"{interface}.{host.vlan}" if host.vlan else interface, address)
-        found.append([host.ip, *(address.partition("/")[0] for address in more)])
-    return [(a, b) for a in found[0] for b in found[1]]
+def interface_of(topology: Topology, host: Host) -> str:
+    """The name of the interface that has the host's address: its bond or only interface, or the VLAN on that."""
+    interface = host.bond.name if host.bond else topology.interfaces(host.name)[0]
+    return f"{interface}.{host.vlan}" if host.vlan else interface
 
 
 def add(netlink: IPRoute, interface: str, address: str) -> None:
@@ -80,7 +68,7 @@ def add(netlink: IPRoute, interface: str, address: str) -> None:
     netlink.addr("add", index=index, address=ip, prefixlen=int(prefix), **flags)
 
 
-def _tell(pid: int, interface: str, settings: tuple[tuple[str, str], ...]) -> None:
+def _set(pid: int, interface: str, settings: tuple[tuple[str, str], ...]) -> None:
     with inside(pid):
         place = Path("/proc/sys/net/ipv6/conf") / interface
         for name, value in settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,25 @@ def member_attributes(bond: Bond) -> dict[str, dict[str, int]]:
             for member, word in zip(bond.members, words(value), strict=True):
                 found[member][f"BOND_SLAVE_{option.attribute}"] = int(word)
     return found
+
+
+class KernelBond:
+    """A live bond of the bonding driver; ``netlink`` and ``read`` act in its host's namespace."""
+
+    def __init__(self, bond: Bond, netlink: Callable[[], IPRoute], read: Callable[[str], str]) -> None:
+        self._bond, self._netlink, self._read = bond, netlink, read
+
+    def text(self) -> str:
+        """The text of /proc/net/bonding/NAME."""
+        return self._read(f"bonding/{self._bond.name}")
+
+    def shown(self) -> Shown:
+        """The same, read."""
+        return parse(self.text())
+
+    def set_active(self, member: str) -> None:
+        """Make a member the active one (`set_active`)."""
+        set_active(self._netlink(), self._bond, member)
 
 
 def create(netlink: IPRoute, bond: Bond, mac: str, targets: Sequence[str] = ()) -> int:

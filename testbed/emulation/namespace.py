@@ -1,4 +1,4 @@
-"""Entering the network namespace of an emulated host, for as long as it takes to open a socket in it."""
+"""Network namespaces: entering that of an emulated host, for as long as it takes to open a socket in it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Iterator
+
+from pyroute2 import IPRoute
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -15,6 +17,12 @@ def _enter(descriptor: int) -> None:
     if _libc.setns(descriptor, _CLONE_NEWNET):
         number = ctypes.get_errno()
         raise OSError(number, f"setns: {os.strerror(number)}")
+
+
+def loopback_up() -> None:
+    """Set the loopback interface of this process's own namespace up."""
+    with IPRoute() as netlink:
+        netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
 
 
 @contextlib.contextmanager

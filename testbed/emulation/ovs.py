@@ -7,11 +7,11 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from testbed.emulation.daemon import Daemon
 from testbed.emulation.ovsdb import Bridge, Database
-from testbed.emulation.waiting import wait_for
 from testbed.errors import MachineError, TrialError
 
 _SCHEMAS = ("/usr/share/openvswitch/vswitch.ovsschema", "/usr/local/share/openvswitch/vswitch.ovsschema")
@@ -28,12 +28,15 @@ def _schema() -> str:
 
 
 class OpenVSwitch:
-    """A running ovsdb-server and ovs-vswitchd below ``directory``."""
+    """An ovsdb-server and an ovs-vswitchd with all their files in ``directory``."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.vswitchd: subprocess.Popen[bytes] | None = None
-        self._rows = Database(self.database, lambda: self.vswitchd is not None)
+        database = directory / "db.sock"
+        remote = f"--remote=p{self.database}"
+        self.server = self._daemon("ovsdb-server", lambda: database, str(directory / "conf.db"), remote)
+        self.vswitchd = self._daemon("ovs-vswitchd", self._control, self.database)
+        self._rows = Database(self.database, lambda: self.vswitchd.pid is not None)
 
     @property
     def database(self) -> str:
@@ -41,7 +44,7 @@ class OpenVSwitch:
         return f"unix:{self.directory}/db.sock"
 
     def environment(self) -> dict[str, str]:
-        """What makes Open vSwitch's programs talk to this one and to no other."""
+        """The variables by which Open vSwitch's programs connect to this one and to no other."""
         names = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")
         return {name: str(self.directory) for name in names}
 
@@ -49,10 +52,9 @@ class OpenVSwitch:
         """Ask ovs-vswitchd (ovs-appctl(8)), without starting a program. Errors: TrialError with its answer."""
         import ovs.unixctl.client  # it brings eventlet along: half a second in a guest
 
-        if self.vswitchd is None:
+        if self.vswitchd.pid is None:
             raise TrialError("ovs-vswitchd does not run")
-        path = self.directory / f"ovs-vswitchd.{self.vswitchd.pid}.ctl"
-        failure, client = ovs.unixctl.client.UnixctlClient.create(str(path))
+        failure, client = ovs.unixctl.client.UnixctlClient.create(str(self._control()))
         if failure:
             raise TrialError(f"ovs-vswitchd does not answer: {os.strerror(failure)}")
         try:
@@ -71,36 +73,20 @@ class OpenVSwitch:
         """
         self.vsctl("set", "Open_vSwitch", ".", "external_ids:controllers=connected")
 
-    def start_vswitchd(self) -> None:
-        """Start ovs-vswitchd, and wait until it can be asked; what it prints is added to a file of its name."""
-        self.vswitchd = self.start("ovs-vswitchd", self.database, "--log-file")
-        control = self.directory / f"ovs-vswitchd.{self.vswitchd.pid}.ctl"
-        wait_for("ovs-vswitchd", lambda: _absent(control), deadline_s=10)
+    def _daemon(self, program: str, socket: Callable[[], Path], *arguments: str) -> Daemon:
+        """A program of Open vSwitch's; it is ready once its socket is there."""
+        log = self.directory / f"{program}.out"
+        command = (program, *arguments, "--log-file")
+        return Daemon(
+            program, command, log, ready=lambda: _absent(socket()), environment=self.environment(), ready_s=10
+        )
 
-    def stop_vswitchd(self) -> None:
-        """End ovs-vswitchd in order, if it runs; the kernel's datapath stays with its ports and flows."""
-        if self.vswitchd is not None:
-            _stop(self.vswitchd)
-            self.vswitchd = None
-
-    def kill_vswitchd(self) -> None:
-        """End ovs-vswitchd as a crash would (SIGKILL)."""
-        if self.vswitchd is not None:
-            self.vswitchd.kill()
-            self.vswitchd.wait()
-            self.vswitchd = None
-
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """Start a program of Open vSwitch's as part of this one."""
-        environment = {**os.environ, **self.environment()}
-        with (self.directory / f"{command[0]}.out").open("ab") as log:
-            # A process group of its own: Ctrl-C at the prompt of a live network is not for it.
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, process_group=0
-            )
+    def _control(self) -> Path:
+        """The socket at which ovs-vswitchd takes commands (ovs-appctl(8), under --target)."""
+        return self.directory / f"ovs-vswitchd.{self.vswitchd.pid}.ctl"
 
     def settle(self) -> None:
-        """Wait until ovs-vswitchd has done what the database says."""
+        """Wait until ovs-vswitchd has carried out what the database says."""
         self._rows.settle()
 
     def remove_bridge(self, name: str) -> Bridge:
@@ -123,15 +109,6 @@ class OpenVSwitch:
             raise TrialError(f"ovs-vsctl: {answer.stderr.strip()}")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 @contextlib.contextmanager
 def running(directory: Path) -> Iterator[OpenVSwitch]:
     """An Open vSwitch that lives as long as the block."""
@@ -143,16 +120,11 @@ def running(directory: Path) -> Iterator[OpenVSwitch]:
     environment = {**os.environ, **switch.environment()}
     database = directory / "conf.db"
     subprocess.run(["ovsdb-tool", "create", str(database), _schema()], check=True, env=environment)
-    server = switch.start("ovsdb-server", str(database), f"--remote=punix:{directory}/db.sock", "--log-file")
-    try:
-        wait_for("ovsdb-server", lambda: _absent(directory / "db.sock"), deadline_s=10)
+    with switch.server:
         subprocess.run(["ovs-vsctl", "--no-wait", "init"], check=True, env=environment)
         time.sleep(max(0.0, _OVS_NEEDS_MONOTONIC_S - time.monotonic()))
-        switch.start_vswitchd()
-        yield switch
-    finally:
-        switch.stop_vswitchd()
-        _stop(server)
+        with switch.vswitchd:
+            yield switch
 
 
 def _absent(path: Path) -> str:

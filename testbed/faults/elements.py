@@ -9,10 +9,7 @@ from dataclasses import dataclass
 
 from testbed.errors import unknown
 from testbed.faults.catalogue import CONTROLLER
-from testbed.spec import Topology
-
-#: Controllers that are processes of their own; the switches go on without them by their flows and groups.
-STEERING = ("testbed", "static", "ryu-example")
+from testbed.spec import SwitchSide, Topology
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Element:
     kind: str
 
 
-def elements(topology: Topology, controller: str = "testbed") -> tuple[Element, ...]:
+def elements(topology: Topology, side: SwitchSide = SwitchSide()) -> tuple[Element, ...]:
     """Whatever may fail, in the order of the spec: links and members, host interfaces, switches, the controller."""
     bundled = {i for host in topology.hosts if host.bond for i in host.bond.members}
     bundled |= {port for lag in topology.lags for port in lag.ports}
@@ -33,14 +30,14 @@ def elements(topology: Topology, controller: str = "testbed") -> tuple[Element, 
     ]
     found += [Element(i, "interface") for host in topology.hosts for i in topology.interfaces(host.name)]
     found += [Element(switch.name, "switch") for switch in topology.switches]
-    if controller in STEERING and topology.switches:
+    if side.controller and topology.switches:
         found.append(Element(CONTROLLER, "controller"))
     return tuple(found)
 
 
-def named(topology: Topology, name: str, controller: str = "testbed") -> Element:
+def named(topology: Topology, name: str, side: SwitchSide = SwitchSide()) -> Element:
     """The element of that name. Errors: SpecError naming the known ones."""
-    known = {each.name: each for each in elements(topology, controller)}
+    known = {each.name: each for each in elements(topology, side)}
     if name not in known:
         raise unknown(f"element of topology {topology.name!r}:", name, known)
     return known[name]

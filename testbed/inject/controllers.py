@@ -17,12 +17,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from testbed.emulation.controller_process import ControllerProcess
-from testbed.emulation.network import CONTROLLER_PORT, controller_address
+from testbed.controller.config import OPENFLOW_PORT
+from testbed.emulation.daemon import Daemon
 from testbed.errors import SpecError
 from testbed.faults.catalogue import CONTROLLER
 from testbed.inject import tc
 from testbed.inject.context import Site
+from testbed.spec.addressing import controller_address
 
 
 @contextlib.contextmanager
@@ -38,7 +39,7 @@ def controller_crash(site: Site, element: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _dead(process: ControllerProcess) -> Iterator[None]:
+def _dead(process: Daemon) -> Iterator[None]:
     process.kill()
     try:
         yield
@@ -58,12 +59,12 @@ def controller_pause(site: Site, element: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _halted(process: ControllerProcess) -> Iterator[None]:
+def _halted(process: Daemon) -> Iterator[None]:
     process.halt()
     try:
         yield
     finally:
-        process.go_on()
+        process.resume()
 
 
 @contextlib.contextmanager
@@ -75,15 +76,16 @@ def controller_cut(site: Site, element: str) -> Iterator[None]:
     """
     _process(site, "controller_cut", element)
     topology = site.network.topology
-    names = [switch.name for switch in topology.switches] if element == CONTROLLER else [element]
     with contextlib.ExitStack() as stack:
-        for name in names:
-            address = controller_address(next(s.dpid for s in topology.switches if s.name == name))
-            stack.enter_context(tc.cut_off(site, address, CONTROLLER_PORT))
+        for place, switch in enumerate(topology.switches, start=1):
+            if element not in (CONTROLLER, switch.name):
+                continue
+            address = controller_address(place)
+            stack.enter_context(tc.cut_off(site, address, OPENFLOW_PORT))
         yield
 
 
-def _process(site: Site, fault: str, element: str) -> ControllerProcess:
+def _process(site: Site, fault: str, element: str) -> Daemon:
     if site.network.controller is None:
         raise SpecError(
             f"{fault} takes a controller that is a process of its own; here there is none ({element!r} does not run)",

@@ -65,7 +65,7 @@ def switch_software_crash(site: Site, element: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_software(site: Site) -> Iterator[None]:
-    site.network.ovs.kill_vswitchd()
+    site.network.ovs.vswitchd.kill()
     try:
         yield
     finally:
@@ -81,7 +81,7 @@ def switch_restart(site: Site, element: str) -> Iterator[None]:
     site.note("fault", "software_restarted", switches=[switch.name for switch in site.network.topology.switches])
     del element
     if not site.holds("ovs-vswitchd"):  # what is dead already cannot end in order
-        site.network.ovs.stop_vswitchd()
+        site.network.ovs.vswitchd.stop()
         _start_software(site)
     yield
 
@@ -91,7 +91,7 @@ def _start_software(site: Site) -> None:
     switches = [switch.name for switch in site.network.topology.switches]
     ports = [port for switch in switches for port in site.network.topology.interfaces(switch)]
     with restore.queueing(site, ports):
-        site.network.ovs.start_vswitchd()
+        site.network.ovs.vswitchd.start()
         site.network.ovs.settle()
     for switch in switches:
         _stay_down(site, switch)

@@ -1,38 +1,34 @@
-"""What an experiment's procedure works with: the live network, the clock, seeded chance, faults, the raw files."""
+"""What an experiment's procedure holds: the live network, the clock, seeded chance, faults, the raw files."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import random
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pyroute2 import IPRoute
-
-from testbed import inject
+from testbed import inject, schemes
 from testbed.design.factor import Level
 from testbed.design.trial import Trial
-from testbed.emulation.addresses import several
-from testbed.emulation.controller_process import ControllerProcess, steered
-from testbed.emulation.network import CONTROLLER_PORT, Network, built
+from testbed.emulation.builder import built
+from testbed.emulation.controller_process import controller
+from testbed.emulation.namespace import loopback_up
+from testbed.emulation.network import Network
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
 from testbed.faults.catalogue import checked
 from testbed.faults.schedule import Schedule
-from testbed.lab.placement import Placement
-from testbed.observe import controller_client, queue_monitor
+from testbed.lab import convergence
+from testbed.lab.placement import Placement, address_pairs
+from testbed.observe import queue_monitor
 from testbed.observe.link_monitor import LinkWatch, watching
-from testbed.schemes import scheme
+from testbed.schemes import Scheme
 from testbed.spec import Topology
 
-CONVERGENCE_DEADLINE_S = 60.0
-#: Of so many hosts every two have to reach each other; of more, each the 1st, 2nd, 4th, 8th ... after it.
-MESH_HOSTS = 16
-_PORT = 4000
+_LISTENING_DEADLINE_S = 60.0
 
 
 class Lab:
@@ -54,14 +50,19 @@ class Lab:
         return self.trial.case
 
     @property
-    def arm(self) -> scheme.Arm:
-        """What steers the switches."""
-        return self.network.arm
+    def scheme(self) -> Scheme:
+        """What controls the switches."""
+        return self.network.scheme
 
     @property
     def topology(self) -> Topology:
         """The network's specification."""
         return self.trial.topology
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The hosts that are measured: the client and the server."""
+        return self.topology.pair
 
     def now(self) -> float:
         """Seconds since the trial began, on the trial's clock."""
@@ -126,8 +127,7 @@ class Lab:
 
     def members(self, host: str) -> tuple[str, ...]:
         """The host's member links' interfaces, or its only interface."""
-        bond = self.topology.host(host).bond
-        return bond.members if bond else self.topology.interfaces(host)
+        return self.topology.members(host)
 
     def bonds(self) -> list[dict[str, Any]]:
         """What the kernel shows of every bond (/proc/net/bonding), now."""
@@ -136,80 +136,26 @@ class Lab:
                 "t_s": round(self.now(), 9),
                 "host": host.name,
                 "bond": host.bond.name,
-                "text": self.network.bond_text(host.name),
+                "text": self.network.bond(host.name).text(),
             }
             for host in self.topology.hosts
             if host.bond is not None
         ]
 
     def answered(self, host: str) -> bool:
-        """Whether the host's bond can do what its mode asks for: without LACP's answer, 802.3ad cannot."""
-        bond = self.topology.host(host).bond
-        return bond is None or bond.mode != "802.3ad" or self.arm.answers(self.topology, bond)
+        """Whether the host's bond can do what its mode asks for: without a LACP partner, 802.3ad cannot."""
+        return convergence.answered(self.network, host)
 
     def not_carrying(self, host: str, *, fully: bool = True) -> list[str]:
-        """The members of a host's bond that do not carry traffic now, each with the reason.
-
-        Unless ``fully``, a member with link by MII will do where nobody answers its LACP.
-        """
-        bond = self.topology.host(host).bond
-        if bond is None:
-            return []
-        mode = bond.mode if fully or self.answered(host) else ""  # no mode: by MII alone
-        return self.network.shown(host).not_carrying(mode)
+        """The members of a host's bond that do not carry traffic now, each with the reason (`convergence`)."""
+        return convergence.not_carrying(self.network, host, fully=fully)
 
     def wait_converged(self) -> None:
         """Wait until every member carries traffic, as far as the switches let it, and all hosts reach each other.
 
-        Errors: TrialError past the deadline, naming what is missing. What the switches do not let aggregate is
-        noted, not an error: that is a result.
+        Errors: TrialError past the deadline, naming what is missing.
         """
-        hosts = [host.name for host in self.topology.hosts]
-        wait_for(
-            "the bonds come up",
-            lambda: "; ".join(lack for host in hosts for lack in self.not_carrying(host, fully=False)),
-            deadline_s=CONVERGENCE_DEADLINE_S,
-            step_s=0.01 if len(hosts) <= MESH_HOSTS else 0.1,
-        )
-        wait_for(
-            "the LAGs between switches come up",
-            self._waiting_trunks,
-            deadline_s=CONVERGENCE_DEADLINE_S,
-            step_s=0.1,
-        )
-        self.network.set_wanted_active()
-        self.note("network", "bonds_up")
-        alone = {host: "; ".join(self.not_carrying(host)) for host in hosts if not self.answered(host)}
-        for host, reason in alone.items():
-            self.note("network", "not_aggregated", host=host, reason=reason)
-        with contextlib.ExitStack() as stack:
-            sockets = {host: stack.enter_context(self.network.socket(host)) for host in hosts}
-            for sock in sockets.values():
-                sock.bind(("", _PORT))
-                sock.setblocking(False)
-            wait_for(
-                "the hosts reached each other"
-                + (f" (without LACP partner: {'; '.join(alone.values())})" if alone else ""),
-                lambda: self._unreached(sockets),
-                deadline_s=CONVERGENCE_DEADLINE_S,
-                step_s=0.1,
-            )
-        if self.network.controller is not None:
-            self.network.ovs.configure_again()
-        self.note("network", "converged")
-
-    def _waiting_trunks(self) -> str:
-        """The LAGs between switches that our controller does not yet send over all ports of; it logs when it does."""
-        hosts = {host.name for host in self.topology.hosts}
-        trunks = [
-            lag
-            for lag in self.topology.lags
-            if lag.lacp != "off" and not any(self.topology.link_of(p).other(p)[0] in hosts for p in lag.ports)
-        ]
-        if not trunks or not (isinstance(self.arm, scheme.Ours) and self.arm.lacp):
-            return ""
-        sent = {e["lag"]: e["ports"] for e in self._controller_events() if e["event"] == "distribute"}
-        return ", ".join(lag.name for lag in trunks if len(sent.get(lag.name, ())) < len(lag.ports))
+        convergence.wait(self.network, lambda: self.scheme.missing(self), self.note)
 
     def wait_listening(self, host: str, ports: Sequence[int]) -> None:
         """Wait until TCP sockets of ``host`` listen on all these ports."""
@@ -221,16 +167,16 @@ class Lab:
             have = {int(line[1].rpartition(":")[2], 16) for line in lines if line[3] == "0A"}  # TCP_LISTEN
             return ", ".join(f"port {port} of {host}" for port in ports if port not in have)
 
-        wait_for("the servers listened", missing, deadline_s=CONVERGENCE_DEADLINE_S)
+        wait_for("the servers listened", missing, deadline_s=_LISTENING_DEADLINE_S)
 
     def place_flows(self, count: int, *, even: bool, protocol: str = "tcp", addresses: int = 1) -> list[dict[str, Any]]:
-        """Ports for ``count`` flows from h1 to h2, with the member that each will be on at both ends.
+        """Ports for ``count`` flows from the client to the server, with the member that each will be on at both ends.
 
         With more ``addresses`` than one both hosts get as many, and each flow names the two that it is between.
         Not every switch can be asked for its member: then it is None, and only the host's counts.
         """
-        between = several(self.network, "h1", "h2", addresses) if addresses > 1 else ()
-        placement = Placement(self.network, "h1", "h2", groups=self.arm.groups, protocol=protocol)
+        between = address_pairs(self.network, *self.pair, addresses) if addresses > 1 else ()
+        placement = Placement(self.network, *self.pair, protocol=protocol)
         return placement.choose(count, self.random, even=even, between=between)
 
     def wait_carrying(self, host: str, deadline_s: float) -> bool:
@@ -250,43 +196,20 @@ class Lab:
         self.note("network", "rejoined", host=host)
         return True
 
-    def _unreached(self, sockets: Mapping[str, socket.socket]) -> str:
-        """Send a datagram between every two hosts (of many: a sample); the pairs of which none has come 50 ms later."""
-        pairs = meeting(list(sockets))
-        for a, b in pairs:
-            with contextlib.suppress(OSError):
-                sockets[a].sendto(a.encode(), (self.topology.host(b).ip, _PORT))
-        time.sleep(0.05)
-        arrived = set()
-        for host, sock in sockets.items():
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    arrived.add((sock.recv(64).decode(), host))
-        return ", ".join(f"{a} to {b}" for a, b in pairs if (a, b) not in arrived)
-
     def finish(self) -> None:
-        """Write the timeline, of our own events, the kernel's and the controller's; and what the switches show."""
-        if isinstance(self.arm, scheme.Ours) and self.network.controller is not None:
-            self._keep_state()
-        events = [*self._events, *self._watch.events(self.origin_s), *self._controller_events()]
+        """Write what the switches show; and the timeline, of our own events, the kernel's and the controller's."""
+        self.scheme.collect(self)
+        events = [*self._events, *self._watch.events(self.origin_s), *self.controller_events()]
         self._watch.write(self.raw, self.origin_s)
         events.sort(key=lambda event: event["t_s"])
         text = "".join(json.dumps(event) + "\n" for event in events)
         (self.raw / "timeline.jsonl").write_text(text)
-        for command in self.arm.shown if self.topology.switches else ():
-            (self.raw / f"{command.replace('/', '_')}.txt").write_text(self.network.ovs.appctl(command))
 
-    def _keep_state(self) -> None:
-        """Write what our controller knows and believes now, as it shows it; that it does not answer is noted."""
-        try:
-            state, metrics = controller_client.ask("/state"), controller_client.ask("/metrics")
-        except TrialError as error:
-            self.note("network", "state_not_shown", reason=error.message)
-            return
-        (self.raw / "controller_state.json").write_text(state)
-        (self.raw / "controller_metrics.prom").write_text(metrics)
+    def ask_switches(self, command: str) -> str:
+        """What ovs-vswitchd answers to a command of ovs-appctl(8)."""
+        return self.network.ovs.appctl(command)
 
-    def _controller_events(self) -> list[dict[str, Any]]:
+    def controller_events(self) -> list[dict[str, Any]]:
         """What our controller has logged, on the trial's clock; other controllers write no events."""
         events = []
         log = self.raw / "controller.log"
@@ -297,39 +220,24 @@ class Lab:
         return events
 
 
-def meeting(hosts: Sequence[str]) -> list[tuple[str, str]]:
-    """The pairs of hosts, in order of sending, that have to reach each other before an experiment begins."""
-    count = len(hosts)
-    if count <= MESH_HOSTS:
-        return [(a, b) for a in hosts for b in hosts if a != b]
-    steps = [1 << power for power in range(count.bit_length()) if 1 << power < count]
-    return [(hosts[place], hosts[(place + step) % count]) for step in steps for place in range(count)]
-
-
 @contextlib.contextmanager
 def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
     """The trial's network, built, with its controller; the timeline is written when the block is left.
 
-    The case says what steers the switches (``controller``, testbed.schemes.scheme), and what our own controller
-    runs on (``framework``: os-ken, or ryu).
+    The case says what controls the switches (``controller``, testbed.schemes).
     """
     origin = time.time()
-    with IPRoute() as netlink:
-        netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
-    arm = scheme.chosen(trial.case)
-    command = (
-        []
-        if not trial.topology.switches
-        else arm.command(trial.topology, scratch, CONTROLLER_PORT, str(trial.case.get("framework", "os-ken")))
-    )
-    process = ControllerProcess(command, raw / "controller.log", arm.environment(trial.case, scratch))
+    loopback_up()
+    scheme, topology = schemes.chosen(trial.case), trial.topology
+    process = scheme.process(topology, trial.case, scratch) if topology.switches else None
+    daemon = controller(process, raw / "controller.log") if process else None
     with (
-        steered(process) if command else contextlib.nullcontext(),
-        built(trial.topology, scratch / "ovs", arm) as network,
+        daemon or contextlib.nullcontext(),
+        built(topology, scratch / "ovs", scheme) as network,
         watching(network) as watch,
         queue_monitor.sampled(network, raw / "queues.json") if trial.clock == "real" else contextlib.nullcontext(),
     ):
-        network.controller = process if command else None
+        network.controller = daemon
         lab = Lab(trial, raw, network, watch, origin)
         try:
             yield lab

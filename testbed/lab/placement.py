@@ -34,22 +34,19 @@ Addresses = tuple[str, str]
 class Placement:
     """Predicts the members of flows from host ``source`` to host ``target``.
 
-    ``groups``: the switches send to LAGs by select groups, which can be asked. ``protocol``: of the flows to choose.
+    Where the scheme sends to LAGs by select groups the switches can be asked. ``protocol``: of the flows to choose.
     """
 
-    def __init__(
-        self, network: Network, source: str, target: str, *, groups: bool = True, protocol: str = "tcp"
-    ) -> None:
+    def __init__(self, network: Network, source: str, target: str, *, protocol: str = "tcp") -> None:
         self._network = network
         self._protocol = protocol
         topology = network.topology
         self._source, self._target = topology.host(source), topology.host(target)
         self._macs = topology.host_mac(source), topology.host_mac(target)
-        ends = self._source.bond.members if self._source.bond else topology.interfaces(source)
-        self._entries = [topology.link_of(end).other(end) for end in ends]
-        far = self._target.bond.members if self._target.bond else topology.interfaces(target)
-        self._exits = [topology.link_of(end).other(end)[1] for end in far]
-        self._has_group = groups and any(set(lag.ports) <= set(self._exits) for lag in topology.lags)
+        self._entries = [topology.far(end) for end in topology.members(source)]
+        self._exits = [topology.far(end).interface for end in topology.members(target)]
+        lags = topology.lags if network.scheme.side.groups else ()
+        self._has_group = any(set(lag.ports) <= set(self._exits) for lag in lags)
 
     def flow(
         self, client_port: int, server_port: int, addresses: Addresses | None = None, *, connected: bool = True
@@ -75,8 +72,8 @@ class Placement:
         """
         if not self._has_group:
             return None
-        switch, port = self._entries[entry]
-        text = f"in_port={self._network.topology.port_no(port)},{_match(flow, protocol)}"
+        port = self._entries[entry]
+        switch, text = port.node, f"in_port={port.number},{_match(flow, protocol)}"
         trace = self._network.ovs.appctl("ofproto/trace", switch, text)
         ports = self._network.topology.interfaces(switch)
         taken = [ports[int(number) - 1] for number in re.findall(r"output:(\d+)", trace)]
@@ -89,11 +86,11 @@ class Placement:
         """Whether every switch that a flow may come in by can say by which member of the target it goes on."""
         topology = self._network.topology
         switches = {topology.owner(port) for port in self._exits}
-        return self._has_group and all(switch in switches for switch, _ in self._entries)
+        return self._has_group and all(port.node in switches for port in self._entries)
 
     @property
-    def foretold(self) -> bool:
-        """Whether the source's bond places flows by a hash that can be reckoned."""
+    def predictable(self) -> bool:
+        """Whether the source's bond places flows by a hash that can be computed."""
         return self._first(1, 1) is not None
 
     def _first(self, port: int, target_port: int) -> int | None:
@@ -105,7 +102,7 @@ class Placement:
         self, place: int | None, target_port: int, chance: random.Random, *, at_target: bool = False
     ) -> tuple[int, int] | None:
         """A port from which a flow of datagrams to ``target_port`` is on the member ``place`` of the source, where that
-        is `foretold`, or of the target, where the switch can be `asked`; and that place.
+        is `predictable`, or of the target, where the switch can be `asked`; and that place.
 
         Any place will do if it is None. None if there seems to be no such port, as where the hash takes no ports in.
         """
@@ -176,3 +173,9 @@ def _match(flow: theory.Tuple5, protocol: str) -> str:
     if flow.vlan:
         words.append(f"dl_vlan={flow.vlan}")
     return ",".join(words)
+
+
+def address_pairs(network: Network, source: str, target: str, count: int) -> list[Addresses]:
+    """Give two hosts ``count`` addresses each, their own among them: all pairs of one of each."""
+    ends = [[network.topology.host(name).ip, *network.add_addresses(name, count - 1)] for name in (source, target)]
+    return [(a, b) for a in ends[0] for b in ends[1]]

@@ -1,4 +1,4 @@
-"""What procedures have in common: who carries the traffic, when to strike, and probes both ways. Acts on a `Lab`."""
+"""Steps that procedures share: probes both ways, which member carries traffic, when to inject a fault, the return."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ REJOIN_DEADLINE_S = 10.0
 def probing_both_ways(
     lab: Lab,
     interval_s: float,
-    pairs: Sequence[tuple[str, str]] = (("h1", "h2"),),
+    pairs: Sequence[tuple[str, str]] | None = None,
     *,
     source_ports: Sequence[int] | None = None,
 ) -> Iterator[None]:
     """A constant-rate probe between each pair of hosts, in both directions, into probe.csv while the block runs.
 
+    The pair is the measured one unless ``pairs`` are given.
     ``source_ports`` are those of the flows of all pairs, then of those back; otherwise the kernel chooses them.
     """
-    ways = [*pairs, *((target, source) for source, target in pairs)]
+    forth = [lab.pair] if pairs is None else list(pairs)
+    ways = [*forth, *((target, source) for source, target in forth)]
     with (
         flows(lab, ways, source_ports=source_ports) as found,
         probing(found, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s),
@@ -43,10 +45,11 @@ def probing_both_ways(
 
 
 def ports_of_one_member(lab: Lab) -> list[int] | None:
-    """Ports for a flow from h1 to h2 and one back that cross one member of h1, drawn by chance: so both feel what
-    befalls it. None where no hash decides, or the switch cannot be asked for its own."""
-    there, back = (Placement(lab.network, *ends, groups=lab.arm.groups) for ends in (("h1", "h2"), ("h2", "h1")))
-    if not (lab.answered("h1") and there.foretold and back.asked):
+    """Ports for a flow from the client to the server and one back that cross one member of the client, drawn by chance:
+    so a fault of that member hits both. None where no hash decides, or the switch cannot be asked for its own."""
+    client, server = lab.pair
+    there, back = Placement(lab.network, client, server), Placement(lab.network, server, client)
+    if not (lab.answered(client) and there.predictable and back.asked):
         return None
     first = there.source_port(None, PORTS[0], lab.random)
     second = first and back.source_port(first[1], PORTS[1], lab.random, at_target=True)
@@ -66,27 +69,24 @@ def carrying(lab: Lab, host: str, seconds: float = 0.1) -> str:
 
 def far_end(lab: Lab, member: str) -> str:
     """The interface at the other end of a member's link: the switch port that a fault takes."""
-    return lab.topology.link_of(member).other(member)[1]
+    return lab.topology.far(member).interface
 
 
 def wait_random_phase(lab: Lab, period_s: float) -> None:
-    """Let a time go by that is drawn evenly from ``period_s``: what then happens falls on each phase alike."""
+    """Let a time go by drawn uniformly from ``period_s``: what then happens falls on each phase alike."""
     lab.sleep_until(lab.now() + lab.random.uniform(0, period_s))
 
 
 def noticed_s(lab: Lab, fault: str, **parameters: Level) -> float:
     """How long it takes, at most, until both ends of a member's link have noticed the fault."""
-    bond = lab.topology.host("h1").bond
-    bound = theory.failover_bound(bond, fault, lacp=lab.answered("h1"), parameters=parameters) if bond else None
+    client, _ = lab.pair
+    bond, lacp = lab.topology.host(client).bond, lab.answered(client)
+    bound = theory.failover_bound(bond, fault, lacp=lacp, parameters=parameters) if bond else None
     longest_s = bound.limit_s if bound else UNNOTICED_S
-    if (
-        bond
-        and fault == "lacp_loss"
-        and (silent := theory.failover_bound(bond, "silent_loss", lacp=lab.answered("h1")))
-    ):
+    if bond and fault == "lacp_loss" and (silent := theory.failover_bound(bond, "silent_loss", lacp=lacp)):
         # Its outage lies between the two ends' timeouts, each of which takes as long as with silence.
         longest_s = max(longest_s, silent.limit_s)
-    if bond and bond.mode == "802.3ad" and fault != "none" and not lab.arm.port_status:
+    if bond and bond.mode == "802.3ad" and fault != "none" and not lab.scheme.side.port_status:
         longest_s = max(longest_s, theory.lacp_bound(bond.lacp_rate).limit_s)
     return longest_s
 
@@ -98,16 +98,16 @@ def lacp_period_s(lab: Lab, host: str) -> float:
 
 
 def period_s(lab: Lab, fault: str) -> float:
-    """One whole period of what is to notice the fault, so that it falls on every phase of that alike."""
-    bond = lab.topology.host("h1").bond
-    lacp_s = lacp_period_s(lab, "h1")
+    """One whole period of the monitor that has to notice the fault, so that it falls on every phase alike."""
+    client, _ = lab.pair
+    bond, lacp_s = lab.topology.host(client).bond, lacp_period_s(lab, client)
     if lacp_s and fault in ("silent_loss", "lacp_loss"):
         return lacp_s
     return (bond.miimon_ms or bond.arp_interval_ms if bond else 100) / 1e3
 
 
 def wait_back(lab: Lab, host: str) -> bool:
-    """Wait until every member of the host carries traffic again, by the kernel's word."""
+    """Wait until every member of the host carries traffic again, as the kernel reports."""
     bond = lab.topology.host(host).bond
     updelay_s = bond.updelay_ms / 1e3 if bond else 0.0
     return lab.wait_carrying(host, REJOIN_DEADLINE_S + lacp_period_s(lab, host) + updelay_s)

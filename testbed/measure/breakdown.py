@@ -120,7 +120,7 @@ def _by_host(events: Sequence[Event], host: str, bond: Bond, members: set[str]) 
 
 def _by_switch(events: Sequence[Event], topology: Topology, ports: set[str]) -> Marks:
     dpids = {port: _dpid(topology, port) for port in ports}
-    names = {f"{dpid}:{topology.port_no(port)}" for port, dpid in dpids.items()}
+    names = {f"{dpid}:{topology.ports[port].number}" for port, dpid in dpids.items()}
     lags = {lag.name for lag in topology.lags if set(lag.ports) & ports}
     carrier = _when(events, lambda e: e["event"] == "carrier" and e.get("interface") in ports and not e["new"])
     status = _when(events, lambda e: e["event"] == "port_status" and e["port"] in names and not e["carrier"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from testbed import theory
+from testbed import schemes, theory
 from testbed.design.trial import Trial
 from testbed.faults import catalogue
 from testbed.measure.outage import ProbeFlow
@@ -38,19 +38,19 @@ def foretell(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, 
     """
     name, element, parameters = str(begin["fault"]), str(begin["element"]), begin.get("parameters", {})
     lasts_s = float(end["t_s"]) - float(begin["t_s"])
-    topology, controller = trial.topology, str(trial.case.get("controller", "testbed"))
-    bond = topology.host("h1").bond
+    topology, side = trial.topology, schemes.chosen(trial.case).side
+    client, server = topology.pair
+    bond = topology.host(client).bond
     if bond is None:
-        bound, why = None, "h1 has one link only"
+        bound, why = None, f"{client} has one link only"
     else:
         bound = theory.failover_bound(bond, name, lacp=answered, lasts_s=lasts_s, parameters=parameters)
         why = theory.why_unbounded(bond, name, lacp=answered, lasts_s=lasts_s, parameters=parameters)
     down = catalogue.failed(topology, name, element, parameters)
     if down is None:
         return Foretold(bound, why, None)
-    said = reachability.expected(
-        topology, down.down, silent=down.silent, controller=controller, controller_down_s=lasts_s
-    )["h1", "h2"]
+    left = reachability.expected(topology, down.down, silent=down.silent, side=side, controller_down_s=lasts_s)
+    said = reachability.between(left, client, server)
     if said.connected is False:
         return Foretold(None, why or f"with {element} gone no path is left", False)
     if name in ("peer_link_loss", "uplink_loss"):

@@ -12,15 +12,17 @@ from typing import Any
 
 from testbed.faults.elements import Element, elements
 from testbed.results.result import Record
-from testbed.spec import Topology
+from testbed.spec import SwitchSide, Topology
 
 
-def levels(topology: Topology, controller: str, *, quick: bool = False, pairs: bool = False) -> tuple[str, ...]:
+def levels(
+    topology: Topology, side: SwitchSide = SwitchSide(), *, quick: bool = False, pairs: bool = False
+) -> tuple[str, ...]:
     """The levels of the factor ``element``: each one alone; with ``pairs`` every two at once as well.
 
     ``quick``: of links, members and interfaces that differ in nothing but their place, the first only.
     """
-    chosen = elements(topology, controller)
+    chosen = elements(topology, side)
     if quick:
         chosen = _of_each_sort(topology, chosen)
     single = tuple(element.name for element in chosen)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from testbed import schemes
 from testbed.backends import environment, guest, kernel, machine, native, scratch
 from testbed.design.factor import parse_level
 from testbed.design.trial import Trial
@@ -30,7 +31,6 @@ from testbed.results import result
 from testbed.run import provenance
 from testbed.run.execute import execute
 from testbed.run.executor import Backend, GuestBackend, choose_backend
-from testbed.schemes import scheme
 from testbed.spec import Topology
 
 #: What a resumed run must have in common with the one that it goes on with.
@@ -102,7 +102,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         )
 
     for trial in planned(1):
-        scheme.chosen(trial.case).check(trial.topology)
+        schemes.chosen(trial.case).check(trial.topology)
 
     def manifest(backend: Backend) -> dict[str, Any]:
         guest_kernel = backend.kernel.as_json() if isinstance(backend, GuestBackend) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from testbed.spec.addressing import Addressing
 from testbed.spec.bond import (
     LACP_RATES,
     MODES,
@@ -12,9 +13,11 @@ from testbed.spec.bond import (
     BondOptions,
     parse_mode,
 )
-from testbed.spec.host import Addressing, Host
+from testbed.spec.host import Host
 from testbed.spec.lag import Lag, LagOptions
-from testbed.spec.topology import RATE_RANGE_MBPS, Cable, LacpSystem, Link, Switch, Topology
+from testbed.spec.link import RATE_RANGE_MBPS, Cable, Link, Port
+from testbed.spec.switch import LacpSystem, Switch, SwitchSide
+from testbed.spec.topology import Topology
 
 __all__ = [
     "LACP_RATES",
@@ -32,7 +35,9 @@ __all__ = [
     "Lag",
     "LagOptions",
     "Link",
+    "Port",
     "Switch",
+    "SwitchSide",
     "Topology",
     "parse_mode",
 ]

@@ -6,30 +6,8 @@ import ipaddress
 from dataclasses import dataclass
 
 from testbed.errors import SpecError
-from testbed.spec import validation
+from testbed.spec import addressing, validation
 from testbed.spec.bond import Bond
-
-
-@dataclass(frozen=True, kw_only=True)
-class Addressing:
-    """How the hosts of a topology are addressed: ``ip`` is 4 or 6; ``vlan`` is the VLAN they are in, 0: untagged.
-
-    The addresses are those of 10.0.0.0/24, or /16 if there are many hosts, and of 2001:db8::/64 (RFC 3849).
-    """
-
-    ip: int = 4
-    vlan: int = 0
-
-    def __post_init__(self) -> None:
-        if self.ip not in (4, 6):
-            raise SpecError(f"ip is {self.ip}; wanted 4 or 6")
-        _check_vlan("vlan", self.vlan)
-
-    def address(self, number: int, hosts: int) -> str:
-        """The address of the host of that number, from 1, of so many."""
-        if self.ip == 6:
-            return f"2001:db8::{number:x}/64"
-        return f"10.0.{number >> 8}.{number & 255}/{24 if hosts < 255 else 16}"
 
 
 @dataclass(frozen=True)
@@ -49,7 +27,7 @@ class Host:
 
     def __post_init__(self) -> None:
         validation.name("host", self.name)
-        _check_vlan(f"vlan of host {self.name!r}", self.vlan)
+        addressing.check_vlan(f"vlan of host {self.name!r}", self.vlan)
         validation.at_least(f"rx_coalesce_us of host {self.name!r}", self.rx_coalesce_us, 0)
         try:
             ipaddress.ip_interface(self.address)
@@ -77,8 +55,3 @@ class Host:
     def ip_version(self) -> int:
         """4 or 6."""
         return ipaddress.ip_interface(self.address).version
-
-
-def _check_vlan(what: str, vlan: int) -> None:
-    if not 0 <= vlan <= 4094:
-        raise SpecError(f"{what} is {vlan}; wanted 1 to 4094, or 0 for none (IEEE 802.1Q)")

@@ -31,6 +31,7 @@ from testbed.spec import (
     Topology,
     validation,
 )
+from testbed.spec.addressing import system_id
 
 #: The LACP system that a LAG belongs to unless it is told another.
 CORE = "core"
@@ -166,11 +167,8 @@ class Wiring:
         self._lags.append(self._lag.over(name, ports, lacp=lacp, rate=rate, key=key, system=system))
 
     def _made_systems(self) -> tuple[LacpSystem, ...]:
-        """The core's identity is the default; each other system has one of its own, by its place."""
+        """The core is the first system; the others follow in the order in which they were first used."""
         others = [name for name in self._systems if name != CORE]
         return tuple(
-            LacpSystem(name)
-            if name == CORE
-            else LacpSystem(name, f"02:00:00:{(number := others.index(name) + 1) >> 8:02x}:fe:{number & 255:02x}")
-            for name in self._systems
+            LacpSystem(name, system_id(1 if name == CORE else 2 + others.index(name))) for name in self._systems
         )

@@ -21,10 +21,7 @@ from functools import cached_property
 from testbed import theory
 from testbed.errors import unknown
 from testbed.faults.catalogue import CONTROLLER
-from testbed.faults.elements import STEERING
-from testbed.spec import STATIC_LAG_MODES, Bond, Host, Lag, Link, Topology
-
-_LACP_CONTROLLERS = ("testbed", "ovs", "ryu-example")
+from testbed.spec import STATIC_LAG_MODES, Bond, Host, Lag, Link, SwitchSide, Topology
 
 #: How often the bonding driver runs its LACP machines (drivers/net/bonding, AD_TIMER_INTERVAL). A LACPDU may have to
 #: wait until the second is over in which three were sent (IEEE 802.1AX-2014, 6.4.16).
@@ -45,8 +42,8 @@ def expected(
     topology: Topology,
     failed: Iterable[str],
     *,
+    side: SwitchSide = SwitchSide(),
     silent: Iterable[str] = (),
-    controller: str = "testbed",
     controller_down_s: float | None = None,
 ) -> dict[Pair, Expectation]:
     """What must be true of every two hosts, in the order of the spec, once the network has settled.
@@ -54,9 +51,14 @@ def expected(
     ``failed`` elements are down and their neighbours see it; ``silent`` links lose all frames and nobody is told.
     A failed controller is back after ``controller_down_s``, or (None) never. Errors: SpecError for an unknown element.
     """
-    left = _Remains(topology, frozenset(failed), frozenset(silent), controller, controller_down_s)
+    left = _Remains(topology, frozenset(failed), frozenset(silent), side, controller_down_s)
     pairs = itertools.combinations((host.name for host in topology.hosts), 2)
     return {(a, b): Expectation(left.talk(a, b), left.bound(a, b)) for a, b in pairs}
+
+
+def between(found: Mapping[Pair, Expectation], a: str, b: str) -> Expectation:
+    """What is expected of two hosts, named in either order."""
+    return found[(a, b) if (a, b) in found else (b, a)]
 
 
 def must_talk(found: Mapping[Pair, Expectation], hosts: Iterable[str]) -> bool | None:
@@ -98,7 +100,7 @@ class _Remains:
     topology: Topology
     failed: frozenset[str]
     silent: frozenset[str]
-    controller: str
+    side: SwitchSide
     controller_down_s: float | None
 
     def __post_init__(self) -> None:
@@ -115,10 +117,10 @@ class _Remains:
         return self.failed.isdisjoint((link.name, link.a, link.b, link.a_interface, link.b_interface))
 
     def _lag(self, port: str) -> Lag | None:
-        return next((lag for lag in self.topology.lags if port in lag.ports), None)
+        return self.topology.ports[port].lag
 
     def _negotiates(self, lag: Lag | None) -> bool:
-        return lag is not None and lag.lacp != "off" and self.controller in _LACP_CONTROLLERS
+        return lag is not None and lag.lacp != "off" and self.side.negotiates
 
     def _works(self, link: Link) -> bool:
         """Whether the link is used, and rightly: LACP at its ends takes a silent one out."""
@@ -151,7 +153,7 @@ class _Remains:
         """Whether the LAGs at both ends have as many links as they want (IEEE 802.1AX-2014, min_links is ours)."""
         for port in (link.a_interface, link.b_interface):
             lag = self._lag(port)
-            if lag is not None and self.controller != "none":
+            if lag is not None and self.side.lags:
                 live = sum(self._works(self.topology.link_of(each)) for each in lag.ports)
                 if live < lag.min_links:
                     return False
@@ -201,7 +203,7 @@ class _Remains:
             active = frozenset({ends[self._active(bond, list(ends))]})
             return _Use(parts if bond.mode == "balance-tlb" else active, active)
         lag = self._lag(self.topology.link_of(bond.members[0]).other(bond.members[0])[1])
-        if lag is not None and self.controller != "none":
+        if lag is not None and self.side.lags:
             if self._negotiates(lag) and self._best in parts and self._isolates(lag):
                 ends = {i: part for i, part in ends.items() if part == self._best}
             if len(ends) < lag.min_links:
@@ -233,7 +235,7 @@ class _Remains:
             return None  # each of its peers was told one member's address, whichever that is
         if not (self._reaches(uses[0], uses[1]) and self._reaches(uses[1], uses[0])):
             return False
-        if CONTROLLER in self.failed and self.controller in STEERING:
+        if CONTROLLER in self.failed and self.side.controller:
             return self._without_controller(one, other)
         return self._despite_silence(one, other)
 

@@ -118,7 +118,7 @@ class Rig:
     def port(self, interface: str) -> PortId:
         """The switch port of that name."""
         dpid = next(s.dpid for s in self.topology.switches if s.name == self.topology.owner(interface))
-        return dpid, self.topology.port_no(interface)
+        return dpid, self.topology.ports[interface].number
 
     def ports_of(self, dpid: int) -> list[str]:
         """The interfaces of a switch."""
@@ -128,7 +128,7 @@ class Rig:
     def connect(self, dpid: int, down: Collection[str] = ()) -> None:
         """A switch connects with all of its ports, of which these are down; nothing is answered yet."""
         self.switches[dpid] = FakeSwitch()
-        ports = {self.port(each)[1]: (each not in down, self.topology.mac(each)) for each in self.ports_of(dpid)}
+        ports = {self.port(each)[1]: (each not in down, self.topology.ports[each].mac) for each in self.ports_of(dpid)}
         self.core.connect(dpid, self.switches[dpid], ports, self.now)
         for each in self.ports_of(dpid):
             self._host_carrier(each, each not in down)
@@ -145,7 +145,7 @@ class Rig:
             if any(self.topology.owner(end) == switch.name for switch in self.topology.switches):
                 port = self.port(end)
                 if port[0] in self.switches:
-                    self.core.set_port(port, up, self.topology.mac(end), self.now)
+                    self.core.set_port(port, up, self.topology.ports[end].mac, self.now)
         self._host_carrier(interface, up)
 
     def _host_carrier(self, interface: str, up: bool) -> None:
@@ -159,7 +159,7 @@ class Rig:
                 member = str(effect.port)
                 port = self.port(self.topology.link_of(member).other(member)[1])
                 if port[0] in self.switches:
-                    self.core.receive(port, effect.frame(self.topology.mac(member)), self.now)
+                    self.core.receive(port, effect.frame(self.topology.ports[member].mac), self.now)
 
     def answer(self) -> None:
         """Every switch that is not deaf confirms all that it was told, until there is nothing more to confirm."""

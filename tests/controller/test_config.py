@@ -69,7 +69,7 @@ def test_the_valid_one_is_valid() -> None:
         (("lags", "right", "mux"), "both", "unknown mux 'both'; the known ones are: coupled, independent"),
         (("lags", "right", "max_active"), -1, "max_active is -1; wanted 0 or more"),
         (("lags", "right", "fallback"), "hope", "unknown fallback 'hope'"),
-        (("systems", "other"), {}, "file: system id 02:00:00:00:ff:01 is that of two systems"),
+        (("systems", "other"), {}, "file: system id 02:01:00:00:00:01 is that of two systems"),
         (("switches", "s3", "dpid"), 2, "file: datapath id 2 is that of two switches"),
         (("switches", "s3", "isolate"), "no", "file: switches.s3.isolate is 'no'; wanted true or false"),
     ],

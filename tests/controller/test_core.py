@@ -34,7 +34,7 @@ def test_one_system_answers_on_both_switches() -> None:
         (port["partner"]["system"], port["partner"]["key"])
         for port in rig.hosts["h1"].snapshot()["lags"]["bond0"]["ports"]  # type: ignore[index,call-overload]
     }
-    assert partners == {("02:00:00:00:ff:01", 1)}
+    assert partners == {("02:01:00:00:00:01", 1)}
 
 
 def test_both_ends_of_a_lag_between_switches_speak_lacp() -> None:

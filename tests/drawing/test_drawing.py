@@ -96,7 +96,7 @@ def test_the_list_tells_addresses_rates_bonds_lags_and_systems() -> None:
     assert "    h1-eth0  =====  s1-eth1  s1  100 Mbit/s, 2 ms  lag-h1" in lines
     assert "s1  datapath 1, ports to hosts: 2" in lines
     assert "    s1-eth3  =====  s2-eth3  s2  100 Mbit/s, 2 ms  trunk-s1" in lines
-    assert "LACP system s2  02:00:00:00:fe:02, priority 32768" in lines
+    assert "LACP system s2  02:01:00:00:00:03, priority 32768" in lines
     assert "    lag-h2  s2-eth1, s2-eth2; key 1, active, slow" in lines
     backup = drawing.listing(dual_switch(bonding=BondOptions(mode="active-backup", primary_member=1)))
     assert "h1  10.0.0.1/24  bond0: active-backup, miimon 100 ms, primary h1-eth1" in backup

@@ -49,19 +49,19 @@ def record(element: str, *, survived: bool = True, status: str = "", outage_s: f
 
 
 def test_every_element_is_failed_once() -> None:
-    assert audits.levels(mlag(), "testbed") == tuple(element.name for element in elements(mlag()))
+    assert audits.levels(mlag()) == tuple(element.name for element in elements(mlag()))
 
 
 def test_every_two_but_a_link_and_its_own_interface() -> None:
     topology = unprotected(switches=1)  # 2 links, 2 interfaces, 1 switch, the controller: 15 pairs, 2 of them one
-    pairs = [level for level in audits.levels(topology, "testbed", pairs=True) if "+" in level]
+    pairs = [level for level in audits.levels(topology, pairs=True) if "+" in level]
     assert len(pairs) == 13
     assert "h1-eth0--s1-eth1+h1-eth0" not in pairs
     assert "h1-eth0--s1-eth1+h2-eth0" in pairs and "s1+c0" in pairs
 
 
 def test_quick_fails_one_of_each_sort() -> None:
-    found = audits.levels(mlag(members=2, peer_members=2), "testbed", quick=True)
+    found = audits.levels(mlag(members=2, peer_members=2), quick=True)
     assert found == (
         *("h1-eth0--s1-eth1", "h1-eth1--s2-eth1", "h2-eth0--s1-eth3", "h2-eth1--s2-eth3"),
         *("s1-eth5--s2-eth5", "h3-eth0--s1-eth7", "h1-eth0", "h2-eth0", "h3-eth0", "s1", "s2", "c0"),
@@ -77,7 +77,7 @@ def test_every_kind_of_element_has_a_fault_that_takes_it() -> None:
 
 def test_levels_pass_as_one_setting() -> None:
     """Element names hold neither commas nor plus signs, which divide levels and elements."""
-    wanted = audits.levels(leaf_spine(), "testbed", pairs=True)
+    wanted = audits.levels(leaf_spine(), pairs=True)
     found = levels_of(audit(), leaf_spine, {"element": ",".join(wanted)}, quick=False)
     assert found["element"] == wanted
 

@@ -1,4 +1,4 @@
-"""What steers the switches, as values: what is asked of Open vSwitch, what is refused, who answers LACP."""
+"""Schemes as values: what is asked of Open vSwitch, what is refused, which answers LACP."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from testbed.controller.config import load
 from testbed.errors import MachineError, SpecError
 from testbed.lab.steps import noticed_s
 from testbed.measure.raw import not_aggregated
-from testbed.schemes import scheme
-from testbed.schemes.scheme import CONTROLLERS
+from testbed.schemes import FACTOR, SCHEMES, chosen, requirements
 from testbed.spec import Bond, BondOptions, Host, Lag, Link, Switch, Topology
 from topologies.dual_switch import dual_switch
 from topologies.single_switch import single_switch
@@ -31,26 +30,26 @@ def ring(*, mode: str = "802.3ad") -> Topology:
 
 
 def test_the_catalogue_says_what_each_is() -> None:
-    assert list(CONTROLLERS) == ["testbed", "ovs", "ryu-example", "static", "none"]
-    summaries = [arm.summary for arm in CONTROLLERS.values()]
+    assert list(SCHEMES) == ["testbed", "ovs", "ryu-example", "static", "none"]
+    summaries = [scheme.summary for scheme in SCHEMES.values()]
     assert len(set(summaries)) == len(summaries)
     assert all(summary.endswith(".") for summary in summaries)
 
 
 def test_a_case_that_names_none_gets_ours() -> None:
-    assert scheme.chosen({}) is CONTROLLERS["testbed"]
-    assert scheme.chosen({"controller": "ovs"}) is CONTROLLERS["ovs"]
+    assert chosen({}) is SCHEMES["testbed"]
+    assert chosen({"controller": "ovs"}) is SCHEMES["ovs"]
 
 
 def test_an_unknown_controller_names_the_known_ones() -> None:
     with pytest.raises(SpecError) as caught:
-        scheme.chosen({"controller": "ryu-exmple"})
+        chosen({"controller": "ryu-exmple"})
     assert str(caught.value) == (
         "unknown controller 'ryu-exmple'; the known ones are: none, ovs, ryu-example, static, testbed\n"
         "Did you mean 'ryu-example'?"
     )
     with pytest.raises(SpecError, match=r"unknown level of factor 'controller': 'odl'"):
-        scheme.FACTOR.parse("odl")
+        FACTOR.parse("odl")
 
 
 def commands(words: list[str]) -> list[list[str]]:
@@ -66,7 +65,7 @@ def commands(words: list[str]) -> list[list[str]]:
 
 def test_lacp_lags_become_balance_tcp_bonds() -> None:
     """ovs-vswitchd.conf.db(5): balance-tcp wants LACP at the other end; the names are its columns."""
-    told = commands(CONTROLLERS["ovs"].join(single_switch(bonding=BondOptions(lacp_rate="slow"))))
+    told = commands(SCHEMES["ovs"].join(single_switch(bonding=BondOptions(lacp_rate="slow"))))
     (bond,) = (command for command in told if command[:3] == ["add-bond", "s1", "lag-h2"])
     assert bond[3:] == [
         "s1-eth3",
@@ -74,7 +73,7 @@ def test_lacp_lags_become_balance_tcp_bonds() -> None:
         "lacp=active",
         "bond_mode=balance-tcp",
         "other_config:lacp-time=slow",
-        'other_config:lacp-system-id="02:00:00:00:ff:01"',
+        'other_config:lacp-system-id="02:01:00:00:00:01"',
         "other_config:lacp-system-priority=32768",
     ]
     assert ["del-port", "s1", "s1-eth3"] in told
@@ -85,25 +84,27 @@ def test_lacp_lags_become_balance_tcp_bonds() -> None:
 @pytest.mark.parametrize("mode", ["balance-rr", "balance-xor", "broadcast"])
 def test_static_lags_become_balance_slb_bonds_that_take_all_in(mode: str) -> None:
     """ovs-vswitchd.conf.db(5): balance-slb works without LACP; all-members-active takes group frames on all."""
-    told = commands(CONTROLLERS["ovs"].join(single_switch(bonding=BondOptions(mode=mode))))
+    told = commands(SCHEMES["ovs"].join(single_switch(bonding=BondOptions(mode=mode))))
     (bond,) = (command for command in told if command[:3] == ["add-bond", "s1", "lag-h1"])
     assert bond[5:] == ["lacp=off", "bond_mode=balance-slb", "other_config:all-members-active=true"]
 
 
 def test_a_lag_of_one_port_is_no_bond_but_speaks_lacp() -> None:
-    told = commands(CONTROLLERS["ovs"].join(single_switch(members=1)))
+    told = commands(SCHEMES["ovs"].join(single_switch(members=1)))
     assert not any(command[0] in ("add-bond", "del-port") for command in told)
     assert any(command[:4] == ["set", "Port", "s1-eth1", "lacp=active"] for command in told)
 
 
 def test_without_lags_the_ports_stay_plain() -> None:
-    assert CONTROLLERS["ovs"].join(single_switch(bonding=BondOptions(mode="active-backup"))) == []
-    assert all(not CONTROLLERS[name].join(single_switch()) for name in ("testbed", "ryu-example", "static", "none"))
+    assert SCHEMES["ovs"].join(single_switch(bonding=BondOptions(mode="active-backup"))) == []
+    assert all(not SCHEMES[name].join(single_switch()) for name in ("testbed", "ryu-example", "static", "none"))
 
 
 def test_static_takes_every_lag_without_lacp(tmp_path: Path) -> None:
-    command = CONTROLLERS["static"].command(single_switch(), tmp_path, 6653, "os-ken")
-    assert command[1:3] == ["-m", "testbed.controller"] and command[4] == "6653"
+    process = SCHEMES["static"].process(single_switch(), {}, tmp_path)
+    assert process is not None and process.listens_on == 6653
+    command = process.command
+    assert command[1:3] == ("-m", "testbed.controller") and command[4] == "6653"
     assert {lag.lacp for lag in load(Path(command[3])).lags} == {"off"}
 
 
@@ -111,26 +112,26 @@ def test_who_answers_lacp() -> None:
     topology = single_switch()
     bond = topology.host("h1").bond
     assert bond is not None
-    assert {name for name, arm in CONTROLLERS.items() if arm.answers(topology, bond)} == {
+    assert {name for name, scheme in SCHEMES.items() if scheme.answers(topology, bond)} == {
         "testbed",
         "ovs",
         "ryu-example",
     }
     unspoken = dataclasses.replace(topology, lags=tuple(dataclasses.replace(lag, lacp="off") for lag in topology.lags))
-    assert not any(arm.answers(unspoken, bond) for arm in CONTROLLERS.values())
+    assert not any(scheme.answers(unspoken, bond) for scheme in SCHEMES.values())
 
 
 @pytest.fixture
 def with_ryu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As if `make setup-ryu` had been here."""
-    monkeypatch.setattr(scheme, "RYU_PYTHON", tmp_path)
+    monkeypatch.setattr(requirements, "RYU_PYTHON", tmp_path)
 
 
 @pytest.mark.usefixtures("with_ryu")
 @pytest.mark.parametrize("name", ["ovs", "ryu-example"])
 def test_a_lag_on_two_switches_is_refused(name: str) -> None:
     with pytest.raises(SpecError) as caught:
-        CONTROLLERS[name].check(ring())
+        SCHEMES[name].check(ring())
     assert str(caught.value) == (
         f"LAG 'lag-h1' is on the switches s1, s2; controller {name} knows LAGs on one switch only\n"
         "Use --set controller=testbed."
@@ -139,34 +140,50 @@ def test_a_lag_on_two_switches_is_refused(name: str) -> None:
 
 @pytest.mark.usefixtures("with_ryu")
 @pytest.mark.parametrize("name", ["ovs", "ryu-example", "none"])
-def test_a_circle_of_switches_is_refused_where_nothing_breaks_it(name: str) -> None:
-    with pytest.raises(SpecError, match=r"link s1-eth3--s2-eth3 closes a circle of switches"):
-        CONTROLLERS[name].check(ring(mode="active-backup"))
-    CONTROLLERS[name].check(dual_switch())  # one link between its switches
+def test_a_loop_of_switches_is_refused_where_nothing_breaks_it(name: str) -> None:
+    with pytest.raises(SpecError, match=r"link s1-eth3--s2-eth3 closes a loop of switches"):
+        SCHEMES[name].check(ring(mode="active-backup"))
+    SCHEMES[name].check(dual_switch())  # one link between its switches
 
 
-def test_a_lag_between_switches_is_no_circle_for_a_bond() -> None:
+def test_a_lag_between_switches_is_no_loop_for_a_bond() -> None:
     topology = ring(mode="active-backup")
     lags = (Lag("a", ("s1-eth2", "s1-eth3")), Lag("b", ("s2-eth2", "s2-eth3")))
-    CONTROLLERS["ovs"].check(dataclasses.replace(topology, lags=lags))
+    SCHEMES["ovs"].check(dataclasses.replace(topology, lags=lags))
 
 
 @pytest.mark.usefixtures("with_ryu")
 def test_the_example_takes_no_lag_of_one_port() -> None:
     with pytest.raises(SpecError, match=r"LAG 'lag-h1' has one port; controller ryu-example takes two or more"):
-        CONTROLLERS["ryu-example"].check(single_switch(members=1))
+        SCHEMES["ryu-example"].check(single_switch(members=1))
 
 
 def test_without_ryu_it_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheme, "RYU_PYTHON", scheme.PROJECT / ".venv-ryu" / "no-python")
+    monkeypatch.setattr(requirements, "RYU_PYTHON", requirements.PROJECT / ".venv-ryu" / "no-python")
     with pytest.raises(MachineError) as caught:
-        CONTROLLERS["ryu-example"].check(single_switch())
+        SCHEMES["ryu-example"].check(single_switch())
     assert str(caught.value) == ("Ryu is not installed: there is no .venv-ryu/no-python\nType: make setup-ryu")
 
 
 def test_an_unknown_framework_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"unknown framework 'pox'; the known ones are: os-ken, ryu"):
-        CONTROLLERS["testbed"].command(single_switch(), tmp_path, 6653, "pox")
+        SCHEMES["testbed"].process(single_switch(), {"framework": "pox"}, tmp_path)
+
+
+def test_an_unknown_restart_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"unknown restart 'never'; the known ones are: fresh, resume"):
+        SCHEMES["testbed"].process(single_switch(), {"restart": "never"}, tmp_path)
+
+
+def test_what_the_switch_side_can_do_fits_what_the_scheme_starts(tmp_path: Path) -> None:
+    """A controller of its own is a process that bridges speak OpenFlow to; without LAGs nothing answers LACP."""
+    topology = single_switch()
+    bond = topology.bond("h1")
+    for name, scheme in SCHEMES.items():
+        started = name != "ryu-example" and scheme.process(topology, {}, tmp_path) is not None
+        assert scheme.side.controller == (scheme.openflow is not None) == (started or name == "ryu-example")
+        assert scheme.side.negotiates == scheme.answers(topology, bond)
+        assert scheme.side.lags or not (scheme.side.negotiates or scheme.side.groups)
 
 
 @pytest.mark.parametrize(
@@ -184,11 +201,11 @@ def test_an_unknown_framework_names_the_known_ones(tmp_path: Path) -> None:
 def test_a_fault_lasts_until_it_must_have_been_noticed(
     controller: str, fault: str, options: dict[str, Any], least_s: float
 ) -> None:
-    topology, arm = single_switch(bonding=BondOptions(**options)), CONTROLLERS[controller]
+    topology, scheme = single_switch(bonding=BondOptions(**options)), SCHEMES[controller]
     bond = topology.host("h1").bond
     assert bond is not None
-    answered = bond.mode != "802.3ad" or arm.answers(topology, bond)
-    lab: Any = SimpleNamespace(topology=topology, arm=arm, answered=lambda _host: answered)
+    answered = bond.mode != "802.3ad" or scheme.answers(topology, bond)
+    lab: Any = SimpleNamespace(topology=topology, pair=topology.pair, scheme=scheme, answered=lambda _host: answered)
     # The kernel may take a little longer for each of its steps (theory.monitor_period_s): 4 ms of 100, so 4 %.
     assert least_s <= noticed_s(lab, fault) <= least_s * 1.04 + 0.5
 

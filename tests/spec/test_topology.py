@@ -117,7 +117,7 @@ def test_a_host_does_not_ask_itself() -> None:
     both = dataclasses.replace(ARP, arp_ip_target="10.0.0.1+10.0.0.2")
     network = single_switch(bonding=both)
     assert [network.monitored(name) for name in ("h1", "h2")] == [("10.0.0.2",), ("10.0.0.1",)]
-    with pytest.raises(SpecError, match="the ARP monitor of bond 'bond0' on host 'h1' has nobody to ask"):
+    with pytest.raises(SpecError, match="the ARP monitor of bond 'bond0' on host 'h1' has no target"):
         single_switch(bonding=dataclasses.replace(ARP, arp_ip_target="10.0.0.1"))
 
 

@@ -9,6 +9,7 @@ import pytest
 from testbed import theory
 from testbed.errors import SpecError
 from testbed.faults import elements
+from testbed.schemes import SCHEMES
 from testbed.spec import BondOptions, LagOptions, Topology
 from testbed.spec.wiring import Wiring
 from testbed.theory import reachability
@@ -137,7 +138,7 @@ def test_silence_is_noticed_by_lacp_alone() -> None:
     silent = ["h1-eth0--s1-eth1"]
     assert talk(single_switch(), silent=silent) is True
     assert talk(single_switch(bonding=BondOptions(mode="balance-xor")), silent=silent) is False
-    assert talk(single_switch(), silent=silent, controller="static") is False
+    assert talk(single_switch(), silent=silent, side=SCHEMES["static"].side) is False
     backup = single_switch(bonding=BondOptions(mode="active-backup"))
     assert talk(backup, silent=silent) is False  # the active one
     assert talk(backup, silent=["h1-eth1--s1-eth2"]) is True
@@ -159,14 +160,14 @@ def test_who_needs_the_controller() -> None:
     assert talk(unprotected(), "c0") is True
     assert talk(mlag(), "c0", "h1-eth0", controller_down_s=1.0) is True  # the groups watch their ports
     assert talk(mlag(), "c0", "s1-eth3", controller_down_s=1.0) is None
-    assert talk(single_switch(), "c0", controller="ovs") is True
+    assert talk(single_switch(), "c0", side=SCHEMES["ovs"].side) is True
 
 
 def test_without_lacp_partner_one_member_is_used() -> None:
     """bonding.rst, "802.3ad": without a partner each member is an aggregator of its own, and one is active."""
     topology = single_switch()
-    assert talk(topology, "h1-eth0", controller="none") is True
-    assert talk(topology, "s1", controller="none") is False
+    assert talk(topology, "h1-eth0", side=SCHEMES["none"].side) is True
+    assert talk(topology, "s1", side=SCHEMES["none"].side) is False
 
 
 def test_back_to_back_both_ends_see_the_same_members() -> None:
@@ -216,7 +217,7 @@ def test_what_may_fail() -> None:
         "s2": "switch",
         "c0": "controller",
     }
-    assert "c0" not in {element.name for element in elements.elements(single_switch(), "ovs")}
+    assert "c0" not in {element.name for element in elements.elements(single_switch(), SCHEMES["ovs"].side)}
     assert {element.kind for element in elements.elements(back_to_back())} == {"member", "interface"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from testbed.errors import SpecError
 from testbed.experiment import discovery
 from testbed.experiment.plan import made, topology_defaults
-from testbed.schemes.scheme import CONTROLLERS
+from testbed.schemes import SCHEMES
 from testbed.spec import MODES, STATIC_LAG_MODES, BondOptions, Topology
 from testbed.spec.wiring import Wiring
 from testbed.theory.reachability import expected, must_talk
@@ -101,8 +101,8 @@ def test_wiring_of_the_standing_topologies() -> None:
         ("peer-s2", "s2", 1),
     }
     assert {(system.name, system.system) for system in trunk().systems} == {
-        ("s1", "02:00:00:00:fe:01"),
-        ("s2", "02:00:00:00:fe:02"),
+        ("s1", "02:01:00:00:00:02"),
+        ("s2", "02:01:00:00:00:03"),
     }
     assert ends(dual_switch())[-1] == "s1-eth3--s2-eth3"
 
@@ -112,9 +112,9 @@ def test_back_to_back_has_no_switch() -> None:
     assert topology.switches == () and topology.lags == ()
     assert ends(topology) == ["h1-eth0--h2-eth0", "h1-eth1--h2-eth1", "h1-eth2--h2-eth2"]
     for name in ("testbed", "none", "ovs"):
-        CONTROLLERS[name].check(topology)
+        SCHEMES[name].check(topology)
         bond = topology.host("h1").bond
-        assert bond is not None and CONTROLLERS[name].answers(topology, bond)  # each host is the other's partner
+        assert bond is not None and SCHEMES[name].answers(topology, bond)  # each host is the other's partner
 
 
 def test_leaf_spine_grows() -> None:

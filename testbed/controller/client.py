@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import http.client
 
+from testbed.controller.config import HTTP_PORT
 from testbed.errors import TrialError
-from testbed.schemes.scheme import HTTP_PORT
 
 _PATIENCE_S = 5.0
 

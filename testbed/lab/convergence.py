@@ -1,0 +1,94 @@
+"""When a network is ready for an experiment: its members carry traffic, and its hosts reach each other."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from testbed.emulation.network import Network
+from testbed.emulation.waiting import wait_for
+
+_DEADLINE_S = 60.0
+#: Of so many hosts every two have to reach each other; of more, each the 1st, 2nd, 4th, 8th ... after it.
+MESH_HOSTS = 16
+_PORT = 4000
+
+
+def answered(network: Network, host: str) -> bool:
+    """Whether the host's bond can do what its mode asks for: without a LACP partner, 802.3ad cannot."""
+    bond = network.topology.host(host).bond
+    return bond is None or bond.mode != "802.3ad" or network.scheme.answers(network.topology, bond)
+
+
+def not_carrying(network: Network, host: str, *, fully: bool = True) -> list[str]:
+    """The members of a host's bond that do not carry traffic now, each with the reason.
+
+    Unless ``fully``, a member with link by MII will do where no partner responds to its LACP.
+    """
+    bond = network.topology.host(host).bond
+    if bond is None:
+        return []
+    mode = bond.mode if fully or answered(network, host) else ""  # no mode: by MII alone
+    return network.bond(host).shown().not_carrying(mode)
+
+
+def wait(network: Network, missing: Callable[[], str], note: Callable[..., object]) -> None:
+    """Wait until every member carries traffic, as far as the switches let it, and all hosts reach each other.
+
+    ``missing`` says what of the switch side is not up yet, ``note`` writes into the timeline. Errors: TrialError past
+    the deadline, naming what is missing. What the switches do not let aggregate is noted, not an error: that is a
+    result.
+    """
+    hosts = [host.name for host in network.topology.hosts]
+    wait_for(
+        "the bonds come up",
+        lambda: "; ".join(lack for host in hosts for lack in not_carrying(network, host, fully=False)),
+        deadline_s=_DEADLINE_S,
+        step_s=0.01 if len(hosts) <= MESH_HOSTS else 0.1,
+    )
+    wait_for("the LAGs between switches come up", missing, deadline_s=_DEADLINE_S, step_s=0.1)
+    network.set_wanted_active()
+    note("network", "bonds_up")
+    alone = {host: "; ".join(not_carrying(network, host)) for host in hosts if not answered(network, host)}
+    for host, reason in alone.items():
+        note("network", "not_aggregated", host=host, reason=reason)
+    with contextlib.ExitStack() as stack:
+        sockets = {host: stack.enter_context(network.socket(host)) for host in hosts}
+        for sock in sockets.values():
+            sock.bind(("", _PORT))
+            sock.setblocking(False)
+        wait_for(
+            "the hosts reached each other" + (f" (without LACP partner: {'; '.join(alone.values())})" if alone else ""),
+            lambda: _unreached(network, sockets),
+            deadline_s=_DEADLINE_S,
+            step_s=0.1,
+        )
+    if network.controller is not None:
+        network.ovs.configure_again()
+    note("network", "converged")
+
+
+def _unreached(network: Network, sockets: Mapping[str, socket.socket]) -> str:
+    """Send a datagram between every two hosts (of many: a sample); the pairs of which none has come 50 ms later."""
+    pairs = meeting(list(sockets))
+    for a, b in pairs:
+        with contextlib.suppress(OSError):
+            sockets[a].sendto(a.encode(), (network.topology.host(b).ip, _PORT))
+    time.sleep(0.05)
+    arrived = set()
+    for host, sock in sockets.items():
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                arrived.add((sock.recv(64).decode(), host))
+    return ", ".join(f"{a} to {b}" for a, b in pairs if (a, b) not in arrived)
+
+
+def meeting(hosts: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of hosts, in order of sending, that have to reach each other before an experiment begins."""
+    count = len(hosts)
+    if count <= MESH_HOSTS:
+        return [(a, b) for a in hosts for b in hosts if a != b]
+    steps = [1 << power for power in range(count.bit_length()) if 1 << power < count]
+    return [(hosts[place], hosts[(place + step) % count]) for step in steps for place in range(count)]

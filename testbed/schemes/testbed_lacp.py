@@ -1,0 +1,76 @@
+"""The testbed's own controller: IEEE 802.1AX over several switches (testbed.controller)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from testbed.controller import client
+from testbed.controller.config import HTTP_PORT, OPENFLOW_PORT, to_yaml
+from testbed.design.factor import Level
+from testbed.errors import TrialError, unknown
+from testbed.schemes import requirements
+from testbed.schemes.scheme import Live, ProcessSpec, Scheme
+from testbed.spec import SwitchSide, Topology
+
+#: What the controller does when it is started again: go on where it was, or start anew.
+RESTARTS = ("resume", "fresh")
+#: What the controller's application may run on: os-ken, or Ryu 4.34.
+FRAMEWORKS = ("os-ken", "ryu")
+
+
+def controller_process(
+    python: list[str], topology: Topology, scratch: Path, *arguments: str, **variables: str
+) -> ProcessSpec:
+    """`testbed.controller` started by ``python``, with the configuration that the topology needs."""
+    configuration = scratch / "controller.yaml"
+    configuration.write_text(to_yaml(topology))
+    command = (*python, "-m", "testbed.controller", str(configuration), str(OPENFLOW_PORT), *arguments)
+    # Every address of the trial's own network, which nothing else is in: each switch comes by one of its own.
+    environment = {"PYTHONPATH": str(requirements.PROJECT), "TESTBED_CONTROLLER_LISTEN": "0.0.0.0", **variables}
+    return ProcessSpec(command, OPENFLOW_PORT, environment)
+
+
+class TestbedLacp(Scheme):
+    """The testbed's own controller: LACP for the switches' LAGs, select groups, learning."""
+
+    name = "testbed"
+    side = SwitchSide()
+    openflow = "OpenFlow15"
+
+    def process(self, topology: Topology, case: Mapping[str, Level], scratch: Path) -> ProcessSpec:
+        """A case may set ``framework``, what the application runs on, and ``restart``, whether it keeps its state."""
+        framework, restart = str(case.get("framework", FRAMEWORKS[0])), str(case.get("restart", RESTARTS[0]))
+        for what, found, known in (("framework", framework, FRAMEWORKS), ("restart", restart, RESTARTS)):
+            if found not in known:
+                raise unknown(what, found, known)
+        python = requirements.ryu() if framework == "ryu" else [sys.executable]
+        kept = {"TESTBED_CONTROLLER_STATE": str(scratch / "controller.state")} if restart == "resume" else {}
+        shown = {"TESTBED_CONTROLLER_HTTP": str(HTTP_PORT)}
+        return controller_process(python, self.lags(topology), scratch, **shown, **kept)
+
+    def missing(self, live: Live) -> str:
+        """The LAGs between switches that the controller does not send over all ports of yet; it logs when it does."""
+        hosts = {host.name for host in live.topology.hosts}
+        trunks = [
+            lag
+            for lag in self.lags(live.topology).lags
+            if lag.lacp != "off" and not any(live.topology.far(port).node in hosts for port in lag.ports)
+        ]
+        if not trunks:
+            return ""
+        sent = {event["lag"]: event["ports"] for event in live.controller_events() if event["event"] == "distribute"}
+        return ", ".join(lag.name for lag in trunks if len(sent.get(lag.name, ())) < len(lag.ports))
+
+    def collect(self, live: Live) -> None:
+        """The controller's state and metrics as it shows them; that it does not answer is noted."""
+        if not live.topology.switches:
+            return
+        try:
+            state, metrics = client.ask("/state"), client.ask("/metrics")
+        except TrialError as error:
+            live.note("network", "state_not_shown", reason=error.message)
+            return
+        (live.raw / "controller_state.json").write_text(state)
+        (live.raw / "controller_metrics.prom").write_text(metrics)

@@ -1,0 +1,102 @@
+"""The one address plan: every address that a network gets by itself, each kind from a range of its own.
+
+    02:00:pp:nn:nn:pp    an interface: the place of its node in the topology and its own place on that node, from 1
+    02:01:00:00:ss:ss    a LACP system of the switch side, numbered from 1
+    10.0.0.0/24          hosts, in the order of the topology, from 1; /16 if there are more than 254
+    2001:db8::/64        hosts over IPv6 (RFC 3849)
+    the host's subnet    more addresses of a host: those from the top of the subnet that no host has
+    127.0.0.2 ...        where each switch reaches the controller
+
+Numbers beyond a range are refused, so that no two addresses are the same: an interface's MAC address decides flow
+hashes and a bond's LACP system, which must be unique (IEEE 802.1AX-2014, 6.3.2). All MAC addresses are locally
+administered (IEEE 802, 8.2).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from testbed.errors import SpecError
+
+#: The most nodes of a network, interfaces of a node (as OpenFlow 1.5 numbers ports, OFPP_MAX), and LACP systems.
+MOST_NODES, MOST_PORTS, MOST_SYSTEMS = 0xFFFF, 0xFF00, 0xFFFF
+#: The most hosts with IPv4: 10.0.0.0/16 without its first and last address.
+MOST_IPV4_HOSTS = 0xFFFE
+#: The most switches: 127.0.0.0/16 without 127.0.0.1, where the controller listens.
+_MOST_SWITCHES = 0xFFFD
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addressing:
+    """How the hosts of a topology are addressed: ``ip`` is 4 or 6; ``vlan`` is the VLAN they are in, 0: untagged."""
+
+    ip: int = 4
+    vlan: int = 0
+
+    def __post_init__(self) -> None:
+        if self.ip not in (4, 6):
+            raise SpecError(f"ip is {self.ip}; wanted 4 or 6")
+        check_vlan("vlan", self.vlan)
+
+    def address(self, number: int, hosts: int) -> str:
+        """The address, with its prefix length, of host ``number`` (from 1) of ``hosts``. Errors: SpecError beyond."""
+        if self.ip == 6:
+            return f"2001:db8::{number:x}/64"
+        _check_range("number of hosts with IPv4 addresses", max(number, hosts), MOST_IPV4_HOSTS)
+        return f"10.0.{number >> 8}.{number & 255}/{24 if hosts < 255 else 16}"
+
+
+def check_vlan(what: str, vlan: int) -> None:
+    """Errors: SpecError unless it is a VLAN identifier, or 0 for none."""
+    if not 0 <= vlan <= 4094:
+        raise SpecError(f"{what} is {vlan}; wanted 1 to 4094, or 0 for none (IEEE 802.1Q)")
+
+
+def interface_mac(node: int, port: int) -> str:
+    """The MAC address of interface ``port`` of node ``node``, both by their places from 1. Errors: SpecError beyond."""
+    _check_range("number of nodes", node, MOST_NODES)
+    _check_range("number of interfaces of a node", port, MOST_PORTS)
+    return _mac(0x0200, port >> 8, node >> 8, node & 255, port & 255)
+
+
+def system_id(number: int) -> str:
+    """The system identifier of LACP system ``number``, from 1. Errors: SpecError beyond the range."""
+    _check_range("number of LACP systems", number, MOST_SYSTEMS)
+    return _mac(0x0201, 0, 0, number >> 8, number & 255)
+
+
+def controller_address(switch: int) -> str:
+    """The loopback address at which switch ``switch``, by its place from 1, reaches the controller.
+
+    Each switch has one of its own, so that one can be cut off alone. Errors: SpecError beyond the range.
+    """
+    _check_range("number of switches", switch, _MOST_SWITCHES)
+    return str(ipaddress.IPv4Address("127.0.0.1") + switch)
+
+
+def more_addresses(address: str, count: int, taken: Iterable[str]) -> list[str]:
+    """``count`` more addresses, with prefix length, from the subnet of ``address``, from its top.
+
+    ``taken`` are addresses that something has already. Errors: SpecError if the subnet has not as many.
+    """
+    subnet = ipaddress.ip_interface(address).network
+    used = {ipaddress.ip_address(each) for each in taken} | {subnet.network_address}
+    top = int(subnet.broadcast_address)
+    candidates = (type(subnet.network_address)(top - place) for place in range(1, subnet.num_addresses - 1))
+    free = (str(each) for each in candidates if each not in used)
+    found = [f"{each}/{subnet.prefixlen}" for each in itertools.islice(free, count)]
+    if len(found) < count:
+        raise SpecError(f"subnet {subnet} has {len(found)} addresses left; wanted {count} more")
+    return found
+
+
+def _check_range(what: str, found: int, most: int) -> None:
+    if found > most:
+        raise SpecError(f"{what} is {found}; wanted {most} at most: the address plan has no more")
+
+
+def _mac(prefix: int, *octets: int) -> str:
+    return bytes([prefix >> 8, prefix & 255, *octets]).hex(":")
