@@ -148,7 +148,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     survived = not apart and all(found.recovered for found in felt)
     bound = reachability.longest_bound(expected, protected)
     outage_s = max(found.outage_s for found in felt)
-    must = reachability.must_talk(expected, protected)
+    must = reachability.must_connect(expected, protected)
     resolution_s = 2 * interval_s  # one lost packet makes two intervals
     metrics = {
         "element": "+".join(element.name for element in elements),

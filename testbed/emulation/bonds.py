@@ -19,15 +19,15 @@ bondlink.register()  # pyroute2 learns the newer attributes
 
 #: Delays that the driver keeps as whole multiples of miimon, rounded down (bonding.rst, "updelay").
 _MULTIPLES = ("BOND_UPDELAY", "BOND_DOWNDELAY", "BOND_PEER_NOTIF_DELAY")
-#: Options that are told apart from the others: they name members, which must be there first.
+#: Options that are set apart from the others: they name members, which must exist first.
 _MEMBERS = ("primary_member", "active_member")
 
 
 def attributes(bond: Bond, targets: Sequence[str] = ()) -> dict[str, Any]:
-    """The bond's options as netlink attributes (linux/if_link.h, without IFLA_): those that its mode has a use for.
+    """The bond's options as netlink attributes (linux/if_link.h, without IFLA_): those that its mode uses.
 
-    An option that has the kernel's own default is left out; so an older kernel, which has no such option, is not
-    asked for it. ``targets`` are the addresses that the ARP monitor asks.
+    An option that has the kernel's own default is left out; so an older kernel without that option is not
+    asked to set it. ``targets`` are the addresses that the ARP monitor asks.
     """
     chosen: dict[str, Any] = {}
     for name, option, value, _ in options(bond):
@@ -119,7 +119,7 @@ def set_active(netlink: IPRoute, bond: Bond, member: str) -> None:
 
 
 def shown(netlink: IPRoute, index: int, data: str) -> dict[str, Any]:
-    """The attributes of a bond (``IFLA_INFO_DATA``) or of a member (``IFLA_INFO_SLAVE_DATA``) as the kernel tells."""
+    """The kernel's attributes of a bond (``IFLA_INFO_DATA``) or of a member (``IFLA_INFO_SLAVE_DATA``)."""
     (message,) = netlink.get_links(index)
     return dict(message.get_nested("IFLA_LINKINFO", data)["attrs"])
 
@@ -156,7 +156,7 @@ _CARRYING = 0x08 | 0x10 | 0x20
 
 @dataclass(frozen=True)
 class Member:
-    """What /proc/net/bonding tells of one member; states are LACP state octets, None where LACP is not spoken."""
+    """What /proc/net/bonding shows of one member; states are LACP state octets, None where LACP is not spoken."""
 
     name: str
     mii_up: bool
@@ -167,7 +167,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Shown:
-    """What /proc/net/bonding tells of a bond."""
+    """What /proc/net/bonding shows of a bond."""
 
     active_member: str | None
     active_aggregator: int | None

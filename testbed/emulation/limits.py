@@ -16,7 +16,7 @@ _OPEN_FILES, _PROCESSES = 16384, 8192  # as Mininet has them
 def raised() -> None:
     """Before Mininet starts: in a namespace of a machine's kernel it shall raise this process's limits only.
 
-    It would try to raise the machine's, give up where the namespace does not let it, and warn of that.
+    It would try to raise the machine's, fail where the namespace does not permit it, and print a warning.
     """
     if not _KERNELS.exists():
         rlimitTestAndSet(resource.RLIMIT_NPROC, _PROCESSES)

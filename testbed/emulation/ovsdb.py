@@ -9,7 +9,7 @@ from typing import Any
 
 from testbed.errors import TrialError
 
-#: Which columns of which tables hold rows that live only as long as somebody refers to them (vswitch.ovsschema).
+#: Which columns of which tables hold rows that exist only as long as another row refers to them (vswitch.ovsschema).
 _OWNS = {
     "Bridge": {
         "ports": "Port",
@@ -23,7 +23,7 @@ _OWNS = {
     },
     "Port": {"interfaces": "Interface"},
 }
-#: What Open vSwitch writes about itself (ovs-vswitchd.conf.db(5)): told to it again it would be a lie.
+#: Columns that Open vSwitch writes itself (ovs-vswitchd.conf.db(5)): its state, not its configuration.
 _STATUS = frozenset(
     {
         *("_uuid", "_version", "datapath_id", "status", "statistics", "rstp_status", "rstp_statistics"),

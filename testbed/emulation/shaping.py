@@ -1,6 +1,6 @@
 """Links with a rate, a delay and a queue: what each direction's egress does to the packets.
 
-The rate is enforced packet by packet by HTB, which is told of the 24 octets of preamble, frame check sequence and
+The rate is enforced packet by packet by HTB, configured with the 24 octets of preamble, frame check sequence and
 inter-frame gap that a cable carries and a veth does not, so that goodput is that of real Ethernet. Segmentation
 offload is off: what crosses a link are frames of the link's MTU, which bonds and switches place one by one. A host
 may take them in by batches, as a network card does.

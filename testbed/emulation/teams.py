@@ -84,7 +84,7 @@ class Teamd:
         self._ask("StateItemValueSet", "runner.active_port", member)
 
     def _ask(self, *words: str) -> str:
-        """One request to teamd and its answer, as libteamdctl writes them: lines, the first tells what it is."""
+        """One request to teamd and its answer, as libteamdctl writes them: lines, of which the first is the kind."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
             sock.settimeout(_DEADLINE_S)
             sock.connect(f"/proc/{self._pid}/root/{_RUN}/{self._bond.name}.sock")
@@ -106,8 +106,8 @@ class Teamd:
 def _paused(runner: str, directory: Path) -> dict[str, str]:
     """What teamd needs in its environment. Errors: MachineError without a C compiler, for the runner that needs one.
 
-    teamd 1.31 disables a port without link whenever it is told that the port is disabled, with runner loadbalance: it
-    is busy for ever, and where time is virtual nothing else would happen any more. So it rests before each message.
+    With runner loadbalance teamd 1.31 disables a port without link at every notification that the port is disabled: an
+    endless loop, in which virtual time stands still. So it pauses before each message.
     """
     if runner != "loadbalance":
         return {}

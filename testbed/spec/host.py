@@ -15,8 +15,8 @@ class Host:
     """An emulated host: its address is on its bond if it has one, on its only interface if not.
 
     With a ``vlan`` other than 0 the address is on that VLAN (IEEE 802.1Q), an interface of its own: bond0.7, say.
-    ``rx_coalesce_us`` is how long its network cards may gather frames before they interrupt, in microseconds
-    (ethtool's rx-usecs); 0 hands up every frame by itself.
+    ``rx_coalesce_us`` is how long its network cards may coalesce frames before an interrupt, in microseconds
+    (ethtool's rx-usecs); 0: none.
     """
 
     name: str
@@ -41,8 +41,8 @@ class Host:
             validation.name("interface", f"{self.bond.name}.{self.vlan}")
         if self.ip_version == 6 and self.bond and self.bond.bond == "team" and self.bond.arp_interval_ms:
             raise SpecError(
-                f"bond=team of host {self.name!r} cannot watch its members over IPv6:"
-                " teamd asks from the ports, which have no addresses of their own",
+                f"bond=team of host {self.name!r} cannot monitor its members over IPv6:"
+                " teamd sends from the ports, which have no addresses of their own",
                 "Use ip=4, bond=bonding, or leave arp_interval_ms out.",
             )
 

@@ -12,18 +12,18 @@ from testbed.spec.bond import LACP_RATES
 
 #: Whether collecting and distributing begin together, or one after the other (IEEE 802.1AX-2014, 6.4.15).
 MUXES = ("independent", "coupled")
-#: What becomes of ports whose partner is silent.
+#: How ports are used while no partner responds.
 FALLBACKS = ("none", "individual", "static")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LagOptions:
-    """What may be asked of a LAG that speaks LACP, whatever its ports are (see testbed.lacp.LagConfig).
+    """The options of a LAG that speaks LACP, whatever its ports are (see testbed.lacp.LagConfig).
 
-    ``mux``: ``independent`` sends on a port once the partner has said that it takes frames in there, ``coupled`` as
-    soon as the partner is in sync. ``early_collecting`` takes frames in from a port as soon as the partner was told
-    that it is in sync. More than ``max_active`` usable ports stand by (0: no limit). ``fallback`` is for a partner that
-    is silent, and a port that was lost is selected again ``wait_to_restore_s`` after its partner was heard.
+    ``mux``: ``independent`` sends on a port once the partner has set Collecting, ``coupled`` as soon as the partner
+    is in sync. ``early_collecting`` accepts frames from a port as soon as a LACPDU has said that the port is in sync.
+    More than ``max_active`` usable ports stand by (0: no limit). ``fallback`` applies while no partner responds; a port
+    that was lost is selected again ``wait_to_restore_s`` after the partner's next LACPDU.
     """
 
     mux: str = "independent"

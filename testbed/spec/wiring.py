@@ -33,7 +33,7 @@ from testbed.spec import (
 )
 from testbed.spec.addressing import system_id
 
-#: The LACP system that a LAG belongs to unless it is told another.
+#: The LACP system that a LAG belongs to unless another is named.
 CORE = "core"
 
 

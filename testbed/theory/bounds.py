@@ -27,9 +27,9 @@ LACP_STEP_MS = 100
 #: packet (balance-rr, balance-tlb, balance-alb: bond_slave_can_tx), or rebuilds the array of usable members
 #: on the carrier event (balance-xor, 802.3ad: bond_slave_netdev_event).
 AT_ONCE_MODES = ("balance-rr", "balance-xor", "802.3ad", "balance-tlb", "balance-alb")
-#: Modes whose members are one LAG to the switch, which must notice by itself (bonding.rst, section 5).
+#: Modes whose members are one LAG to the switch, which has to detect the loss itself (bonding.rst, section 5).
 LAG_MODES = ("balance-rr", "balance-xor", "802.3ad")
-#: Those of them that leave a dead member without a monitor's word, and may have the ARP monitor.
+#: Those of them that avoid a dead member without the monitor, and may have the ARP monitor.
 ARP_AT_ONCE_MODES = ("balance-rr", "balance-xor")
 
 Side = Literal["host", "switch", "both"]
@@ -87,7 +87,7 @@ def arp_bound(arp_interval_ms: int, arp_missed_max: int = 2, driver: str = "bond
 
     bonding.rst, "arp_interval" and "arp_missed_max"; the driver (bond_time_in_interval) allows half an interval more,
     and looks once in each. teamd's arp_ping looks when it asks again, when the last answer before the fault may just
-    have come, and gives up when more than n have not (teamd_lw_psr.c): from (n + 1) a to (n + 2) a.
+    have come, and takes the link for down when more than n have not (teamd_lw_psr.c): from (n + 1) a to (n + 2) a.
     """
     interval_s = arp_interval_ms / 1e3
     low_s = (arp_missed_max + (1.0 if driver == "team" else 0.5)) * interval_s
@@ -106,11 +106,11 @@ def failover_bound(
 ) -> OutageBound | None:
     """The outage to expect when ``bond`` suffers ``fault``; None: there is no bound, and `why_unbounded` says why.
 
-    The fault befalls the member in use, or what that leads to. ``side`` is who must notice: the bonded ``host`` for
-    what it sends, the ``switch`` for what it sends to that host; ``both`` is the longer of the two. ``lacp`` is
-    whether anybody answers the bond's LACP, ``lasts_s`` how long the fault lasts, ``parameters`` what else is known of
-    it (testbed.faults.catalogue).
-    A crashed switch counts as a lost carrier: whether another one is left, the bond cannot say.
+    The fault hits the member in use, or what that leads to. ``side`` is the end that has to detect it: the bonded
+    ``host`` for what it sends, the ``switch`` for what it sends to that host; ``both`` is the longer of the two.
+    ``lacp`` is whether a partner answers the bond's LACP, ``lasts_s`` how long the fault lasts, ``parameters`` are the
+    fault's (testbed.faults.catalogue). A crashed switch counts as a lost carrier: whether another one is left, the bond
+    cannot say.
     """
     found = _predicted(bond, fault, side, lacp, lasts_s, parameters)
     return found if isinstance(found, OutageBound) else None
@@ -193,12 +193,12 @@ def _silent(bond: Bond, side: Side, spoken: bool, direction: str) -> OutageBound
         return replace(found, tolerance_s=found.tolerance_s + late * found.bound_s)
     if not bond.arp_interval_ms:
         return "the MII monitor cannot see a silent loss" + (
-            ", and nobody answers LACP" if bond.mode == "802.3ad" else ""
+            ", and LACP has no partner" if bond.mode == "802.3ad" else ""
         )
     if bond.mode != "active-backup":
         return (
             "a switch that hashes sends the ARP monitor's answers to one member,"
-            " so that it cannot tell the others' state (bonding.rst, arp_interval)"
+            " so that it does not know the others' state (bonding.rst, arp_interval)"
         )
     if direction == "from_host" and bond.arp_validate in ("none", "backup", "filter", "filter_active", "filter_backup"):
         return "without arp_validate any frame that arrives counts as an answer to the ARP monitor"
@@ -206,14 +206,14 @@ def _silent(bond: Bond, side: Side, spoken: bool, direction: str) -> OutageBound
 
 
 def _lacp_alone(bond: Bond, spoken: bool) -> OutageBound | str:
-    """Both ends give up, each up to a period after the other, as their last LACPDUs came (IEEE 802.1AX, 6.4.12).
+    """Both ends time out, up to a period apart, depending on when their last LACPDUs came (IEEE 802.1AX, 6.4.12).
 
-    In between, the one that gave up takes no frames in that the other still sends.
+    In between, the end that timed out drops frames that the other still sends.
     """
     if not spoken:
         return "no LACP is spoken"
     period_s = LACP_PERIOD_S[bond.lacp_rate]
-    label = f"the ends give up within {period_s:g} s"
+    label = f"the ends time out within {period_s:g} s"
     return OutageBound(0.0, period_s, label, tolerance_s=2 * LACP_TOLERANCE_S)
 
 
@@ -229,7 +229,8 @@ def _miscabled(bond: Bond, spoken: bool, unplugged_ms: float) -> OutageBound | s
 
 def _uncontrolled(bond: Bond, spoken: bool, lasts_s: float | None, fault: str) -> OutageBound | str:
     """Flows that are in place go on: without a controller in the switch (OpenFlow Switch Specification 1.5.1, 6.4),
-    without its software in the kernel's datapath. LACPDUs stop: up to a period less than the timeout nobody minds.
+    without its software in the kernel's datapath. LACPDUs stop: for up to a period less than the timeout
+    that has no effect.
     """
     what = "software" if fault == "switch_software_crash" else "controller"
     if spoken and (lasts_s is None or lasts_s >= LACP_TIMEOUT_S[bond.lacp_rate] - LACP_PERIOD_S[bond.lacp_rate]):

@@ -1,6 +1,6 @@
 """What traffic may feel when the switches' controller is away for a while. Pure.
 
-    last LACPDU   crash                       host gives up        switch has a controller   LACP agrees again
+    last LACPDU   crash                       host times out      switch has a controller   LACP agrees again
     -----|----------|------------------------------|------------------------|----------------------|------->
          |<- age  ->|<------------- away_s -------------------------------->|                      |
          |<--------------- timeout --------------->|<---------------- outage --------------------->|
@@ -36,7 +36,7 @@ def controller_loss_bound(rate: str, away_s: float, restart: str) -> OutageBound
     given_up_s = max(0.0, away_s - (LACP_TIMEOUT_S[rate] - LACP_PERIOD_S[rate])) if may_expire(rate, away_s) else 0.0
     if restart == "resume":
         if not may_expire(rate, away_s):
-            return OutageBound(0.0, 0.0, "nothing: the host hears of it in time", tolerance_s=0.0)
+            return OutageBound(0.0, 0.0, "nothing: the host receives a LACPDU in time", tolerance_s=0.0)
         return OutageBound(0.0, given_up_s + EXCHANGE_S, "LACP agrees again", tolerance_s=LACP_TOLERANCE_S)
     longest_s = given_up_s + AGGREGATE_WAIT_S + EXCHANGE_S
     return OutageBound(0.0, longest_s, "LACP begins anew", tolerance_s=LACP_TOLERANCE_S)

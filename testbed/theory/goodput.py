@@ -9,7 +9,7 @@ from testbed.errors import SpecError, unknown
 from testbed.spec import MODES
 
 #: Octets around an IP packet on the wire: header 14, FCS 4, preamble and start delimiter 8 (IEEE 802.3-2018,
-#: 3.1.1), inter-packet gap 12 (4.4.2). The kernel counts the header; a shaper is told of the other 24.
+#: 3.1.1), inter-packet gap 12 (4.4.2). The kernel counts the header; a shaper is configured with the other 24.
 ETHERNET_HEADER_BYTES = 14
 ETHERNET_OVERHEAD_BYTES = 4 + 8 + 12
 #: IPv4 header (RFC 791, 3.1), TCP header (RFC 9293, 3.1), padded timestamps option (RFC 7323, appendix A).

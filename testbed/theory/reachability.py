@@ -1,13 +1,13 @@
-"""Which hosts must still talk when elements of the network have failed, and how soon. Pure: from the spec alone.
+"""Which hosts must still reach each other when elements of the network have failed, and how soon: from the spec alone.
 
-    spec, failed elements --> what is left of the links --> parts of the network, still joined
-                              what each bond still uses --> in which parts a host sends, and where it can be reached
+    spec, failed elements --> remaining links --> parts of the network, each still connected
+                              members that each bond uses --> the parts in which a host sends, and can be reached
 
-Two hosts talk if whatever either sends, by whichever member, reaches the other. What a bond does is what bonding.rst
-says of its mode; what a LAG does, IEEE 802.1AX-2014, clause 6; what our switches do without their controller, the
-groups that watch their ports (docs/lacp.md). Where none of these decides, the answer is None: not known.
+Two hosts reach each other if every frame that either sends, by whichever member, arrives. A bond works as bonding.rst
+says of its mode, a LAG as IEEE 802.1AX-2014, clause 6 says, and our switches without their controller by groups that
+watch their ports (docs/lacp.md). Where none of these decides, the answer is None: not known.
 
-Elements are told of in testbed.faults.elements.
+What an element is: testbed.faults.elements.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Expectation:
-    """What must be true of two hosts: whether they talk, and within which outage; None: theory does not say."""
+    """What theory says of two hosts: whether they reach each other, and after which outage; None: it does not say."""
 
     connected: bool | None
     bound: theory.OutageBound | None
@@ -46,14 +46,14 @@ def expected(
     silent: Iterable[str] = (),
     controller_down_s: float | None = None,
 ) -> dict[Pair, Expectation]:
-    """What must be true of every two hosts, in the order of the spec, once the network has settled.
+    """What theory says of every two hosts, in the order of the spec, once the network has settled.
 
-    ``failed`` elements are down and their neighbours see it; ``silent`` links lose all frames and nobody is told.
-    A failed controller is back after ``controller_down_s``, or (None) never. Errors: SpecError for an unknown element.
+    ``failed`` elements are down and their neighbours lose carrier; ``silent`` links lose all frames and keep their
+    carrier. A failed controller is back after ``controller_down_s``, or (None) never. Errors: SpecError for an unknown element.
     """
     left = _Remains(topology, frozenset(failed), frozenset(silent), side, controller_down_s)
     pairs = itertools.combinations((host.name for host in topology.hosts), 2)
-    return {(a, b): Expectation(left.talk(a, b), left.bound(a, b)) for a, b in pairs}
+    return {(a, b): Expectation(left.connected(a, b), left.bound(a, b)) for a, b in pairs}
 
 
 def between(found: Mapping[Pair, Expectation], a: str, b: str) -> Expectation:
@@ -61,15 +61,15 @@ def between(found: Mapping[Pair, Expectation], a: str, b: str) -> Expectation:
     return found[(a, b) if (a, b) in found else (b, a)]
 
 
-def must_talk(found: Mapping[Pair, Expectation], hosts: Iterable[str]) -> bool | None:
-    """Whether all of these hosts must still talk to each other; None if theory does not say."""
+def must_connect(found: Mapping[Pair, Expectation], hosts: Iterable[str]) -> bool | None:
+    """Whether all of these hosts must still reach each other; None if theory does not say."""
     wanted = set(hosts)
     said = [each.connected for pair, each in found.items() if wanted.issuperset(pair)]
     return None if None in said and False not in said else all(said)
 
 
 def longest_bound(found: Mapping[Pair, Expectation], hosts: Iterable[str]) -> theory.OutageBound | None:
-    """The longest outage that any two of these hosts may feel; None where one has no bound."""
+    """The longest outage between any two of these hosts; None where one pair has no bound."""
     wanted = set(hosts)
     bounds = [each.bound for pair, each in found.items() if wanted.issuperset(pair)]
     known = [bound for bound in bounds if bound is not None]
@@ -77,7 +77,7 @@ def longest_bound(found: Mapping[Pair, Expectation], hosts: Iterable[str]) -> th
 
 
 def agrees(expectation: bool | None, seen: bool) -> bool | None:
-    """Whether what was seen is what had to be; None where nothing had to be."""
+    """Whether the observation is as expected; None where theory expects nothing."""
     return None if expectation is None else expectation == seen
 
 
@@ -95,7 +95,7 @@ class _Use:
 
 @dataclass(frozen=True)
 class _Remains:
-    """What failures have left of a network."""
+    """What remains of a network after failures."""
 
     topology: Topology
     failed: frozenset[str]
@@ -123,7 +123,7 @@ class _Remains:
         return lag is not None and lag.lacp != "off" and self.side.negotiates
 
     def _works(self, link: Link) -> bool:
-        """Whether the link is used, and rightly: LACP at its ends takes a silent one out."""
+        """Whether the link is in use and carries frames: LACP at its ends takes a silent one out of use."""
         if not self._up(link):
             return False
         if link.name not in self.silent:
@@ -161,7 +161,7 @@ class _Remains:
 
     @cached_property
     def _best(self) -> str:
-        """The part in which all hosts meet if the network fell apart: most switches, most hosts, first switch."""
+        """The part that our controller prefers if the network is parted: most switches, most hosts, first switch."""
         names = [switch.name for switch in self.topology.switches]
 
         def merit(part: str) -> tuple[int, int, int]:
@@ -219,8 +219,8 @@ class _Remains:
 
     # --- pairs ----------------------------------------------------------------------------------------------
 
-    def talk(self, a: str, b: str) -> bool | None:
-        """Whether the two hosts must talk, both ways; None if theory does not say."""
+    def connected(self, a: str, b: str) -> bool | None:
+        """Whether the two hosts must reach each other, both ways; None if theory does not say."""
         one, other = self.topology.host(a), self.topology.host(b)
         direct = [link for link in self.topology.links if {link.a, link.b} == {a, b}]
         if direct:
@@ -232,7 +232,7 @@ class _Remains:
             h.bond and h.bond.mode == "balance-alb" and len(use.sends) > 1
             for h, use in ((one, uses[0]), (other, uses[1]))
         ):
-            return None  # each of its peers was told one member's address, whichever that is
+            return None  # each of its peers knows the address of one member, whichever that is
         if not (self._reaches(uses[0], uses[1]) and self._reaches(uses[1], uses[0])):
             return False
         if CONTROLLER in self.failed and self.side.controller:
@@ -263,7 +263,7 @@ class _Remains:
         return self._despite_silence(one, other)
 
     def _despite_silence(self, one: Host, other: Host) -> bool | None:
-        """What silent links that nobody takes out of use do to two hosts that are joined otherwise."""
+        """Whether silent links that no mechanism takes out of use separate two hosts that are otherwise connected."""
         hashed = False
         for host in (one, other):
             links = [self.topology.link_of(i) for i, _ in self._ends(host)]
@@ -283,7 +283,7 @@ class _Remains:
         return None if hashed or any(link.name in self.silent and self._works(link) for link in between) else True
 
     def _without_controller(self, one: Host, other: Host) -> bool | None:
-        """The switches go on by their flows; a group leaves a port that is down; nothing else changes."""
+        """The switches forward by the flows they have; a group avoids a port that is down; nothing else changes."""
         for host in (one, other):
             bond = host.bond
             if bond is not None and bond.mode == "802.3ad" and self._answered(bond) and len(bond.members) > 1:
@@ -304,7 +304,7 @@ class _Remains:
         return True if others <= members and not self.silent else None
 
     def _parted(self, bond: Bond) -> bool:
-        """Whether links of the bond still work that our controller takes out of the LAG, by LACP."""
+        """Whether the bond has working links that our controller takes out of the LAG by LACP."""
         lag = self._lag(self.topology.link_of(bond.members[0]).other(bond.members[0])[1])
         parts = {
             self._part.get(self.topology.link_of(i).other(i)[0])
@@ -321,8 +321,8 @@ class _Remains:
         return min(far.values()) > 1 and not bond.all_slaves_active
 
     def bound(self, a: str, b: str) -> theory.OutageBound | None:
-        """The longest outage that these failures may cause between two hosts that still talk."""
-        bounds: list[theory.OutageBound | None] = [theory.OutageBound(0.0, 0.0, "the switches notice at once")]
+        """The longest outage that these failures may cause between two hosts that still reach each other."""
+        bounds: list[theory.OutageBound | None] = [theory.OutageBound(0.0, 0.0, "the switches react at once")]
         for name in (a, b):
             bond = self.topology.host(name).bond
             if bond is None:

@@ -6,7 +6,7 @@
        |<-------------- outage -------------->|
        |<--------------- stall ----------------------->|                               the next try gets through
 
-A sender that hears nothing any more has only its timers to go by: it goes on not when the path is back, but when it
+A sender that receives no acknowledgement has only its timers: it continues not when the path is back, but when it
 next tries. Times are Linux' (net/ipv4/tcp_output.c, tcp_timer.c, tcp_input.c), with the RFC that each follows.
 """
 

@@ -7,7 +7,7 @@ from testbed.theory.ticks import GUEST_HZ, monitor_period_s
 
 
 def bonding_lacp_bound(rate: str, hz: int = GUEST_HZ) -> OutageBound:
-    """When a Linux bond notices a silent partner that keeps its periods exactly: `lacp_bound` by the driver's clock.
+    """When a Linux bond times out a silent partner that keeps its periods exactly: `lacp_bound` by the driver's clock.
 
     The driver takes the timeout as so many steps of 100 ms and counts one down whenever its work runs, which is every
     `monitor_period_s` of them; the first step is cut short by up to a step.

@@ -50,7 +50,7 @@ def refused(**options: Any) -> str:
         ({"mode": "balance-alb", "miimon_ms": 0, "arp_interval_ms": 9}, "arp_interval_ms=9 cannot be had in mode bal"),
         ({"arp_interval_ms": 100}, "miimon_ms=100 and arp_interval_ms=100: a bond has one monitor, MII's or ARP's"),
         ({"miimon_ms": 0}, "miimon_ms is 0: the bond would never notice a dead member"),
-        ({**ARP, "arp_ip_target": "", "ns_ip6_target": ""}, "arp_interval_ms=100 has nobody to ask: arp_ip_target and"),
+        ({**ARP, "arp_ip_target": "", "ns_ip6_target": ""}, "arp_interval_ms=100 has no target: arp_ip_target and"),
         ({**ARP, "updelay_ms": 100}, "updelay_ms=100 needs miimon_ms, which is 0: the delays are counted in looks"),
         ({**ARP, "downdelay_ms": 100}, "downdelay_ms=100 needs miimon_ms, which is 0"),
         ({**ARP, "peer_notif_delay_ms": 100}, "peer_notif_delay_ms=100 needs miimon_ms, which is 0"),
@@ -176,18 +176,18 @@ def test_a_kernel_that_ignores_an_option_is_told_with_the_version_it_needs(monke
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"mode": "balance-tlb"}, "bond=team has nothing like mode balance-tlb: no runner of teamd moves flows or"),
-        ({"mode": "balance-alb"}, "bond=team has nothing like mode balance-alb"),
-        ({"miimon_ms": 50}, "bond=team cannot have miimon_ms: carrier is told to it by events"),
+        ({"mode": "balance-tlb"}, "bond=team has no counterpart of mode balance-tlb: no runner of teamd moves flows"),
+        ({"mode": "balance-alb"}, "bond=team has no counterpart of mode balance-alb"),
+        ({"miimon_ms": 50}, "bond=team cannot have miimon_ms: the kernel notifies it of carrier by events"),
         ({"num_grat_arp": 3}, "bond=team cannot have num_grat_arp: the driver retries an announcement without a pause"),
         ({"mode": "balance-rr", "packets_per_slave": 3}, "bond=team cannot have packets_per_slave"),
         (
             {"xmit_hash_policy": "encap2+3"},
-            "bond=team: teamd has nothing like xmit_hash_policy=encap2+3; wanted layer2",
+            "bond=team: teamd has no counterpart of xmit_hash_policy=encap2+3; wanted layer2",
         ),
         (
             {"mode": "active-backup", "primary_reselect": "better"},
-            "bond=team: teamd has nothing like primary_reselect=",
+            "bond=team: teamd has no counterpart of primary_reselect=",
         ),
     ],
 )

@@ -48,7 +48,7 @@ def test_the_single_points_of_failure(topology: Topology, weak: set[str]) -> Non
     found = {
         element.name
         for element in elements.elements(topology)
-        if not reachability.must_talk(reachability.expected(topology, [element.name], controller_down_s=1.0), hosts)
+        if not reachability.must_connect(reachability.expected(topology, [element.name], controller_down_s=1.0), hosts)
     }
     assert found == weak
 

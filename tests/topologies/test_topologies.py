@@ -13,7 +13,7 @@ from testbed.experiment.plan import made, topology_defaults
 from testbed.schemes import SCHEMES
 from testbed.spec import MODES, STATIC_LAG_MODES, BondOptions, Topology
 from testbed.spec.wiring import Wiring
-from testbed.theory.reachability import expected, must_talk
+from testbed.theory.reachability import expected, must_connect
 from topologies.back_to_back import back_to_back
 from topologies.dual_switch import dual_switch
 from topologies.leaf_spine import leaf_spine
@@ -55,7 +55,7 @@ def test_every_mode_builds_or_is_refused(name: str, mode: str) -> None:
         has_lags = name not in TAKES and (mode == "802.3ad" or mode in STATIC_LAG_MODES)
         assert len(of_hosts) == (len(bonds) if has_lags else 0)
         assert {lag.lacp for lag in of_hosts} <= {"active" if mode == "802.3ad" else "off"}
-        assert must_talk(expected(topology, ()), topology.protected_hosts()) is True
+        assert must_connect(expected(topology, ()), topology.protected_hosts()) is True
     else:
         with pytest.raises(SpecError, match=rf"{name} does not take mode {re.escape(mode)}: "):
             made(function, {"mode": mode})

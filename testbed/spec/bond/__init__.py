@@ -1,4 +1,4 @@
-"""A Linux bond as a value: its mode, its options, its members (kernel document: networking/bonding.rst).
+"""A Linux bond as a value: mode, options, members (kernel document: networking/bonding.rst).
 
 Every option of the kernel's document is a field with the kernel's name, and its unit if it has one; lists are words
 joined by '+'. docs/bonds.md has them in a table.
@@ -71,29 +71,31 @@ def parse_mode(text: str | int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class BondOptions:
-    """What may be asked of a bond, whatever its members are. Times are in milliseconds, as the kernel takes them.
+    """The options of a bond, whatever its members are. Times are in milliseconds, as the kernel takes them.
 
     ``bond`` is the driver; what follows ``mode`` are the driver's options. ``primary_member`` and ``active_member``
     are places among the members, from 0; -1: there is none. The first counts where the mode has a primary; the
-    second is made the active member once, when all members have carrier. An option that was not asked for (it has its
-    default) is left out where the mode has no use for it.
+    second is made the active member once, when all members have carrier. An option that has its
+    default is left out where the mode does not use it.
     """
 
     mode: str = option("802.3ad", "MODE", "every bond has one", kernel="", words=MODES)
     bond: str = "bonding"
 
-    miimon_ms: int = option(100, "MIIMON", "how often the members' carrier is looked at", kernel=0)
+    miimon_ms: int = option(100, "MIIMON", "how often the members' carrier is checked", kernel=0)
     updelay_ms: int = option(0, "UPDELAY", "the delays are counted in looks of the MII monitor", needs="miimon_ms")
     downdelay_ms: int = option(0, "DOWNDELAY", "the delays are counted in looks of the MII monitor", needs="miimon_ms")
 
-    arp_interval_ms: int = option(0, "ARP_INTERVAL", "how often ARP's targets are asked", modes=ARP_MODES, refused=True)
+    arp_interval_ms: int = option(
+        0, "ARP_INTERVAL", "how often the ARP monitor sends requests", modes=ARP_MODES, refused=True
+    )
     arp_ip_target: str = option(
-        PEERS, "ARP_IP_TARGET", "whom the ARP monitor asks", kind="ipv4", modes=ARP_MODES, needs="arp_interval_ms"
+        PEERS, "ARP_IP_TARGET", "the targets of the ARP monitor", kind="ipv4", modes=ARP_MODES, needs="arp_interval_ms"
     )
     ns_ip6_target: str = option(
         PEERS,
         "NS_IP6_TARGET",
-        "whom the ARP monitor asks over IPv6",
+        "the targets of the ARP monitor over IPv6",
         kind="ipv6",
         modes=ARP_MODES,
         needs="arp_interval_ms",

@@ -52,7 +52,7 @@ def _check_monitor(bond: BondOptions) -> None:
         )
     if bond.arp_interval_ms and not bond.arp_ip_target and not bond.ns_ip6_target:
         raise SpecError(
-            f"arp_interval_ms={bond.arp_interval_ms} has nobody to ask: arp_ip_target and ns_ip6_target are empty",
+            f"arp_interval_ms={bond.arp_interval_ms} has no target: arp_ip_target and ns_ip6_target are empty",
             "For example: --set arp_ip_target=peers",
         )
 

@@ -1,11 +1,11 @@
-"""A bond by the team driver: what libteam's teamd is told (teamd.conf(5)), from the options of the bonding driver.
+"""A bond by the team driver: libteam's configuration (teamd.conf(5)) from the options of the bonding driver.
 
     mode            runner              mode            runner
     balance-rr      roundrobin          broadcast       broadcast
     active-backup   activebackup        802.3ad         lacp
     balance-xor     loadbalance         balance-tlb, balance-alb: none
 
-Carrier is told to teamd by events, so there is no miimon. What has no counterpart is refused.
+The kernel notifies teamd of carrier by events, so there is no miimon. What has no counterpart is refused.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _TAKEN = {
 }
 _SPINS = "the driver retries an announcement without a pause, so virtual time may stand still for ever"
 _WHY = {
-    "miimon_ms": "carrier is told to it by events",
+    "miimon_ms": "the kernel notifies it of carrier by events",
     "ns_ip6_target": "its ports would need IPv6 addresses of their own",
     **dict.fromkeys(("num_grat_arp", "peer_notif_delay_ms", "resend_igmp"), _SPINS),
 }
@@ -57,7 +57,7 @@ def check(bond: BondOptions) -> None:
     """Errors: SpecError if teamd has no such runner, or has not what was asked for."""
     if bond.mode not in RUNNERS:
         raise SpecError(
-            f"bond=team has nothing like mode {bond.mode}: no runner of teamd moves flows or neighbours by load",
+            f"bond=team has no counterpart of mode {bond.mode}: no runner of teamd moves flows or neighbours by load",
             f"Use bond=bonding, or one of the modes {', '.join(RUNNERS)}.",
         )
     for name, _, value, asked in options(bond):
@@ -68,7 +68,7 @@ def check(bond: BondOptions) -> None:
             raise SpecError(f"bond=team cannot have {name}{why}", f"Leave {name} out, or use bond=bonding.")
         if value not in _KNOWN[name]:
             raise SpecError(
-                f"bond=team: teamd has nothing like {name}={value}; wanted {', '.join(_KNOWN[name])}",
+                f"bond=team: teamd has no counterpart of {name}={value}; wanted {', '.join(_KNOWN[name])}",
                 "Choose one of these, or use bond=bonding.",
             )
 
@@ -76,7 +76,7 @@ def check(bond: BondOptions) -> None:
 def config(
     bond: Bond, *, mac: str, ip: str = "0.0.0.0", targets: tuple[str, ...] = (), vlan: int = 0
 ) -> dict[str, Any]:
-    """teamd's configuration of a bond whose interface has ``mac``, and is asked for its targets from ``ip``."""
+    """teamd's configuration of a bond whose interface has ``mac``, and which monitors its targets from ``ip``."""
     runner: dict[str, Any] = {"name": RUNNERS[bond.mode]}
     if bond.mode == "active-backup":
         runner["hwaddr_policy"] = _HWADDR_POLICY[bond.fail_over_mac]
