@@ -45,7 +45,7 @@ def _host(host: Host) -> str:
     if bond is None:
         return f"{host.name}  {host.address}"
     monitor = f"miimon {bond.miimon_ms} ms" if bond.miimon_ms else f"arp_interval {bond.arp_interval_ms} ms"
-    options = [bond.mode if bond.bond == "bonding" else f"{bond.bond}, {bond.mode}", monitor]
+    options = [bond.mode if bond.driver == "bonding" else f"{bond.driver}, {bond.mode}", monitor]
     if bond.mode == "802.3ad":
         options.append(f"LACP {bond.lacp_rate}")
     if bond.primary is not None:

@@ -179,7 +179,7 @@ def _configured(network: Network, host: Host, directory: Path) -> Iterator[None]
             interface = host.bond.name
             targets = network.topology.monitored(host.name)
             addresses.enable_ipv6_probes(pid, host)
-            if host.bond.bond == "team":
+            if host.bond.driver == "team":
                 teamd = teams.Teamd(pid, host, mac, targets, directory)
                 network.bonds[host.name] = stack.enter_context(teamd)
             else:

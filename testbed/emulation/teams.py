@@ -15,9 +15,10 @@ from types import TracebackType
 
 from testbed.emulation.bonds import Member, Shown
 from testbed.emulation.daemon import Daemon
+from testbed.emulation.teamd_config import config
 from testbed.errors import MachineError, TrialError
 from testbed.spec import Host
-from testbed.spec.bond.teams import RUNNERS, config
+from testbed.spec.bond.teams import RUNNERS
 
 _RUN = "run/teamd"
 _DEADLINE_S = 30.0

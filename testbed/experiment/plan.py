@@ -31,6 +31,11 @@ class Until:
     most: int
 
 
+def _settings(value: Any) -> dict[str, str]:
+    """What --set calls each field of a dataclass: by its name, unless its metadata names a ``setting``."""
+    return {field.metadata.get("setting", field.name): field.name for field in dataclasses.fields(value)}
+
+
 def topology_defaults(function: TopologyFunction) -> dict[str, Level]:
     """What ``--set`` may vary of a topology, with its defaults: its keyword arguments.
 
@@ -40,7 +45,7 @@ def topology_defaults(function: TopologyFunction) -> dict[str, Level]:
     for name, parameter in inspect.signature(function).parameters.items():
         value = parameter.default
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            found |= {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+            found |= {setting: getattr(value, field) for setting, field in _settings(value).items()}
         else:
             found[name] = value
     return found
@@ -52,8 +57,8 @@ def made(function: TopologyFunction, levels: Mapping[str, Level]) -> Topology:
     for name, parameter in inspect.signature(function).parameters.items():
         value: Any = parameter.default
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            own = {field.name for field in dataclasses.fields(value)} & levels.keys()
-            arguments[name] = dataclasses.replace(value, **{each: levels[each] for each in own})
+            own = {field: levels[setting] for setting, field in _settings(value).items() if setting in levels}
+            arguments[name] = dataclasses.replace(value, **own)
         elif name in levels:
             arguments[name] = levels[name]
     return function(**arguments)

@@ -39,7 +39,7 @@ class Host:
             raise SpecError(f"address {self.address!r} of host {self.name!r} lacks its prefix length, such as /24")
         if self.vlan and self.bond:
             validation.name("interface", f"{self.bond.name}.{self.vlan}")
-        if self.ip_version == 6 and self.bond and self.bond.bond == "team" and self.bond.arp_interval_ms:
+        if self.ip_version == 6 and self.bond and self.bond.driver == "team" and self.bond.arp_interval_ms:
             raise SpecError(
                 f"bond=team of host {self.name!r} cannot monitor its members over IPv6:"
                 " teamd sends from the ports, which have no addresses of their own",

@@ -177,7 +177,7 @@ def _carrier(bond: Bond, side: Side) -> OutageBound | str:
         return mii_bound(bond.miimon_ms, bond.downdelay_ms, at_once=bond.mode in AT_ONCE_MODES)
     if bond.mode in ARP_AT_ONCE_MODES:  # the event, not the monitor
         return OutageBound(0.0, 0.0, "the driver asks for the carrier with every packet")
-    return arp_bound(bond.arp_interval_ms, bond.arp_missed_max, bond.bond)
+    return arp_bound(bond.arp_interval_ms, bond.arp_missed_max, bond.driver)
 
 
 def _silent(bond: Bond, side: Side, spoken: bool, direction: str) -> OutageBound | str:
@@ -202,7 +202,7 @@ def _silent(bond: Bond, side: Side, spoken: bool, direction: str) -> OutageBound
         )
     if direction == "from_host" and bond.arp_validate in ("none", "backup", "filter", "filter_active", "filter_backup"):
         return "without arp_validate any frame that arrives counts as an answer to the ARP monitor"
-    return arp_bound(bond.arp_interval_ms, bond.arp_missed_max, bond.bond)
+    return arp_bound(bond.arp_interval_ms, bond.arp_missed_max, bond.driver)
 
 
 def _lacp_alone(bond: Bond, spoken: bool) -> OutageBound | str:

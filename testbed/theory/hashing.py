@@ -81,6 +81,6 @@ def member_of_flow(bond: Bond, flow: Tuple5, byteorder: ByteOrder = sys.byteorde
     All members are taken to be usable. The driver numbers them in the order in which they joined the bond. With
     encap3+4 it takes a packet's own hash instead, where the socket gave it one. The team driver has a hash of its own.
     """
-    if bond.bond == "team" or bond.mode not in HASH_MODES or (bond.xmit_hash_policy == "encap3+4" and flow.connected):
+    if bond.driver == "team" or bond.mode not in HASH_MODES or (bond.xmit_hash_policy == "encap3+4" and flow.connected):
         return None
     return xmit_hash(bond.xmit_hash_policy, flow, byteorder) % len(bond.members)

@@ -49,7 +49,8 @@ def expected(
     """What theory says of every two hosts, in the order of the spec, once the network has settled.
 
     ``failed`` elements are down and their neighbours lose carrier; ``silent`` links lose all frames and keep their
-    carrier. A failed controller is back after ``controller_down_s``, or (None) never. Errors: SpecError for an unknown element.
+    carrier. A failed controller is back after ``controller_down_s``, or (None) never. Errors: SpecError for an unknown
+    element.
     """
     left = _Remains(topology, frozenset(failed), frozenset(silent), side, controller_down_s)
     pairs = itertools.combinations((host.name for host in topology.hosts), 2)

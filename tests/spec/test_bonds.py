@@ -10,10 +10,10 @@ import pytest
 
 from testbed import theory
 from testbed.emulation import bonds, teams
+from testbed.emulation.teamd_config import config
 from testbed.errors import SpecError, TrialError
 from testbed.spec import bond
 from testbed.spec.bond import MODES, Bond, BondOptions
-from testbed.spec.bond.teams import config
 
 MEMBERS = ("h1-eth0", "h1-eth1")
 ARP: dict[str, Any] = {"mode": "active-backup", "miimon_ms": 0, "arp_interval_ms": 100}
@@ -77,7 +77,7 @@ def refused(**options: Any) -> str:
         ({"ad_actor_system": "01:00:5e:00:00:01"}, "ad_actor_system '01:00:5e:00:00:01' is not a MAC address of one"),
         ({"xmit_hash_policy": "layer4"}, "unknown xmit_hash_policy 'layer4'; the known ones are: encap2+3, encap3+4,"),
         ({"mode": "bonding"}, "unknown mode 'bonding'"),
-        ({"bond": "lagg"}, "unknown driver of a bond 'lagg'; the known ones are: bonding, team"),
+        ({"driver": "lagg"}, "unknown driver of a bond 'lagg'; the known ones are: bonding, team"),
         (
             {"mode": "active-backup", "prio": "5"},
             "prio of bond 'bond0' is '5', 1 numbers; wanted 2, one for each member",
@@ -192,11 +192,11 @@ def test_a_kernel_that_ignores_an_option_is_told_with_the_version_it_needs(monke
     ],
 )
 def test_what_teamd_has_not_is_refused(options: dict[str, Any], said: str) -> None:
-    assert refused(bond="team", **options).startswith(said)
+    assert refused(driver="team", **options).startswith(said)
 
 
 def test_teamd_is_told_what_the_options_mean() -> None:
-    lacp = config(Bond(MEMBERS, bond="team", min_links=2, updelay_ms=200), mac="02:00:00:00:01:01")
+    lacp = config(Bond(MEMBERS, driver="team", min_links=2, updelay_ms=200), mac="02:00:00:00:01:01")
     assert (lacp["device"], lacp["hwaddr"]) == ("bond0", "02:00:00:00:01:01")
     assert lacp["runner"] == {
         **{"name": "lacp", "active": True, "fast_rate": True, "sys_prio": 65535, "min_ports": 2},
@@ -204,7 +204,7 @@ def test_teamd_is_told_what_the_options_mean() -> None:
     }
     assert lacp["link_watch"] == {"name": "ethtool", "delay_up": 200, "delay_down": 0}
     options = {**ARP, "primary_member": 1, "prio": "7+8", "primary_reselect": "failure"}
-    value = Bond(MEMBERS, bond="team", **options)
+    value = Bond(MEMBERS, driver="team", **options)
     backup = config(value, mac="02:00:00:00:01:01", ip="10.0.0.1", targets=("10.0.0.2",), vlan=5)
     assert backup["ports"] == {"h1-eth0": {"prio": 7, "sticky": True}, "h1-eth1": {"prio": 2**31 - 1, "sticky": True}}
     (watch,) = backup["link_watch"]
@@ -224,4 +224,4 @@ def test_the_state_of_teamd_is_read() -> None:
 def test_nothing_foretells_the_member_of_a_teams_flow() -> None:
     flow = theory.Tuple5("02:00:00:00:01:01", "02:00:00:00:02:01", "10.0.0.1", "10.0.0.2", 40000, 5201)
     assert theory.member_of_flow(Bond(MEMBERS), flow) is not None
-    assert theory.member_of_flow(Bond(MEMBERS, bond="team"), flow) is None
+    assert theory.member_of_flow(Bond(MEMBERS, driver="team"), flow) is None

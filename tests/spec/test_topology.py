@@ -123,7 +123,7 @@ def test_a_host_does_not_ask_itself() -> None:
 
 def test_team_does_not_watch_over_ipv6() -> None:
     with pytest.raises(SpecError, match="bond=team of host 'h1' cannot monitor its members over IPv6"):
-        single_switch(bonding=dataclasses.replace(ARP, bond="team"), addressing=Addressing(ip=6))
+        single_switch(bonding=dataclasses.replace(ARP, driver="team"), addressing=Addressing(ip=6))
 
 
 @pytest.mark.parametrize("addressing", [Addressing(), Addressing(ip=6, vlan=7)])

@@ -265,7 +265,7 @@ def test_arp_monitor_looks_half_an_interval_after_what_it_allows() -> None:
 def test_the_arp_watch_of_a_team_gives_up_a_round_later() -> None:
     # lw_psr_callback_periodic(): the first round after a fault still finds the answer of the one before; more than n
     # have to be missed after that.
-    bound = theory.failover_bound(arp_bond(bond="team"), "silent_loss")
+    bound = theory.failover_bound(arp_bond(driver="team"), "silent_loss")
     assert bound is not None
     assert (bound.low_s, bound.bound_s) == pytest.approx((0.3, 0.4))
 

@@ -6,16 +6,12 @@ bond_netlink.c (one monitor at a time).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from testbed.errors import SpecError
 from testbed.spec.bond.option import ARP_MODES, options, words
-
-if TYPE_CHECKING:
-    from testbed.spec.bond import Bond, BondOptions
+from testbed.spec.bond.options import OptionValues
 
 
-def check(bond: BondOptions) -> None:
+def check(bond: OptionValues) -> None:
     """Errors: SpecError naming the first option, or combination of options, that the kernel would not take."""
     for name, each, value, _ in options(bond):
         each.check(name, value)
@@ -33,7 +29,7 @@ def check(bond: BondOptions) -> None:
             raise SpecError(f"{name}={_shown(value)} needs {each.needs}, which is 0: {each.why}")
 
 
-def _check_monitor(bond: BondOptions) -> None:
+def _check_monitor(bond: OptionValues) -> None:
     if bond.miimon_ms and bond.arp_interval_ms:
         raise SpecError(
             f"miimon_ms={bond.miimon_ms} and arp_interval_ms={bond.arp_interval_ms}:"
@@ -57,28 +53,28 @@ def _check_monitor(bond: BondOptions) -> None:
         )
 
 
-def check_members(bond: Bond) -> None:
-    """Errors: SpecError if an option does not fit the members that the bond has."""
-    many = len(bond.members)
+def check_members(bond: OptionValues, bond_name: str, members: tuple[str, ...]) -> None:
+    """Errors: SpecError if an option of the bond of that name does not fit its members."""
+    many = len(members)
     for name in ("primary_member", "active_member"):
         if (place := getattr(bond, name)) >= many:
             raise SpecError(
-                f"{name} of bond {bond.name!r} is {place};"
+                f"{name} of bond {bond_name!r} is {place};"
                 f" wanted a place among its {many} members, from 0, or -1 for none"
             )
     for name, each, value, _ in options(bond):
         if each.each and value and len(words(value)) != many:
             raise SpecError(
-                f"{name} of bond {bond.name!r} is {value!r}, {len(words(value))} numbers;"
+                f"{name} of bond {bond_name!r} is {value!r}, {len(words(value))} numbers;"
                 f" wanted {many}, one for each member",
                 f"For example: {name}={'+'.join(['1'] * many)}",
             )
     queues = [word for word in words(bond.queue_id) if word != "0"]
     if len(set(queues)) < len(queues):
-        raise SpecError(f"queue_id of bond {bond.name!r} is {bond.queue_id!r}: two members cannot share a queue but 0")
+        raise SpecError(f"queue_id of bond {bond_name!r} is {bond.queue_id!r}: two members cannot share a queue but 0")
     if bond.mode == "802.3ad" and bond.min_links > many:
         raise SpecError(
-            f"min_links of bond {bond.name!r} is {bond.min_links}, but it has {many} members:"
+            f"min_links of bond {bond_name!r} is {bond.min_links}, but it has {many} members:"
             " it would never have carrier"
         )
 
