@@ -16,8 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from testbed.controller import forwarding
-from testbed.controller.checkpoint import saved
+from testbed.controller import checkpoint, forwarding
 from testbed.controller.config import Configuration, load
 from testbed.controller.core import Core
 from testbed.controller.datapath import Datapath
@@ -35,6 +34,7 @@ from testbed.controller.framework import (
 from testbed.controller.framework import Event as Alarm
 from testbed.controller.interface import Log
 from testbed.controller.log import log
+from testbed.controller.state import core_state
 from testbed.controller.store import Store, Unusable
 from testbed.controller.web import server
 
@@ -91,8 +91,8 @@ class Controller(Application):
         self._ports: dict[Any, dict[int, tuple[bool, str]]] = {}  # as far as a switch has told them
         self._alarm = Alarm()
         self._deadline: float | None = None
-        self._state = self.core.state()
-        self._state = self.core.state()
+        self._state = core_state(self.core, time.monotonic())
+        self._state = core_state(self.core, time.monotonic())
         self._looked = Alarm()
 
     # --- time -----------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ class Controller(Application):
         if now < self._keep_from:
             self._deadline = min(self._deadline or self._keep_from, self._keep_from)
             return
-        store.write(saved(self.core), now)
+        store.write(checkpoint.saved(self.core), now)
         self.core.news = False
         done = time.monotonic()
         self._keep_from = done + _REST_PER_WORK * (done - now)
@@ -212,8 +212,8 @@ class Controller(Application):
     @handles(EventLook)
     def on_look(self, _event: EventLook) -> None:
         """Take the state where nothing changes it meanwhile."""
-        self._state = self.core.state()
-        self._state = self.core.state()
+        self._state = core_state(self.core, time.monotonic())
+        self._state = core_state(self.core, time.monotonic())
         self._looked.set()
 
     def _look(self) -> dict[str, Any]:
@@ -231,7 +231,8 @@ def begun(configuration: Configuration, store: Store | None, log_event: Log, now
         return core
     try:
         state, age_s = store.read(now)
-        core.resume(state, age_s, now)
+        checkpoint.restore(core, state)
+        core.resume(age_s, now)
     except Unusable as error:
         log_event("controller", "begins_anew", reason=str(error))
     except (KeyError, TypeError, ValueError) as error:

@@ -7,14 +7,12 @@ controller gets the tables that it has, unless something has changed meanwhile. 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from testbed.controller.config import Edge, PortId
+from testbed.controller.core import Core
 from testbed.controller.fabric import Fabric
 from testbed.controller.graph import Graph, Link
-
-if TYPE_CHECKING:
-    from testbed.controller.core import Core
 
 
 def saved(core: Core) -> dict[str, Any]:

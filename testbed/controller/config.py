@@ -38,6 +38,11 @@ PortId = tuple[int, int]
 Edge = PortId | str
 
 
+def port_name(port: PortId) -> str:
+    """A port as logs and listings show it: datapath id in hexadecimal digits, colon, port number."""
+    return f"{port[0]:x}:{port[1]}"
+
+
 @dataclass(frozen=True)
 class Configuration:
     """A checked configuration. ``ports`` gives the ports of each LAG in order, ``links`` the ends of each cable."""

@@ -14,13 +14,12 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from testbed.controller import checkpoint, forwarding, lacp_systems
-from testbed.controller.config import Configuration, PortId
+from testbed.controller import forwarding, lacp_systems
+from testbed.controller.config import Configuration, PortId, port_name
 from testbed.controller.fabric import Fabric
 from testbed.controller.interface import Datapath, Log
 from testbed.controller.learning import Frames, Learning
 from testbed.controller.southbound import Switchboard
-from testbed.controller.state import core_state, name
 from testbed.lacp import Collect, Distribute, Effect, PduError, Transmit, unwrap
 from testbed.lacp import Event as LacpEvent
 
@@ -56,16 +55,16 @@ class Core(Switchboard):
         deadlines.append(self._confirmations.next_deadline())
         return min((at for at in deadlines if at is not None), default=None)
 
-    def resume(self, value: Mapping[str, Any], age_s: float, now: float) -> None:
-        """Before anything else: go on from what `saved.saved` gave of another controller, ``age_s`` seconds ago.
+    def resume(self, age_s: float, now: float) -> None:
+        """Continue from a state that was saved ``age_s`` seconds ago and has just been restored (see checkpoint).
 
-        Errors: KeyError, TypeError or ValueError if the value is not such a state; then the core is of no use.
+        Call it before anything else happens. Until the switches have connected, or their time is up, nothing is
+        decided anew.
         """
-        checkpoint.restore(self, value)
         self._now = now
         self.held = frozenset(port for port in self.system_of if self.system_of[port].is_held(port))
         self._log("controller", "resumed", age_s=round(age_s, 9))
-        self._isolating = True  # nothing is decided anew before the switches are there
+        self._isolating = True
         self._conclude()
         for port, system in self.system_of.items():
             self._act(system.set_in_reach(port, False, now))
@@ -158,7 +157,7 @@ class Core(Switchboard):
             try:
                 payload = unwrap(frame)
             except PduError as error:
-                self._log("lacp", "bad_frame", port=name(port), reason=str(error))
+                self._log("lacp", "bad_frame", port=port_name(port), reason=str(error))
                 return
             self._act(system.receive(port, payload, now))
 
@@ -171,7 +170,7 @@ class Core(Switchboard):
         if forwarding.is_group_address(address):
             return
         if self.fabric.learn(address, port):
-            self._log("controller", "learned", address=address, dpid=port[0], port=name(port))
+            self._log("controller", "learned", address=address, dpid=port[0], port=port_name(port))
             kept = self._learning.begin(address, port, frame)
             self._conclude()
             self._confirm(lambda: self._learned(address, kept))
@@ -181,16 +180,12 @@ class Core(Switchboard):
         elif self.fabric.addresses.get(address) == self.fabric.edge(port):
             self._hand_back(port, frame)
 
-    def state(self) -> dict[str, Any]:
-        """Everything there is to see, as JSON would hold it."""
-        return core_state(self, self._now)
-
     # --- what follows ---------------------------------------------------------------------------------------
 
     def _set_port(self, port: PortId, carrier: bool | None) -> None:
         dpid, number = port
         if self.fabric.ports[dpid].get(number, False) != bool(carrier):
-            self._log("controller", "port_status", port=name(port), carrier=bool(carrier))
+            self._log("controller", "port_status", port=port_name(port), carrier=bool(carrier))
         self.fabric.set_port(dpid, number, carrier)
         if (system := self.system_of.get(port)) is not None:
             self._act(system.set_carrier(port, bool(carrier), self._now))
@@ -230,16 +225,16 @@ class Core(Switchboard):
                 self.datapaths[dpid].send(number, effect.frame(self._hardware[port]))
         elif isinstance(effect, LacpEvent):
             self.transitions[effect.machine] += 1
-            port_name = None if effect.port is None else name(_port_id(effect.port))
+            shown = None if effect.port is None else port_name(_port_id(effect.port))
             change = {"machine": effect.machine, "old": effect.old, "new": effect.new, "cause": effect.cause}
-            self._log("lacp", "transition", lag=effect.lag, port=port_name, **change)
+            self._log("lacp", "transition", lag=effect.lag, port=shown, **change)
         else:
             self._apply(effect)
 
     def _apply(self, effect: Collect | Distribute) -> None:
         ports = [_port_id(port) for port in effect.ports]
         kind = type(effect).__name__.lower()
-        self._log("controller", kind, lag=effect.lag, ports=[name(port) for port in ports])
+        self._log("controller", kind, lag=effect.lag, ports=[port_name(port) for port in ports])
         if isinstance(effect, Collect):
             self.fabric.set_collecting(effect.lag, ports)
         else:
@@ -258,7 +253,7 @@ class Core(Switchboard):
             self._hear(self._isolate)
         held = self.isolated.union(*self._unready.values())
         for port in sorted(held ^ self.held):
-            self._log("controller", "held" if port in held else "released", port=name(port))
+            self._log("controller", "held" if port in held else "released", port=port_name(port))
             self._effects.extend(self.system_of[port].set_held(port, port in held, self._now))
         self.held = held
         return bool(self._effects)

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from testbed.controller.config import Edge, PortId
+from testbed.controller.config import Edge, PortId, port_name
+from testbed.controller.core import Core
 from testbed.controller.fabric import Fabric
 from testbed.controller.flow_tables import Group
 
-if TYPE_CHECKING:
-    from testbed.controller.core import Core
-
 #: What one line of a metric says: its labels and its value.
 Sample = tuple[Mapping[str, object], int]
-
-
-def name(port: PortId) -> str:
-    """A port as people see it: datapath id in hexadecimal digits, and number."""
-    return f"{port[0]:x}:{port[1]}"
 
 
 def fabric_state(fabric: Fabric) -> dict[str, Any]:
@@ -61,8 +54,8 @@ def core_state(core: Core, now: float) -> dict[str, Any]:
     return {
         "now": now,
         **seen,
-        "held": [name(port) for port in sorted(core.held)],
-        "isolated": [name(port) for port in sorted(core.isolated)],
+        "held": [port_name(port) for port in sorted(core.held)],
+        "isolated": [port_name(port) for port in sorted(core.isolated)],
         "transitions": dict(core.transitions),
         "systems": {each: system.snapshot() for each, system in core.systems.items()},
     }
@@ -82,7 +75,7 @@ def group_state(groups: Mapping[int, Group]) -> dict[str, Any]:
 def metrics(state: Mapping[str, Any]) -> str:
     """The state of the application (`Controller.state`) in Prometheus' text format 0.0.4."""
     ports = [
-        ({"system": system, "lag": lag, "port": name(tuple(port["port"]))}, port, found)
+        ({"system": system, "lag": lag, "port": port_name(tuple(port["port"]))}, port, found)
         for system, shown in state["systems"].items()
         for lag, found in shown["lags"].items()
         for port in found["ports"]
@@ -150,8 +143,8 @@ def _escaped(text: str) -> str:
 
 
 def _names(ports: Iterable[PortId]) -> list[str]:
-    return [name(port) for port in ports]
+    return [port_name(port) for port in ports]
 
 
 def _edge(edge: Edge) -> str:
-    return edge if isinstance(edge, str) else name(edge)
+    return edge if isinstance(edge, str) else port_name(edge)

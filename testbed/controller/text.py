@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from testbed.controller.config import PortId
+from testbed.controller.config import port_name
 
 _LETTERS = "EFDCSGSA"
 _TIMERS = {
@@ -173,5 +173,4 @@ def _named_texts(texts: Sequence[str]) -> str:
 
 
 def _name(port: Sequence[int]) -> str:
-    at: PortId = (port[0], port[1])
-    return f"{at[0]:x}:{at[1]}"
+    return port_name((port[0], port[1]))

@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
-from testbed.controller.checkpoint import saved
+from testbed.controller.checkpoint import restore, saved
 from testbed.controller.config import PortId, parse, to_yaml
 from testbed.controller.core import Core
 from testbed.controller.flow_tables import Flow, Group, Part, Parts, Place, changes
+from testbed.controller.state import core_state
 from testbed.lacp import Effect, LagConfig, PortConfig, System, Transmit
 from testbed.spec import Topology
 
@@ -108,7 +109,8 @@ class Rig:
         for each in cut:
             self._host_carrier(each, False)
         self.core = self.fresh_core()
-        self.core.resume(state, away_s, self.now)
+        restore(self.core, state)
+        self.core.resume(away_s, self.now)
         for dpid in [dpid for dpid in self.switches if dpid not in without and connect]:
             self.connect(dpid, self._down)
 
@@ -191,6 +193,10 @@ class Rig:
                 self._from_host(host, system.handle_timer(self.now))
             self.deliver()
             self.answer()
+
+    def state(self) -> dict[str, Any]:
+        """The controller's state as JSON values."""
+        return core_state(self.core, self.now)
 
     def distributing(self, lag: str) -> set[PortId]:
         """The members by which the switches send."""

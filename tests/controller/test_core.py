@@ -45,7 +45,7 @@ def test_both_ends_of_a_lag_between_switches_speak_lacp() -> None:
     assert rig.distributing("trunk-s2") == {(2, 3), (2, 4)}
     rig.set_link("s1-eth3", False)
     assert rig.distributing("trunk-s2") == {(2, 4)}
-    assert rig.core.state()["links"] == [{"a": "trunk-s1", "b": "trunk-s2", "live": True, "tree": True}]
+    assert rig.state()["links"] == [{"a": "trunk-s1", "b": "trunk-s2", "live": True, "tree": True}]
 
 
 def test_members_of_a_switch_wait_until_it_has_confirmed_its_groups_and_flows() -> None:

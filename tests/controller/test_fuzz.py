@@ -43,7 +43,7 @@ def is_lacp(frame: bytes) -> bool:
 
 def believed(rig: Rig) -> str:
     """What LACP and the switches have come to, without counters of what was received."""
-    state = rig.core.state()
+    state = rig.state()
     ports = [port for system in state["systems"].values() for lag in system["lags"].values() for port in lag["ports"]]
     for port in ports:
         del port["counters"]

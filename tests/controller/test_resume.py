@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testbed.controller.checkpoint import saved
+from testbed.controller.checkpoint import restore, saved
 from testbed.controller.store import Store, Unusable
 from testbed.spec import Topology
 from tests.controller.rig import Rig
@@ -186,7 +186,7 @@ def test_a_damaged_state_is_refused() -> None:
     state = saved(rig.core)
     for damaged in ({}, {**state, "systems": {}}, {**state, "fabric": {**state["fabric"], "tree": [[1]]}}):
         with pytest.raises((KeyError, TypeError, ValueError)):
-            rig.fresh_core().resume(damaged, 0.0, rig.now)
+            restore(rig.fresh_core(), damaged)
 
 
 def test_who_is_left_out_is_not_decided_before_the_switches_are_back() -> None:

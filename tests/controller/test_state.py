@@ -25,7 +25,7 @@ def rig() -> Rig:
 
 
 def test_the_state_is_json_and_tells_who_delivers_where(rig: Rig) -> None:
-    state = json.loads(json.dumps(rig.core.state()))
+    state = json.loads(json.dumps(rig.state()))
     assert state["lags"]["lag-h1"]["distributing"] == ["1:1", "2:1"]
     assert state["lags"]["lag-h1"]["forwarders"] == ["1"]
     assert state["links"] == [{"a": "1:3", "b": "2:3", "live": True, "tree": True}]
@@ -37,7 +37,7 @@ def test_the_state_is_json_and_tells_who_delivers_where(rig: Rig) -> None:
 
 def test_every_line_of_the_metrics_is_as_prometheus_reads_it(rig: Rig) -> None:
     """The format: https://prometheus.io/docs/instrumenting/exposition_formats/"""
-    text = metrics(rig.core.state())
+    text = metrics(rig.state())
     assert text.endswith("\n")
     kinds: dict[str, str] = {}
     for line in text.splitlines():
@@ -53,7 +53,7 @@ def test_every_line_of_the_metrics_is_as_prometheus_reads_it(rig: Rig) -> None:
 
 
 def test_the_metrics_count(rig: Rig) -> None:
-    lines = metrics(rig.core.state()).splitlines()
+    lines = metrics(rig.state()).splitlines()
     assert 'testbed_lag_members_distributing{lag="lag-h1"} 2' in lines
     assert 'testbed_port_distributing{system="core",lag="lag-h1",port="2:1"} 1' in lines
     assert 'testbed_switch_connected{dpid="2"} 1' in lines
@@ -65,7 +65,7 @@ def test_the_metrics_count(rig: Rig) -> None:
 
 
 def test_both_are_served_and_nothing_else_is(rig: Rig) -> None:
-    web = server(0, rig.core.state)
+    web = server(0, rig.state)
     thread = threading.Thread(target=web.serve_forever, daemon=True)
     thread.start()
     try:
