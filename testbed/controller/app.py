@@ -86,12 +86,12 @@ class Controller(Application):
         configuration = load(Path(os.environ["TESTBED_CONTROLLER"]))
         path = os.environ.get("TESTBED_CONTROLLER_STATE")
         self._store = Store(Path(path), configuration) if path else None
-        self.core = begun(configuration, self._store, log, time.monotonic())
+        self.core = make_core(configuration, self._store, log, time.monotonic())
         self._datapaths: dict[Any, Datapath] = {}  # by connection
         self._ports: dict[Any, dict[int, tuple[bool, str]]] = {}  # as far as a switch has told them
         self._alarm = Alarm()
         self._deadline: float | None = None
-        self._state = core_state(self.core, time.monotonic())
+        # The answer to a first request that comes while the application is busy.
         self._state = core_state(self.core, time.monotonic())
         self._looked = Alarm()
 
@@ -212,7 +212,7 @@ class Controller(Application):
     @handles(EventLook)
     def on_look(self, _event: EventLook) -> None:
         """Take the state where nothing changes it meanwhile."""
-        self._state = core_state(self.core, time.monotonic())
+        # The answer to a first request that comes while the application is busy.
         self._state = core_state(self.core, time.monotonic())
         self._looked.set()
 
@@ -224,7 +224,7 @@ class Controller(Application):
         return self._state
 
 
-def begun(configuration: Configuration, store: Store | None, log_event: Log, now: float) -> Core:
+def make_core(configuration: Configuration, store: Store | None, log_event: Log, now: float) -> Core:
     """A core that goes on from the state in the file, or, where that is of no use, begins anew."""
     core = Core(configuration, log_event, now)
     if store is None:
@@ -235,8 +235,8 @@ def begun(configuration: Configuration, store: Store | None, log_event: Log, now
         core.resume(age_s, now)
     except Unusable as error:
         log_event("controller", "begins_anew", reason=str(error))
-    except (KeyError, TypeError, ValueError) as error:
-        log_event("controller", "begins_anew", reason=f"the state that was kept is damaged: {error!r}")
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        log_event("controller", "begins_anew", reason=f"the saved state is damaged: {error!r}")
         return Core(configuration, log_event, now)
     return core
 

@@ -28,7 +28,8 @@ def saved(core: Core) -> dict[str, Any]:
 def restore(core: Core, value: Mapping[str, Any]) -> None:
     """Put a controller of the same configuration, that has done nothing yet, into a saved state.
 
-    Errors: KeyError, TypeError or ValueError if the value is not one that `saved` made; then it is of no use.
+    Errors: AttributeError, LookupError, TypeError or ValueError if `saved` did not make the value; the core is then
+    half restored and must not be used.
     """
     _restore_fabric(core.fabric, value["fabric"])
     core.isolated = frozenset(_port(port) for port in value["isolated"])

@@ -6,7 +6,6 @@ packet-in --> application (os-ken) --> core --> LACP systems, or learning
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from testbed.controller.config import to_yaml
 from testbed.controller.forwarding import ADMIT, LEARN
 from testbed.lacp import Lacpdu, PduError, PortInfo, decode
 from tests.controller.rig import Rig
@@ -77,19 +75,6 @@ def test_a_forged_lacpdu_is_no_junk(converged: Rig) -> None:
     assert is_lacp(_HEADER + _PDU)
     converged.core.receive((1, 1), _HEADER + _PDU, converged.now)
     assert believed(converged) != before
-
-
-@pytest.fixture
-def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The application as os-ken would make it, without a network."""
-    pytest.importorskip("os_ken")
-    config = tmp_path / "controller.yaml"
-    config.write_text(to_yaml(mlag()))
-    monkeypatch.setenv("TESTBED_CONTROLLER", str(config))
-    monkeypatch.delenv("TESTBED_CONTROLLER_STATE", raising=False)
-    from testbed.controller.app import Controller
-
-    return Controller()
 
 
 @given(port=PORTS, frame=FRAMES, table=st.sampled_from([ADMIT, LEARN]))
