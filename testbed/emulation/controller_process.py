@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from testbed.emulation.network import CONTROLLER_PORT
+from testbed.controller import OPENFLOW_PORT
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
 
@@ -19,7 +19,7 @@ _START_DEADLINE_S = 60.0
 
 
 class ControllerProcess:
-    """A command that listens for switches on ``CONTROLLER_PORT``; what it prints is added to the file ``log``."""
+    """A command that listens for switches on ``OPENFLOW_PORT``; what it prints is added to the file ``log``."""
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self._command = list(command)
@@ -72,8 +72,8 @@ class ControllerProcess:
         if self._process.poll() is not None:
             raise TrialError(f"the controller ended with code {self._process.returncode}; see controller.log")
         with socket.socket() as sock:
-            answer = sock.connect_ex(("127.0.0.1", CONTROLLER_PORT))
-        return f"nobody listens on port {CONTROLLER_PORT}" if answer else ""
+            answer = sock.connect_ex(("127.0.0.1", OPENFLOW_PORT))
+        return f"nobody listens on port {OPENFLOW_PORT}" if answer else ""
 
 
 @contextlib.contextmanager

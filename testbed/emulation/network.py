@@ -27,6 +27,7 @@ from mininet.net import Mininet
 from mininet.node import Host, OVSSwitch, RemoteController
 from pyroute2 import IPRoute
 
+from testbed.controller import OPENFLOW_PORT
 from testbed.emulation import addresses, bonds, limits, ovs, shaping, teams
 from testbed.emulation.namespace import inside
 from testbed.errors import MachineError
@@ -36,7 +37,6 @@ from testbed.spec import Topology
 if TYPE_CHECKING:
     from testbed.emulation.controller_process import ControllerProcess
 
-CONTROLLER_PORT = 6653
 _CLSACT_EGRESS = 0xFFFF_FFF3  # linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
 
 
@@ -199,7 +199,7 @@ class Network:
                 batch=True,
             )
         if self.arm.openflow and self.topology.switches:
-            self.mininet.addController("c0", controller=_Controller, ip="127.0.0.1", port=CONTROLLER_PORT)
+            self.mininet.addController("c0", controller=_Controller, ip="127.0.0.1", port=OPENFLOW_PORT)
         for node in self.topology.nodes():
             addresses.silence_ipv6(self.pid(node))
         for link in self.topology.links:

@@ -17,8 +17,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from testbed.controller import OPENFLOW_PORT
 from testbed.emulation.controller_process import ControllerProcess
-from testbed.emulation.network import CONTROLLER_PORT, controller_address
+from testbed.emulation.network import controller_address
 from testbed.errors import SpecError
 from testbed.faults.catalogue import CONTROLLER
 from testbed.inject import tc
@@ -79,7 +80,7 @@ def controller_cut(site: Site, element: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for name in names:
             address = controller_address(next(s.dpid for s in topology.switches if s.name == name))
-            stack.enter_context(tc.cut_off(site, address, CONTROLLER_PORT))
+            stack.enter_context(tc.cut_off(site, address, OPENFLOW_PORT))
         yield
 
 

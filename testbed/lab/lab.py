@@ -14,17 +14,18 @@ from typing import Any
 from pyroute2 import IPRoute
 
 from testbed import inject
+from testbed.controller import OPENFLOW_PORT, client
 from testbed.design.factor import Level
 from testbed.design.trial import Trial
 from testbed.emulation.addresses import several
 from testbed.emulation.controller_process import ControllerProcess, steered
-from testbed.emulation.network import CONTROLLER_PORT, Network, built
+from testbed.emulation.network import Network, built
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
 from testbed.faults.catalogue import checked
 from testbed.faults.schedule import Schedule
 from testbed.lab.placement import Placement
-from testbed.observe import controller_client, queue_monitor
+from testbed.observe import queue_monitor
 from testbed.observe.link_monitor import LinkWatch, watching
 from testbed.schemes import scheme
 from testbed.spec import Topology
@@ -279,7 +280,7 @@ class Lab:
     def _keep_state(self) -> None:
         """Write what our controller knows and believes now, as it shows it; that it does not answer is noted."""
         try:
-            state, metrics = controller_client.ask("/state"), controller_client.ask("/metrics")
+            state, metrics = client.ask("/state"), client.ask("/metrics")
         except TrialError as error:
             self.note("network", "state_not_shown", reason=error.message)
             return
@@ -320,7 +321,7 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
     command = (
         []
         if not trial.topology.switches
-        else arm.command(trial.topology, scratch, CONTROLLER_PORT, str(trial.case.get("framework", "os-ken")))
+        else arm.command(trial.topology, scratch, OPENFLOW_PORT, str(trial.case.get("framework", "os-ken")))
     )
     process = ControllerProcess(command, raw / "controller.log", arm.environment(trial.case, scratch))
     with (

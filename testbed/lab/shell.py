@@ -7,11 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from testbed.controller import client
 from testbed.controller.text import plain, tables
 from testbed.design.trial import Trial
 from testbed.errors import TestbedError
 from testbed.lab import lab
-from testbed.observe import controller_client
 
 
 def main(directory: Path) -> None:
@@ -24,7 +24,7 @@ def main(directory: Path) -> None:
         def do_state(self, _line: str) -> None:
             """What the controller knows and believes now."""
             try:
-                print(plain(tables(json.loads(controller_client.ask("/state")))), end="")
+                print(plain(tables(json.loads(client.ask("/state")))), end="")
             except TestbedError as error:
                 print(error.message)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import testbed
+from testbed.controller import HTTP_PORT
 from testbed.controller.config import to_yaml
 from testbed.design.factor import Factor, Level
 from testbed.errors import MachineError, SpecError, unknown
@@ -24,8 +25,6 @@ RYU_PYTHON = PROJECT / ".venv-ryu" / "bin" / "python"
 
 #: What our controller does when it is started again: go on where it was, or begin anew.
 RESTARTS = ("resume", "fresh")
-#: Where our controller shows its state, on the loopback address.
-HTTP_PORT = 6654
 
 
 class Arm:
