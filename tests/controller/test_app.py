@@ -1,4 +1,4 @@
-"""The application: how often it takes the state, and what it makes of a state file."""
+"""The application: how often it takes the state, and how it starts from a state file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from testbed.controller.checkpoint import saved
+from testbed.controller.checkpoint import save
 from testbed.controller.config import Configuration, parse, to_yaml
 from testbed.controller.core import Core
 from testbed.controller.store import Store
@@ -23,7 +23,7 @@ from topologies.mlag import mlag
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def snapshots(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """One entry each time the state is taken: mlag has one LACP system, which is asked for its snapshot."""
     found: list[str] = []
     snapshot = System.snapshot
@@ -39,8 +39,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def base(application: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of the application's web server; events are handled as they are sent."""
-    monkeypatch.setattr(application, "send_event", lambda _name, event: application.on_look(event))
-    web = server(0, application._look)
+    monkeypatch.setattr(application, "send_event", lambda _name, event: application.on_state_request(event))
+    web = server(0, application.request_state)
     thread = Thread(target=web.serve_forever, daemon=True)
     thread.start()
     try:
@@ -52,30 +52,30 @@ def base(application: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("page", ["/state", "/metrics"])
-def test_each_request_takes_the_state_once(taken: list[str], base: str, page: str) -> None:
-    taken.clear()
+def test_each_request_takes_the_state_once(snapshots: list[str], base: str, page: str) -> None:
+    snapshots.clear()
     for count in (1, 2):
         with urllib.request.urlopen(base + page) as answer:
             assert answer.status == 200
-        assert len(taken) == count
+        assert len(snapshots) == count
 
 
-def test_a_page_that_does_not_exist_takes_no_state(taken: list[str], base: str) -> None:
-    taken.clear()
+def test_a_page_that_does_not_exist_takes_no_state(snapshots: list[str], base: str) -> None:
+    snapshots.clear()
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(f"{base}/else")
-    assert taken == []
+    assert snapshots == []
 
 
-def test_the_start_takes_the_state_once(taken: list[str], application: Any) -> None:
+def test_the_start_takes_the_state_once(snapshots: list[str], application: Any) -> None:
     """It is the answer to a first request that comes while the application is busy."""
-    assert len(taken) == 1
+    assert len(snapshots) == 1
     assert application._state["switches"]["1"]["connected"] is False
 
 
 @pytest.fixture(scope="module")
 def before() -> Rig:
-    """The controller of mlag before it ended, 4 s after its start, all members carrying traffic."""
+    """The controller of mlag 4 s after its start; all members carry traffic."""
     rig = Rig(mlag())
     rig.answer()
     rig.run(4.0)
@@ -83,7 +83,7 @@ def before() -> Rig:
 
 
 def restarted(state: dict[str, Any] | None, path: Path) -> tuple[Core, list[dict[str, Any]]]:
-    """What the application makes of this state, 1.5 s old, and what it logs."""
+    """The core that starts from this state, 1.5 s later, and what it logs."""
     pytest.importorskip("os_ken")
     from testbed.controller.app import make_core
 
@@ -97,7 +97,7 @@ def restarted(state: dict[str, Any] | None, path: Path) -> tuple[Core, list[dict
 
 
 def test_a_state_file_is_resumed(before: Rig, tmp_path: Path) -> None:
-    core, lines = restarted(saved(before.core), tmp_path / "state")
+    core, lines = restarted(save(before.core), tmp_path / "state")
     assert lines[0] == {"event": "resumed", "age_s": 1.5}
     assert set(core.fabric.lags["lag-h1"].distributing) == {(1, 1), (2, 1)}
 
@@ -116,8 +116,8 @@ def test_a_state_file_is_resumed(before: Rig, tmp_path: Path) -> None:
 def test_without_a_usable_state_file_the_controller_starts_from_nothing(
     before: Rig, tmp_path: Path, part: str | None, value: Any, reason: str
 ) -> None:
-    """It must not keep half of a state: the LACP systems are restored after the fabric."""
-    core, lines = restarted(None if part is None else {**saved(before.core), part: value}, tmp_path / "state")
+    """No half of a state is kept: the fabric is restored before the LACP systems."""
+    core, lines = restarted(None if part is None else {**save(before.core), part: value}, tmp_path / "state")
     (line,) = [line for line in lines if line["event"] == "begins_anew"]
     assert line["reason"].startswith(reason)
-    assert saved(core) == saved(before.fresh_core())
+    assert save(core) == save(before.fresh_core())

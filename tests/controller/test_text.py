@@ -1,4 +1,4 @@
-"""The controller's state for people: tables, octets, and the command that prints them."""
+"""The controller's state as text: tables, state octets, and the command that prints them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_an_octet_has_its_most_significant_bit_first(state: int, text: str) -> N
     assert octet(state) == text
 
 
-def test_the_tables_say_of_each_lag_and_port_how_it_is(rig: Rig) -> None:
+def test_the_tables_show_each_lag_and_port(rig: Rig) -> None:
     shown = {table.title: table for table in tables(json.loads(json.dumps(rig.state())))}
     lags = {row[0]: dict(zip(shown["LAGs"].header, row, strict=True)) for row in shown["LAGs"].rows}
     assert (lags["lag-h1"]["distributing"], lags["lag-h1"]["unselected"]) == ("2:1", "1:1")
@@ -57,7 +57,7 @@ def test_the_tables_say_of_each_lag_and_port_how_it_is(rig: Rig) -> None:
     assert ("2", "0x10000", "select", "port 1") in shown["Groups"].rows
 
 
-def test_a_static_lag_is_shown_as_well() -> None:
+def test_a_static_lag_is_shown() -> None:
     rig = Rig(single_switch(bonding=BondOptions(mode="balance-xor")))
     rig.answer()
     (lags,) = (table for table in tables(rig.state()) if table.title == "LAGs")
@@ -105,7 +105,7 @@ def test_the_command_prints_tables_json_and_metrics(run: Path, rig: Rig) -> None
         (("--json", "--metrics"), "--json and --metrics exclude each other"),
     ],
 )
-def test_what_is_not_there_is_told(run: Path, words: tuple[str, ...], text: str) -> None:
+def test_a_missing_file_or_trial_is_an_error(run: Path, words: tuple[str, ...], text: str) -> None:
     answer = asked(str(run), *words)
     assert isinstance(answer.exception, TestbedError)
     assert text in answer.exception.message
