@@ -1,4 +1,4 @@
-"""The guest kernel: which one this version of the testbed needs, and where it is cached.
+"""The guest kernel, User-Mode Linux: which one this version of the testbed needs, and where it is cached.
 
 A cache entry is named by the hash of what the kernel is built from: its configuration, the library that seeds its
 randomness and its ticks a second. It holds the kernel, that library compiled, the configuration, the build's log and
@@ -39,38 +39,38 @@ class Kernel:
     seccomp: bool
 
     def as_json(self) -> dict[str, Any]:
-        """This kernel for ``testbed kernel info --json`` and for run.json, without places of this machine."""
+        """This kernel for ``testbed kernel info --json`` and for run.json, without paths of this machine."""
         data = asdict(self)
         del data["path"], data["preload"]
         return data
 
 
 def cache_root() -> Path:
-    """Where kernels are kept: $TESTBED_CACHE, or testbed/ in the user's cache directory (XDG)."""
-    if place := os.environ.get("TESTBED_CACHE"):
-        return Path(place)
+    """The cache directory: $TESTBED_CACHE, or testbed/ in the user's cache directory (XDG)."""
+    if path := os.environ.get("TESTBED_CACHE"):
+        return Path(path)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "testbed"
 
 
 def key() -> str:
-    """The key of the kernel that this version of the testbed wants."""
+    """The key of the kernel that this version of the testbed needs: a hash of what the kernel is built from."""
     recipe = CONFIG.read_bytes() + RANDOMNESS.read_bytes() + str(TICKS_PER_S).encode()
     return hashlib.sha256(recipe).hexdigest()[:16]
 
 
 def find() -> Kernel | None:
-    """The cached kernel that this version wants, if it has been built."""
-    place = cache_root() / "kernel" / key()
+    """The cached kernel that this version needs, if it has been built."""
+    entry = cache_root() / "kernel" / key()
     try:
-        data = json.loads((place / "kernel.json").read_text())
-        found = Kernel(path=place / "linux", preload=place / "randomness.so", **data)
+        data = json.loads((entry / "kernel.json").read_text())
+        found = Kernel(path=entry / "linux", preload=entry / "randomness.so", **data)
     except (OSError, ValueError, TypeError):
-        return None  # not there, or damaged: the next build replaces it
-    return found if found.path.is_file() and (place / "randomness.so").is_file() else None
+        return None  # absent or damaged: the next build replaces it
+    return found if found.path.is_file() and (entry / "randomness.so").is_file() else None
 
 
 def find_debian_uml() -> Kernel | None:
-    """Debian's package user-mode-linux, if installed: real time only."""
+    """The kernel of Debian's package user-mode-linux, if installed: real clock only."""
     if not _DEBIAN_UML.exists():
         return None
     version = subprocess.run(

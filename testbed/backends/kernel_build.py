@@ -22,7 +22,7 @@ from testbed.backends import guest, kernel, kernel_source
 from testbed.backends.kernel import Kernel
 from testbed.errors import MachineError, TestbedError
 
-#: Program or header that a build needs, and Debian's package of it.
+#: The programs and headers that a build needs, with the Debian package of each.
 NEEDS = {
     "gcc": "gcc",
     "make": "make",
@@ -36,7 +36,7 @@ NEEDS = {
 #: About how many files a build compiles: for the progress of the first build. Later builds know the number.
 _FILES_GUESS = 1350
 
-#: Called with the fraction done (None if unknown) and what is being done.
+#: Called with the fraction done (None if unknown) and the current step.
 Progress = Callable[[float | None, str], None]
 
 
@@ -50,9 +50,10 @@ def missing() -> list[str]:
 
 
 def build(source: Path | None, progress: Progress, *, jobs: int | None = None) -> Kernel:
-    """Build the kernel, unless it is in the cache already (a given ``source`` builds it anew).
+    """Build the kernel unless it is in the cache. With a ``source`` it is always built.
 
-    A build that is under way elsewhere is waited for. Errors: MachineError, saying what is missing or where the log is.
+    Waits for a build that is under way elsewhere. Errors: MachineError, naming what is missing or where the log is;
+    SpecError for an unusable ``source``; TrialError if the kernel fails the self-test.
     """
     if source is None and (found := kernel.find()) is not None:
         return found
@@ -65,7 +66,7 @@ def build(source: Path | None, progress: Progress, *, jobs: int | None = None) -
     cache.mkdir(parents=True, exist_ok=True)
     with _lock(cache / "lock", progress):
         if source is None and (found := kernel.find()) is not None:
-            return found  # the build that was waited for
+            return found  # built by the process that held the lock
         with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
             work = Path(name)
             tree = (
@@ -99,7 +100,7 @@ def _lock(path: Path, progress: Progress) -> Iterator[None]:
 
 
 def _compile(source: kernel_source.Source, out: Path, log: Path, progress: Progress, jobs: int) -> Kernel:
-    """Configure and make; ``out`` then holds just what the cache keeps."""
+    """Configure and make. ``out`` then holds the files of the cache entry."""
     build = out.parent / "build"
     out.mkdir()
     _set_ticks(source.directory / "arch" / "um" / "Kconfig")
@@ -142,20 +143,20 @@ def _files_expected(cache: Path) -> int:
 
 
 def _set_ticks(kconfig: Path) -> None:
-    """Set the guest's ticks a second in the source: User-Mode Linux has no option for it."""
+    """Set the guest's ticks per second in the source: User-Mode Linux has no option for it."""
     text, count = re.subn(r"(config HZ\n\s+int\n\s+default )\d+", rf"\g<1>{kernel.TICKS_PER_S}", kconfig.read_text())
     if count != 1:
         raise TestbedError(f"{kconfig.name} of this source has no 'config HZ' as expected", "Use another --source.")
-    kconfig.unlink()  # the tree may be made of hard links
+    kconfig.unlink()  # the tree may consist of hard links
     kconfig.write_text(text)
 
 
 def check_config(config: str) -> None:
-    """Check that every option wanted is in a kernel's .config. Errors: MachineError listing the others."""
+    """Check that a kernel's .config has every option of ours. Errors: MachineError listing those it lacks."""
     have = set(config.splitlines())
     wanted = [line for line in kernel.CONFIG.read_text().splitlines() if line and not line.startswith("#")]
     if lost := [line for line in wanted if line not in have]:
-        raise MachineError(f"this kernel source does not take: {', '.join(lost)}", "Use another --source.")
+        raise MachineError(f"this kernel source does not support: {', '.join(lost)}", "Use another --source.")
 
 
 def _make(command: list[str], log: Path, each: Callable[[str], None], mode: str) -> None:

@@ -1,4 +1,4 @@
-"""Caches of the guest kernel."""
+"""Fixtures: the cache of guest kernels, empty and filled."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from testbed.backends import kernel
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of our own."""
+    """An empty cache."""
     monkeypatch.setenv("TESTBED_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
 @pytest.fixture
 def cached(cache: Path) -> Path:
-    """A cache with the kernel that is wanted; returns its entry."""
+    """A cache with the kernel that this version needs; its entry."""
     entry = cache / "kernel" / kernel.key()
     entry.mkdir(parents=True)
     for name in ("linux", "randomness.so"):

@@ -9,7 +9,7 @@ import pytest
 from testbed.backends import kernel
 
 
-def test_the_key_follows_what_the_kernel_is_made_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_depends_on_what_the_kernel_is_built_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [kernel.key(), kernel.key()]
     assert keys[0] == keys[1]
     for name in ("CONFIG", "RANDOMNESS"):
@@ -39,7 +39,7 @@ def test_no_kernel_is_found_in_an_empty_cache(cache: Path) -> None:
     assert kernel.find() is None
 
 
-def test_what_is_told_of_a_kernel_names_no_place_of_this_machine(cached: Path) -> None:
+def test_the_description_of_a_kernel_has_no_path_of_this_machine(cached: Path) -> None:
     found = kernel.find()
     assert found is not None
     assert found.as_json() == {

@@ -1,4 +1,4 @@
-"""Building the guest kernel: what it needs, refuses and leaves, without a build."""
+"""Building the guest kernel: requirements, refusals and the cache, without a build."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def ignore(_fraction: float | None, _text: str) -> None:
-    """Progress that nobody looks at."""
+    """Show no progress."""
 
 
 # What a build needs -------------------------------------------------------------------------------------------------
 
 
-def test_a_build_without_its_tools_says_what_to_install(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_without_its_tools_names_the_packages_to_install(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = {"flex", "xz", "/usr/include/libelf.h"}
     monkeypatch.setattr(shutil, "which", lambda need: None if need in missing else f"/usr/bin/{need}")
     monkeypatch.setattr(Path, "exists", lambda path: str(path) not in missing)
     assert kernel_build.missing() == ["flex", "libelf-dev", "xz-utils"]
-    with pytest.raises(MachineError) as told:
+    with pytest.raises(MachineError) as error:
         kernel_build.build(None, ignore)
-    assert told.value.message == ("building the guest kernel needs what is not installed: flex, libelf-dev, xz-utils")
-    assert told.value.hint == "Type: apt-get install flex libelf-dev xz-utils"
-    assert told.value.exit_code == 3
+    assert error.value.message == ("building the guest kernel needs what is not installed: flex, libelf-dev, xz-utils")
+    assert error.value.hint == "Type: apt-get install flex libelf-dev xz-utils"
+    assert error.value.exit_code == 3
 
 
-def test_set_up_installs_what_a_build_needs() -> None:
+def test_setup_installs_what_a_build_needs() -> None:
     lines = [line.split() for line in (ROOT / "debian-packages.txt").read_text().splitlines()]
     packages = [words for words in lines if words and not words[0].startswith("#")]
     needed = {words[1]: words[0] for words in packages if not words[2].endswith(":")}  # of no other kind
@@ -78,7 +78,7 @@ def test_setting_the_ticks_leaves_the_users_source_as_it_was(tmp_path: Path) -> 
 
 
 def wanted() -> list[str]:
-    """The options that the kernel is to have."""
+    """The options that the kernel must have."""
     return [line for line in kernel.CONFIG.read_text().splitlines() if line.startswith("CONFIG_")]
 
 
@@ -90,7 +90,7 @@ def test_options_that_a_source_drops_are_listed() -> None:
     lost = ("CONFIG_BONDING=y", "CONFIG_VETH=y")
     assert set(lost) <= set(wanted())
     kept = [line for line in wanted() if line not in lost]
-    with pytest.raises(MachineError) as told:
+    with pytest.raises(MachineError) as error:
         kernel_build.check_config("\n".join([*kept, "CONFIG_BONDING=m", "# CONFIG_VETH is not set"]))
-    assert told.value.message == "this kernel source does not take: CONFIG_BONDING=y, CONFIG_VETH=y"
-    assert told.value.hint == "Use another --source."
+    assert error.value.message == "this kernel source does not support: CONFIG_BONDING=y, CONFIG_VETH=y"
+    assert error.value.hint == "Use another --source."

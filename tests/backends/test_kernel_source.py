@@ -1,4 +1,4 @@
-"""Where the guest kernel's source comes from: every decision, without a network."""
+"""Where the guest kernel's source comes from: every decision, without network access."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ def test_the_mirror_is_the_one_of_the_distribution() -> None:
     )
 
 
-def test_a_mirror_with_another_name_is_known_by_its_suites() -> None:
+def test_a_mirror_with_another_name_is_recognised_by_its_suites() -> None:
     renamed = PRINTED.replace("mirror.example/debian", "mirror.example/pool-of-ours")
     assert kernel_source.mirror(renamed, "debian").site == "http://mirror.example/pool-of-ours"
 
 
 @pytest.mark.parametrize("printed", ["", PRINTED.splitlines()[2], "E: The list of sources could not be read."])
-def test_a_machine_without_a_mirror_is_told_of_source(printed: str) -> None:
-    with pytest.raises(MachineError) as told:
+def test_without_a_mirror_the_error_names_the_option_source(printed: str) -> None:
+    with pytest.raises(MachineError) as error:
         kernel_source.mirror(printed, "debian")
-    assert told.value.message == "apt has no debian mirror configured; wanted one to fetch the kernel source from"
-    assert "testbed kernel build --source FILE|DIR" in told.value.hint
+    assert error.value.message == "apt has no debian mirror configured; wanted one to fetch the kernel source from"
+    assert "testbed kernel build --source FILE|DIR" in error.value.hint
 
 
 @pytest.mark.parametrize(
@@ -70,19 +70,19 @@ def test_the_distribution_is_read_from_os_release(os_release: str, name: str) ->
     assert kernel_source.distribution(os_release) == name
 
 
-@pytest.mark.parametrize(("os_release", "found"), [("ID=fedora\n", "fedora"), ("", "of no known kind")])
-def test_another_distribution_is_told_of_source(os_release: str, found: str) -> None:
-    with pytest.raises(MachineError) as told:
+@pytest.mark.parametrize(("os_release", "found"), [("ID=fedora\n", "fedora"), ("", "of unknown kind")])
+def test_on_another_distribution_the_error_names_the_option_source(os_release: str, found: str) -> None:
+    with pytest.raises(MachineError) as error:
         kernel_source.distribution(os_release)
-    assert told.value.message == f"this machine is {found}; wanted Debian or Ubuntu to fetch from"
-    assert "--source" in told.value.hint
+    assert error.value.message == f"this machine is {found}; wanted Debian or Ubuntu to fetch from"
+    assert "--source" in error.value.hint
 
 
 # --source -----------------------------------------------------------------------------------------------------------
 
 
 def make_tree(directory: Path, version: tuple[int, int, int]) -> Path:
-    """What tells a Linux source with User-Mode Linux, and nothing more."""
+    """The least that makes a Linux source with User-Mode Linux."""
     (directory / "arch" / "um").mkdir(parents=True)
     lines = zip(("VERSION", "PATCHLEVEL", "SUBLEVEL"), version, strict=True)
     text = "# SPDX-License-Identifier: GPL-2.0\n" + "".join(f"{word} = {number}\n" for word, number in lines)
@@ -95,7 +95,7 @@ def test_the_version_is_read_from_the_makefile() -> None:
 
 
 def test_a_makefile_without_a_version_is_refused() -> None:
-    with pytest.raises(SpecError, match="not Linux's: it states no version"):
+    with pytest.raises(SpecError, match="not Linux's: it has no version"):
         kernel_source.tree_version("VERSION = 7\nall:\n")
 
 
@@ -121,15 +121,15 @@ def test_a_source_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     make_tree(tmp_path / "old", (6, 12, 27))
     with tarfile.open(tmp_path / "other.tar", "w") as tar:
         tar.add(tmp_path / "empty", "other")
-    said = {
+    messages = {
         "absent": f"no file or directory {tmp_path}/absent; wanted a Linux source",
         "empty": f"{tmp_path}/empty is not a Linux source tree; wanted a directory with Makefile and arch/um",
         "text.tar": f"{tmp_path}/text.tar cannot be unpacked; tar said: ",
         "old": f"{tmp_path}/old is Linux 6.12.27; wanted 6.16 or newer",
         "other.tar": f"{tmp_path}/out-other.tar/other is not a Linux source tree; wanted a directory with",
     }
-    for name, message in said.items():
-        with pytest.raises(SpecError) as told:
+    for name, message in messages.items():
+        with pytest.raises(SpecError) as error:
             kernel_source.unpack(tmp_path / name, tmp_path / f"out-{name}")
-        assert told.value.message.startswith(message)
-        assert told.value.hint == kernel_source.HINT
+        assert error.value.message.startswith(message)
+        assert error.value.hint == kernel_source.HINT
