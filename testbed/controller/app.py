@@ -215,7 +215,6 @@ class Controller(Application):
     @handles(EventStateRequest)
     def on_state_request(self, _event: EventStateRequest) -> None:
         """Take the state in the thread that changes it, so that it is consistent."""
-        # The answer to a first request that comes while the application is busy.
         self._state = core_state(self.core, time.monotonic())
         self._state_taken.set()
 
