@@ -1,1 +1,1 @@
-"""Where a trial runs: in a guest kernel, or in this machine's own. And what both need of the machine."""
+"""Where a trial runs: in a guest kernel or in this machine's own. Also what both need from the machine."""

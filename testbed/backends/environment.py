@@ -1,4 +1,4 @@
-"""What every trial finds around it, whichever backend runs it: commands, environment, where programs are."""
+"""What every trial has on any backend: its commands, its environment and the search path for programs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import testbed
 
 PROJECT = Path(testbed.__file__).resolve().parent.parent
-#: Where programs are that Debian keeps out of an ordinary user's path, for administrators.
+#: The search path with the directories of administrators' programs, which Debian leaves out of a user's path.
 SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
 def environment() -> dict[str, str]:
-    """Nothing of the caller's, so that no setting of his enters a trial."""
+    """The environment of a trial: fixed, so that no setting of the caller affects it."""
     return {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
@@ -27,10 +27,10 @@ def environment() -> dict[str, str]:
 
 
 def trial_command(directory: Path) -> list[str]:
-    """The command that carries out the trial in ``directory``."""
+    """The command that runs the trial in ``directory``."""
     return [sys.executable, "-m", "testbed.run.inside", str(directory)]
 
 
 def shell_command(directory: Path) -> list[str]:
-    """The command that makes the network of the trial in ``directory``, and hands it over to Mininet's prompt."""
+    """The command that builds the network of the trial in ``directory`` and starts Mininet's prompt in it."""
     return [sys.executable, "-m", "testbed.lab.shell", str(directory)]

@@ -1,54 +1,29 @@
-"""The guest kernel: User-Mode Linux, built once from signed source, cached outside the checkout.
+"""The guest kernel, User-Mode Linux: which one this version of the testbed needs, and where it is cached.
 
-A cache entry is keyed by what it was made of (configuration, seeded randomness, this recipe), and holds the binary,
-the library that seeds its randomness, its configuration, the build's log and kernel.json.
+A cache entry is named by the hash of what the kernel is built from: its configuration, the library that seeds its
+randomness and its ticks a second. It holds the kernel, that library compiled, the configuration, the build's log and
+kernel.json. How the kernel is built: kernel_build.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import re
-import shutil
 import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from testbed.backends import kernel_source
-from testbed.errors import MachineError, TestbedError
 
 _GUEST = Path(__file__).resolve().parent / "guest"
 CONFIG = _GUEST / "kernel.config"
 RANDOMNESS = _GUEST / "randomness.c"
 
-#: Ticks a second of the guest. User-Mode Linux fixes 100; then a bond's monitor of 100 ms looks every 110 ms, since
-#: the kernel rounds a delay up to the next tick. 1000 is the finest that the kernel has (kernel/Kconfig.hz).
+#: Ticks a second of the guest. User-Mode Linux fixes 100; a bond's monitor of 100 ms then runs every 110 ms, because
+#: the kernel rounds a delay up to the next tick. 1000 is the most that the kernel offers (kernel/Kconfig.hz).
 TICKS_PER_S = 1000
 
-#: Program or header that a build needs, and Debian's package of it.
-BUILD_NEEDS = {
-    "gcc": "gcc",
-    "make": "make",
-    "flex": "flex",
-    "bison": "bison",
-    "bc": "bc",
-    "xz": "xz-utils",
-    "/usr/include/libelf.h": "libelf-dev",
-    "/usr/include/stdio.h": "libc6-dev",
-}
 _DEBIAN_UML = Path("/usr/bin/linux.uml")
-#: About how many files a build compiles, for the progress of the first one; later ones know it exactly.
-_FILES_GUESS = 1350
-
-#: Called with the fraction done (None if unknown) and what is being done.
-Progress = Callable[[float | None, str], None]
 
 
 @dataclass(frozen=True)
@@ -64,185 +39,41 @@ class Kernel:
     seccomp: bool
 
     def as_json(self) -> dict[str, Any]:
-        """This kernel for ``testbed kernel info --json`` and for run.json, without places of this machine."""
+        """This kernel for ``testbed kernel info --json`` and for run.json, without paths of this machine."""
         data = asdict(self)
         del data["path"], data["preload"]
         return data
 
 
 def cache_root() -> Path:
-    """Where kernels are kept: $TESTBED_CACHE, or testbed/ in the user's cache directory (XDG)."""
-    if place := os.environ.get("TESTBED_CACHE"):
-        return Path(place)
+    """The cache directory: $TESTBED_CACHE, or testbed/ in the user's cache directory (XDG)."""
+    if path := os.environ.get("TESTBED_CACHE"):
+        return Path(path)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "testbed"
 
 
 def key() -> str:
-    """The key of the kernel that this version of the testbed wants."""
+    """The key of the kernel that this version of the testbed needs: a hash of what the kernel is built from."""
     recipe = CONFIG.read_bytes() + RANDOMNESS.read_bytes() + str(TICKS_PER_S).encode()
     return hashlib.sha256(recipe).hexdigest()[:16]
 
 
 def find() -> Kernel | None:
-    """The cached kernel that this version wants, if it has been built."""
-    place = cache_root() / "kernel" / key()
+    """The cached kernel that this version needs, if it has been built."""
+    entry = cache_root() / "kernel" / key()
     try:
-        data = json.loads((place / "kernel.json").read_text())
-        found = Kernel(path=place / "linux", preload=place / "randomness.so", **data)
+        data = json.loads((entry / "kernel.json").read_text())
+        found = Kernel(path=entry / "linux", preload=entry / "randomness.so", **data)
     except (OSError, ValueError, TypeError):
-        return None  # not there, or damaged: the next build replaces it
-    return found if found.path.is_file() and (place / "randomness.so").is_file() else None
+        return None  # absent or damaged: the next build replaces it
+    return found if found.path.is_file() and (entry / "randomness.so").is_file() else None
 
 
 def find_debian_uml() -> Kernel | None:
-    """Debian's package user-mode-linux, if installed: real time only."""
+    """The kernel of Debian's package user-mode-linux, if installed: real clock only."""
     if not _DEBIAN_UML.exists():
         return None
     version = subprocess.run(
         [str(_DEBIAN_UML), "--version"], capture_output=True, text=True, check=False
     ).stdout.strip()
     return Kernel(_DEBIAN_UML, None, version, "Debian package user-mode-linux", "debian", False, False)
-
-
-def _version(binary: Path) -> str:
-    return subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=True).stdout.strip()
-
-
-def build_lacks() -> list[str]:
-    """The Debian packages that a build needs and that are not installed."""
-    return sorted(
-        package
-        for need, package in BUILD_NEEDS.items()
-        if not (Path(need).exists() if need[0] == "/" else shutil.which(need))
-    )
-
-
-def build(source: Path | None, progress: Progress, *, jobs: int | None = None) -> Kernel:
-    """Build the kernel, unless it is in the cache already (a given ``source`` builds it anew).
-
-    A build that is under way elsewhere is waited for. Errors: MachineError, saying what is missing or where the log is.
-    """
-    if source is None and (found := find()) is not None:
-        return found
-    if lacking := build_lacks():
-        raise MachineError(
-            f"building the guest kernel needs what is not installed: {', '.join(lacking)}",
-            f"Type: apt-get install {' '.join(lacking)}",
-        )
-    cache = cache_root() / "kernel"
-    cache.mkdir(parents=True, exist_ok=True)
-    with _lock(cache / "lock", progress):
-        if source is None and (found := find()) is not None:
-            return found  # the build that was waited for
-        with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
-            work = Path(name)
-            tree = (
-                kernel_source.unpack(source, work / "tree")
-                if source
-                else kernel_source.fetch(work, lambda text: progress(None, text))
-            )
-            log = cache / "build.log"
-            made = _compile(tree, work / "out", log, progress, jobs or len(os.sched_getaffinity(0)))
-            progress(None, "trying the kernel: a bond and a switch in a guest")
-            from testbed.backends import guest  # guest needs Kernel from here
-
-            guest.verify(made)
-            place = cache / key()
-            shutil.rmtree(place, ignore_errors=True)
-            (work / "out" / "kernel.json").write_text(json.dumps(made.as_json(), indent=1) + "\n")
-            shutil.copy(log, work / "out" / "build.log")
-            (work / "out").rename(place)
-    kernel = find()
-    assert kernel is not None
-    return kernel
-
-
-@contextmanager
-def _lock(path: Path, progress: Progress) -> Iterator[None]:
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(None, "another build is under way; waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _compile(source: kernel_source.Source, out: Path, log: Path, progress: Progress, jobs: int) -> Kernel:
-    """Configure and make; ``out`` then holds just what the cache keeps."""
-    build = out.parent / "build"
-    out.mkdir()
-    _set_ticks(source.directory / "arch" / "um" / "Kconfig")
-    make = ["make", "-C", str(source.directory), "ARCH=um", f"O={build}"]
-    _make([*make, f"KCONFIG_ALLCONFIG={CONFIG}", "allnoconfig"], log, lambda _: None, "w")
-    check_config((build / ".config").read_text())
-    expected = _expected(log.parent)
-    began, files = time.monotonic(), 0
-
-    def count(line: str) -> None:
-        nonlocal files
-        if re.match(r"\s+(CC|AS|AR|LD) ", line):
-            files += 1
-            progress(min(files / expected, 0.99), _told(files / expected, time.monotonic() - began))
-
-    _make([*make, f"-j{jobs}", "linux"], log, count, "a")
-    (log.parent / "files").write_text(str(files))
-    shutil.copy(build / "linux", out / "linux")
-    shutil.copy(build / ".config", out / "config")
-    seeded = out / "randomness.so"
-    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(seeded), str(RANDOMNESS)], check=True)
-    subprocess.run(["strip", "--strip-debug", str(out / "linux")], check=False)
-    version = subprocess.run(
-        [str(out / "linux"), "--version"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    return Kernel(out / "linux", seeded, version, source.origin, key(), True, True)
-
-
-def _told(fraction: float, elapsed_s: float) -> str:
-    if fraction < 0.02:
-        return "compiling"
-    return f"compiling, about {max(elapsed_s / fraction - elapsed_s, 0) / 60:.0f} min left"
-
-
-def _expected(cache: Path) -> int:
-    try:
-        return int((cache / "files").read_text())
-    except (OSError, ValueError):
-        return _FILES_GUESS
-
-
-def _set_ticks(kconfig: Path) -> None:
-    """Set the guest's ticks a second in the source: User-Mode Linux has no option for it."""
-    text, count = re.subn(r"(config HZ\n\s+int\n\s+default )\d+", rf"\g<1>{TICKS_PER_S}", kconfig.read_text())
-    if count != 1:
-        raise TestbedError(f"{kconfig.name} of this source has no 'config HZ' as expected", "Use another --source.")
-    kconfig.unlink()  # the tree may be made of hard links
-    kconfig.write_text(text)
-
-
-def check_config(config: str) -> None:
-    """Check that every option wanted is in a kernel's .config. Errors: MachineError listing the others."""
-    have = set(config.splitlines())
-    wanted = [line for line in CONFIG.read_text().splitlines() if line and not line.startswith("#")]
-    if lost := [line for line in wanted if line not in have]:
-        raise MachineError(f"this kernel source does not take: {', '.join(lost)}", "Use another --source.")
-
-
-def _make(command: list[str], log: Path, each: Callable[[str], None], mode: str) -> None:
-    with log.open(mode) as file:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        )
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                file.write(line)
-                each(line)
-            code = process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-    if code:
-        last = [line for line in log.read_text(errors="replace").splitlines() if line.strip()][-5:]
-        raise MachineError("building the guest kernel failed; the last lines:\n" + "\n".join(last), f"The log is {log}")

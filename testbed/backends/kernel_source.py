@@ -1,8 +1,8 @@
 """Where the guest kernel's source comes from: a signed Debian package, or a file or directory of the user's.
 
-apt does the fetching, with lists, cache and configuration of our own in a directory that is given, so the
-machine's apt is read (its mirror, its proxy) but never changed, and no root is needed. apt also does the
-trusting: a list without a valid signature, or a package that does not match its list, is refused.
+apt fetches the package, with lists, cache and configuration of our own in a given directory. So the machine's apt is
+read (its mirror, its proxy) but never changed, and root is not needed. apt also checks the signatures: it refuses a
+list without a valid signature, and a package that does not match its list.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from testbed.errors import MachineError, SpecError
 #: The first Linux whose User-Mode Linux has the seccomp mode (an exec in 10 ms instead of 40 to 50).
 OLDEST = (6, 16)
 HINT = (
-    "Give a Linux source yourself, 6.16 or newer: testbed kernel build --source FILE|DIR"
+    "Give a Linux source, 6.16 or newer: testbed kernel build --source FILE|DIR"
     " (a tarball linux-*.tar.xz or an unpacked tree)"
 )
 _KEYRINGS = {
@@ -34,7 +34,7 @@ _PACKAGE = re.compile(r"linux-source-(\d+)\.(\d+)(?:\.\d+)?")
 
 @dataclass(frozen=True)
 class Source:
-    """An unpacked Linux source that may be written to, and where it came from."""
+    """An unpacked Linux source that may be changed, and where it came from."""
 
     directory: Path
     origin: str
@@ -42,7 +42,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Mirror:
-    """One site that the machine's apt uses, with the suites that it takes from there."""
+    """A site that the machine's apt uses, with the suites that it gets from there."""
 
     site: str
     suites: tuple[str, ...]
@@ -55,14 +55,14 @@ def distribution(os_release: str) -> str:
     for word in words:
         if word.strip("\"'") in _KEYRINGS:
             return word.strip("\"'")
-    raise MachineError(f"this machine is {words[0] or 'of no known kind'}; wanted Debian or Ubuntu to fetch from", HINT)
+    raise MachineError(f"this machine is {words[0] or 'of unknown kind'}; wanted Debian or Ubuntu to fetch from", HINT)
 
 
 def mirror(print_uris: str, origin: str) -> Mirror:
-    """The machine's main mirror from ``apt-get update --print-uris``: the site that serves the most suites.
+    """The machine's main mirror, from the output of ``apt-get update --print-uris``.
 
-    A security archive serves one suite and a vendor's repository another, so the site with the most wins; one
-    named like the distribution is preferred.
+    It is the site with the most suites: a security archive or a vendor's repository has one. A site named like the
+    distribution is preferred.
     """
     sites: dict[str, list[str]] = {}
     for site, suite in re.findall(r"^'([^']+?)/dists/([^']+)/InRelease'", print_uris, re.MULTILINE):
@@ -75,7 +75,7 @@ def mirror(print_uris: str, origin: str) -> Mirror:
 
 
 def newest_package(names: Sequence[str]) -> str | None:
-    """The newest ``linux-source-X.Y`` of those names that is new enough; None if none is."""
+    """The newest ``linux-source-X.Y`` of these names, if it is new enough; else None."""
     found = [
         ((int(match[1]), int(match[2])), name) for name in names if (match := _PACKAGE.fullmatch(name)) is not None
     ]
@@ -83,16 +83,16 @@ def newest_package(names: Sequence[str]) -> str | None:
 
 
 def tree_version(makefile: str) -> tuple[int, int, int]:
-    """The version that the top Makefile of a Linux tree states."""
+    """The version in the top Makefile of a Linux tree."""
     parts = [re.search(rf"^{word} = (\d+)$", makefile, re.MULTILINE) for word in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
     if None in parts:
-        raise SpecError("the Makefile there is not Linux's: it states no version", HINT)
+        raise SpecError("the Makefile is not Linux's: it has no version", HINT)
     major, minor, patch = (int(part[1]) for part in parts if part is not None)
     return major, minor, patch
 
 
 def check_tree(tree: Path) -> str:
-    """The version of an unpacked source, checked to be Linux, with User-Mode Linux, and new enough."""
+    """The version of an unpacked source. Errors: SpecError unless it is Linux with User-Mode Linux, and new enough."""
     if not (tree / "Makefile").is_file() or not (tree / "arch" / "um").is_dir():
         raise SpecError(f"{tree} is not a Linux source tree; wanted a directory with Makefile and arch/um", HINT)
     version = tree_version((tree / "Makefile").read_text())
@@ -102,7 +102,7 @@ def check_tree(tree: Path) -> str:
 
 
 class _Apt:
-    """apt with its configuration, lists and cache in ``directory``."""
+    """apt, with configuration, lists and cache in ``directory``."""
 
     def __init__(self, directory: Path) -> None:
         if shutil.which("apt-get") is None:
@@ -110,7 +110,7 @@ class _Apt:
         self.directory = directory
         for name in ("lists/partial", "cache/archives/partial", "packages"):
             (directory / name).mkdir(parents=True)
-        # A file, not -o options: only a file can clear the hooks that would touch the machine's own cache.
+        # A file, not -o options: only a file can clear the hooks that would change the machine's own cache.
         (directory / "apt.conf").write_text(
             f'Dir::Etc::sourcelist "{directory}/sources.list";\n'
             'Dir::Etc::sourceparts "-";\n'
@@ -126,7 +126,7 @@ class _Apt:
         )
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one of apt's programs, keep what it says."""
+        """Run one of apt's programs and return its output."""
         return subprocess.run(
             [program, "-c", str(self.directory / "apt.conf"), *arguments],
             capture_output=True,
@@ -136,7 +136,7 @@ class _Apt:
         )
 
     def update(self, place: Mirror, suites: Sequence[str], origin: str) -> str:
-        """Take the lists of these suites; returns what apt complained about."""
+        """Fetch the lists of these suites. Returns apt's error output."""
         lines = [
             f"deb [signed-by={_KEYRINGS[origin]}] {place.site} {suite} {_COMPONENTS[origin]}\n" for suite in suites
         ]
@@ -145,9 +145,9 @@ class _Apt:
 
 
 def _suites(apt: _Apt, place: Mirror, origin: str) -> tuple[list[str], str]:
-    """The suites to look into, with their lists fetched, and apt's complaints.
+    """The suites to search, with their lists fetched, and apt's error output.
 
-    Debian's newest stable and its backports are looked into from any Debian: a source needs no libraries.
+    On any Debian these include the newest stable release and its backports: a source needs no libraries.
     """
     suites = list(place.suites)
     if origin != "debian":
@@ -163,8 +163,8 @@ def _suites(apt: _Apt, place: Mirror, origin: str) -> tuple[list[str], str]:
 def fetch(directory: Path, say: Callable[[str], None]) -> Source:
     """Fetch the newest signed kernel source into ``directory``.
 
-    Its origin is the package's name and version. Errors: MachineError when the machine has no usable apt, is
-    offline, or its distribution offers nothing new enough.
+    Its origin is the package's name and version. Errors: MachineError if the machine has no usable apt, is offline, or
+    its distribution has no kernel source that is new enough.
     """
     origin = distribution(platform_release())
     if not Path(_KEYRINGS[origin]).exists():
@@ -173,7 +173,7 @@ def fetch(directory: Path, say: Callable[[str], None]) -> Source:
             f"apt-get install {origin}-archive-keyring",
         )
     apt = _Apt(directory / "apt")
-    # The machine's own configuration, asked with our empty lists: the answer needs no fetched list.
+    # The machine's own configuration with our empty lists: --print-uris needs no fetched list.
     asked = subprocess.run(
         ["apt-get", "update", "--print-uris", "-o", f"Dir::State::lists={apt.directory}/lists"],
         capture_output=True,
@@ -217,13 +217,13 @@ def platform_release() -> str:
 def unpack(source: Path, directory: Path) -> Source:
     """A writable copy below ``directory`` of a tarball (any compression that tar knows) or an unpacked tree.
 
-    Its origin is the file's name and the version. Errors: SpecError when it is not a Linux that can be used.
+    Its origin is the file's name and the version. Errors: SpecError if it is not a usable Linux source.
     """
     if not source.exists():
         raise SpecError(f"no file or directory {source}; wanted a Linux source", HINT)
     if source.is_dir():
         check_tree(source)
-        # Hard links where the file system allows: whoever changes a file of the copy has to unlink it first.
+        # Hard links where the file system allows them: a file of the copy must be unlinked before it is changed.
         if subprocess.run(["cp", "-al", str(source), str(directory)], capture_output=True).returncode:
             shutil.rmtree(directory, ignore_errors=True)
             subprocess.run(["cp", "-a", str(source), str(directory)], check=True)

@@ -1,4 +1,4 @@
-"""What this machine is, which backends can run on it, and what each lacks."""
+"""This machine: what it is, which backends can run on it, and what each backend lacks."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from importlib import metadata
 
 from testbed.backends import environment, guest, kernel, native
 
-#: Programs that a trial runs, the Debian package of each, and how each tells its version.
+#: Programs that a trial runs: the Debian package of each, and its option that prints the version.
 _TRIAL_PROGRAMS = {
     "ovs-vswitchd": ("openvswitch-switch", "--version"),
     "ovs-vsctl": ("openvswitch-switch", "--version"),
     "iperf3": ("iperf3", "--version"),
     "mnexec": ("mininet", "-v"),
 }
-_TOLD = ("ovs-vswitchd", "iperf3")
+_VERSIONED = ("ovs-vswitchd", "iperf3")
 _LIBRARIES = ("mininet", "os-ken", "pyroute2", "numpy", "matplotlib")
 _BUILD = "testbed kernel build"
 
 
 @dataclass(frozen=True)
 class Ability:
-    """Whether trials can run in one way, what is lacking, and what to type."""
+    """One way to run trials: whether this machine can, what it lacks, and what to type."""
 
     name: str
     lacks: tuple[str, ...]
@@ -34,7 +34,7 @@ class Ability:
 
     @property
     def ready(self) -> bool:
-        """Whether trials can run in this way now."""
+        """Whether trials can run this way now."""
         return not self.lacks
 
 
@@ -61,19 +61,19 @@ def abilities() -> list[Ability]:
 
 
 def tool_versions() -> dict[str, str]:
-    """The versions of the tools that shape a trial's outcome, for run.json."""
+    """The versions of the tools that affect a trial's result, for run.json."""
     versions = {"python": platform.python_version()}
-    for program in _TOLD:
+    for program in _VERSIONED:
         if found_at := shutil.which(program, path=environment.SEARCH):
             option = _TRIAL_PROGRAMS[program][1]
-            said = subprocess.run([found_at, option], capture_output=True, text=True, check=False).stdout
-            found = re.search(r"\d+\.\d[\d.]*", said)
+            printed = subprocess.run([found_at, option], capture_output=True, text=True, check=False).stdout
+            found = re.search(r"\d+\.\d[\d.]*", printed)
             versions[program] = found[0] if found else "unknown"
     return versions | {name: metadata.version(name) for name in _LIBRARIES}
 
 
 def describe() -> dict[str, object]:
-    """What this machine is, for run.json: its processor and kernel, not its name."""
+    """This machine for run.json: its processor and kernel, not its name."""
     return {
         "system": platform.system(),
         "kernel": platform.release(),

@@ -1,10 +1,10 @@
 """Run a trial in this machine's own kernel, in namespaces of its own. Needs root, bonding and openvswitch.
 
     caller --> setpriv (dies with the caller)
-                 '--> unshare --> the trial: the first process of its namespaces, with which all others end
+                 '--> unshare --> the trial: the first process of its namespaces; all others end with it
 
-The trial gets its own network, process and mount namespaces, so that nothing of it reaches the machine's
-interfaces, and everything ends with it. Time is real.
+The trial gets network, process and mount namespaces of its own: it cannot reach the machine's interfaces, and all of
+its processes end with it. Time is real.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from testbed.errors import TrialError
 
 _UNSHARE = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 _APART = ["setpriv", "--pdeathsig", "KILL", *_UNSHARE]
-#: What the network is made of: modules, built in or not, and what can be made only with them.
-_MADE_WITH = {
+#: The kernel parts that the network needs, built in or as modules, each with a command that needs it.
+_NEEDS = {
     "bonding": ["ip", "link", "add", "testbed0", "type", "bond"],
     "veth": ["ip", "link", "add", "testbed0", "type", "veth"],
     "sch_htb": ["tc", "qdisc", "add", "dev", "lo", "root", "htb"],
@@ -39,10 +39,10 @@ def lacks() -> list[str]:
     if absent := [name for name in programs if not shutil.which(name, path=environment.SEARCH)]:
         return [f"the program {name}" for name in absent]
     if not Path("/sys/module/bonding").exists():
-        # Loaded by itself it would bring the machine an interface bond0 (networking/bonding.rst, max_bonds).
+        # Without max_bonds=0 the module creates an interface bond0 (networking/bonding.rst).
         _succeeds("modprobe", "bonding", "max_bonds=0")
-    found = [module for module, command in _MADE_WITH.items() if not _succeeds(*_UNSHARE[:3], *command)]
-    # Asked for the datapath's family, the kernel loads its module if it has to.
+    found = [module for module, command in _NEEDS.items() if not _succeeds(*_UNSHARE[:3], *command)]
+    # A request for the datapath's netlink family makes the kernel load its module.
     if not _succeeds("genl", "ctrl", "get", "name", "ovs_datapath"):
         found.append("openvswitch")
     return [f"a kernel with {module}" for module in found]
@@ -58,19 +58,19 @@ def _succeeds(*command: str) -> bool:
 
 
 def _environment(files: Path) -> dict[str, str]:
-    """What the trial and its programs keep for themselves goes into ``files``: who is ended cannot tidy up."""
+    """The trial's environment. Temporary files go into ``files``: a killed program cannot remove its own."""
     return {**environment.environment(), "PATH": environment.SEARCH, "HOME": str(files), "TMPDIR": str(files)}
 
 
 def run(directory: Path, command: Sequence[str], *, watchdog: Watchdog) -> None:
-    """Run ``command`` to its end. Errors: TrialError if it had to be ended or failed, saying where it stood."""
+    """Run ``command`` to its end. Errors: TrialError with the last phase, if it failed or ran too long."""
     with scratch.directory() as files, (directory / "trial.log").open("wb") as log:
         process = subprocess.Popen(
             [*_APART, *command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            cwd="/",  # Python would look there for modules first
+            cwd="/",  # Python searches the working directory for modules first
             env=_environment(files),
             start_new_session=True,
         )
@@ -84,10 +84,10 @@ def run(directory: Path, command: Sequence[str], *, watchdog: Watchdog) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the trial at once, and wait until nothing of it runs any more.
+    """Kill the trial, and wait until none of its processes is left.
 
-    It is the trial that is killed, and not unshare: the kernel ends all processes of the namespace before unshare
-    hears that the first one has ended (pid_namespaces(7)).
+    The trial is killed, not unshare: the kernel ends all processes of the namespace before unshare is notified that the
+    first one has ended (pid_namespaces(7)).
     """
     trial = list(_children(process.pid))
     for pid in trial or (process.pid,):
@@ -97,7 +97,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _children(parent: int) -> Iterator[int]:
-    """The processes that ``parent`` started (proc(5), /proc/PID/stat; not every kernel tells them by themselves)."""
+    """The child processes of ``parent`` (proc(5), /proc/PID/stat; not every kernel has /proc/PID/task/TID/children)."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
@@ -106,8 +106,11 @@ def _children(parent: int) -> Iterator[int]:
 
 
 def interactive(directory: Path, command: Sequence[str]) -> int:
-    """Run ``command`` with this terminal, in namespaces of its own; returns its exit code. Its files: ``directory``."""
-    # Ctrl-C is for the command: for a ping at Mininet's prompt, say. A handler, since what is ignored is inherited.
+    """Run ``command`` on this terminal in namespaces of its own. Its temporary files go into ``directory``.
+
+    Returns its exit code.
+    """
+    # Ctrl-C is for the command, such as a ping at Mininet's prompt. A handler, because SIG_IGN would be inherited.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         terminal = {"TERM": os.environ.get("TERM", "dumb")}

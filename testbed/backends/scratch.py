@@ -1,4 +1,4 @@
-"""Temporary directories that tell whether they are still in use: `testbed clean` removes only what nobody holds."""
+"""Temporary directories with a lock while they are in use: `testbed clean` removes only those without one."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ PREFIX = "testbed-"
 
 @contextlib.contextmanager
 def directory() -> Iterator[Path]:
-    """A temporary directory, held by a lock for as long as the block runs, and removed after it."""
+    """A temporary directory, locked while the block runs, and removed after it."""
     with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
-        held = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            fcntl.flock(held, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield Path(name)
         finally:
-            os.close(held)
+            os.close(descriptor)
 
 
 def abandoned(path: Path) -> bool:
-    """Whether nobody holds this directory or file."""
+    """Whether no process holds the lock of this directory or file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""Waiting for a trial's process with an eye on the wall clock and on Ctrl-C."""
+"""Wait for a trial's process, with a limit of wall time, until it ends or is cancelled by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ _STEP_S = 0.1
 
 
 class Cancelled(Exception):
-    """The run was interrupted while the trial was under way."""
+    """The run was interrupted during the trial."""
 
 
 @dataclass(frozen=True)
 class Watchdog:
-    """How long a trial may take on the wall clock, and the event that cancels it."""
+    """A trial's limit of wall time in seconds, and the event that cancels the trial."""
 
     limit_s: float
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def wait(self, process: subprocess.Popen[bytes], stood: Callable[[], str]) -> int:
-        """The exit code of the process. Errors: TrialError past the limit, saying where it stood; Cancelled."""
+        """Wait for the process; returns its exit code.
+
+        Errors: TrialError beyond the limit, with what ``stood`` returns: the last phase; Cancelled.
+        """
         end = time.monotonic() + self.limit_s
         while True:
             try:
@@ -43,13 +46,13 @@ class Watchdog:
 
 
 def stood(directory: Path) -> str:
-    """The last phase that the trial wrote, and the last that it and the guest's console said."""
-    said = []
+    """The last phase of a trial, and the last lines of its output and of the guest's console."""
+    last_lines = []
     for name, words in (("phase.log", ""), ("trial.log", "it said: "), ("console.log", "its console said: ")):
         with contextlib.suppress(OSError):
             lines = (directory / name).read_text(errors="replace").split("\n")
-            # A panicking kernel ends with a stack trace; what it is about stands before that.
+            # After a kernel panic comes a stack trace; the reason is in the lines before it.
             panic = next((number for number, line in enumerate(lines) if line.startswith("Kernel panic")), len(lines))
             if last := next((line.strip() for line in reversed(lines[:panic]) if line.strip()), ""):
-                said.append(words + last)
-    return "; ".join(said) or "before its first output (the guest kernel did not start)"
+                last_lines.append(words + last)
+    return "; ".join(last_lines) or "before its first output (the guest kernel did not start)"

@@ -9,6 +9,7 @@ import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from testbed.backends import kernel as kernels
+from testbed.backends.kernel_build import build
 from testbed.cli.base import err, out
 from testbed.errors import MachineError
 
@@ -40,7 +41,7 @@ def kernel_build(source: Path | None, jobs: int | None) -> None:
                 said = text.partition(",")[0]
                 err.print(said)
 
-        built = kernels.build(source, tell, jobs=jobs)
+        built = build(source, tell, jobs=jobs)
         bar.update(task, completed=1.0, description="ready")
     out.print(f"the guest kernel is ready: Linux {built.version} from {built.source}")
 

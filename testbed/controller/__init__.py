@@ -1,1 +1,9 @@
-"""The OpenFlow controller: LACP spoken for the switches, and forwarding that a bonded network needs."""
+"""Our OpenFlow controller: LACP for the switches' LAGs, and the forwarding that bonded hosts need.
+
+The two ports are those at which the testbed starts a controller.
+"""
+
+#: Where a controller listens for switches (IANA's service name: openflow).
+OPENFLOW_PORT = 6653
+#: Where ours shows its state over HTTP, on the loopback address (see web and client).
+HTTP_PORT = 6654

@@ -1,7 +1,7 @@
 """Start the controller: python -m testbed.controller CONFIGURATION PORT [APPLICATION]
 
-It runs on os-ken, or on Ryu where that is installed and os-ken is not. APPLICATION is a module of this package:
-app (ours) unless told otherwise.
+It runs on os-ken, or on Ryu where Ryu is installed and os-ken is not. APPLICATION is a module of this package; the
+default is app, our controller.
 """
 
 from __future__ import annotations

@@ -1,24 +1,23 @@
-"""The controller's state in JSON's values, so that a controller that is started again goes on where it was. Pure.
+"""The controller's state as JSON values: a controller that is restarted resumes from it. Pure.
 
-Besides the LACP systems it holds what the switches' tables were made from: a switch that connects to the new
-controller gets the tables that it has, unless something has changed meanwhile. Times are seconds on the same clock.
+It holds the LACP systems and what the switches' tables were computed from. A switch that connects to the new
+controller therefore gets the tables that it already has, unless something has changed in the meantime. Times are
+seconds on the same clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from testbed.controller.config import Edge, PortId
+from testbed.controller.core import Core
 from testbed.controller.fabric import Fabric
 from testbed.controller.graph import Graph, Link
 
-if TYPE_CHECKING:
-    from testbed.controller.core import Core
 
-
-def saved(core: Core) -> dict[str, Any]:
-    """The state of a controller that has nothing left to do just now."""
+def save(core: Core) -> dict[str, Any]:
+    """The state of a controller between two events."""
     return {
         "fabric": _fabric(core.fabric),
         "isolated": [[*port] for port in sorted(core.isolated)],
@@ -28,9 +27,10 @@ def saved(core: Core) -> dict[str, Any]:
 
 
 def restore(core: Core, value: Mapping[str, Any]) -> None:
-    """Put a controller of the same configuration, that has done nothing yet, into a saved state.
+    """Put a new controller of the same configuration into a saved state.
 
-    Errors: KeyError, TypeError or ValueError if the value is not one that `saved` made; then it is of no use.
+    Errors: AttributeError, LookupError, TypeError or ValueError if `save` did not make the value; the core is then
+    half restored and must not be used.
     """
     _restore_fabric(core.fabric, value["fabric"])
     core.isolated = frozenset(_port(port) for port in value["isolated"])
@@ -67,7 +67,7 @@ def _restore_fabric(fabric: Fabric, value: Mapping[str, Any]) -> None:
         lag.distributing = tuple(_port(port) for port in value["lags"][name]["distributing"])
     for address, edge in value["addresses"].items():
         fabric.move(str(address), _edge(fabric, edge))
-    tree, live, trusted = (_made_links(value[what]) for what in ("tree", "live", "trusted"))
+    tree, live, trusted = (_restore_links(value[what]) for what in ("tree", "live", "trusted"))
     forwarders = {name: frozenset(int(dpid) for dpid in value["forwarders"][name]) for name in fabric.forwarders}
     fabric.resume(Graph(fabric.ports, trusted, fabric.ports.keys() - fabric.connected), tree, live, forwarders)
 
@@ -79,7 +79,7 @@ def _port(value: Any) -> PortId:
 
 def _edge(fabric: Fabric, value: Any) -> Edge:
     if isinstance(value, str) and value not in fabric.lags:
-        raise ValueError(f"an address is saved at LAG {value!r}, which is not there")
+        raise ValueError(f"an address is saved at LAG {value!r}, which does not exist")
     return value if isinstance(value, str) else _port(value)
 
 
@@ -87,5 +87,5 @@ def _links(links: frozenset[Link]) -> list[list[int]]:
     return [[link.a, link.a_port, link.b, link.b_port] for link in sorted(links)]
 
 
-def _made_links(value: Any) -> frozenset[Link]:
+def _restore_links(value: Any) -> frozenset[Link]:
     return frozenset(Link(*(int(number) for number in link)) for link in value)

@@ -1,21 +1,21 @@
-"""Asking our controller what it knows and believes, over HTTP (testbed.controller.web)."""
+"""Ask a running controller for its state over HTTP. What answers is testbed.controller.web."""
 
 from __future__ import annotations
 
 import http.client
 
-from testbed.controller.config import HTTP_PORT
+from testbed.controller import HTTP_PORT
 from testbed.errors import TrialError
 
-_PATIENCE_S = 5.0
+_TIMEOUT_S = 5.0
 
 
 def ask(page: str) -> str:
-    """What our controller answers for a page: ``/state`` in JSON, ``/metrics`` in Prometheus' text format.
+    """The text of a page: ``/state`` is JSON, ``/metrics`` is Prometheus' text format.
 
-    Errors: TrialError if it does not answer.
+    Errors: TrialError if the controller does not answer within 5 s, or has no such page.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", HTTP_PORT, timeout=_PATIENCE_S)
+    connection = http.client.HTTPConnection("127.0.0.1", HTTP_PORT, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", page)
         answer = connection.getresponse()

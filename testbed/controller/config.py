@@ -1,4 +1,4 @@
-"""What the controller is told: switches, LACP systems, LAGs and the links between switches.
+"""The controller's configuration: switches, LACP systems, LAGs and the links between switches.
 
 A small YAML file, checked when it is read:
 
@@ -12,9 +12,9 @@ A small YAML file, checked when it is read:
     links:
       - {a: s1:2, b: s2:2}
 
-A port is a switch and an OpenFlow port number. What may be said of a LAG besides its ports is told in
-:class:`testbed.spec.lag.Lag`; ``lacp: off`` makes a static LAG. Links whose ports are in LAGs at both
-ends make one link of the LAGs' width. ``isolate`` is told of in :class:`testbed.spec.Switch`.
+A port is a switch and an OpenFlow port number. :class:`testbed.spec.lag.Lag` documents the options of a LAG;
+``lacp: off`` makes a static LAG. Links whose ports are in LAGs at both ends make one link of the LAGs' width.
+:class:`testbed.spec.Switch` documents ``isolate``.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ from testbed.spec import LacpSystem, Lag, Switch, Topology
 
 _T = TypeVar("_T")
 
-#: Where the controller listens for switches, and where it shows its state on the loopback address (TCP).
-OPENFLOW_PORT, HTTP_PORT = 6653, 6654
-
 #: A switch port: datapath id and OpenFlow port number.
 PortId = tuple[int, int]
-#: Where hosts are: at a port by itself, or at the LAG of that name.
+#: Where a host is attached: at a single port, or at the LAG of that name.
 Edge = PortId | str
+
+
+def port_name(port: PortId) -> str:
+    """A port as logs and listings show it: datapath id in hexadecimal digits, colon, port number."""
+    return f"{port[0]:x}:{port[1]}"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Configuration:
 
 
 def to_yaml(topology: Topology) -> str:
-    """The configuration that a topology needs."""
+    """The configuration for a topology, as the text of the file."""
     switches = {switch.name for switch in topology.switches}
     names = {
         interface: f"{name}:{topology.ports[interface].number}"
@@ -205,11 +207,11 @@ def _port(text: str, by_name: Mapping[str, int], place: str) -> PortId:
     return by_name[switch], int(number)
 
 
-def _unique(values: Iterable[_T], told: Callable[[_T], str]) -> None:
+def _unique(values: Iterable[_T], message: Callable[[_T], str]) -> None:
     seen: set[_T] = set()
     for value in values:
         if value in seen:
-            raise SpecError(told(value))
+            raise SpecError(message(value))
         seen.add(value)
 
 

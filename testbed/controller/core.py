@@ -1,11 +1,11 @@
-"""The controller without OpenFlow: what happens goes in with the time, what is to be done goes to the switches.
+"""The controller without OpenFlow: events come in with the time, commands go out to the switches.
 
-Between the LACP systems, which know of ports, and the fabric, which knows of the network, it keeps the order of things:
-effects of LACP are carried out one after the other; what is new follows once the switches have confirmed that what is
-old is gone; a frame goes on once every switch knows its source.
+It connects the LACP systems, which know ports, with the fabric, which knows the network, and keeps the order:
+LACP's effects are carried out one after the other; new flows follow once the switches have confirmed that the old ones
+are gone; a frame is forwarded once every switch knows its source.
 
-A switch that connects holds the LAG members out that carry no traffic yet, until it has confirmed its groups and
-flows. One that is gone is left alone: its flows stay in it, and LACP gives its members up in its own time.
+When a switch connects, those of its LAG members that carry no traffic yet are held out until it has confirmed its
+groups and flows. When a switch disconnects, its flows stay in it, and LACP times out its members.
 """
 
 from __future__ import annotations
@@ -14,24 +14,23 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from testbed.controller import checkpoint, forwarding, lacp_systems
-from testbed.controller.config import Configuration, PortId
+from testbed.controller import forwarding, lacp_systems
+from testbed.controller.config import Configuration, PortId, port_name
 from testbed.controller.fabric import Fabric
 from testbed.controller.interface import Datapath, Log
 from testbed.controller.learning import Frames, Learning
-from testbed.controller.southbound import Switchboard
-from testbed.controller.state import core_state, name
+from testbed.controller.southbound import Southbound
 from testbed.lacp import Collect, Distribute, Effect, PduError, Transmit, unwrap
 from testbed.lacp import Event as LacpEvent
 
-#: A call to `Core.handle_timer` that comes later than this many seconds shows that the process stood still.
+#: When `Core.handle_timer` is called this many seconds late, the process was stopped or starved in between.
 _STALL_S = 0.5
-#: How long a switch has to connect to a controller that goes on where another was, in seconds; Open vSwitch tries
-#: again within ``max_backoff``, which is 1 s at least (ovs-vswitchd.conf.db(5)).
-_RESUME_PATIENCE_S = 3.0
+#: How long a switch may take to connect to a controller that has resumed, in seconds. Open vSwitch tries again within
+#: ``max_backoff``, which is 1 s at least (ovs-vswitchd.conf.db(5)).
+_RECONNECT_TIMEOUT_S = 3.0
 
 
-class Core(Switchboard):
+class Core(Southbound):
     """One controller. Times are seconds on the caller's clock."""
 
     def __init__(self, configuration: Configuration, log: Log, now: float) -> None:
@@ -48,57 +47,57 @@ class Core(Switchboard):
         self._effects: deque[Effect] = deque()
         self._acting = False
 
-    # --- what happens ---------------------------------------------------------------------------------------
+    # --- events ---------------------------------------------------------------------------------------------
 
     def next_timer(self) -> float | None:
-        """When `handle_timer` has to be called next; None while nothing is to come."""
+        """When `handle_timer` has to be called next; None while no timer runs."""
         deadlines = [system.next_timer() for system in self.systems.values()]
-        deadlines.append(self._confirmations.next_deadline())
+        deadlines.append(self._barriers.next_deadline())
         return min((at for at in deadlines if at is not None), default=None)
 
-    def resume(self, value: Mapping[str, Any], age_s: float, now: float) -> None:
-        """Before anything else: go on from what `saved.saved` gave of another controller, ``age_s`` seconds ago.
+    def resume(self, age_s: float, now: float) -> None:
+        """Continue from a state that was saved ``age_s`` seconds ago and has just been restored (see checkpoint).
 
-        Errors: KeyError, TypeError or ValueError if the value is not such a state; then the core is of no use.
+        Call it before any other event. No switch is isolated until the switches of that state have connected, or
+        have not done so in time.
         """
-        checkpoint.restore(self, value)
         self._now = now
         self.held = frozenset(port for port in self.system_of if self.system_of[port].is_held(port))
         self._log("controller", "resumed", age_s=round(age_s, 9))
-        self._isolating = True  # nothing is decided anew before the switches are there
+        self._isolating = True
         self._conclude()
         for port, system in self.system_of.items():
             self._act(system.set_in_reach(port, False, now))
-        absent = dict.fromkeys(self.fabric.connected, -1)  # no transaction: only connecting ends the wait
-        self._confirmations.begin(absent, self._complete, now, _RESUME_PATIENCE_S)
+        absent = dict.fromkeys(self.fabric.connected, -1)  # no transaction id: only a connection ends the wait
+        self._barriers.begin(absent, self._complete, now, _RECONNECT_TIMEOUT_S)
 
     def handle_timer(self, now: float) -> None:
-        """Do whatever is due."""
+        """Run every timer that is due."""
         self._now = now
         due = self.next_timer()
         if due is not None and now - due > _STALL_S:
             self._log("controller", "stalled", stalled_s=round(now - due, 9))
-            self._confirmations.renew(now)
+            self._barriers.restart(now)
             self._set_in_reach(self.datapaths, False)
             self._set_in_reach(self.datapaths, True)
         for system in self.systems.values():
             self._act(system.handle_timer(now))
-        for dpid in self._confirmations.late(now):
+        for dpid in self._barriers.late(now):
             self._log("controller", "switch_silent", dpid=dpid)
-            self._silent.add(dpid)
-            self._lose(dpid)
+            self._unresponsive.add(dpid)
+            self._remove(dpid)
         self._act()
 
     def connect(self, dpid: int, datapath: Datapath, ports: Mapping[int, tuple[bool, str]], now: float) -> None:
         """A switch has connected, with these ports: carrier and hardware address of each.
 
-        What it was told before, and which ports it had, is not taken for granted.
+        Its tables and its ports may have changed since it was last connected: both are set anew.
         """
         self._now = now
         self.datapaths[dpid] = datapath
         self._hardware |= {(dpid, number): hardware for number, (_, hardware) in ports.items()}
-        self._silent.discard(dpid)
-        self._confirmations.leave(dpid)
+        self._unresponsive.discard(dpid)
+        self._barriers.drop(dpid)
         carrying = {port for lag in self.fabric.lags.values() for port in lag.collecting}
         own = (port for port in self.system_of if port[0] == dpid)
         self._unready[dpid] = frozenset(port for port in own if port not in carrying)
@@ -111,40 +110,40 @@ class Core(Switchboard):
         self._set_in_reach((dpid,), True)
         self._conclude()
         datapath.replace(self.fabric.parts.get(dpid, {}))
-        self._told[dpid] = datapath.ask_barrier()
-        self._confirm(lambda: self._ready(dpid, datapath))
+        self._pending[dpid] = datapath.ask_barrier()
+        self._when_confirmed(lambda: self._ready(dpid, datapath))
         self._act()
 
     def disconnect(self, dpid: int, datapath: Datapath, now: float) -> None:
-        """The connection to a switch has ended; it may have another one by now."""
+        """A connection to a switch has ended; the switch may have a newer connection already."""
         if self.datapaths.get(dpid) is datapath:
             self._now = now
             del self.datapaths[dpid]
-            self._told.pop(dpid, None)
+            self._pending.pop(dpid, None)
             self._unready.pop(dpid, None)
             self._log("controller", "switch_disconnected", dpid=dpid)
             self._set_in_reach((dpid,), False)
-            self._lose(dpid)
+            self._remove(dpid)
             self._act()
 
     def confirmed(self, dpid: int, transaction: int, now: float) -> None:
-        """A switch has answered a barrier: it has done what it was told before."""
+        """A switch has answered a barrier: it has processed what was sent before."""
         self._now = now
-        if self._told.get(dpid) == transaction:
-            del self._told[dpid]
+        if self._pending.get(dpid) == transaction:
+            del self._pending[dpid]
             self._log("controller", "programmed", dpid=dpid)
-        if dpid in self._silent:
-            self._silent.discard(dpid)
+        if dpid in self._unresponsive:
+            self._unresponsive.discard(dpid)
             self._log("controller", "switch_answers", dpid=dpid)
             self.fabric.connect(dpid)
             self._conclude()
             datapath = self.datapaths[dpid]
-            self._confirm(lambda: self._ready(dpid, datapath))
-        self._confirmations.answer(dpid, transaction)
+            self._when_confirmed(lambda: self._ready(dpid, datapath))
+        self._barriers.reply(dpid, transaction)
         self._act()
 
     def set_port(self, port: PortId, carrier: bool | None, hardware: str, now: float) -> None:
-        """A port of a connected switch has carrier, has none, or (None) is gone."""
+        """A port of a connected switch has carrier, has no carrier, or (None) was removed."""
         self._now = now
         self._hardware[port] = hardware
         self._set_port(port, carrier)
@@ -152,18 +151,18 @@ class Core(Switchboard):
         self._act()
 
     def receive(self, port: PortId, frame: bytes, now: float) -> None:
-        """A Slow Protocols frame."""
+        """A Slow Protocols frame came in by a port."""
         self._now = now
         if (system := self.system_of.get(port)) is not None:
             try:
                 payload = unwrap(frame)
             except PduError as error:
-                self._log("lacp", "bad_frame", port=name(port), reason=str(error))
+                self._log("lacp", "bad_frame", port=port_name(port), reason=str(error))
                 return
             self._act(system.receive(port, payload, now))
 
     def learn(self, port: PortId, frame: bytes, now: float) -> None:
-        """A frame of an unknown source: teach the switches where it is, then hand the frame back to its switch."""
+        """A frame with an unknown source came in: program the source's place, then hand the frame back."""
         self._now = now
         if len(frame) < 14 or port[0] not in self.datapaths:
             return
@@ -171,26 +170,22 @@ class Core(Switchboard):
         if forwarding.is_group_address(address):
             return
         if self.fabric.learn(address, port):
-            self._log("controller", "learned", address=address, dpid=port[0], port=name(port))
+            self._log("controller", "learned", address=address, dpid=port[0], port=port_name(port))
             kept = self._learning.begin(address, port, frame)
             self._conclude()
-            self._confirm(lambda: self._learned(address, kept))
+            self._when_confirmed(lambda: self._learned(address, kept))
             self._act()
         elif self._learning.keep(address, port, frame):
             return
         elif self.fabric.addresses.get(address) == self.fabric.edge(port):
             self._hand_back(port, frame)
 
-    def state(self) -> dict[str, Any]:
-        """Everything there is to see, as JSON would hold it."""
-        return core_state(self, self._now)
-
-    # --- what follows ---------------------------------------------------------------------------------------
+    # --- reactions ------------------------------------------------------------------------------------------
 
     def _set_port(self, port: PortId, carrier: bool | None) -> None:
         dpid, number = port
         if self.fabric.ports[dpid].get(number, False) != bool(carrier):
-            self._log("controller", "port_status", port=name(port), carrier=bool(carrier))
+            self._log("controller", "port_status", port=port_name(port), carrier=bool(carrier))
         self.fabric.set_port(dpid, number, carrier)
         if (system := self.system_of.get(port)) is not None:
             self._act(system.set_carrier(port, bool(carrier), self._now))
@@ -202,7 +197,7 @@ class Core(Switchboard):
                 self._act(system.set_in_reach(port, in_reach, self._now))
 
     def _ready(self, dpid: int, datapath: Datapath) -> None:
-        if self.datapaths.get(dpid) is datapath and dpid not in self._silent:
+        if self.datapaths.get(dpid) is datapath and dpid not in self._unresponsive:
             self._unready.pop(dpid, None)
             self._log("controller", "switch_ready", dpid=dpid)
 
@@ -211,7 +206,7 @@ class Core(Switchboard):
             self._hand_back(port, frame)
 
     def _act(self, effects: Iterable[Effect] = ()) -> None:
-        """Carry out what a LACP system asks for, and what follows, in that order, until nothing more follows."""
+        """Carry out LACP's effects in order, and those that follow from them, until none is left."""
         self._effects.extend(effects)
         if self._acting:
             return
@@ -223,23 +218,23 @@ class Core(Switchboard):
             self._acting = False
 
     def _carry_out(self, effect: Effect) -> None:
-        self.news = True
+        self.changed = True
         if isinstance(effect, Transmit):
             dpid, number = port = _port_id(effect.port)
             if dpid in self.datapaths:
                 self.datapaths[dpid].send(number, effect.frame(self._hardware[port]))
         elif isinstance(effect, LacpEvent):
             self.transitions[effect.machine] += 1
-            port_name = None if effect.port is None else name(_port_id(effect.port))
+            shown = None if effect.port is None else port_name(_port_id(effect.port))
             change = {"machine": effect.machine, "old": effect.old, "new": effect.new, "cause": effect.cause}
-            self._log("lacp", "transition", lag=effect.lag, port=port_name, **change)
+            self._log("lacp", "transition", lag=effect.lag, port=shown, **change)
         else:
             self._apply(effect)
 
     def _apply(self, effect: Collect | Distribute) -> None:
         ports = [_port_id(port) for port in effect.ports]
         kind = type(effect).__name__.lower()
-        self._log("controller", kind, lag=effect.lag, ports=[name(port) for port in ports])
+        self._log("controller", kind, lag=effect.lag, ports=[port_name(port) for port in ports])
         if isinstance(effect, Collect):
             self.fabric.set_collecting(effect.lag, ports)
         else:
@@ -247,24 +242,24 @@ class Core(Switchboard):
         self._conclude()
 
     def _hold(self) -> bool:
-        """Hold ports out of their LAGs, or let them in again; whether anything is to be carried out now.
+        """Hold ports out of their LAGs, or release them. Returns whether there are effects to carry out.
 
-        A switch that does not answer is to be counted out before others are held out in favour of it.
+        A barrier comes first: a switch that does not answer must not count when the better part is chosen.
         """
         isolated = self.fabric.isolated()
         self.isolated &= isolated
         if isolated - self.isolated and not self._isolating:
             self._isolating = True
-            self._hear(self._isolate)
+            self._when_answered(self._isolate)
         held = self.isolated.union(*self._unready.values())
         for port in sorted(held ^ self.held):
-            self._log("controller", "held" if port in held else "released", port=name(port))
+            self._log("controller", "held" if port in held else "released", port=port_name(port))
             self._effects.extend(self.system_of[port].set_held(port, port in held, self._now))
         self.held = held
         return bool(self._effects)
 
     def _complete(self) -> None:
-        """The switches that were there before `resume` are there again, or lost."""
+        """The switches of the restored state have connected, or have been removed."""
         self._isolating = False
         self._program(True)
 

@@ -1,4 +1,4 @@
-"""One connected switch: turns values (tables) into OpenFlow 1.5 messages, and remembers what it has been given."""
+"""One connected switch: turns tables (values) into OpenFlow 1.5 messages, and keeps a copy of what was programmed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BUNDLE = 1
 
 
 class Datapath:
-    """A switch at the other end of ``connection``; before anything else its tables are to be replaced.
+    """The switch at the other end of ``connection``. Call `replace` first: its tables may hold anything.
 
     ``sent`` counts the messages by kind.
     """
@@ -28,19 +28,19 @@ class Datapath:
 
     @property
     def groups(self) -> dict[int, Group]:
-        """The groups that the switch has been given."""
+        """The groups that were programmed, by number."""
         return {number: group for part in self.parts.values() for number, group in part.groups.items()}
 
     @property
     def flows(self) -> int:
-        """How many flows the switch has been given."""
+        """How many flows were programmed."""
         return sum(len(part.flows) for part in self.parts.values())
 
     def replace(self, parts: Mapping[Hashable, Part]) -> None:
-        """Put these parts in the place of all groups and flows that are on the switch.
+        """Replace all groups and flows of the switch by these parts.
 
-        All in one step: a frame meets the old tables or the new ones, never a part of them (OpenFlow Switch
-        Specification 1.5.1, 6.9: an atomic bundle), so tables that stay the same may be replaced while in use.
+        The switch does it in one step: a frame meets the old tables or the new ones, never a mixture (OpenFlow Switch
+        Specification 1.5.1, 6.9: an atomic bundle). Equal tables may therefore be replaced while in use.
         """
         protocol, parser = self.connection.ofproto, self.connection.ofproto_parser
         self._control_bundle(protocol.OFPBCT_OPEN_REQUEST)
@@ -58,7 +58,7 @@ class Datapath:
         self.programmed = True
 
     def program(self, parts: Mapping[Hashable, Part]) -> None:
-        """Bring these parts of the switch's groups and flows to what they are to be; an empty one goes."""
+        """Change the switch's groups and flows to these parts, by name. An empty part is removed."""
         protocol = self.connection.ofproto
         groups = self.groups
         found = changes({name: self.parts.get(name, Part()) for name in parts}, parts)
@@ -77,11 +77,11 @@ class Datapath:
         self._send_frame(frame, self.connection.ofproto.OFPP_CONTROLLER, port)
 
     def hand_back(self, port: int, frame: bytes) -> None:
-        """Let a frame that came in by a port go through the tables as if it came in now."""
+        """Send a frame through the tables as if it came in by this port now."""
         self._send_frame(frame, port, self.connection.ofproto.OFPP_TABLE)
 
     def ask_barrier(self) -> int:
-        """Ask the switch to confirm all that it was told before; returns the answer's transaction id."""
+        """Send a barrier: the switch answers once it has processed all earlier messages. Returns the transaction id."""
         request = self.connection.ofproto_parser.OFPBarrierRequest(self.connection)
         self.connection.set_xid(request)
         self._send("barrier", request)

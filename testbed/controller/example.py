@@ -1,9 +1,8 @@
-"""Ryu 4.34's own example of LACP, ryu.app.simple_switch_lacp_13, told of our LAGs. Runs on Ryu only.
+"""Ryu 4.34's own LACP example, ryu.app.simple_switch_lacp_13, with the LAGs of our configuration. Runs on Ryu only.
 
-What differs from the example as it comes: which LAGs there are. Its source names one, the ports 1 and 2 of datapath 1,
-by a call of ``LacpLib.add``, which its documents ask the user to change. Here that entry is taken away again, and
-``add`` is called for each LAG of the configuration that has LACP. Nothing of its LACP, its learning, its flows and
-its flooding is touched.
+Only the LAGs differ from the original. Its source adds one LAG, ports 1 and 2 of datapath 1, by a call of
+``LacpLib.add``, and its documentation asks the user to change that call. Here that entry is removed, and ``add`` is
+called for each LAG of the configuration that has LACP. Its LACP, learning, flows and flooding are unchanged.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from testbed.controller.config import load
 from testbed.controller.framework import NAME
 
 if NAME != "ryu":
-    raise ImportError("this is Ryu's example: os-ken has no part in it")
+    raise ImportError("Ryu's example runs on Ryu only; this is os-ken")
 
 from ryu.app.simple_switch_lacp_13 import SimpleSwitchLacp13
 

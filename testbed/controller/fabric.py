@@ -1,16 +1,16 @@
-"""The network as a whole: what is known of it, and what every switch has to do. Pure, and told only of changes.
+"""The network as a whole: from what is known of it to the parts of every switch. Pure; input is changes only.
 
-     facts                                   conclusions                           parts (forwarding)
+     facts                                   computed                              parts (forwarding)
      ports with carrier, LAG members,  ----> live links, tree, designated   ----> groups and flows of each
      connected switches, addresses           forwarders, routes, ports held        switch, as far as they changed
 
-Frames for all go along a spanning tree of the live links; each LAG gets them from its *designated forwarder*, the
-lowest switch in reach that has a member distributing. Both change in two steps, so that no frame circles or arrives
-twice while some switches know of the change and others do not: first what the old and the new have in common
-(`conclude`), and once all switches have confirmed it, the new (`widen`).
+Flooded frames follow a spanning tree of the live links. Each LAG gets them from its *designated forwarder*: the
+lowest switch, of those that reach each other, that has a distributing member. Tree and forwarder change in two steps,
+so that no frame loops or arrives twice while only some switches have changed: first to what the old and the new have
+in common (`conclude`), and once all switches have confirmed that, to the new (`widen`).
 
-A switch that has lost the controller goes on by its flows. It stays in the network, but ways avoid it where they can;
-its LAG members go when LACP gives them up at both ends, 3 s (fast) or 90 s (slow) after the last LACPDU.
+A switch that has lost the controller forwards by its last flows. It stays in the network, but paths avoid it where
+they can. Its LAG members leave when LACP times out at both ends, 3 s (fast) or 90 s (slow) after the last LACPDU.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from testbed.controller import forwarding
 from testbed.controller.config import Configuration, Edge, PortId
 from testbed.controller.flow_tables import Part, Parts
 from testbed.controller.forwarding import Route, View
-from testbed.controller.forwarding_facts import Dirty, Facts, LagState
+from testbed.controller.forwarding_facts import Dirty, ForwardingFacts, LagState
 from testbed.controller.graph import Graph, Link
 
-#: The name of the part that is no edge's.
+#: The name of the part that belongs to no edge.
 BASE = "base part"
 
 
-class Fabric(Facts):
+class Fabric(ForwardingFacts):
     """All switches of a configuration, and any other that connects."""
 
     def __init__(self, configuration: Configuration) -> None:
@@ -46,23 +46,23 @@ class Fabric(Facts):
         self._linked = {dpid for link in self.links for dpid in (link.a, link.b)}
         self._isolating = {switch.dpid for switch in configuration.switches if switch.isolate} & self._linked
         self.live: frozenset[Link] = frozenset()
-        self.trusted: frozenset[Link] = frozenset()  # live links that both ends are known to take frames in from
+        self.trusted: frozenset[Link] = frozenset()  # live links whose two ends are confirmed to accept frames
         self._wanted = dict(self.forwarders)
-        self._unconfirmed = False  # whether a switch may still do what is no longer wanted
-        self._made_of: dict[tuple[int, Edge], tuple[Route, frozenset[str]]] = {}  # of the part of that name
+        self._unconfirmed = False  # whether a switch may still have flows that are no longer wanted
+        self._made_of: dict[tuple[int, Edge], tuple[Route, frozenset[str]]] = {}  # the input of each part
         self._changed: dict[int, set[Hashable]] = {}
 
     def linked(self, dpid: int) -> bool:
         """Whether the switch has links to others, live or not."""
         return dpid in self._linked
 
-    # --- conclusions ----------------------------------------------------------------------------------------
+    # --- computation ----------------------------------------------------------------------------------------
 
     def conclude(self) -> bool:
-        """Draw what follows from the changes; whether `widen` has to be called once all switches have confirmed.
+        """Compute the parts that the changes affect. Returns whether `widen` must follow the switches' confirmation.
 
-        What is no longer wanted goes at once. What is new comes at once too, but not while some switch may still do
-        what is no longer wanted; and a link is used once the switches at both ends take in what comes by it.
+        What is no longer wanted is removed at once. What is new is added at once too, except while a switch may still
+        have what is no longer wanted. A link is used once the switches at both ends accept frames from it.
         """
         asks = False
         if self.dirty.links:
@@ -84,7 +84,7 @@ class Fabric(Facts):
         return asks
 
     def widen(self) -> bool:
-        """All switches have confirmed what `conclude` left them. Whether there has to be another such step."""
+        """All switches have confirmed the result of `conclude`. Returns whether another such step must follow."""
         self._unconfirmed = False
         self.trusted = self.live
         self.dirty.links = True
@@ -93,9 +93,9 @@ class Fabric(Facts):
     def resume(
         self, graph: Graph, tree: frozenset[Link], live: frozenset[Link], forwarders: Mapping[str, frozenset[int]]
     ) -> None:
-        """Go on from what another concluded of the facts as they are here; `widen` is still to come.
+        """Continue from what another controller computed from the same facts; `widen` has yet to follow.
 
-        ``graph`` has the links that the other trusted. The tables that follow are those that the switches have.
+        ``graph`` has the links that the other controller trusted. The resulting tables are those of the switches.
         """
         self.graph, self.tree = graph, tree
         self.live, self.trusted = live, frozenset(graph.links)
@@ -104,11 +104,11 @@ class Fabric(Facts):
         self.dirty = Dirty(True, set(self.ports), set(forwarders), set(self.behind))
 
     def isolated(self) -> frozenset[PortId]:
-        """The LACP ports to be kept out of their LAGs, because the LAG has ports in a better part of the network.
+        """The LACP ports to hold out of their LAGs, because the LAG has ports in a better part of the network.
 
-        Better is the part with more switches that answer, then one that carries a LAG's traffic now (a switch that
-        returns takes nothing away), then with more hosts, then with the lowest switch: the same part for every LAG,
-        so that all hosts meet there.
+        The better part has more connected switches; then carries a LAG's traffic now (a switch that returns takes no
+        traffic away); then has more hosts; then has the lowest switch. It is the same part for every LAG, so all hosts
+        reach each other there.
         """
         component = self.graph.component
         if len({component[dpid] for dpid in self._linked}) < 2:
@@ -125,14 +125,14 @@ class Fabric(Facts):
         return frozenset(found)
 
     def take_changes(self) -> dict[int, set[Hashable]]:
-        """The parts of each switch that have changed since this was last asked; they may be gone."""
+        """The names of each switch's parts that have changed or gone since the last call."""
         changed, self._changed = self._changed, {}
         return changed
 
-    # --- how they are drawn ---------------------------------------------------------------------------------
+    # --- its steps ------------------------------------------------------------------------------------------
 
     def _lives(self, end: Edge) -> bool:
-        """A cable lives while both ends have carrier, a LAG while both ends distribute on some member."""
+        """A cable is live while both ends have carrier, a LAG while both ends distribute on some member."""
         if isinstance(end, str):
             return bool(self.lags[end].distributing)
         return self.ports[end[0]].get(end[1], False)
@@ -144,7 +144,7 @@ class Fabric(Facts):
             self.dirty.edges |= {edge for edge, addresses in self.behind.items() if addresses}
 
     def _best_forwarders(self, lag: str) -> frozenset[int]:
-        """In each part of the network the lowest switch that sends to the LAG."""
+        """The lowest switch that sends to the LAG, in each part of the network."""
         senders = {dpid for dpid, _ in self.lags[lag].distributing}
         return frozenset(min(senders & part) for part in {self.graph.component[dpid] for dpid in senders})
 
@@ -164,7 +164,7 @@ class Fabric(Facts):
         return tuple(sorted(port for port in self.ports[dpid] if (dpid, port) not in self._no_host))
 
     def _rebuild(self) -> None:
-        """Work out the parts anew that the changes concern."""
+        """Compute the parts again that the changes affect."""
         for dpid in self.dirty.switches:
             self._set_part(dpid, BASE, forwarding.base(self._view(dpid)))
         for edge in self.dirty.edges:

@@ -1,4 +1,4 @@
-"""Groups and flows as values: what OpenFlow 1.5 would be told, without OpenFlow."""
+"""Groups and flows of OpenFlow 1.5 as values, without an OpenFlow library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SELECT, ALL, FAILOVER = "select", "all", "failover"
 #: The action that sends a frame to the controller.
 CONTROLLER = ("controller", 0)
 
-#: A value and the bits of it that count.
+#: A value and its mask: the bits that are compared or written.
 Masked = tuple[int, int]
 #: A flow's place: table, priority and match fields. A flow that is put in a place replaces the one that is there.
 Place = tuple[int, int, tuple[tuple[str, "int | str | Masked | tuple[str, str]"], ...]]
@@ -17,7 +17,7 @@ Place = tuple[int, int, tuple[tuple[str, "int | str | Masked | tuple[str, str]"]
 
 @dataclass(frozen=True)
 class Bucket:
-    """Where one bucket sends: a port, or another group. In SELECT and FAILOVER groups it also watches that."""
+    """Sends to a port, or to another group. In SELECT and FAILOVER groups it also watches that port or group."""
 
     port: int | None = None
     group: int | None = None
@@ -27,7 +27,7 @@ class Bucket:
 class Group:
     """An OpenFlow group (OpenFlow Switch Specification 1.5.1, 5.6.1).
 
-    ALL sends by every bucket, SELECT by one of those whose port lives, FAILOVER by the first that lives.
+    ALL sends by every bucket, SELECT by one live bucket, FAILOVER by the first live bucket.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Flow:
-    """What a flow does: set bits of the metadata, send to ports or groups, go on in a table. Nothing is: drop."""
+    """What a flow does: write metadata, send to ports or groups, continue in a table. If nothing: drop."""
 
     actions: tuple[tuple[str, int], ...] = ()
     metadata: Masked | None = None
@@ -57,7 +57,7 @@ Parts = dict[Hashable, Part]
 
 @dataclass
 class Changes:
-    """What turns some parts into others. Carried out in this order nothing refers to what is not there."""
+    """The changes from some parts to others. In this order no flow or group refers to a group that does not exist."""
 
     set_groups: dict[int, Group] = field(default_factory=dict)
     set_flows: dict[Place, Flow] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Changes:
 
 
 def changes(old: Mapping[Hashable, Part], new: Mapping[Hashable, Part]) -> Changes:
-    """How to get from the parts ``old`` to ``new``; both hold just the parts that may differ."""
+    """The changes from the parts ``old`` to ``new``; both hold just the parts that may differ."""
     found = Changes()
     for name in {**new, **old}:
         before, after = old.get(name, Part()), new.get(name, Part())
@@ -74,6 +74,6 @@ def changes(old: Mapping[Hashable, Part], new: Mapping[Hashable, Part]) -> Chang
         found.set_flows |= {p: flow for p, flow in after.flows.items() if before.flows.get(p) != flow}
         found.delete_flows |= dict.fromkeys(place for place in before.flows if place not in after.flows)
         found.delete_groups |= dict.fromkeys(number for number in before.groups if number not in after.groups)
-    for place in found.set_flows:  # an address that moves leaves one part and enters another in the same place
+    for place in found.set_flows:  # an address that moves keeps its place, in another part
         found.delete_flows.pop(place, None)
     return found

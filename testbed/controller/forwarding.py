@@ -1,24 +1,25 @@
-"""What one switch has to do, as values: groups and flows. Pure: the application turns them into OpenFlow.
+"""The groups and flows of one switch, as values. Pure: datapath turns them into OpenFlow.
 
      from hosts                                   from another switch
          |                                                |
-    0 ADMIT    which ports are taken in; the logical port goes into the metadata
+    0 ADMIT    accept or drop by port; write the logical port into the metadata
          |                                                |
     1 LEARN    is the source known here?          2 ORIGIN   where is the source? unknown: drop
-         |     no: to the controller                      |
+         |     no: send it to the controller              |
          +-----------------------+------------------------+
-                            3 FORWARD  destination known: there; if not, or a group address:
-                            4 FLOOD    to all hosts but where it came from
-                            5 SPREAD   to all switches along the tree but where it came from
+                            3 FORWARD  known destination: send it there; unknown or group address:
+                            4 FLOOD    to all hosts except the origin
+                            5 SPREAD   to all switches along the tree except the origin
 
-A logical port is a port that is in no LAG, or a LAG. Towards a LAG everything leaves by one SELECT group, whose
-buckets watch their ports: the switch itself moves the traffic when a port dies.
+A logical port is a single port that is in no LAG, or a LAG. Frames to a LAG leave by one SELECT group whose buckets
+watch their ports: the switch itself moves the traffic when a port fails.
 
-A frame of an unknown source goes to the controller only, who teaches every switch and hands the frame back: what
-crosses a link between switches has a source that every switch knows, so every switch knows which LAG it came from
-and never sends it back there. A switch without such links needs none of this and sends the frame on at once.
+A frame with an unknown source goes to the controller only. The controller programs every switch with the source's
+place and hands the frame back. Every frame on a link between switches therefore has a source that every switch knows,
+so every switch knows which LAG the frame came from and never sends it back there. A switch without such links needs
+none of this and forwards the frame at once.
 
-The metadata hold the logical port by which the frame came into this switch (the low 32 bits) and, in the high 32,
+The low 32 bits of the metadata hold the logical port by which the frame came into this switch. The high 32 bits hold
 the logical port by which it came into the network, or 0 for a port of another switch.
 """
 
@@ -45,7 +46,7 @@ _GROUP_ADDRESS = ("01:00:00:00:00:00", "01:00:00:00:00:00")
 
 @dataclass(frozen=True)
 class Members:
-    """A LAG on this switch: its ports here that take frames in, and those that send."""
+    """A LAG's ports on this switch: those that accept frames, and those that send them."""
 
     collecting: tuple[int, ...] = ()
     distributing: tuple[int, ...] = ()
@@ -53,15 +54,15 @@ class Members:
 
 @dataclass(frozen=True)
 class View:
-    """What a switch must know of itself and of its neighbours. Keys and members of sets are logical ports.
+    """What the base part of a switch is computed from. Keys and members of sets are logical ports.
 
     hosts       ports in no LAG that lead to hosts
     lags        the LAGs that have a port here
     trunks      those of them that lead to a switch
-    links       the live links to other switches, with the ports that take frames in
-    tree        those of them that a frame for all may take
-    delivers    the LAGs to which this switch, and no other in reach, hands frames for all
-    linked      whether the switch has links to others at all, live or not
+    links       the live links to other switches, with the ports that accept frames
+    tree        those of them that are in the spanning tree
+    delivers    the LAGs to which this switch, and no other that it reaches, sends flooded frames
+    linked      whether the switch has links to other switches, live or not
     """
 
     hosts: tuple[int, ...] = ()
@@ -77,10 +78,10 @@ class View:
 class Route:
     """How a switch reaches a logical port.
 
-    logical  the logical port, if it is, or has members, on this switch; 0 if not
-    origin   what ORIGIN notes of frames that come from there: the LAG, or 0 for a port of another switch
-    here     whether the frame leaves to the host on this switch
-    link     the link that leads there; where the frame leaves here: to another switch that could do it instead
+    logical  the logical port, if it is or has members on this switch; else 0
+    origin   what ORIGIN writes for frames that come from there: the LAG, or 0 for a port of another switch
+    here     whether frames leave to the host on this switch
+    link     the link towards it; with ``here``: the link to another switch that can deliver instead
     """
 
     logical: int = 0
@@ -90,7 +91,7 @@ class Route:
 
 
 def base(view: View) -> Part:
-    """Everything that a switch needs but what addresses bring."""
+    """The groups and flows of a switch that do not depend on addresses."""
     host_lags = sorted(view.lags.keys() - view.trunks)
     groups = {
         logical: Group(SELECT, tuple(Bucket(port=port) for port in members.distributing))
@@ -100,8 +101,8 @@ def base(view: View) -> Part:
     for origin in (0, *delivered):
         groups[_HOSTS_BASE + origin] = _all(logical for logical in delivered if logical != origin)
 
-    taken_in = [(port, port) for port in view.hosts]
-    taken_in += [(port, logical) for logical in host_lags for port in view.lags[logical].collecting]
+    accepted = [(port, port) for port in view.hosts]
+    accepted += [(port, logical) for logical in host_lags for port in view.lags[logical].collecting]
     flows: dict[Place, Flow] = {
         (ADMIT, 300, (("eth_type", SLOW_PROTOCOLS),)): Flow((CONTROLLER,)),
         (LEARN, 300, (("eth_src", _GROUP_ADDRESS),)): Flow(),
@@ -109,7 +110,7 @@ def base(view: View) -> Part:
         (FORWARD, 0, ()): Flow(goto=FLOOD),
         (FLOOD, 0, ()): _flood(_HOSTS_BASE, view.linked),
     }
-    for port, logical in taken_in:
+    for port, logical in accepted:
         flows[ADMIT, 100, (("in_port", port),)] = Flow(metadata=_from_host(logical), goto=LEARN)
     for origin in delivered:
         flows[FLOOD, 100, (_origin(origin),)] = _flood(_HOSTS_BASE + origin, view.linked)
@@ -127,11 +128,11 @@ def base(view: View) -> Part:
 
 
 def at(route: Route, addresses: Iterable[str], linked: bool) -> Part:
-    """What the addresses behind one logical port bring to a switch, which drops what it cannot bring there.
+    """A switch's groups and flows for the addresses behind one logical port. Without a route, frames are dropped.
 
-    Known as a source where they are, reached there, and never sent back where they are or where the way goes on.
-    What came from another switch leaves to the host here or not at all: two switches whose ports have died
-    would hand it to each other for ever.
+    The addresses are known as sources at that port, and frames to them are sent there. A frame is never sent back to
+    the logical port, or to the link, that it came from. A frame from another switch leaves to the host here or is
+    dropped: two switches whose host ports have failed would otherwise send it to each other for ever.
     """
     groups: dict[int, Group] = {}
     flows: dict[Place, Flow] = {}
@@ -159,7 +160,7 @@ def at(route: Route, addresses: Iterable[str], linked: bool) -> Part:
 
 
 def target(logical: int) -> tuple[str, int]:
-    """The action that sends out of a logical port."""
+    """The action that sends a frame out of a logical port."""
     return ("group", logical) if logical >= LAG_BASE else ("port", logical)
 
 

@@ -1,6 +1,6 @@
-"""What is known of the network: ports with carrier, members of LAGs, connected switches, where addresses are. Pure.
+"""What is known of the network: ports with carrier, LAG members, connected switches, addresses. Pure.
 
-Each fact that changes leaves a note of what has to be concluded anew (see fabric).
+Each change records what has to be computed again (see fabric).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from testbed.controller.forwarding import LAG_BASE, Members
 
 @dataclass
 class LagState:
-    """A LAG, wherever its ports are."""
+    """A LAG, on one switch or on several."""
 
     logical: int
     ports: tuple[PortId, ...]
@@ -32,7 +32,7 @@ class LagState:
 
 @dataclass
 class Dirty:
-    """What has to be concluded anew."""
+    """What has to be computed again."""
 
     links: bool = True
     switches: set[int] = field(default_factory=set)
@@ -40,8 +40,8 @@ class Dirty:
     edges: set[Edge] = field(default_factory=set)
 
 
-class Facts:
-    """What the switches of a configuration, and any other that connects, have told."""
+class ForwardingFacts:
+    """What the switches have reported: those of a configuration, and any other that connects."""
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
@@ -56,7 +56,7 @@ class Facts:
         self.dirty = Dirty(switches=set(self.ports))
 
     def connect(self, dpid: int) -> None:
-        """A switch is there, or there again."""
+        """A switch has connected, for the first time or again."""
         if dpid not in self.ports:
             self.ports[dpid] = {}
             self.dirty.switches.add(dpid)
@@ -64,12 +64,15 @@ class Facts:
         self.dirty.links = True
 
     def disconnect(self, dpid: int) -> None:
-        """A switch does not answer; whatever it did last it still does, or it is dead."""
+        """A switch does not respond. It either still forwards by its last flows, or is dead."""
         self.connected.discard(dpid)
         self.dirty.links = True
 
     def set_port(self, dpid: int, number: int, carrier: bool | None) -> None:
-        """A port has carrier, has none, or (None) is gone. Whoever was behind a port by itself is not any more."""
+        """A port has carrier, has no carrier, or (None) was removed.
+
+        Without carrier, the addresses behind a single port are forgotten.
+        """
         ports = self.ports[dpid]
         if ports.get(number) == carrier:
             return
@@ -81,7 +84,7 @@ class Facts:
         self.dirty.switches.add(dpid)
         self.dirty.links |= edge in self.configuration.link_edges
         if isinstance(edge, str):
-            if self.lags[edge].static:  # carrier is all that there is to know
+            if self.lags[edge].static:  # carrier alone decides
                 up = [port for port in self.lags[edge].ports if self.ports[port[0]].get(port[1])]
                 self.set_collecting(edge, up)
                 self.set_distributing(edge, up)
@@ -90,12 +93,12 @@ class Facts:
                 self.move(address, None)
 
     def set_collecting(self, lag: str, ports: Iterable[PortId]) -> None:
-        """The ports of a LAG from which frames are taken in."""
+        """Set the ports of a LAG that accept frames."""
         self.lags[lag].collecting = tuple(ports)
         self.dirty.switches |= {dpid for dpid, _ in self.lags[lag].ports}
 
     def set_distributing(self, lag: str, ports: Iterable[PortId]) -> None:
-        """The ports of a LAG by which frames are sent."""
+        """Set the ports of a LAG that send frames."""
         self.lags[lag].distributing = tuple(ports)
         self.dirty.switches |= {dpid for dpid, _ in self.lags[lag].ports}
         if lag in self.configuration.link_edges:
@@ -105,19 +108,22 @@ class Facts:
             self.dirty.edges.add(lag)
 
     def learn(self, address: str, port: PortId) -> bool:
-        """A frame from ``address`` has come in by that port; whether that is news. Members of a LAG are one place."""
+        """A frame from ``address`` came in by that port. Returns whether the address is new there.
+
+        The members of a LAG are one place.
+        """
         edge = self.edge(port)
         if isinstance(edge, str):
-            believed = port in self.lags[edge].collecting
+            accepts = port in self.lags[edge].collecting
         else:
-            believed = self.ports.get(port[0], {}).get(port[1], False)
-        if not believed or edge in self.configuration.link_edges or self.addresses.get(address) == edge:
+            accepts = self.ports.get(port[0], {}).get(port[1], False)
+        if not accepts or edge in self.configuration.link_edges or self.addresses.get(address) == edge:
             return False
         self.move(address, edge)
         return True
 
     def move(self, address: str, edge: Edge | None) -> None:
-        """An address is there from now on, or (None) nobody knows where."""
+        """Set where an address is; None: unknown."""
         old = self.addresses.pop(address, None)
         if old is not None:
             self.behind[old].discard(address)
@@ -128,9 +134,9 @@ class Facts:
             self.dirty.edges.add(edge)
 
     def edge(self, port: PortId) -> Edge:
-        """The LAG that a port is in, or the port."""
+        """The LAG that a port is in; else the port itself."""
         return self.configuration.edge_of.get(port, port)
 
     def logical(self, edge: Edge) -> int:
-        """The logical port that a switch knows it by (see forwarding)."""
+        """The logical port of an edge (see forwarding)."""
         return self.lags[edge].logical if isinstance(edge, str) else edge[1]

@@ -1,13 +1,13 @@
-"""What the application runs on: os-ken, or Ryu 4.34 where that is what there is. The one place that knows of both.
+"""The framework that the application runs on: os-ken or Ryu 4.34. Only this module knows both.
 
-Both have one API under two names; os-ken is Ryu as OpenStack maintains it. Ryu is taken where its manager has
-loaded it already (``ryu-manager testbed/controller/app.py``), or where there is no os-ken.
+They have one API under two names; os-ken is OpenStack's maintained fork of Ryu. Ryu is used where its manager has
+already loaded it (``ryu-manager testbed/controller/app.py``), or where os-ken is not installed.
 
-- Threads: os-ken's are the system's, Ryu's are eventlet's, which ``ryu.cmd.manager`` puts under the standard
-  library when it is imported: before everything else here, as Ryu's own program does.
-- ``Event``: the standard library's. os-ken's own does not end a ``wait`` when its time is up (4.2.2, native threads),
-  and under eventlet the standard library's gives way to the other threads as Ryu's own does.
-- Ryu's web server asks eventlet for a name that eventlet has dropped (0.33); it is defined before the import.
+- Threads: os-ken uses the system's threads, Ryu uses eventlet's. ``ryu.cmd.manager`` patches the standard library for
+  eventlet when it is imported, so it is imported before everything else here, as Ryu's own program does.
+- ``Event`` is the standard library's. A ``wait`` of os-ken's own does not end at its timeout (4.2.2, native threads);
+  under eventlet the standard library's yields to the other threads, as Ryu's own does.
+- Ryu's web server uses a name that eventlet has dropped (0.33); it is defined before the import.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ __all__ = [
 
 
 def run(application: str, port: int) -> None:
-    """Run the application of that module, listening for switches until terminated.
+    """Run the application of that module. It listens for switches on ``port`` until it is terminated.
 
-    It listens at the address that the environment variable TESTBED_CONTROLLER_LISTEN gives; else at 127.0.0.1.
+    The environment variable TESTBED_CONTROLLER_LISTEN gives the address to listen at; the default is 127.0.0.1.
     """
     host = os.environ.get("TESTBED_CONTROLLER_LISTEN", "127.0.0.1")
     listen = ["--ofp-listen-host", host, "--ofp-tcp-listen-port", str(port)]

@@ -1,7 +1,7 @@
 """The switches and the links between them: components, shortest paths, a spanning tree. Pure.
 
-Everything is the same for the same graph, in whatever order it came about: ties go to the lower datapath id,
-then to the lower port.
+The results depend on the graph alone, not on the order of changes: ties go to the lower datapath id, then to the
+lower port.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-#: How many links a way may be longer to get around a switch that is to be avoided.
+#: How many links longer a path may be to get around a switch that is to be avoided.
 _DETOUR = 1000
 
 
 @dataclass(frozen=True, order=True)
 class Link:
-    """A way between two switches: one cable, or a LAG. Ports are logical ports (see forwarding)."""
+    """A link between two switches: one cable, or a LAG. Ports are logical ports (see forwarding)."""
 
     a: int
     a_port: int
@@ -34,7 +34,7 @@ class Link:
 
 
 class Graph:
-    """Switches joined by links. Ways lead through switches of ``avoided`` only where there is no other."""
+    """Switches joined by links. Paths use switches of ``avoided`` only where there is no other path."""
 
     def __init__(self, switches: Iterable[int], links: Iterable[Link], avoided: Iterable[int] = ()) -> None:
         self.switches = tuple(sorted(switches))
@@ -58,7 +58,7 @@ class Graph:
 
     @cached_property
     def component(self) -> dict[int, frozenset[int]]:
-        """All switches that each switch reaches, itself among them."""
+        """All switches that each switch reaches, including itself."""
         found: dict[int, frozenset[int]] = {}
         for start in self.switches:
             if start in found:
@@ -73,9 +73,9 @@ class Graph:
         return found
 
     def next_links(self, targets: Iterable[int]) -> dict[int, Link]:
-        """For every switch that reaches one of ``targets`` and is none: the first link of a shortest way there.
+        """The first link of a shortest path to one of ``targets``, for every other switch that reaches one.
 
-        Dijkstra from all targets at once: the distance shrinks on every link, so no way has a loop.
+        Dijkstra from all targets at once: the distance shrinks on every link, so no path has a loop.
         """
         goals = frozenset(targets)
         if goals not in self._next:
@@ -103,7 +103,7 @@ class Graph:
 
     @cached_property
     def tree(self) -> frozenset[Link]:
-        """Links that join every component without a loop: shortest ways to its lowest switch not to be avoided."""
+        """A spanning tree of each component: shortest paths to its lowest switch that is not to be avoided."""
         roots = {min(component, key=self._merit) for component in self.component.values()}
         return frozenset(link for root in roots for link in self.next_links({root}).values())
 

@@ -1,4 +1,4 @@
-"""What the core needs of its surroundings: a connected switch, and somewhere to tell events."""
+"""What the core needs from its caller: connected switches, and a log for events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The LACP systems that a configuration asks for."""
+"""The LACP systems of a configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from testbed.lacp.config import Fallback, Mode, MuxControl, Rate
 
 
 def systems(configuration: Configuration, now: float) -> dict[str, System]:
-    """The systems with their LAGs and ports; a port's number in its system is its place in the configuration."""
+    """The systems by name, with their LAGs and ports. Ports are numbered in the order of the configuration."""
     found = {item.name: System(item.system, item.priority) for item in configuration.systems}
     numbers = dict.fromkeys(found, 0)
     for lag in configuration.lags:
@@ -20,7 +20,7 @@ def systems(configuration: Configuration, now: float) -> dict[str, System]:
             LagConfig(
                 lag.name,
                 key=lag.key,
-                mode=cast("Mode", lag.lacp),  # the specification has checked these words
+                mode=cast("Mode", lag.lacp),  # the specification has checked these values
                 rate=cast("Rate", lag.rate),
                 min_links=lag.min_links,
                 max_active=lag.max_active or None,
@@ -37,7 +37,7 @@ def systems(configuration: Configuration, now: float) -> dict[str, System]:
 
 
 def system_of(configuration: Configuration, found: dict[str, System]) -> dict[PortId, System]:
-    """The system that each port speaks for."""
+    """The system that each LACP port belongs to."""
     return {
         port: found[lag.system]
         for lag in configuration.lags

@@ -1,36 +1,39 @@
-"""Sources that are being learned: their frames wait here until every switch knows where they are. Pure."""
+"""Source addresses that are being learned: their frames wait until every switch knows the address. Pure."""
 
 from __future__ import annotations
 
 from testbed.controller.config import PortId
 
-#: How many frames of a source are kept.
+#: How many frames of one source wait; further ones are dropped.
 FRAMES_KEPT = 256
 
-#: Frames with the ports that they came in by, in order.
+#: Frames in order, each with the port that it came in by.
 Frames = list[tuple[PortId, bytes]]
 
 
 class Learning:
-    """The frames of each source that is being learned, by its address."""
+    """The waiting frames, by source address."""
 
     def __init__(self) -> None:
         self._frames: dict[str, Frames] = {}
 
     def begin(self, address: str, port: PortId, frame: bytes) -> Frames:
-        """A source that is new at this port; what was kept of it elsewhere is dropped. Returns what ends it."""
+        """Start to learn a source at this port, with its first frame. Frames from its old port are dropped.
+
+        Returns the value to pass to `end`.
+        """
         kept = self._frames[address] = [(port, frame)]
         return kept
 
     def keep(self, address: str, port: PortId, frame: bytes) -> bool:
-        """Keep a further frame of a source; whether that source is being learned. Beyond `FRAMES_KEPT` it is lost."""
+        """Keep a further frame if its source is being learned, up to `FRAMES_KEPT`. Returns whether it is."""
         kept = self._frames.get(address)
         if kept is not None and len(kept) < FRAMES_KEPT:
             kept.append((port, frame))
         return kept is not None
 
     def end(self, address: str, kept: Frames) -> Frames:
-        """Every switch knows what `begin` began: the frames that may go on, none if the source has moved since."""
+        """Every switch knows the source: returns the frames to forward, none if the source has moved since `begin`."""
         if self._frames.get(address) is not kept:
             return []
         del self._frames[address]

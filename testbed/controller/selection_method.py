@@ -1,15 +1,15 @@
-"""How a select group picks a bucket: Open vSwitch's group property "selection method", with the header fields named.
+"""How a select group picks a bucket: Open vSwitch's group property "selection method" with a list of header fields.
 
-Without it Open vSwitch picks by a hash that it computes in its own way. With the method ``hash`` it hashes just the
-fields that are named, for each bucket, and takes the live bucket that scores highest: when a member goes, only the
-flows on it move (ovs-ofctl(8), "selection_method"; Open vSwitch's "NTR" extension of OpenFlow 1.5 group properties).
+Without it Open vSwitch uses a hash of its own choice. With the method ``hash`` it hashes the listed fields for each
+bucket, and takes the live bucket with the highest score: when a member fails, only the flows on that member move
+(ovs-ofctl(8), "selection_method"; Open vSwitch's "NTR" extension of OpenFlow 1.5 group properties).
 """
 
 from __future__ import annotations
 
 import struct
 
-_EXPERIMENTER = 0x0000154D  # Netronome, who defined the extension
+_EXPERIMENTER = 0x0000154D  # Netronome, which defined the extension
 _SELECTION_METHOD = 1
 #: OpenFlow's OXM field numbers and lengths in octets (OpenFlow Switch Specification 1.5.1, table 13).
 _FIELDS = (
@@ -28,7 +28,7 @@ _OPENFLOW_BASIC = 0x8000
 
 
 def experimenter_data() -> tuple[int, int, list[int]]:
-    """Experimenter, its type, and the property's data as words: hash addresses and ports, every bit of them."""
+    """Experimenter id, its type, and the property's data as 32-bit words: hash all bits of addresses and ports."""
     fields = b"".join(
         struct.pack("!HBB", _OPENFLOW_BASIC, number << 1, length) + b"\xff" * length for number, length in _FIELDS
     )

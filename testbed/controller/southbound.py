@@ -1,19 +1,19 @@
-"""The connected switches: what they are told, and that they have done it. Pure, but for what a `Datapath` does."""
+"""The southbound side: programs the connected switches and waits for their confirmation. Pure, but for `Datapath`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from testbed.controller.barriers import Confirmations
+from testbed.controller.barriers import Barriers
 from testbed.controller.config import PortId
 from testbed.controller.fabric import Fabric
 from testbed.controller.flow_tables import Part
 from testbed.controller.interface import Datapath, Log
 
 
-class Switchboard:
-    """Brings switches to what the fabric asks for: what is new follows once all have confirmed that the old is gone.
+class Southbound:
+    """Programs the switches with what the fabric computes. New parts follow once all have confirmed the removals.
 
     Times are seconds on the caller's clock.
     """
@@ -21,21 +21,21 @@ class Switchboard:
     def __init__(self, fabric: Fabric, log: Log, now: float) -> None:
         self.fabric = fabric
         self.datapaths: dict[int, Datapath] = {}
-        self.news = False
-        """Something has changed that is worth keeping; whoever keeps it says so here."""
+        self.changed = False
+        """The state has changed since it was last saved; whoever saves it sets this to False."""
         self._now = now
-        self._tell = log
-        self._silent: set[int] = set()
-        self._confirmations = Confirmations()
-        self._told: dict[int, int] = {}  # the barrier behind what a switch was last told, until it has answered
-        self._widening = 0
+        self._write_log = log
+        self._unresponsive: set[int] = set()
+        self._barriers = Barriers()
+        self._pending: dict[int, int] = {}  # the barrier after the last message to a switch, until it is answered
+        self._step = 0
 
     def _log(self, source: str, event: str, **details: Any) -> None:
-        self.news = True  # what is worth telling is worth keeping
-        self._tell(source, event, **details)
+        self.changed = True  # what is logged is worth saving
+        self._write_log(source, event, **details)
 
     def _conclude(self) -> None:
-        """Bring the switches to what the fabric asks for: what is new follows when what is old is gone."""
+        """Program what follows from the changes so far."""
         self._program(self.fabric.conclude())
 
     def _program(self, unconfirmed: bool) -> None:
@@ -46,32 +46,32 @@ class Switchboard:
                 datapath.program({each: parts.get(each, Part()) for each in names})
                 if sent := datapath.sent - before:
                     self._log("controller", "program", dpid=dpid, **sent)
-                    self._told[dpid] = datapath.ask_barrier()
+                    self._pending[dpid] = datapath.ask_barrier()
         if unconfirmed:
-            self._widening += 1
-            step = self._widening
-            self._confirm(lambda: self._widen(step))
+            self._step += 1
+            step = self._step
+            self._when_confirmed(lambda: self._widen(step))
 
     def _widen(self, step: int) -> None:
-        if step == self._widening:  # else a later step waits for its own confirmation
+        if step == self._step:  # else a later step waits for its own confirmation
             self._program(self.fabric.widen())
 
-    def _confirm(self, then: Callable[[], None]) -> None:
-        """Do something once all switches that answer have done what they were told."""
-        waiting = {dpid: transaction for dpid, transaction in self._told.items() if dpid not in self._silent}
-        self._confirmations.begin(waiting, then, self._now)
+    def _when_confirmed(self, then: Callable[[], None]) -> None:
+        """Call ``then`` once all responsive switches have processed what was sent to them."""
+        waiting = {dpid: transaction for dpid, transaction in self._pending.items() if dpid not in self._unresponsive}
+        self._barriers.begin(waiting, then, self._now)
 
-    def _hear(self, then: Callable[[], None]) -> None:
-        """Do something once all switches that answer have answered, whether they were told anything or not."""
-        asked = {dpid: it.ask_barrier() for dpid, it in self.datapaths.items() if dpid not in self._silent}
-        self._confirmations.begin(asked, then, self._now)
+    def _when_answered(self, then: Callable[[], None]) -> None:
+        """Send a barrier to all responsive switches, and call ``then`` once they have answered."""
+        asked = {dpid: it.ask_barrier() for dpid, it in self.datapaths.items() if dpid not in self._unresponsive}
+        self._barriers.begin(asked, then, self._now)
 
-    def _lose(self, dpid: int) -> None:
-        """A switch does not answer: the network does without it, and nobody waits for it."""
+    def _remove(self, dpid: int) -> None:
+        """A switch does not respond: compute the network without it, and stop waiting for it."""
         self.fabric.disconnect(dpid)
         self._conclude()
-        self._confirmations.leave(dpid)
+        self._barriers.drop(dpid)
 
     def _hand_back(self, port: PortId, frame: bytes) -> None:
-        if port[0] in self.datapaths and self.fabric.linked(port[0]):  # without links it has gone on already
+        if port[0] in self.datapaths and self.fabric.linked(port[0]):  # without links it has forwarded the frame
             self.datapaths[port[0]].hand_back(port[1], frame)

@@ -1,28 +1,21 @@
-"""What can be seen of the controller: one state as JSON would hold it, and metrics drawn from it. Pure."""
+"""The controller's state as JSON values, and as Prometheus metrics. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from testbed.controller.config import Edge, PortId
+from testbed.controller.config import Edge, PortId, port_name
+from testbed.controller.core import Core
 from testbed.controller.fabric import Fabric
 from testbed.controller.flow_tables import Group
 
-if TYPE_CHECKING:
-    from testbed.controller.core import Core
-
-#: What one line of a metric says: its labels and its value.
+#: One line of a metric: its labels and its value.
 Sample = tuple[Mapping[str, object], int]
 
 
-def name(port: PortId) -> str:
-    """A port as people see it: datapath id in hexadecimal digits, and number."""
-    return f"{port[0]:x}:{port[1]}"
-
-
 def fabric_state(fabric: Fabric) -> dict[str, Any]:
-    """Links, designated forwarders, LAGs and addresses; each switch's ports and whether it answers."""
+    """Links, designated forwarders, LAGs and addresses; each switch's ports and whether it is connected."""
     switches = {
         f"{dpid:x}": {
             "connected": dpid in fabric.connected,
@@ -48,11 +41,11 @@ def fabric_state(fabric: Fabric) -> dict[str, Any]:
 
 
 def core_state(core: Core, now: float) -> dict[str, Any]:
-    """Everything there is to see of a controller; ``now`` and all times are seconds on its clock."""
-    seen = fabric_state(core.fabric)
+    """The whole state of a controller. ``now`` and all times are seconds on its clock."""
+    state = fabric_state(core.fabric)
     for dpid, datapath in core.datapaths.items():
         groups = group_state(datapath.groups)
-        seen["switches"][f"{dpid:x}"] |= {
+        state["switches"][f"{dpid:x}"] |= {
             "groups": groups,
             "groups_programmed": len(groups),
             "flows_programmed": datapath.flows,
@@ -60,9 +53,9 @@ def core_state(core: Core, now: float) -> dict[str, Any]:
         }
     return {
         "now": now,
-        **seen,
-        "held": [name(port) for port in sorted(core.held)],
-        "isolated": [name(port) for port in sorted(core.isolated)],
+        **state,
+        "held": [port_name(port) for port in sorted(core.held)],
+        "isolated": [port_name(port) for port in sorted(core.isolated)],
         "transitions": dict(core.transitions),
         "systems": {each: system.snapshot() for each, system in core.systems.items()},
     }
@@ -80,9 +73,9 @@ def group_state(groups: Mapping[int, Group]) -> dict[str, Any]:
 
 
 def metrics(state: Mapping[str, Any]) -> str:
-    """The state of the application (`Controller.state`) in Prometheus' text format 0.0.4."""
+    """A state (`core_state`) in Prometheus' text format 0.0.4."""
     ports = [
-        ({"system": system, "lag": lag, "port": name(tuple(port["port"]))}, port, found)
+        ({"system": system, "lag": lag, "port": port_name(tuple(port["port"]))}, port, found)
         for system, shown in state["systems"].items()
         for lag, found in shown["lags"].items()
         for port in found["ports"]
@@ -104,13 +97,13 @@ def metrics(state: Mapping[str, Any]) -> str:
     lines += _metric(
         "port_distributing",
         "gauge",
-        "Whether frames are sent by the LAG member.",
+        "Whether the LAG member sends frames.",
         ((at, port["port"] in lag["distributing"]) for at, port, lag in ports),
     )
     lines += _metric(
         "lag_members_distributing",
         "gauge",
-        "Members of the LAG that frames are sent by.",
+        "Members of the LAG that send frames.",
         (({"lag": lag}, len(shown["distributing"])) for lag, shown in state["lags"].items()),
     )
     lines += _metric(
@@ -122,12 +115,12 @@ def metrics(state: Mapping[str, Any]) -> str:
     lines += _metric(
         "switch_connected",
         "gauge",
-        "Whether the switch answers.",
+        "Whether the switch is connected and answers.",
         ((at, switch["connected"]) for at, switch in switches),
     )
     for what in ("flows", "groups"):
         counts = ((at, switch.get(f"{what}_programmed", 0)) for at, switch in switches)
-        lines += _metric(f"{what}_programmed", "gauge", f"{what.capitalize()} that the switch was given.", counts)
+        lines += _metric(f"{what}_programmed", "gauge", f"{what.capitalize()} programmed on the switch.", counts)
     lines += _metric(
         "messages_sent_total",
         "counter",
@@ -137,8 +130,8 @@ def metrics(state: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _metric(metric: str, kind: str, says: str, samples: Iterable[Sample]) -> list[str]:
-    lines = [f"# HELP testbed_{metric} {says}", f"# TYPE testbed_{metric} {kind}"]
+def _metric(metric: str, kind: str, help_text: str, samples: Iterable[Sample]) -> list[str]:
+    lines = [f"# HELP testbed_{metric} {help_text}", f"# TYPE testbed_{metric} {kind}"]
     for labels, value in samples:
         shown = ",".join(f'{label}="{_escaped(str(text))}"' for label, text in labels.items())
         lines.append(f"testbed_{metric}{{{shown}}} {int(value)}")
@@ -150,8 +143,8 @@ def _escaped(text: str) -> str:
 
 
 def _names(ports: Iterable[PortId]) -> list[str]:
-    return [name(port) for port in ports]
+    return [port_name(port) for port in ports]
 
 
 def _edge(edge: Edge) -> str:
-    return edge if isinstance(edge, str) else name(edge)
+    return edge if isinstance(edge, str) else port_name(edge)

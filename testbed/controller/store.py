@@ -1,7 +1,7 @@
-"""The file in which the controller keeps its state, so that one that is started again can go on from it.
+"""The file in which the controller saves its state, and from which it resumes after a restart.
 
-The state is worth something only to a controller of the same configuration, on the same clock: the file names both.
-It is replaced in one step, so whoever reads it finds a whole one.
+A state is usable only with the same configuration and on the same clock, so the file identifies both. It is replaced
+in one step: a reader always finds a complete file.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 from testbed.controller.config import Configuration
 
 FORMAT = 1
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4): CLOCK_MONOTONIC begins anew with each
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4); CLOCK_MONOTONIC restarts with each boot
 
 
 class Unusable(Exception):
-    """There is no state to go on from; the text says why."""
+    """There is no state to resume from; the text says why."""
 
 
 class Store:
-    """A file that holds the state of a controller of this configuration."""
+    """The state file of a controller with this configuration."""
 
     def __init__(self, path: Path, configuration: Configuration) -> None:
         self._path = path
@@ -34,13 +34,13 @@ class Store:
         }
 
     def write(self, state: dict[str, Any], now: float) -> None:
-        """Keep a state, as of ``now`` in seconds of CLOCK_MONOTONIC, in the place of the last one."""
+        """Replace the saved state. ``now`` is its time in seconds of CLOCK_MONOTONIC."""
         new = self._path.with_name(f"{self._path.name}.new")
         new.write_text(json.dumps({**self._about, "now": now, "state": state}))
         os.replace(new, self._path)
 
     def read(self, now: float) -> tuple[dict[str, Any], float]:
-        """The state, and how old it is in seconds. Errors: Unusable."""
+        """The saved state and its age in seconds. Errors: Unusable."""
         try:
             value = json.loads(self._path.read_text())
         except FileNotFoundError:

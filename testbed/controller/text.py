@@ -1,6 +1,6 @@
-"""The controller's state as tables for people, from what `state.core_state` gives, in JSON's values. Pure.
+"""The controller's state (`state.core_state`, as JSON values) as tables for people. Pure.
 
-An octet of port state is shown in hexadecimal digits and in letters, most significant bit first, as Wireshark does it:
+A port's state octet is shown in hexadecimal digits and in letters, most significant bit first, as Wireshark does:
 Expired, deFaulted, Distributing, Collecting, Synchronization, aGgregation, Short timeout, Activity; * for a clear bit.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from testbed.controller.config import PortId
+from testbed.controller.config import port_name
 
 _LETTERS = "EFDCSGSA"
 _TIMERS = {
@@ -25,7 +25,7 @@ State = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Table:
-    """A title, the names of the columns, and rows of as many texts."""
+    """A title, column names, and rows of as many texts as there are columns."""
 
     title: str
     header: tuple[str, ...]
@@ -39,13 +39,13 @@ def octet(state: int) -> str:
 
 
 def tables(state: State) -> list[Table]:
-    """Everything in a state that there is something to say of."""
+    """All tables of a state that have rows."""
     every = (_lags(state), _ports(state), _machines(state), _switches(state), _groups(state), _addresses(state))
     return [table for table in every if table.rows]
 
 
 def plain(shown: Iterable[Table]) -> str:
-    """Tables as text, in columns that are as wide as they need to be."""
+    """Tables as text in aligned columns."""
     parts = []
     for table in shown:
         lines = [table.header, *table.rows]
@@ -173,5 +173,4 @@ def _named_texts(texts: Sequence[str]) -> str:
 
 
 def _name(port: Sequence[int]) -> str:
-    at: PortId = (port[0], port[1])
-    return f"{at[0]:x}:{at[1]}"
+    return port_name((port[0], port[1]))

@@ -12,13 +12,16 @@ from testbed.controller.state import metrics
 
 
 class Server(TCPServer):
-    """A server whose port can be taken again at once. Unlike HTTPServer it asks nobody for the machine's name."""
+    """A server whose port can be reused at once. Unlike HTTPServer it does not look up the machine's name."""
 
     allow_reuse_address = True
 
 
 def server(port: int, state: Callable[[], Mapping[str, Any]]) -> Server:
-    """A server on the loopback address that answers from what ``state`` returns; it is to be run in a thread."""
+    """A server on the loopback address that answers with what ``state`` returns. The caller runs it in a thread.
+
+    Errors: OSError if the port is taken.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the base class's name
@@ -39,6 +42,6 @@ def server(port: int, state: Callable[[], Mapping[str, Any]]) -> Server:
             self.wfile.write(octets)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """No log of requests: the application's log is of events."""
+            """Do not log requests: the application's log holds events only."""
 
     return Server(("127.0.0.1", port), Handler)

@@ -24,7 +24,7 @@ from mininet import node as mininet_node
 from mininet.net import Mininet
 from pyroute2 import IPRoute
 
-from testbed.controller.config import OPENFLOW_PORT
+from testbed.controller import OPENFLOW_PORT
 from testbed.emulation import addresses, bonds, limits, ovs, shaping, teams
 from testbed.emulation.network import Network
 from testbed.errors import MachineError

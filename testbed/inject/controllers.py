@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from testbed.controller.config import OPENFLOW_PORT
+from testbed.controller import OPENFLOW_PORT
 from testbed.emulation.daemon import Daemon
 from testbed.errors import SpecError
 from testbed.faults.catalogue import CONTROLLER

@@ -1,6 +1,6 @@
-"""LACP as IEEE 802.1AX defines it, pure: no clock, no input or output, only the standard library.
+"""IEEE 802.1AX as it stands: no clock, no input or output. It needs only the standard library.
 
-A `System` gets what happens and the time, and returns what to do:
+The caller passes events and the time to a `System`, which returns what to do:
 
 >>> from testbed.lacp import Distribute, LagConfig, PortConfig, System
 >>> switch, host = System("02:00:00:00:00:01"), System("02:00:00:00:00:02")

@@ -1,7 +1,7 @@
 """The churn detection machines of clause 6.4.17: one end does not reach synchronization for 60 s.
 
-The figures enter the monitor state again and again while port_enabled is FALSE, so the timer never runs
-then. Here one rule stops and starts the timer as port_enabled goes.
+In the figures a machine keeps entering the monitor state while port_enabled is FALSE, so the timer never runs.
+Here one rule stops and starts the timer when port_enabled changes.
 """
 
 from enum import StrEnum
@@ -27,7 +27,7 @@ def _start_if_enabled(timer: Timer) -> Action:
 
 
 def enabled_and(guard: Guard) -> Guard:
-    """The guard, while port_enabled: without it the machine would leave the monitor state and be put back."""
+    """The guard, and port_enabled: without it the machine would leave the monitor state and return at once."""
     return Guard(f"port_enabled = TRUE and {guard.text}", lambda port: port.enabled and guard.holds(port))
 
 

@@ -1,4 +1,4 @@
-"""What a LAG and a port are told to be: frozen values, checked when they are made (ValueError)."""
+"""The configuration of a LAG and of a port: frozen values, checked when they are created (ValueError)."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MuxControl = Literal["coupled", "independent"]
 
 DEFAULT_PRIORITY = 0x8000
 PortId = Hashable
-"""How the caller names a port, for instance (dpid, port_no): opaque here, so a LAG may span switches."""
+"""The caller's name for a port, such as (dpid, port_no). It is opaque here, so a LAG may span switches."""
 
 
 class SystemId(NamedTuple):
@@ -37,22 +37,21 @@ class LagConfig:
     """One link aggregation group, which has one aggregator.
 
     key                 the actor's key, 1 to 65535, unique among the LAGs of a system
-    mode                active: speak first; passive: speak when the partner is active
-    rate                what we ask of the partner: fast = short timeout (a LACPDU each second, silence
-                        noticed after 3 s), slow = long timeout (each 30 s, noticed after 90 s)
-    min_links           fewer usable ports than this carry no traffic at all (see `selection`)
-    max_active          more usable ports than this wait as standby; None is no limit
-    fallback            what to do with ports whose partner is silent: 'none' leaves them out, 'individual'
-                        lets one of them forward (a host that boots before it speaks LACP), 'static' lets
-                        all forward
-    wait_to_restore_s   how long, in seconds, a partner is heard again before a port that was lost is selected
+    mode                active: send LACPDUs in any case; passive: only if the partner is active
+    rate                what we request from the partner: fast = short timeout (a LACPDU each second, expires
+                        after 3 s), slow = long timeout (each 30 s, expires after 90 s)
+    min_links           with fewer usable ports than this none carries traffic (see `selection`)
+    max_active          usable ports beyond this number are standby; None is no limit
+    fallback            ports whose partner does not respond: 'none' leaves them out, 'individual' lets one of
+                        them forward (a host that boots before it starts LACP), 'static' lets all forward
+    wait_to_restore_s   how long, in seconds, LACPDUs must arrive again before a port that was lost is selected
     mux                 the mux machine's control (6.4.15): 'coupled' collects and distributes as soon as the partner
-                        is in sync, 'independent' distributes only once the partner says that it collects
-    aggregation         False says that our ports may not be aggregated: each is an individual link
-    early_collecting    accept frames from a port as soon as we have told the partner that it is in sync, not only
-                        when the partner has told us: a partner that is quicker sends already (Linux bonding does,
-                        about 100 ms before it tells), and would lose what it sends. The LACPDUs say nothing of it
-    collector_max_delay announced to the partner, in tens of microseconds
+                        is in sync, 'independent' distributes only once the partner is collecting
+    aggregation         False: our ports may not be aggregated, each is an individual link
+    early_collecting    accept frames from a port once our LACPDUs have Synchronization set, not only once the
+                        partner's have: a quicker partner sends before that (Linux bonding about 100 ms before its
+                        LACPDU), and its frames would be lost. Our LACPDUs do not change
+    collector_max_delay the value in our LACPDUs, in tens of microseconds
     """
 
     name: str
@@ -85,10 +84,10 @@ class LagConfig:
 
 @dataclass(frozen=True, slots=True)
 class PortConfig:
-    """One port of a LAG. `number` is unique in the system, on whichever switch the port is.
+    """One port of a LAG. `number` is unique in the system, also across switches.
 
-    A lower `priority` is better. With `lacp_enabled` False no LACP is spoken; the port then carries traffic
-    only if the LAG's fallback lets it, which makes fallback 'static' with it a plain static LAG.
+    A lower `priority` is better. With `lacp_enabled` False the port neither sends nor processes LACPDUs. It then
+    carries traffic only if the LAG's fallback allows it; with fallback 'static' that is a static LAG.
     """
 
     port: PortId

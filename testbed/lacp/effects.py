@@ -1,8 +1,8 @@
 """What a `System` asks its caller to do. The caller acts on the effects in the order in which they come.
 
-When a call brings several kinds: events come first; then ports are taken out of distributing before they
-are taken out of collecting, and put into collecting before they are put into distributing; LACPDUs come
-last, so that a partner hears of a change once it is made.
+If a call returns several kinds: events come first; then ports leave distributing before they leave collecting,
+and enter collecting before they enter distributing; LACPDUs come last, so that the partner is notified of a
+change after it is made.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Transmit:
 
     @property
     def payload(self) -> bytes:
-        """The 110 octets behind the Ethernet type."""
+        """The 110 octets after the Ethernet type."""
         return self.pdu.encode()
 
     def frame(self, source: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What the tables of the machines are made of: the functions of 6.4.9, and actions and guards by name."""
+"""The parts of the machines' tables: the functions of 6.4.9, and named actions and guards."""
 
 from testbed.lacp.pdu import Marker, PortInfo, State
 from testbed.lacp.port import Port
@@ -25,31 +25,31 @@ def set_partner_state(port: Port, on: State = _NONE, off: State = _NONE) -> None
 
 
 def unselect(port: Port, _now: float) -> None:
-    """Selected = UNSELECTED; the LAG's selection may take the port again once the mux has detached it."""
+    """Selected = UNSELECTED; the selection logic may select the port again once the mux has detached it."""
     port.selected = Selected.UNSELECTED
 
 
 def record_default(port: Port, _now: float) -> None:
-    """recordDefault: believe in the configured partner."""
+    """recordDefault: use the configured partner's parameters."""
     port.partner = port.lag.default_partner
     port.defaulted = True
 
 
 def update_default_selected(port: Port, now: float) -> None:
-    """update_Default_Selected: another partner than the one we had means another LAG."""
+    """update_Default_Selected: unselect the port if its partner was not the default one."""
     if port.partner.identity != port.lag.default_partner.identity:
         unselect(port, now)
 
 
 def update_selected(port: Port, now: float) -> None:
-    """update_Selected: the LACPDU comes from another partner than the one we had."""
+    """update_Selected: unselect the port if the LACPDU is from another partner than before."""
     assert port.pdu is not None
     if port.pdu.actor.identity != port.partner.identity:
         unselect(port, now)
 
 
 def update_ntt(port: Port, _now: float) -> None:
-    """update_NTT: what the partner believes of us is out of date."""
+    """update_NTT: transmit if the partner's view of us is out of date."""
     assert port.pdu is not None
     ours, theirs = port.actor, port.pdu.partner
     if ours.identity != theirs.identity or (ours.state ^ theirs.state).has(_NTT_BITS):
@@ -57,9 +57,10 @@ def update_ntt(port: Port, _now: float) -> None:
 
 
 def record_pdu(port: Port, _now: float) -> None:
-    """recordPDU: take the PDU's actor for our partner.
+    """recordPDU: record the PDU's actor as our partner.
 
-    It counts as in sync only if it says so, means this very link and LACP keeps the link alive.
+    It counts as in sync only if its Synchronization is set, its partner information matches this port (or it is an
+    individual link), and one of the two ends is active, so that LACPDUs are exchanged.
     """
     pdu, ours = port.pdu, port.actor
     assert pdu is not None
@@ -75,18 +76,18 @@ def record_pdu(port: Port, _now: float) -> None:
 
 
 def start_current_while(port: Port, now: float) -> None:
-    """Wait as long as we told the partner that we would: short or long timeout."""
+    """Start the timer with the timeout that our LACPDUs announce: short or long."""
     fast = port.lag.config.rate == "fast"
     port.timers.start(Timer.CURRENT_WHILE, SHORT_TIMEOUT_TIME_S if fast else LONG_TIMEOUT_TIME_S, now)
 
 
 def partner_timeout_s(port: Port) -> float:
-    """How long after our last LACPDU the partner takes us for silent, as it has told us."""
+    """The partner's timeout for our LACPDUs, in seconds, from its own LACPDU."""
     return SHORT_TIMEOUT_TIME_S if port.partner.state.has(State.LACP_TIMEOUT) else LONG_TIMEOUT_TIME_S
 
 
 def transmit(port: Port, now: float) -> None:
-    """Send what is true now, and close the window after three LACPDUs within a second (6.4.16)."""
+    """Send a LACPDU with the current values. After three within a second the next one waits (6.4.16)."""
     pdu = port.lacpdu()
     port.outbox.append(pdu)
     port.last_sent = pdu
@@ -100,7 +101,7 @@ def transmit(port: Port, now: float) -> None:
 
 
 def marker_response(port: Port, marker: Marker, now: float) -> Marker | None:
-    """The Marker Responder (6.5.4): the question sent back, at the rate that Slow Protocols allow."""
+    """The Marker Responder (6.5.4): answers a Marker PDU, at the rate that Slow Protocols allow."""
     port.counters["markers_received"] += 1
     sent = port.answered_at
     if marker.response or (len(sent) == sent.maxlen and now < sent[0] + 1.0):

@@ -1,9 +1,8 @@
 """The machines of a port as tables: receive, periodic transmission, transmit; and the list of all of them.
 
-States, variables and functions carry the names of IEEE 802.1AX-2014 clause 6.4; what is ours says so. We do
-more than the standard in one place: on entering EXPIRED a port wants to transmit (NTT), so that the first
-LACPDU leaves when the link comes up instead of a second later, and a partner learns at once that it is not
-heard.
+States, variables and functions have the names of IEEE 802.1AX-2014 clause 6.4; additions are marked as ours. One
+addition changes the behaviour: entering EXPIRED sets NTT. So the first LACPDU is sent when the link comes up, not a
+second later, and a partner is notified at once that its LACPDUs do not arrive.
 """
 
 from testbed.lacp.churn import ACTOR_CHURN_DETECTION, PARTNER_CHURN_DETECTION
@@ -110,7 +109,7 @@ RECEIVE = Machine(
             ),
             Rx.LACP_DISABLED,
         ),
-        # A LACPDU goes before a timer that ran out meanwhile: a late caller must not expire a partner.
+        # A LACPDU has precedence over an expired timer: a late caller must not expire a partner.
         Rule((Rx.EXPIRED, Rx.DEFAULTED, Rx.CURRENT), LACPDU_RECEIVED, Rx.CURRENT),
         Rule((Rx.CURRENT,), expired(Timer.CURRENT_WHILE), Rx.EXPIRED),
         Rule((Rx.EXPIRED,), expired(Timer.CURRENT_WHILE), Rx.DEFAULTED),
@@ -189,7 +188,7 @@ WAIT_TO_RESTORE = Machine(
     rules=(
         Rule(
             (Restore.STEADY,),
-            # A partner that is not a default was heard: only a port that has worked has to wait.
+            # A partner that is not the default has sent LACPDUs: only a port that has worked has to wait.
             Guard(
                 "a partner was heard and is heard no more",
                 lambda port: not port.defaulted and port.rx in (Rx.PORT_DISABLED, Rx.EXPIRED),
@@ -220,7 +219,7 @@ MACHINES = (
     TRANSMIT,
     WAIT_TO_RESTORE,
 )
-"""Every table there is, for the documentation."""
+"""All tables, for the documentation."""
 
 _AROUND_MUX = (RECEIVE, PERIODIC, WAIT_TO_RESTORE), (ACTOR_CHURN_DETECTION, PARTNER_CHURN_DETECTION)
 _MACHINES_OF = {
@@ -230,5 +229,5 @@ _MACHINES_OF = {
 
 
 def machines_of(port: Port) -> tuple[Machine, ...]:
-    """The machines that a port runs until all rest; TRANSMIT comes after them, to tell the outcome."""
+    """The machines that a port runs until no rule holds. TRANSMIT runs after them, to send the result."""
     return _MACHINES_OF[port.lag.config.mux]

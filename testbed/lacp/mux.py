@@ -1,8 +1,8 @@
 """The mux machine of clause 6.4.15 in its two forms.
 
-Figures 6-21 and 6-22 with one addition: a port goes beyond ATTACHED only while its LAG has min_links. The
-mux itself stores no bit of the actor's state: `port.actor_state` derives Synchronization, Collecting and
-Distributing from the state that the machine is in.
+Figures 6-21 and 6-22 with one addition: a port leaves ATTACHED towards COLLECTING only while its LAG has min_links.
+The mux stores no bit of the actor's state: `port.actor_state` derives Synchronization, Collecting and Distributing
+from the machine's state.
 """
 
 from testbed.lacp.functions import NTT, start

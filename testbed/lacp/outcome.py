@@ -1,4 +1,4 @@
-"""What the caller is told once ports have settled: what they collect and distribute now, and their LACPDUs."""
+"""The effects for the caller once ports have settled: changes of collecting and distributing, and LACPDUs."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from testbed.lacp.states import COLLECTING, DISTRIBUTING, IN_SYNC
 
 
 def forwarding(lag: Lag) -> list[Effect]:
-    """What changed in collecting and distributing since last told, in an order that loses nothing."""
+    """The changes of collecting and distributing since the last call, in an order that loses no frame."""
     name = lag.config.name
     accepting = IN_SYNC if lag.config.early_collecting else COLLECTING
     collecting = tuple(port.config.port for port in lag.ports if port.mux in accepting)
@@ -26,7 +26,7 @@ def forwarding(lag: Lag) -> list[Effect]:
 
 
 def take_outbox(ports: Iterable[Port]) -> list[Effect]:
-    """The LACPDUs that these ports want to send, once."""
+    """The LACPDUs that these ports have to send; their outboxes are then empty."""
     effects: list[Effect] = [Transmit(port.config.port, pdu) for port in ports for pdu in port.outbox]
     for port in ports:
         port.outbox.clear()

@@ -1,13 +1,12 @@
-"""LACPDUs and Marker PDUs as octets and back (IEEE 802.1AX-2014 clauses 6.4.2.3 and 6.5.3.3).
+"""Encode and decode LACPDUs and Marker PDUs (IEEE 802.1AX-2014 clauses 6.4.2.3 and 6.5.3.3).
 
-A *payload* here is what follows the Ethernet type 0x8809: it starts with the Slow Protocols subtype
-octet and is 110 octets long. A *frame* is the payload behind its 14-octet Ethernet header, 124 octets
-in all, without the frame check sequence.
+A *payload* here is what follows the Ethernet type 0x8809: 110 octets that start with the Slow Protocols subtype.
+A *frame* is the 14-octet Ethernet header and the payload: 124 octets, without the frame check sequence.
 
-Reading is as lenient as clause 6.4.12 demands of a receiver: version numbers, TLV types, reserved octets,
-the terminator and whatever follows the 110 octets are not looked at (a version 2 LACPDU keeps further TLVs
-where version 1 has the terminator). The lengths of the fixed TLVs are checked. In a Marker PDU the TLV type
-tells a question from an answer, so that one is checked. Every refusal is a `PduError`.
+Decoding is as lenient as clause 6.4.12 requires of a receiver: version numbers, TLV types, reserved octets, the
+terminator and anything after the 110 octets are ignored (a version 2 LACPDU has further TLVs where version 1 has the
+terminator). The lengths of the fixed TLVs are checked. In a Marker PDU the TLV type is checked as well: it
+distinguishes a Marker from a Marker Response. Every refusal is a `PduError`.
 """
 
 import re
@@ -18,7 +17,6 @@ from enum import IntFlag
 SLOW_PROTOCOLS_ADDRESS = "01:80:c2:00:00:02"
 SLOW_PROTOCOLS_ETHERTYPE = 0x8809
 PAYLOAD_OCTETS = 110
-FRAME_OCTETS = 124
 
 LACP_SUBTYPE = 1
 MARKER_SUBTYPE = 2
@@ -31,7 +29,7 @@ _HEADER = struct.Struct("!6s6sH")
 
 
 class PduError(ValueError):
-    """The octets are neither a LACPDU nor a Marker PDU; the text says which field and why."""
+    """The octets are neither a LACPDU nor a Marker PDU; the text names the field and the reason."""
 
 
 class State(IntFlag):
@@ -40,7 +38,7 @@ class State(IntFlag):
     LACP_ACTIVITY = 0x01
     """Active LACP; clear means passive."""
     LACP_TIMEOUT = 0x02
-    """Short timeout: the partner is asked to send every second; clear means long."""
+    """Short timeout: requests a LACPDU every second; clear means long."""
     AGGREGATION = 0x04
     """The link may be aggregated; clear means individual."""
     SYNCHRONIZATION = 0x08
@@ -48,11 +46,11 @@ class State(IntFlag):
     COLLECTING = 0x10
     DISTRIBUTING = 0x20
     DEFAULTED = 0x40
-    """The receive machine uses partner values that were configured, not heard."""
+    """The receive machine uses configured partner values, not received ones."""
     EXPIRED = 0x80
 
     def has(self, bits: "State") -> bool:
-        """Whether any of these bits is set. As an int: the enumeration's own `&` takes ten times as long."""
+        """Whether any of these bits is set. With int's `&`: the enumeration's own takes ten times as long."""
         return int.__and__(self, bits) != 0
 
     def names(self) -> list[str]:
@@ -66,7 +64,7 @@ def _check_range(what: str, value: int, bits: int) -> None:
 
 
 def check_mac(what: str, mac: str) -> None:
-    """Raise ValueError unless `mac` reads like 'aa:bb:cc:dd:ee:ff' in lower case."""
+    """Raise ValueError unless `mac` is written like 'aa:bb:cc:dd:ee:ff' in lower case."""
     if not _MAC.fullmatch(mac):
         raise ValueError(f"{what} is {mac!r}; write six octets in lower case, like '02:00:00:00:00:01'")
 
@@ -77,7 +75,7 @@ def _mac_octets(mac: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class PortInfo:
-    """What one end says of a port: who it is and how it is doing (6.4.2.3 g to m)."""
+    """A port as in a LACPDU: its identity and its state (6.4.2.3 g to m)."""
 
     system_priority: int = 0
     system: str = "00:00:00:00:00:00"
@@ -106,7 +104,7 @@ class PortInfo:
 
 @dataclass(frozen=True, slots=True)
 class Lacpdu:
-    """One LACPDU. `collector_max_delay` is in tens of microseconds; we ourselves send version 1."""
+    """One LACPDU. `collector_max_delay` is in tens of microseconds; we send version 1."""
 
     actor: PortInfo
     partner: PortInfo
@@ -118,7 +116,7 @@ class Lacpdu:
         _check_range("version", self.version, 8)
 
     def encode(self) -> bytes:
-        """The 110 octets from the subtype on (the Ethernet type is not included)."""
+        """The 110 octets from the subtype on, without the Ethernet type."""
         actor, partner = self.actor._fields(1), self.partner._fields(2)
         collector = (3, 16, self.collector_max_delay)
         return _LACPDU.pack(LACP_SUBTYPE, self.version, *actor, *partner, *collector, 0, 0)
@@ -139,7 +137,7 @@ class Marker:
         _check_range("transaction", self.transaction, 32)
 
     def encode(self) -> bytes:
-        """The 110 octets from the subtype on (the Ethernet type is not included)."""
+        """The 110 octets from the subtype on, without the Ethernet type."""
         tlv_type = 2 if self.response else 1
         requester = (self.port, _mac_octets(self.system), self.transaction)
         return _MARKER.pack(MARKER_SUBTYPE, 1, tlv_type, 16, *requester, 0, 0)
@@ -149,7 +147,7 @@ Pdu = Lacpdu | Marker
 
 
 def decode(payload: bytes) -> Pdu:
-    """Read the octets that follow the Ethernet type 0x8809; anything unreadable raises `PduError`."""
+    """Decode the octets that follow the Ethernet type 0x8809. Errors: `PduError`."""
     if len(payload) < PAYLOAD_OCTETS:
         raise PduError(f"{len(payload)} octets; a LACPDU or Marker PDU has {PAYLOAD_OCTETS}")
     if payload[0] == LACP_SUBTYPE:
@@ -196,7 +194,7 @@ def wrap(payload: bytes, source: str) -> bytes:
 
 
 def unwrap(frame: bytes) -> bytes:
-    """The payload of an untagged Slow Protocols frame; any other frame raises `PduError`."""
+    """The payload of an untagged Slow Protocols frame. Errors: `PduError` for any other frame."""
     if len(frame) < _HEADER.size:
         raise PduError(f"{len(frame)} octets; an Ethernet header alone has {_HEADER.size}")
     destination, _source, ethertype = _HEADER.unpack_from(frame)

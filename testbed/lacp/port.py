@@ -1,7 +1,7 @@
 """The state of one aggregation port and of its LAG: plain values that the machines read and write.
 
-Everything a guard may ask is here as a level. The actor's state octet is not stored: `actor_state` derives
-it.
+Every value that a guard may test is here as a level. The actor's state octet is not stored: `actor_state`
+derives it.
 """
 
 from collections import Counter, deque
@@ -25,11 +25,11 @@ from testbed.lacp.timers import Timers
 
 @dataclass(frozen=True, slots=True)
 class LagId:
-    """A LAG identifier (6.3.6): links with equal ones, and only those, may share an aggregator.
+    """A LAG identifier (6.3.6): only links with equal identifiers may share an aggregator.
 
-    `link` holds actor port priority and number, partner port priority and number for an individual link,
-    which therefore never equals another; it is None where links may be aggregated. `fallback` marks a link
-    whose partner is silent: it never equals one whose partner was heard.
+    `link` holds actor port priority and number, partner port priority and number of an individual link, which
+    therefore equals no other; it is None where links may be aggregated. `fallback` marks a link whose partner does
+    not respond: it equals no link whose partner does.
     """
 
     actor: SystemId
@@ -41,7 +41,7 @@ class LagId:
 
     @property
     def actor_decides(self) -> bool:
-        """Whether our port priorities rule which links stand by: those of the lower system identifier do."""
+        """Whether our port priorities decide which links are standby: those of the lower system identifier do."""
         return (self.actor, self.actor_key) <= (self.partner, self.partner_key)
 
     def __str__(self) -> str:
@@ -54,14 +54,14 @@ class LagId:
 
 @dataclass(eq=False, slots=True)
 class Lag:
-    """A LAG and its aggregator: which links it takes, and what it was last said to collect and distribute."""
+    """A LAG and its aggregator: its links, and the ports that it collects and distributes on."""
 
     config: LagConfig
     system: SystemId
     ports: list["Port"] = field(default_factory=list)
     lag_id: LagId | None = None
     seen: tuple[bool, bool] = (True, False)
-    """`ready` and `up` as the ports last acted on them (the system's own note)."""
+    """`ready` and `up` as the ports last acted on them (kept by the system)."""
     collecting: tuple[PortId, ...] = ()
     distributing: tuple[PortId, ...] = ()
 
@@ -88,10 +88,10 @@ class Lag:
 
     @property
     def default_partner(self) -> PortInfo:
-        """The partner that is assumed while none is heard: Partner_Admin as recordDefault takes it (6.4.9).
+        """The default partner, used while none responds: Partner_Admin as recordDefault uses it (6.4.9).
 
-        It is passive and has the null system. It asks for the rate that we ask for, so that a partner
-        who comes back unseen is spoken to that often. Collecting is set as independent control needs it.
+        It is passive and has the null system. Its timeout is ours, so that a partner that returns unnoticed gets
+        LACPDUs at that rate. Collecting is set because independent control needs it.
         """
         state = State.SYNCHRONIZATION | State.COLLECTING
         return PortInfo(state=state | (State.LACP_TIMEOUT if self.config.rate == "fast" else State(0)))
@@ -108,15 +108,15 @@ class Port:
     held: bool = False
     """The caller keeps the port out of its aggregator."""
     in_reach: bool = True
-    """The caller can send by the port, and would hear of what comes in."""
+    """The caller can send by the port, and receives what comes in."""
     moved: bool = False
-    """port_moved: the partner of this disabled port was heard on another port."""
+    """port_moved: a LACPDU of this disabled port's partner came in by another port."""
     pdu: Lacpdu | None = None
-    """A LACPDU that was received and is not yet dealt with."""
+    """A LACPDU that was received and is not yet processed."""
     partner: PortInfo = field(default_factory=PortInfo)
-    """Partner_Oper: what we believe of the partner."""
+    """Partner_Oper: the partner's current parameters."""
     defaulted: bool = True
-    """`partner` was not heard but assumed."""
+    """`partner` is the default partner, not a received one."""
     selected: Selected = Selected.UNSELECTED
     lag_id: LagId | None = None
     reason: str = ""
@@ -132,9 +132,9 @@ class Port:
     last_received: Lacpdu | None = None
     counters: Counter[str] = field(default_factory=Counter)
     coupled: object = None
-    """What the LAG's decisions last saw of this port (the system's own note)."""
+    """The values of this port that selection last used (kept by the system)."""
     scheduled: float | None = None
-    """The deadline under which the port stands in the system's queue (the system's own note)."""
+    """The port's deadline in the system's queue (kept by the system)."""
 
     @property
     def rx(self) -> str:
@@ -163,12 +163,12 @@ class Port:
 
     @property
     def usable(self) -> bool:
-        """Selected and in sync at both ends: the link can carry traffic as soon as its LAG may."""
+        """Selected and in sync at both ends: the link can carry traffic once its LAG is up."""
         return self.selected is Selected.SELECTED and self.in_sync and self.partner_in_sync
 
     @property
     def actor(self) -> PortInfo:
-        """What we say of ourselves in a LACPDU."""
+        """The actor information of our LACPDUs."""
         system, lag, config = self.lag.system, self.lag.config, self.config
         state = actor_state(self)
         return PortInfo(system.priority, system.system, lag.key, config.priority, config.number, state)
@@ -179,7 +179,7 @@ class Port:
 
 
 def actor_state(port: Port) -> State:
-    """Actor_Oper_Port_State from the configuration and the machines; nothing else makes it."""
+    """Actor_Oper_Port_State, derived from the configuration and the machines; it is computed only here."""
     config = port.lag.config
     bits = {
         State.LACP_ACTIVITY: config.mode == "active",

@@ -1,8 +1,8 @@
 """State machines as tables: what a rule is, how a table is run, how it is drawn.
 
-A rule says: from these states, while this guard holds, go to that state. Guards ask for levels, never for
-events, so the order in which things happened does not matter. `Machine.run` applies rules until none
-holds. The same tables are the source of the diagrams in the documentation.
+A rule means: from these states, while this guard holds, go to that state. Guards test levels, never events, so the
+order of events does not matter. `Machine.run` applies rules until none holds. The diagrams in the documentation are
+drawn from the same tables.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,12 +12,12 @@ from enum import StrEnum
 from testbed.lacp.port import Port
 
 MAX_STEPS = 16
-"""No machine takes more steps than this at one moment; more means that two rules chase each other."""
+"""The maximum of steps of one machine at one time; more means that rules alternate without end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A condition on a port, with the words for diagrams and for the event log."""
+    """A condition on a port, with its text for diagrams and for the event log."""
 
     text: str
     holds: Callable[[Port], bool]
@@ -32,7 +32,7 @@ class Action:
 
 
 UCT = Guard("UCT", lambda _port: True)
-"""Unconditional transition, the standard's word."""
+"""Unconditional transition, the standard's term."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ class Machine:
     """A state machine of every port. Rules are tried in order, so an earlier one wins.
 
     name      the key of its state in `Port.state`
-    clause    where the standard defines it, or that it is ours
+    clause    the standard's clause, or that the machine is ours
     states    the enumeration of its states; `initial` is entered on BEGIN
     entry     the actions on entering a state
-    logged    whether each step is worth an event; if not, only where a run of steps began and ended is
+    logged    whether each step is an event; if not, only the first and the last state of a run of steps are
     """
 
     name: str
@@ -88,7 +88,7 @@ class Machine:
         self._enter(port, self.initial, now)
 
     def run(self, port: Port, now: float) -> tuple[list[Step], int]:
-        """Apply rules until none holds; return the steps worth logging and the number of guards asked."""
+        """Apply rules until none holds; return the steps to log and the number of guards tested."""
         start, asked = port.state[self.name], 0
         steps: list[Step] = []
         while True:
@@ -105,7 +105,7 @@ class Machine:
         return [step for step in steps if step.old != step.new], asked
 
     def _first(self, port: Port) -> tuple[Rule | None, int]:
-        """The first rule that holds, and how many guards were asked to find it."""
+        """The first rule that holds, and how many guards were tested to find it."""
         rules = self._rules_of[port.state[self.name]]
         for asked, rule in enumerate(rules, start=1):
             if rule.guard.holds(port):
@@ -121,8 +121,7 @@ class Machine:
 def diagram(machine: Machine) -> str:
     """The machine as a Mermaid state diagram, drawn from its rule table.
 
-    A rule from any state is an arrow from the point that stands for "any state"; entry actions are listed in
-    their state.
+    A rule from any state is an arrow from the point for "any state"; entry actions are listed in their state.
     """
     lines = ["stateDiagram-v2", f"    %% {machine.name} machine, {machine.clause}"]
     lines.append(f"    [*] --> {machine.initial}: BEGIN")
@@ -134,6 +133,6 @@ def diagram(machine: Machine) -> str:
         lines.extend(f"    {source} --> {rule.target}: {rule.guard.text}" for source in rule.sources)
     for state in machine.states:
         actions = machine.entry.get(state, ()) if str(state) in shown else ()
-        # With several descriptions Mermaid takes the first as the title.
+        # If a state has several descriptions, Mermaid shows the first as its title.
         lines.extend(f"    {state}: {text}" for text in ([state, *(a.text for a in actions)] if actions else ()))
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
-"""A system's state in JSON's values, to go on from in another process: not for people, see `snapshot` for that.
+"""A system's state as JSON values, for another process to resume from. `snapshot` is the form for people.
 
-Times stay what they are, seconds on the caller's clock, so both processes must have the same one. Ports are told
-apart by their numbers in the system, LAGs by their names: the configuration is not saved, and has to be the same.
+Times are seconds on the caller's clock, so both processes must use the same clock. Ports are identified by their
+numbers in the system, LAGs by their names. The configuration is not saved, and must be the same.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,10 +20,10 @@ def saved(lags: Iterable[Lag]) -> dict[str, Any]:
 
 
 def restore(lags: Iterable[Lag], value: Mapping[str, Any]) -> None:
-    """Put LAGs that are configured alike into a saved state.
+    """Put LAGs with the same configuration into a saved state.
 
-    Errors: KeyError, TypeError or ValueError if the value is not one that `saved` made of such LAGs; then the LAGs
-    are in no state at all.
+    Errors: AttributeError, LookupError, TypeError or ValueError if `saved` did not make the value from such LAGs. The
+    LAGs are then half restored and must not be used.
     """
     lags = list(lags)
     if {lag.config.name for lag in lags} != value.keys():

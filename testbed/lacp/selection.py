@@ -1,24 +1,23 @@
-"""The selection logic (6.4.14): which links a LAG's aggregator takes, which stand by, which are left out.
+"""The selection logic (6.4.14): which links of a LAG are selected, standby or unselected.
 
-Each LAG has one aggregator. A port may join when it has carrier, is not held out by the caller, hears a
-partner that is not this very LAG (loopback, 6.4.14.1), and has served its wait-to-restore. A port that
-EXPIRED keeps its place until it is DEFAULTED but gets no new one. Ports whose partner is silent may join
-only as the fallback says, and only while no partner is heard on any port.
+Each LAG has one aggregator. A port may join if it has carrier, is not held out by the caller, receives LACPDUs from a
+partner that is not this LAG itself (loopback, 6.4.14.1), and has completed its wait-to-restore. A port that is EXPIRED
+stays selected until it is DEFAULTED, but is not newly selected. Ports whose partner does not respond may join only as
+the fallback allows, and only while no partner responds on any port.
 
-Ports that may join are grouped by LAG identifier, and one group wins: a heard partner before a fallback, a
-group with min_links before one without, the group that is in place before others (stability), then the
-larger one, then the one with the best port. The other groups' ports stay UNSELECTED: two partners never
-share an aggregator.
+Ports that may join are grouped by LAG identifier, and one group wins: a group whose partner responds before a
+fallback, a group with min_links before one without, the group that has the aggregator before others (stability), then
+the larger one, then the one with the best port. The ports of the other groups stay UNSELECTED: two partners never share
+an aggregator.
 
-min_links: with fewer ports in the winning group all of them stand by. They then say "not in sync", so a
-partner does not send into a LAG that does not listen. (A host on an individual fallback port is exempt.)
-Besides, ports collect and distribute only while at least min_links are attached with the partner in sync,
-see `Lag.up`.
+min_links: with fewer ports in the winning group all of them are STANDBY. Their LACPDUs then have Synchronization clear,
+so the partner does not send into a LAG that does not collect. (A host on an individual fallback port is exempt.) In
+addition, ports collect and distribute only while at least min_links are attached with the partner in sync, see
+`Lag.up`.
 
-max_active: the best ports are SELECTED and the others STANDBY. Best by priority, then number, of the end
-whose system identifier is lower; a port over which either end does not hear the other comes last. A better
-port that returns replaces one that carries traffic only when it has waited its Aggregate_Wait_Time and can
-take over at once.
+max_active: the best ports are SELECTED and the others STANDBY. The order is by priority, then number, of the end with
+the lower system identifier; a port on which either end has EXPIRED or DEFAULTED comes last. A better port that returns
+replaces one that carries traffic only after its Aggregate_Wait_Time, when it can take over at once.
 """
 
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from testbed.lacp.states import Mux, Restore, Rx, Selected
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the selection logic decides for a port, and why."""
+    """The decision of the selection logic for a port, with its reason."""
 
     selected: Selected
     lag_id: LagId | None
@@ -39,13 +38,13 @@ class Choice:
 
 
 def sees(port: Port) -> object:
-    """All that selection and a LAG's levels depend on; while it stays the same the LAG need not be looked at."""
+    """All values that selection and a LAG's levels depend on. While they are the same, selection need not run."""
     machine_states = (port.rx, port.mux, port.state["restore"], port.enabled, port.held)
     return (machine_states, port.partner.identity, port.partner.state, port.selected, port.waited)
 
 
 def choose(lag: Lag) -> tuple[LagId | None, dict[Port, Choice]]:
-    """The identifier of the group that wins the aggregator, and the choice for each port. Changes nothing."""
+    """The identifier of the group that wins the aggregator, and the choice for each port. Pure."""
     groups: dict[LagId, list[Port]] = {}
     choices: dict[Port, Choice] = {}
     for port in lag.ports:
@@ -63,7 +62,7 @@ def choose(lag: Lag) -> tuple[LagId | None, dict[Port, Choice]]:
             choices.update((port, Choice(Selected.UNSELECTED, None, reason)) for port in ports)
     choices.update(_share(lag, winner, groups[winner]))
     for port in groups[winner]:
-        # A port enters an aggregator from DETACHED only: it first leaves the one that it was in.
+        # A port enters an aggregator from DETACHED only: it first leaves its previous one.
         elsewhere = port.selected is not Selected.UNSELECTED and port.lag_id != winner
         detaching = port.selected is Selected.UNSELECTED and port.mux != Mux.DETACHED
         if elsewhere or detaching:
@@ -103,14 +102,14 @@ def _fallback_lag_id(port: Port) -> LagId:
 
 
 def _merit(lag: Lag, lag_id: LagId, ports: list[Port]) -> tuple[object, ...]:
-    """The least wins."""
+    """The sort key of a group; the lowest wins."""
     too_few = len(ports) < lag.needed_links(lag_id)
     best = min((port.config.priority, port.config.number) for port in ports)
     return (lag_id.fallback, too_few, lag_id != lag.lag_id, -len(ports), best)
 
 
 def _rank(port: Port, lag_id: LagId) -> tuple[object, ...]:
-    """The least is the best port."""
+    """The sort key of a port; the lowest is the best port."""
     deaf = port.rx == Rx.EXPIRED or port.partner.state.has(State.EXPIRED | State.DEFAULTED)
     ours = (port.config.priority, port.config.number)
     theirs = (port.partner.port_priority, port.partner.port)
@@ -118,7 +117,7 @@ def _rank(port: Port, lag_id: LagId) -> tuple[object, ...]:
 
 
 def _share(lag: Lag, lag_id: LagId, ports: list[Port]) -> dict[Port, Choice]:
-    """Who of the winning group is SELECTED and who is STANDBY."""
+    """Which ports of the winning group are SELECTED and which are STANDBY."""
     if len(ports) < lag.needed_links(lag_id):
         reason = f"{len(ports)} of {lag.config.min_links} min_links"
         return {port: Choice(Selected.STANDBY, lag_id, reason) for port in ports}

@@ -1,4 +1,4 @@
-"""A system as JSON would hold it: strings, numbers, booleans, None, lists and dicts with string keys."""
+"""A system as JSON values: strings, numbers, booleans, None, lists and dicts with string keys."""
 
 from collections.abc import Iterable
 

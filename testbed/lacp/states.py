@@ -1,4 +1,4 @@
-"""The names and the times of IEEE 802.1AX-2014 clause 6.4: states, timers, the Selected variable."""
+"""Names and times of IEEE 802.1AX-2014 clause 6.4: states, timers, the Selected variable."""
 
 from enum import StrEnum
 
@@ -10,9 +10,9 @@ CHURN_DETECTION_TIME_S = 60.0
 AGGREGATE_WAIT_TIME_S = 2.0
 
 MAX_LACPDUS_PER_WINDOW = 3
-"""At most this many LACPDUs in any Fast_Periodic_Time (6.4.16)."""
+"""The maximum of LACPDUs in any Fast_Periodic_Time (6.4.16)."""
 MAX_MARKER_RESPONSES_PER_SECOND = 10
-"""The Slow Protocols' bound on frames of one subtype (IEEE 802.3 57A.3): nobody shall amplify through us."""
+"""The Slow Protocols' limit for frames of one subtype (IEEE 802.3 57A.3); it prevents amplification."""
 
 
 class Rx(StrEnum):
@@ -99,6 +99,6 @@ class Timer(StrEnum):
 
 
 IN_SYNC = frozenset({Mux.ATTACHED, Mux.COLLECTING, Mux.DISTRIBUTING, Mux.COLLECTING_DISTRIBUTING})
-"""Mux states in which the port is attached to its aggregator and says so."""
+"""Mux states in which the port is attached to its aggregator: Synchronization is set."""
 COLLECTING = frozenset({Mux.COLLECTING, Mux.DISTRIBUTING, Mux.COLLECTING_DISTRIBUTING})
 DISTRIBUTING = frozenset({Mux.DISTRIBUTING, Mux.COLLECTING_DISTRIBUTING})

@@ -1,9 +1,9 @@
-"""An LACP system: ports and LAGs behind one call in (with the time) and a list of effects out.
+"""An LACP system: ports and LAGs. Each call takes the time, and returns a list of effects.
 
-Nothing here waits, reads a clock or sends: the caller passes `now` in seconds on a clock that does not run
-backwards (an earlier `now` counts as the latest one seen), carries out the effects in their order, and
-calls `handle_timer` when `next_timer()` has come. A call costs as much as the ports that it concerns: those
-named or due, and their LAG mates only when something changed that selection looks at.
+Nothing here waits, reads a clock or sends. The caller passes `now` in seconds on a clock that does not run backwards
+(an earlier `now` counts as the latest one so far), carries out the effects in their order, and calls `handle_timer`
+at `next_timer()`. The cost of a call depends on the ports concerned: those named or due, and the other ports of their
+LAG only if a value has changed that selection depends on.
 """
 
 import heapq
@@ -21,15 +21,14 @@ from testbed.lacp.snapshot import snapshot
 from testbed.lacp.states import Rx, Timer
 
 MAX_ROUNDS = 32
-"""Ports and their LAGs settle within this many rounds; more means that their rules chase each other."""
+"""The maximum of rounds until ports and LAGs settle; more means that rules alternate without end."""
 
 
 class System:
     """An actor system; `system` is its MAC address, and the lower `priority` is the better.
 
-    Ports are named by what the caller likes, such as (dpid, port_no), and may be on different switches: to
-    its partners the system is one. Calling with a name that was not added raises KeyError; a faulty
-    configuration raises ValueError. Octets from the wire never raise anything.
+    The caller names the ports, such as (dpid, port_no). They may be on different switches: its partners see one system.
+    A name that was not added raises KeyError; an invalid configuration raises ValueError. Received octets never raise.
     """
 
     def __init__(self, system: str, priority: int = DEFAULT_PRIORITY) -> None:
@@ -39,7 +38,7 @@ class System:
             raise ValueError(f"system priority is {priority}; it must be 0 to 65535")
         self.system_id = SystemId(priority, system)
         self.rule_evaluations = 0
-        """How many guards were asked so far: the measure of work done."""
+        """How many guards were tested so far: the measure of work."""
         self._lags: dict[str, Lag] = {}
         self._ports: dict[PortId, Port] = {}
         self._down: dict[Port, None] = {}
@@ -47,7 +46,7 @@ class System:
         self._tickets = count()
         self._now = float("-inf")
 
-    # --- what there is --------------------------------------------------------------------------------------
+    # --- LAGs and ports -------------------------------------------------------------------------------------
 
     def add_lag(self, config: LagConfig) -> None:
         """Add a LAG without ports. Its name and its key must be new (ValueError)."""
@@ -59,7 +58,7 @@ class System:
         self._lags[config.name] = Lag(config, self.system_id)
 
     def add_port(self, config: PortConfig, now: float) -> list[Effect]:
-        """Add a port, without carrier until told otherwise. Its id and number must be new (ValueError)."""
+        """Add a port, at first without carrier. Its id and number must be new (ValueError)."""
         if config.port in self._ports:
             raise ValueError(f"port {config.port!r} exists already; remove it first")
         if config.lag not in self._lags:
@@ -80,19 +79,19 @@ class System:
         return self._settle([port], now)
 
     def remove_port(self, port: PortId, now: float) -> list[Effect]:
-        """Take a port out; its last LACPDU tells the partner that it is out of sync."""
+        """Remove a port; its last LACPDU has Synchronization clear."""
         return self._remove([self._ports[port]], now)
 
     def remove_lag(self, name: str, now: float) -> list[Effect]:
-        """Take a LAG out with all its ports."""
+        """Remove a LAG with all its ports."""
         effects = self._remove(list(self._lags[name].ports), now)
         del self._lags[name]
         return effects
 
-    # --- what happens ---------------------------------------------------------------------------------------
+    # --- events ---------------------------------------------------------------------------------------------
 
     def set_carrier(self, port: PortId, up: bool, now: float) -> list[Effect]:
-        """The link of a port came up or went down (port_enabled); one that goes down stops distributing."""
+        """The link of a port came up or went down (port_enabled); a port that goes down stops distributing."""
         it, now = self._ports[port], self._advance(now)
         if it.enabled == up:
             return []
@@ -105,20 +104,21 @@ class System:
         return [event, *self._settle([it], now)]
 
     def set_held(self, port: PortId, held: bool, now: float) -> list[Effect]:
-        """Keep a port out of its aggregator, or let it in again; a held port speaks LACP, out of sync."""
+        """Hold a port out of its aggregator, or release it. A held port still sends LACPDUs, out of sync."""
         it, now = self._ports[port], self._advance(now)
         it.held = held
         return self._settle([it], now)
 
     def is_held(self, port: PortId) -> bool:
-        """Whether the port is kept out of its aggregator."""
+        """Whether the port is held out of its aggregator."""
         return self._ports[port].held
 
     def set_in_reach(self, port: PortId, in_reach: bool, now: float) -> list[Effect]:
-        """The caller cannot reach a port that may well work, as its connection ended or its process stood still.
+        """The caller cannot reach a port that may still work: its connection has ended, or its process was stopped.
 
-        A partner that cannot be heard is not silent: it is believed for as long as it believes us, its own timeout
-        after the last LACPDU to it. Once in reach again, it gets a LACPDU at once, and time to speak itself.
+        A partner whose LACPDUs cannot be received may still send them. It expires no earlier than we do at the partner:
+        its own timeout after our last LACPDU. Once the port is in reach again, we send a LACPDU at once, and the
+        partner has its whole timeout again.
         """
         it, now = self._ports[port], self._advance(now)
         it.in_reach = in_reach
@@ -133,9 +133,9 @@ class System:
         return self._settle([it], now)
 
     def receive(self, port: PortId, pdu: bytes | Lacpdu | Marker, now: float) -> list[Effect]:
-        """A PDU came in: octets behind the Ethernet type 0x8809, or decoded already.
+        """A PDU came in: the octets after the Ethernet type 0x8809, or decoded.
 
-        Unreadable octets are counted and change nothing else; so does whatever arrives without carrier.
+        Octets that cannot be decoded, and PDUs without carrier, are counted and change nothing else.
         """
         it, now = self._ports[port], self._advance(now)
         if isinstance(pdu, bytes | bytearray | memoryview):
@@ -155,7 +155,7 @@ class System:
         return self._settle(concerned, now)
 
     def handle_timer(self, now: float) -> list[Effect]:
-        """Do whatever is due by `now`; calling early or late does no harm."""
+        """Run the timers that are due by `now`; an early or a late call does no harm."""
         now = self._advance(now)
         due: dict[Port, None] = {}
         while self._queue and self._queue[0][0] <= now:
@@ -166,23 +166,24 @@ class System:
         return self._settle(due, now) if due else []
 
     def next_timer(self) -> float | None:
-        """When `handle_timer` has to be called next, on the caller's clock; None while nothing is to come."""
+        """When `handle_timer` has to be called next, on the caller's clock; None while no timer runs."""
         while self._queue and self._queue[0][2].scheduled != self._queue[0][0]:
             heapq.heappop(self._queue)
         return self._queue[0][0] if self._queue else None
 
     def snapshot(self) -> dict[str, object]:
-        """Everything there is to see, as JSON would hold it (see `snapshot.snapshot`)."""
+        """The whole system as JSON values (see `snapshot.snapshot`)."""
         return snapshot(self.system_id, self._lags.values())
 
     def saved(self) -> dict[str, Any]:
-        """The state as JSON would hold it, for `restore` in another process on the same clock."""
+        """The state as JSON values, for `restore` in another process on the same clock."""
         return saved.saved(self._lags.values())
 
     def restore(self, value: Mapping[str, Any]) -> None:
-        """Go on from a saved state, with the LAGs and ports of the system that saved it, and nothing done yet.
+        """Put a new system with the same LAGs and ports into a saved state.
 
-        Errors: KeyError, TypeError or ValueError for a value that is no such state; the system is of no use then.
+        Errors: AttributeError, LookupError, TypeError or ValueError if the value is no such state. The system is then
+        half restored and must not be used.
         """
         saved.restore(self._lags.values(), value)
         for port in self._ports.values():
@@ -191,7 +192,7 @@ class System:
                 self._down[port] = None
             self._schedule(port)
 
-    # --- how it is worked out -------------------------------------------------------------------------------
+    # --- its steps ------------------------------------------------------------------------------------------
 
     def _advance(self, now: float) -> float:
         self._now = max(self._now, now)
@@ -213,7 +214,7 @@ class System:
         return [] if response is None else [Transmit(port.config.port, response)]
 
     def _moved(self, port: Port, pdu: Lacpdu) -> list[Port]:
-        """Set port_moved (6.4.8) on disabled ports whose partner now speaks on this port; return them."""
+        """Set port_moved (6.4.8) on disabled ports whose partner now sends on this port; return them."""
         partner = (pdu.actor.system, pdu.actor.port)
         if partner == (port.partner.system, port.partner.port):
             return []
@@ -224,7 +225,7 @@ class System:
         return moved
 
     def _settle(self, ports: Iterable[Port], now: float) -> list[Effect]:
-        """Run the machines of these ports, and of mates that they affect, until all rest; then transmit."""
+        """Run the machines of these ports, and of ports that they affect, until no rule holds; then transmit."""
         events: list[Effect] = []
         touched: dict[Port, None] = {}
         pending = dict.fromkeys(ports)
@@ -261,7 +262,7 @@ class System:
             events.extend(Event(now, lag, name, machine.name, step.old, step.new, step.cause) for step in steps)
 
     def _select(self, lag: Lag, now: float, events: list[Effect]) -> list[Port]:
-        """Apply the selection logic to a LAG; return the ports that have to run again because of it."""
+        """Apply the selection logic to a LAG; return the ports whose machines have to run again."""
         name, rerun = lag.config.name, []
         winner, choices = selection.choose(lag)
         if winner != lag.lag_id:

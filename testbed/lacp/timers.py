@@ -1,4 +1,4 @@
-"""Timers as absolute deadlines: whoever calls passes the time in, nobody here reads a clock."""
+"""Timers as absolute deadlines. The caller passes the time; nothing here reads a clock."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from testbed.lacp.states import Timer
 class Timers:
     """The timers of one port. A timer is stopped, running towards its deadline, or expired.
 
-    Being expired is a level, not an event: it lasts until the timer is started or stopped again.
+    Expired is a level, not an event: it lasts until the timer is started or stopped again.
     """
 
     __slots__ = ("_deadlines", "_expired")
@@ -18,11 +18,11 @@ class Timers:
         self._expired: set[Timer] = set()
 
     def start(self, timer: Timer, seconds: float, now: float) -> None:
-        """Let the timer expire `seconds` from now; with 0 it is expired at once."""
+        """Start the timer: it expires `seconds` from now; with 0 it expires at once."""
         self.start_until(timer, now + seconds, now)
 
     def start_until(self, timer: Timer, deadline: float, now: float) -> None:
-        """Let the timer expire at `deadline`, which may have come already."""
+        """Start the timer: it expires at `deadline`, which may have passed already."""
         self.stop(timer)
         if deadline > now:
             self._deadlines[timer] = deadline
@@ -30,22 +30,22 @@ class Timers:
             self._expired.add(timer)
 
     def extend(self, timer: Timer, deadline: float) -> None:
-        """Let a running timer not expire before `deadline`."""
+        """Postpone the expiry of a running timer to `deadline`, if that is later."""
         self._deadlines[timer] = max(self._deadlines[timer], deadline)
 
     def stop(self, timer: Timer) -> None:
-        """Neither running nor expired any more."""
+        """Stop the timer: it is neither running nor expired."""
         self._deadlines.pop(timer, None)
         self._expired.discard(timer)
 
     def advance(self, now: float) -> None:
-        """Let every timer expire whose deadline has come."""
+        """Expire every timer whose deadline has come."""
         for timer in [timer for timer, deadline in self._deadlines.items() if deadline <= now]:
             del self._deadlines[timer]
             self._expired.add(timer)
 
     def expired(self, timer: Timer) -> bool:
-        """Whether the timer ran out and was not started or stopped since."""
+        """Whether the timer has expired and was not started or stopped since."""
         return timer in self._expired
 
     def running(self, timer: Timer) -> bool:
@@ -53,11 +53,11 @@ class Timers:
         return timer in self._deadlines
 
     def earliest(self) -> float | None:
-        """The next deadline, or None when nothing runs."""
+        """The next deadline; None while no timer runs."""
         return min(self._deadlines.values(), default=None)
 
     def restore(self, shown: Mapping[Timer, float | str]) -> None:
-        """Be as another was when it gave this `snapshot`."""
+        """Restore the timers from a `snapshot`."""
         self._expired = {timer for timer, deadline in shown.items() if deadline == "expired"}
         self._deadlines = {timer: float(deadline) for timer, deadline in shown.items() if deadline != "expired"}
 

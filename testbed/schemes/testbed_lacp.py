@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from testbed.controller import client
-from testbed.controller.config import HTTP_PORT, OPENFLOW_PORT, to_yaml
+from testbed.controller import HTTP_PORT, OPENFLOW_PORT, client
+from testbed.controller.config import to_yaml
 from testbed.design.factor import Level
 from testbed.errors import TrialError, unknown
 from testbed.schemes import requirements

@@ -1,4 +1,4 @@
-"""Networks at random: any graph of switches, cables single or in LAGs, hosts on one port or on LAGs of many."""
+"""Random networks: any graph of switches, single cables or LAGs between them, hosts on one port or on LAGs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SYSTEMS = {"core": {}, **{f"t{i}": {"system": f"02:00:00:00:fe:{i:02x}"} for i i
 
 @dataclass
 class Plan:
-    """A network in the making."""
+    """A network that is being put together."""
 
     ports: Counter[int]
     lags: dict[str, Any] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Plan:
                 self.lag(f"trunk{len(self.lags)}", [end[side] for end in ends], f"t{dpid}")
 
     def host(self, switches: list[int]) -> None:
-        """A host with a port on each of these switches: a LAG, unless there is one only."""
+        """A host with a port on each of these switches: a LAG, unless it is one port."""
         name = f"h{len(self.hosts) + 1}"
         ports = [self.port(dpid) for dpid in switches]
         self.hosts[name] = tuple(ports)
@@ -52,7 +52,7 @@ class Plan:
             self.lag(f"lag-{name}", ports, "core")
 
     def world(self) -> World:
-        """The network, all of it working."""
+        """The network, everything working."""
         switches = {f"s{dpid}": {"dpid": dpid} for dpid in self.ports}
         value = {"systems": SYSTEMS, "switches": switches, "lags": self.lags, "links": self.links}
         return World(parse(value, "network"), self.ports)

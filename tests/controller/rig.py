@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
-from testbed.controller.checkpoint import saved
+from testbed.controller.checkpoint import restore, save
 from testbed.controller.config import PortId, parse, to_yaml
 from testbed.controller.core import Core
 from testbed.controller.flow_tables import Flow, Group, Part, Parts, Place, changes
+from testbed.controller.state import core_state
 from testbed.lacp import Effect, LagConfig, PortConfig, System, Transmit
 from testbed.spec import Topology
 
@@ -21,7 +22,7 @@ _TRANSACTIONS = itertools.count(1)
 
 
 class FakeSwitch:
-    """Takes what a datapath takes. Barriers are answered when the test says so."""
+    """A datapath that keeps its tables. Barriers are answered when the test says so."""
 
     def __init__(self) -> None:
         self.programmed = False
@@ -75,7 +76,7 @@ class Rig:
         self.topology = topology
         self.core = self.fresh_core()
         self.switches: dict[int, FakeSwitch] = {}
-        self.deaf: set[int] = set()
+        self.unresponsive: set[int] = set()
         self._down: set[str] = set()
         self.hosts: dict[str, System] = {}
         for host in topology.hosts:
@@ -88,17 +89,17 @@ class Rig:
             self.connect(switch.dpid)
 
     def fresh_core(self) -> Core:
-        """A controller that knows of nothing yet."""
+        """A controller that has seen no event yet."""
         return Core(parse(yaml.safe_load(to_yaml(self.topology)), "file"), self._note, self.now)
 
     def restart(
         self, away_s: float, *, cut: tuple[str, ...] = (), without: tuple[int, ...] = (), connect: bool = True
     ) -> None:
-        """The controller dies; another goes on from its state, and the switches but ``without`` connect to it.
+        """The controller dies; another one resumes from its state, and the switches except ``without`` connect to it.
 
-        Meanwhile the hosts go on, and cables with these ends are ``cut``.
+        In between the hosts' timers run, and the cables with the ends ``cut`` fail.
         """
-        state = json.loads(json.dumps(saved(self.core)))
+        state = json.loads(json.dumps(save(self.core)))
         until = self.now + away_s
         self._down |= set(cut)
         while self.now < until:
@@ -108,7 +109,8 @@ class Rig:
         for each in cut:
             self._host_carrier(each, False)
         self.core = self.fresh_core()
-        self.core.resume(state, away_s, self.now)
+        restore(self.core, state)
+        self.core.resume(away_s, self.now)
         for dpid in [dpid for dpid in self.switches if dpid not in without and connect]:
             self.connect(dpid, self._down)
 
@@ -126,7 +128,7 @@ class Rig:
         return list(self.topology.interfaces(name))
 
     def connect(self, dpid: int, down: Collection[str] = ()) -> None:
-        """A switch connects with all of its ports, of which these are down; nothing is answered yet."""
+        """A switch connects with all of its ports, these of them down. It has answered no barrier yet."""
         self.switches[dpid] = FakeSwitch()
         ports = {self.port(each)[1]: (each not in down, self.topology.ports[each].mac) for each in self.ports_of(dpid)}
         self.core.connect(dpid, self.switches[dpid], ports, self.now)
@@ -134,11 +136,11 @@ class Rig:
             self._host_carrier(each, each not in down)
 
     def disconnect(self, dpid: int) -> None:
-        """The connection to a switch ends; the switch itself goes on."""
+        """The connection to a switch ends; the switch itself still forwards."""
         self.core.disconnect(dpid, self.switches.pop(dpid), self.now)
 
     def set_link(self, interface: str, up: bool) -> None:
-        """A cable breaks or is mended; ``interface`` is an end of it on a switch."""
+        """A cable fails or is repaired; ``interface`` is an end of it on a switch."""
         link = self.topology.link_of(interface)
         for end in (link.a_interface, link.b_interface):
             (self._down.discard if up else self._down.add)(end)
@@ -162,14 +164,14 @@ class Rig:
                     self.core.receive(port, effect.frame(self.topology.ports[member].mac), self.now)
 
     def answer(self) -> None:
-        """Every switch that is not deaf confirms all that it was told, until there is nothing more to confirm."""
-        while any(switch.barriers for dpid, switch in self.switches.items() if dpid not in self.deaf):
+        """All switches but the unresponsive ones answer their barriers, until none is left."""
+        while any(switch.barriers for dpid, switch in self.switches.items() if dpid not in self.unresponsive):
             for dpid, switch in self.switches.items():
-                while switch.barriers and dpid not in self.deaf:
+                while switch.barriers and dpid not in self.unresponsive:
                     self.core.confirmed(dpid, switch.barriers.pop(0), self.now)
 
     def deliver(self) -> None:
-        """Carry the LACPDUs that are under way."""
+        """Deliver the LACPDUs that are under way."""
         while frames := [(dpid, *item) for dpid, switch in self.switches.items() for item in switch.frames]:
             for switch in self.switches.values():
                 switch.frames.clear()
@@ -182,7 +184,7 @@ class Rig:
                     self.core.receive(self.port(far), frame, self.now)
 
     def run(self, seconds: float, step_s: float = 0.05) -> None:
-        """Let time pass, with all that goes with it."""
+        """Let time pass: run the timers, deliver the LACPDUs and answer the barriers."""
         until = self.now + seconds
         while self.now < until:
             self.now += step_s
@@ -192,6 +194,10 @@ class Rig:
             self.deliver()
             self.answer()
 
+    def state(self) -> dict[str, Any]:
+        """The controller's state as JSON values."""
+        return core_state(self.core, self.now)
+
     def distributing(self, lag: str) -> set[PortId]:
-        """The members by which the switches send."""
+        """The members that send frames."""
         return set(self.core.fabric.lags[lag].distributing)

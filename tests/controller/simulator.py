@@ -1,8 +1,8 @@
-"""Switches that do what groups and flows say, and cables between them: enough to see where a frame ends up.
+"""Switches that forward by their groups and flows, and cables between them: enough to follow a frame.
 
-It follows the OpenFlow Switch Specification 1.5.1: the flow of highest priority that matches (5.3), buckets of a
-SELECT group by what the flow hashes to, of a FAILOVER group the first that lives (5.6.1), no output to the port
-that a frame came in by unless it is asked for by name (5.9, ALL and the like; Open vSwitch: any output).
+It follows the OpenFlow Switch Specification 1.5.1: the matching flow of highest priority (5.3); a SELECT group's bucket
+by the flow's hash, a FAILOVER group's first live bucket (5.6.1); no output to the port that a frame came in by, unless
+the output names that port (5.9, ALL and the like; Open vSwitch: any output).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Switch:
         self._tables = {table: list(found) for table, found in groupby(self.flows.items(), lambda item: item[0][0])}
 
     def find(self, table: int, fields: Mapping[str, object]) -> Flow | None:
-        """The flow that a frame meets in a table; that no two of one priority match is checked as well."""
+        """The flow that a frame matches in a table. Also checks that no two flows of one priority match."""
         found: list[tuple[Place, Flow]] = []
         for place, flow in self._tables.get(table, ()):
             if found and place[1] < found[0][0][1]:
@@ -77,7 +77,7 @@ def _number(value: object) -> int:
 
 
 class World:
-    """A fabric with its switches carried out, cables between them, and hosts at all other ports."""
+    """A fabric, switches with its groups and flows, cables between them, and hosts at all other ports."""
 
     def __init__(self, configuration: Configuration, ports: Mapping[int, int]) -> None:
         """``ports``: how many each switch has, from 1."""
@@ -86,7 +86,7 @@ class World:
         self.cable = {a: b for ends in configuration.links for a, b in (ends, ends[::-1])}
         self.dead: set[PortId] = set()
         self.learned: Counter[str] = Counter()
-        self.lonely: int | None = None  # a switch that has lost its controller
+        self.detached: int | None = None  # a switch that has lost its controller
         for dpid, count in ports.items():
             self.fabric.connect(dpid)
             for number in range(1, count + 1):
@@ -97,7 +97,7 @@ class World:
         self.settle()
 
     def settle(self) -> None:
-        """Let the fabric conclude, and carry it out, until nothing more follows."""
+        """Compute and program until nothing changes any more."""
         again = self.fabric.conclude()
         self.program()
         while again:
@@ -105,13 +105,13 @@ class World:
             self.program()
 
     def program(self) -> None:
-        """Give the switches what has changed."""
+        """Program what has changed."""
         for dpid in self.fabric.take_changes():
-            if dpid != self.lonely:
+            if dpid != self.detached:
                 self.program_one(dpid)
 
     def program_one(self, dpid: int) -> None:
-        """Give one switch what the fabric has for it now."""
+        """Program one switch with the fabric's current parts."""
         parts = self.fabric.parts[dpid].values()
         groups = [item for part in parts for item in part.groups.items()]
         flows = [item for part in parts for item in part.flows.items()]
@@ -120,11 +120,11 @@ class World:
         self.switches[dpid].put(dict(groups), dict(flows))
 
     def cut(self, port: PortId) -> None:
-        """A cable breaks: the switches notice, the controller does not yet."""
+        """A cable fails: the switches detect it, the controller is not yet notified."""
         self.dead |= {port, self.cable.get(port, port)}
 
-    def tell(self, port: PortId, carrier: bool) -> None:
-        """The controller hears of a port, as of carrier and, if it is in a LAG, as of what LACP makes of it."""
+    def notify(self, port: PortId, carrier: bool) -> None:
+        """Notify the controller of a port's carrier and, if it is in a LAG, of the resulting LACP state."""
         fabric = self.fabric
         fabric.set_port(*port, carrier)
         edge = fabric.edge(port)
@@ -134,7 +134,7 @@ class World:
             fabric.set_collecting(edge, up)
 
     def send(self, port: PortId, frame: Frame) -> Counter[PortId]:
-        """What comes out at the hosts' ports when a host sends this frame into a port."""
+        """Count the copies at the hosts' ports when a host sends this frame into a port."""
         out: Counter[PortId] = Counter()
         todo = [] if port in self.dead else [(port, 0)]
         while todo:
@@ -151,7 +151,7 @@ class World:
         return out
 
     def _through(self, port: PortId, frame: Frame) -> list[PortId]:
-        """The ports by which a switch sends a frame that came in by ``port``."""
+        """The ports that a switch sends a frame to that came in by ``port``."""
         dpid, number = port
         switch, metadata, table, out = self.switches[dpid], 0, ADMIT, []
         while True:
@@ -162,7 +162,7 @@ class World:
             for kind, value in flow.actions:
                 if kind == "controller":
                     assert table == LEARN
-                    if dpid == self.lonely:
+                    if dpid == self.detached:
                         return out
                     self.learned[frame.source] += 1
                     if self.fabric.learn(frame.source, port):
@@ -178,7 +178,7 @@ class World:
                 metadata = metadata & ~mask | value
             if flow.goto is None:
                 return out
-            assert flow.goto > table, "a frame goes on in later tables only (5.5)"
+            assert flow.goto > table, "a frame continues in later tables only (5.5)"
             table = flow.goto
 
     def _lives(self, dpid: int, bucket: Bucket) -> bool:
@@ -196,7 +196,7 @@ class World:
                 buckets = buckets[:1]
             elif buckets:
                 assert group.kind == SELECT
-                buckets = [buckets[(frame.hash + dpid) % len(buckets)]]  # each switch hashes in its own way
+                buckets = [buckets[(frame.hash + dpid) % len(buckets)]]  # each switch has its own hash
         out: list[int] = []
         for bucket in buckets:
             if bucket.port is not None:

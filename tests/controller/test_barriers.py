@@ -1,8 +1,8 @@
-"""Switches are waited for as long as they have something to confirm, and no longer than their time."""
+"""Barriers: the controller waits for switches that have something to confirm, and not beyond the timeout."""
 
 from __future__ import annotations
 
-from testbed.controller.barriers import PATIENCE_S, Confirmations
+from testbed.controller.barriers import TIMEOUT_S, Barriers
 from tests.controller.rig import Rig
 from topologies.mlag import mlag
 from topologies.ring import ring
@@ -10,42 +10,42 @@ from topologies.ring import ring
 
 def test_a_round_ends_with_its_last_answer() -> None:
     done: list[str] = []
-    rounds = Confirmations()
+    rounds = Barriers()
     rounds.begin({1: 7, 2: 8}, lambda: done.append("both"), 0.0)
     rounds.begin({1: 7}, lambda: done.append("one"), 0.0)
     rounds.begin({}, lambda: done.append("none"), 0.0)
     assert done == ["none"]
-    rounds.answer(1, 6)
+    rounds.reply(1, 6)
     assert done == ["none"]
-    rounds.answer(1, 7)
+    rounds.reply(1, 7)
     assert done == ["none", "one"]
-    rounds.answer(2, 8)
+    rounds.reply(2, 8)
     assert done == ["none", "one", "both"]
 
 
 def test_after_a_stall_a_switch_has_its_whole_time_again() -> None:
-    rounds = Confirmations()
+    rounds = Barriers()
     rounds.begin({1: 7}, lambda: None, 0.0)
-    assert rounds.late(PATIENCE_S) == {1}
-    rounds.renew(5.0)
+    assert rounds.late(TIMEOUT_S) == {1}
+    rounds.restart(5.0)
     assert rounds.late(5.0) == set()
-    assert (rounds.next_deadline(), rounds.late(5.0 + PATIENCE_S)) == (5.0 + PATIENCE_S, {1})
+    assert (rounds.next_deadline(), rounds.late(5.0 + TIMEOUT_S)) == (5.0 + TIMEOUT_S, {1})
 
 
-def test_a_controller_that_stood_still_does_not_blame_the_switches() -> None:
-    rig = Rig(mlag())  # connected, and nothing is answered yet
+def test_a_controller_that_was_stopped_does_not_time_out_the_switches() -> None:
+    rig = Rig(mlag())  # connected, no barrier is answered yet
     rig.now += 10.0
     rig.core.handle_timer(rig.now)
-    told = [line["event"] for line in rig.log]
-    assert "stalled" in told
-    assert "switch_silent" not in told
-    rig.now += PATIENCE_S
+    logged = [line["event"] for line in rig.log]
+    assert "stalled" in logged
+    assert "switch_silent" not in logged
+    rig.now += TIMEOUT_S
     rig.core.handle_timer(rig.now)
     assert [line["dpid"] for line in rig.log if line["event"] == "switch_silent"] == [1, 2]
 
 
-def test_only_switches_that_were_told_something_are_asked() -> None:
-    """Each connecting switch would otherwise ask all that are there: the square of their number."""
+def test_only_switches_with_new_messages_get_a_barrier() -> None:
+    """Else each switch that connects would cost a barrier to every switch: the square of their number."""
     rig = Rig(ring())
     rig.answer()
     rig.run(4.0)
@@ -53,4 +53,4 @@ def test_only_switches_that_were_told_something_are_asked() -> None:
     assert set(before.values()) == {0}
     rig.connect(1)
     asked = {dpid for dpid, switch in rig.switches.items() if switch.barriers}
-    assert asked == {1}, "it came back to what the others know of already"
+    assert asked == {1}, "the tables of the others do not change"

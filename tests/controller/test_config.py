@@ -1,4 +1,4 @@
-"""The controller's configuration: what topologies write is what is read, and what is wrong is named."""
+"""The controller's configuration: it reads what topologies write, and errors name what is wrong."""
 
 from __future__ import annotations
 

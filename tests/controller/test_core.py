@@ -1,4 +1,4 @@
-"""What the controller does when: switches that come back, go, or do not answer; sources that are new."""
+"""The order of the controller's actions: switches that connect, disconnect or do not answer; new source addresses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def frame(source: str) -> bytes:
     return bytes.fromhex("ff" * 6 + source.replace(":", "") + "88b5") + bytes(46)
 
 
-def test_one_system_answers_on_both_switches() -> None:
+def test_one_lacp_system_spans_both_switches() -> None:
     rig = converged()
     partners = {
         (port["partner"]["system"], port["partner"]["key"])
@@ -45,7 +45,7 @@ def test_both_ends_of_a_lag_between_switches_speak_lacp() -> None:
     assert rig.distributing("trunk-s2") == {(2, 3), (2, 4)}
     rig.set_link("s1-eth3", False)
     assert rig.distributing("trunk-s2") == {(2, 4)}
-    assert rig.core.state()["links"] == [{"a": "trunk-s1", "b": "trunk-s2", "live": True, "tree": True}]
+    assert rig.state()["links"] == [{"a": "trunk-s1", "b": "trunk-s2", "live": True, "tree": True}]
 
 
 def test_members_of_a_switch_wait_until_it_has_confirmed_its_groups_and_flows() -> None:
@@ -61,26 +61,26 @@ def test_members_of_a_switch_wait_until_it_has_confirmed_its_groups_and_flows() 
     assert rig.distributing("lag-h1") == {(1, 1), (1, 2)}
 
 
-def test_a_switch_that_comes_back_keeps_out_until_it_has_confirmed() -> None:
+def test_the_members_of_a_switch_that_returns_are_held_until_it_has_confirmed() -> None:
     rig = converged()
     for each in rig.ports_of(2):
         rig.set_link(each, False)
     rig.disconnect(2)
     rig.run(5.0)
     assert rig.distributing("lag-h1") == {(1, 1)}
-    rig.deaf = {2}
+    rig.unresponsive = {2}
     rig.connect(2)
     rig.set_link("s1-eth3", True)
     rig.run(0.5)
     assert {(2, 1), (2, 2)} <= rig.core.held
-    rig.deaf = set()
+    rig.unresponsive = set()
     rig.answer()
     assert rig.core.held == set()
     rig.run(4.0)
     assert rig.distributing("lag-h1") == H1
 
 
-def test_a_connection_that_is_renewed_soon_disturbs_no_member() -> None:
+def test_a_switch_that_reconnects_within_the_timeout_loses_no_member() -> None:
     rig = converged()
     rig.disconnect(1)
     rig.run(0.5)
@@ -92,7 +92,7 @@ def test_a_connection_that_is_renewed_soon_disturbs_no_member() -> None:
     assert not [line for line in rig.log if line["event"] == "distribute" and line["t_s"] > 4.1]
 
 
-def test_a_switch_without_controller_keeps_its_members_until_lacp_gives_them_up() -> None:
+def test_a_switch_without_controller_keeps_its_members_until_lacp_times_out() -> None:
     rig = converged()
     lost = rig.now
     rig.disconnect(1)
@@ -105,7 +105,7 @@ def test_a_switch_without_controller_keeps_its_members_until_lacp_gives_them_up(
     assert 2.0 < gone - lost <= 3.1
 
 
-def test_without_the_peer_link_all_hosts_meet_on_the_switch_that_has_more_of_them() -> None:
+def test_without_the_peer_link_all_hosts_use_the_switch_that_has_more_of_them() -> None:
     rig = converged()
     rig.set_link("s1-eth3", False)
     rig.answer()
@@ -119,7 +119,7 @@ def test_without_the_peer_link_all_hosts_meet_on_the_switch_that_has_more_of_the
     assert rig.distributing("lag-h1") == H1
 
 
-def test_no_switch_is_left_out_if_told_so() -> None:
+def test_no_switch_is_isolated_if_the_configuration_says_so() -> None:
     rig = Rig(mlag(isolate=False))
     rig.answer()
     rig.run(4.0)
@@ -128,22 +128,22 @@ def test_no_switch_is_left_out_if_told_so() -> None:
     assert rig.distributing("lag-h1") == H1
 
 
-def test_a_switch_that_does_not_answer_takes_nobody_s_members_away() -> None:
-    """s1 has lost its power: its neighbour sees the link go, and nobody tells the controller of the rest."""
+def test_a_switch_that_does_not_answer_does_not_isolate_another() -> None:
+    """s1 has lost power: its neighbour reports the link, and nothing else is reported to the controller."""
     rig = converged()
-    rig.deaf = {1}
+    rig.unresponsive = {1}
     rig.core.set_port((2, 3), False, "02:00:00:00:00:00", rig.now)
     rig.answer()
     rig.run(2.0)
     assert rig.core.isolated == {(1, 1), (1, 2)}
     assert {(2, 1)} <= rig.distributing("lag-h1")
     assert [line["dpid"] for line in rig.log if line["event"] == "switch_silent"] == [1]
-    rig.deaf = set()
+    rig.unresponsive = set()
     rig.answer()
     assert [line["dpid"] for line in rig.log if line["event"] == "switch_answers"] == [1]
 
 
-def test_a_switch_that_returns_before_its_peer_link_takes_nothing_away() -> None:
+def test_a_switch_that_returns_before_its_peer_link_takes_no_traffic_away() -> None:
     rig = converged()
     for each in rig.ports_of(1):
         rig.set_link(each, False)
@@ -159,15 +159,15 @@ def test_a_switch_that_returns_before_its_peer_link_takes_nothing_away() -> None
     assert rig.distributing("lag-h1") == H1
 
 
-def test_a_frame_of_an_unknown_source_goes_on_when_every_switch_knows_the_source() -> None:
+def test_a_frame_with_an_unknown_source_is_forwarded_once_every_switch_knows_the_source() -> None:
     rig = converged()
     sent = [frame("02:00:00:00:01:01"), frame("02:00:00:00:01:01")[:-1]]
     for each in sent:
         rig.core.learn((2, 1), each, rig.now)
-    rig.deaf = {1}
+    rig.unresponsive = {1}
     rig.answer()
     assert rig.switches[2].returned == []
-    rig.deaf = set()
+    rig.unresponsive = set()
     rig.answer()
     assert rig.switches[2].returned == [(1, each) for each in sent]
     assert rig.switches[1].returned == []
@@ -181,7 +181,7 @@ def test_a_source_on_another_member_has_not_moved() -> None:
     assert [line["port"] for line in rig.log if line["event"] == "learned"] == ["2:1"]
 
 
-def test_group_addresses_are_no_sources_and_short_frames_are_nothing() -> None:
+def test_group_addresses_and_short_frames_are_not_learned() -> None:
     rig = converged()
     rig.core.learn((1, 1), frame("03:00:00:00:01:01"), rig.now)
     rig.core.learn((1, 1), b"short", rig.now)
@@ -190,7 +190,7 @@ def test_group_addresses_are_no_sources_and_short_frames_are_nothing() -> None:
     assert rig.log[-1]["event"] == "bad_frame"
 
 
-def test_a_switch_alone_has_sent_the_frame_on_already() -> None:
+def test_a_single_switch_forwards_the_frame_itself() -> None:
     rig = Rig(single_switch())
     rig.run(4.0)
     rig.core.learn((1, 1), frame("02:00:00:00:01:01"), rig.now)
@@ -198,7 +198,7 @@ def test_a_switch_alone_has_sent_the_frame_on_already() -> None:
     assert rig.switches[1].returned == []
 
 
-def test_a_host_that_fails_over_between_ports_by_itself_is_found_again() -> None:
+def test_a_host_that_fails_over_between_ports_is_learned_again() -> None:
     rig = Rig(dual_switch())
     rig.answer()
     rig.core.learn((1, 1), frame("02:00:00:00:01:01"), rig.now)

@@ -11,7 +11,7 @@ from testbed.controller.graph import Graph, Link
 
 
 def ring(lags: dict[str, object] | None = None) -> Fabric:
-    """Four switches in a ring: port 1 leads on, port 2 back; ports from 3 on are hosts'."""
+    """Four switches in a ring: port 1 leads to the next, port 2 to the previous; ports from 3 are for hosts."""
     switches = {f"s{i}": {"dpid": i} for i in range(1, 5)}
     links = [{"a": f"s{i}:1", "b": f"s{i % 4 + 1}:2"} for i in range(1, 5)]
     fabric = Fabric(parse({"systems": {"core": {}}, "switches": switches, "lags": lags or {}, "links": links}, "file"))
@@ -45,7 +45,7 @@ def test_the_lowest_switch_that_sends_to_a_lag_delivers_to_it() -> None:
         assert fabric.forwarders["lag"] == forwarder
 
 
-def test_in_a_network_that_fell_apart_each_part_has_its_own() -> None:
+def test_each_part_of_a_partitioned_network_has_its_own_forwarder() -> None:
     fabric = ring(LAG)
     fabric.set_distributing("lag", [(2, 3), (3, 3), (4, 3)])
     fabric.set_port(2, 1, False)  # s2 from s3
@@ -67,7 +67,7 @@ def test_the_old_forwarder_stops_before_the_new_one_starts() -> None:
     assert fabric.forwarders["lag"] == {2}
 
 
-def test_a_link_that_is_back_is_used_once_both_ends_let_it_in() -> None:
+def test_a_link_that_returns_is_used_once_both_ends_accept_frames_from_it() -> None:
     fabric = ring()
     first = Link(1, 1, 2, 2)
     assert first in fabric.tree
@@ -84,7 +84,7 @@ def test_a_link_that_is_back_is_used_once_both_ends_let_it_in() -> None:
     assert first in fabric.tree
 
 
-def test_only_what_changed_is_told() -> None:
+def test_only_changed_parts_are_programmed() -> None:
     fabric = ring(LAG)
     fabric.take_changes()
     assert fabric.learn("02:00:00:00:00:01", (1, 4))
@@ -95,10 +95,10 @@ def test_only_what_changed_is_told() -> None:
     assert fabric.take_changes() == {}
     fabric.set_port(3, 5, False)
     settle(fabric)
-    assert fabric.take_changes() == {}, "a port of hosts stays in the groups: the switch knows that it is dead"
+    assert fabric.take_changes() == {}, "a host port stays in the groups: the switch itself knows that it is down"
 
 
-def test_ways_avoid_a_switch_that_does_not_answer_if_they_can() -> None:
+def test_paths_avoid_a_switch_that_does_not_answer_if_they_can() -> None:
     fabric = ring()
     assert fabric.graph.next_links({3})[1] == Link(1, 1, 2, 2)
     fabric.disconnect(2)
@@ -112,7 +112,7 @@ def test_ways_avoid_a_switch_that_does_not_answer_if_they_can() -> None:
     st.lists(st.tuples(st.integers(1, 8), st.integers(1, 8)), max_size=16),
     st.sets(st.integers(1, 8)),
 )
-def test_ways_are_shortest_and_the_tree_has_no_loop(
+def test_paths_are_shortest_and_the_tree_has_no_loop(
     count: int, pairs: list[tuple[int, int]], targets: set[int]
 ) -> None:
     """Against breadth-first search and against the number of edges of a forest."""
@@ -127,8 +127,8 @@ def test_ways_are_shortest_and_the_tree_has_no_loop(
         near = {link.other(dpid): distance[dpid] + 1 for dpid in front for link in links if dpid in (link.a, link.b)}
         front = near.keys() - distance.keys()
         distance |= {dpid: near[dpid] for dpid in front}
-    ways = graph.next_links(goals)
-    assert ways.keys() == distance.keys() - goals
-    for dpid, link in ways.items():
+    first = graph.next_links(goals)
+    assert first.keys() == distance.keys() - goals
+    for dpid, link in first.items():
         assert distance[link.other(dpid)] == distance[dpid] - 1
     assert graph == Graph(range(1, count + 1), reversed(links))

@@ -1,7 +1,7 @@
-"""Frames through simulated switches: each gets where it should, once, and never in a circle.
+"""Frames through simulated switches: each arrives where it should, once, and never loops.
 
 What must hold is IEEE 802.1AX's frame distribution (6.2.4: one link for a conversation, no duplication, no copy back
-into the aggregation) and what a bridged network is for: IEEE 802.1Q's loop-free active topology.
+into the aggregation) and IEEE 802.1Q's loop-free active topology.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EXAMPLES = settings(max_examples=40)
 
 
 def reachable(plan: Plan, dead: set[PortId], start: int) -> set[int]:
-    """The switches that ``start`` reaches over cables that work: asked of the cables, not of the controller."""
+    """The switches that ``start`` reaches over working cables: computed from the cables, not by the controller."""
     found, todo = {start}, deque([start])
     while todo:
         here = todo.popleft()
@@ -34,7 +34,7 @@ def reachable(plan: Plan, dead: set[PortId], start: int) -> set[int]:
 
 
 def by_host(plan: Plan, out: Counter[PortId]) -> Counter[str]:
-    """What came out of ports, counted by host."""
+    """The copies at ports, counted by host."""
     owner = {port: host for host, ports in plan.hosts.items() for port in ports}
     return sum((Counter({owner[port]: count}) for port, count in out.items()), Counter())
 
@@ -45,14 +45,14 @@ def living(plan: Plan, world: World, host: str) -> list[PortId]:
 
 
 def in_reach(plan: Plan, world: World, entry: PortId, source: str) -> set[str]:
-    """The hosts that a frame from this port can get to."""
+    """The hosts that a frame from this port can reach."""
     switches = reachable(plan, world.dead, entry[0])
     others = plan.hosts.keys() - {source}
     return {host for host in others if any(port[0] in switches for port in living(plan, world, host))}
 
 
 def check_all_pairs(plan: Plan, world: World) -> None:
-    """Broadcasts to every host in reach exactly once, and to no other; then unicast to just the one that is meant."""
+    """A broadcast reaches every reachable host exactly once, and no other; a unicast reaches its destination only."""
     for again in range(2):
         for host in plan.hosts:
             for entry in living(plan, world, host):
@@ -70,74 +70,72 @@ def check_all_pairs(plan: Plan, world: World) -> None:
                         assert out == {target: 1}, (host, entry, target)
                     elif living(plan, world, target) and world.fabric.linked(entry[0]):
                         assert not out, (host, entry, target)
-                    else:  # nobody knows the address: as a broadcast
+                    else:  # an unknown address: flooded
                         assert max(out.values(), default=0) <= 1, (host, entry, target)
 
 
-def fail(plan: Plan, world: World, data: st.DataObject, *, told: bool) -> set[PortId]:
-    """Break some of all cables; tell the controller or do not."""
+def fail(plan: Plan, world: World, data: st.DataObject, *, notified: bool) -> set[PortId]:
+    """Cut some of the cables, with or without notifying the controller."""
     every = [a for a, _ in plan.cables] + [port for ports in plan.hosts.values() for port in ports]
     broken = data.draw(st.sets(st.sampled_from(every), max_size=6))
     for port in broken:
         world.cut(port)
     ends = {end for port in broken for end in (port, world.cable.get(port, port))}
-    if told:
+    if notified:
         for end in sorted(ends):
-            world.tell(end, False)
+            world.notify(end, False)
         world.settle()
     return ends
 
 
 @EXAMPLES
 @given(plans())
-def test_every_host_gets_every_broadcast_once_and_its_own_unicast(plan: Plan) -> None:
+def test_every_host_receives_every_broadcast_once_and_its_own_unicast(plan: Plan) -> None:
     check_all_pairs(plan, plan.world())
 
 
 @EXAMPLES
 @given(plans(), st.data())
-def test_the_same_with_links_and_members_that_failed_and_again_when_they_are_back(
-    plan: Plan, data: st.DataObject
-) -> None:
+def test_the_same_with_failed_links_and_members_and_after_their_repair(plan: Plan, data: st.DataObject) -> None:
     world = plan.world()
     if data.draw(st.booleans()):
         check_all_pairs(plan, world)
-    ends = fail(plan, world, data, told=True)
+    ends = fail(plan, world, data, notified=True)
     check_all_pairs(plan, world)
     world.dead.clear()
     for end in sorted(ends):
-        world.tell(end, True)
+        world.notify(end, True)
     world.settle()
     check_all_pairs(plan, world)
 
 
 @EXAMPLES
 @given(plans(), st.data())
-def test_a_switch_without_controller_makes_nothing_circle_or_double(plan: Plan, data: st.DataObject) -> None:
-    """It does what it did; the others are told of failures, and of the repair."""
+def test_with_a_switch_without_controller_nothing_loops_or_arrives_twice(plan: Plan, data: st.DataObject) -> None:
+    """That switch keeps its tables; the others are programmed after failures and repairs."""
     world = plan.world()
     check_all_pairs(plan, world)
-    lonely = data.draw(st.sampled_from(sorted(world.switches)))
-    world.fabric.disconnect(lonely)
-    world.lonely = lonely
+    detached = data.draw(st.sampled_from(sorted(world.switches)))
+    world.fabric.disconnect(detached)
+    world.detached = detached
     world.settle()
     check_broadcasts(plan, world)
-    ends = fail(plan, world, data, told=True)
+    ends = fail(plan, world, data, notified=True)
     check_broadcasts(plan, world)
     world.dead.clear()
     for end in sorted(ends):
-        world.tell(end, True)
+        world.notify(end, True)
     world.settle()
     check_broadcasts(plan, world)
-    world.fabric.connect(lonely)
-    world.lonely = None
+    world.fabric.connect(detached)
+    world.detached = None
     world.settle()
-    world.program_one(lonely)
+    world.program_one(detached)
     check_all_pairs(plan, world)
 
 
 def check_broadcasts(plan: Plan, world: World, *, unknown: bool = True) -> None:
-    """No host gets one twice, and none gets back its own. To learn an ``unknown`` source tells all switches."""
+    """No host receives a broadcast twice, or its own. With ``unknown``, also from sources that have to be learned."""
     for host in plan.hosts:
         for entry in living(plan, world, host) if unknown or mac(host) in world.fabric.addresses else []:
             out = by_host(plan, world.send(entry, Frame(mac(host), BROADCAST)))
@@ -147,12 +145,12 @@ def check_broadcasts(plan: Plan, world: World, *, unknown: bool = True) -> None:
 
 @EXAMPLES
 @given(plans(), st.data())
-def test_before_the_controller_has_heard_nothing_circles_or_doubles_and_lags_move_by_themselves(
+def test_before_the_controller_is_notified_nothing_loops_or_arrives_twice_and_lags_fail_over(
     plan: Plan, data: st.DataObject
 ) -> None:
     world = plan.world()
     check_all_pairs(plan, world)
-    fail(plan, world, data, told=False)
+    fail(plan, world, data, notified=False)
     for host in plan.hosts:
         for entry in living(plan, world, host):
             for target in plan.hosts.keys() - {host}:
@@ -170,15 +168,15 @@ def test_before_the_controller_has_heard_nothing_circles_or_doubles_and_lags_mov
 
 @settings(max_examples=60)
 @given(plans(switches=4), st.data())
-def test_while_switches_are_being_told_no_broadcast_circles_or_doubles(plan: Plan, data: st.DataObject) -> None:
-    """Each message to a switch may be late: any switch may still do what it did before the last confirmation."""
+def test_while_switches_are_programmed_no_broadcast_loops_or_arrives_twice(plan: Plan, data: st.DataObject) -> None:
+    """Any message to a switch may be late: a switch may still have the tables of before the last confirmation."""
     world = plan.world()
     check_all_pairs(plan, world)
-    ends = fail(plan, world, data, told=True)
+    ends = fail(plan, world, data, notified=True)
     world.dead.clear()
     order = data.draw(st.permutations(sorted(world.switches)))
     for end in sorted(ends):
-        world.tell(end, True)
+        world.notify(end, True)
     again, first = False, True
     while again or first:
         again, first = (world.fabric.conclude() if first else world.fabric.widen()), False
@@ -191,7 +189,7 @@ def test_while_switches_are_being_told_no_broadcast_circles_or_doubles(plan: Pla
 
 
 def test_a_lag_between_switches_hands_nothing_back_while_they_disagree() -> None:
-    """s1 has heard that only s2 still has a member of h1's LAG, s2 believes that only s1 has one."""
+    """By its tables, s1 expects the only member of h1's LAG on s2, and s2 expects it on s1."""
     plan = Plan(Counter({1: 0, 2: 0}))
     plan.join(1, 2, width=2)
     plan.host([1, 2])
@@ -199,10 +197,10 @@ def test_a_lag_between_switches_hands_nothing_back_while_they_disagree() -> None
     world = plan.world()
     check_all_pairs(plan, world)
     at_s1, at_s2 = plan.hosts["h1"]
-    world.tell(at_s2, False)
+    world.notify(at_s2, False)
     world.settle()
-    world.tell(at_s1, False)
-    world.tell(at_s2, True)
+    world.notify(at_s1, False)
+    world.notify(at_s2, True)
     world.fabric.conclude()
     world.program_one(1)
     for hashed in range(4):

@@ -1,4 +1,4 @@
-"""Whatever frame a switch hands to the controller: nothing is raised, and LACP believes only what is LACP.
+"""Any frame that a switch sends to the controller: no exception, and only a LACPDU changes LACP's state.
 
 packet-in --> application (os-ken) --> core --> LACP systems, or learning
 """
@@ -6,7 +6,6 @@ packet-in --> application (os-ken) --> core --> LACP systems, or learning
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from testbed.controller.config import to_yaml
 from testbed.controller.forwarding import ADMIT, LEARN
 from testbed.lacp import Lacpdu, PduError, PortInfo, decode
 from tests.controller.rig import Rig
@@ -23,7 +21,7 @@ from topologies.mlag import mlag
 PORTS = st.sampled_from([(1, 1), (1, 2), (2, 1), (1, 3), (2, 3), (1, 4), (9, 9)])
 _MAC = "02:00:00:00:01:01"
 _HEADER = bytes.fromhex("0180c2000002") + bytes.fromhex(_MAC.replace(":", "")) + bytes.fromhex("8809")
-#: Anything; anything of Slow Protocols; and LACPDUs and Markers in which octets are wrong, or missing.
+#: Any octets; any octets of Slow Protocols; LACPDUs with a wrong octet, or cut short.
 _PDU = Lacpdu(PortInfo(), PortInfo()).encode()
 JUNK = st.binary(max_size=300)
 SLOW = st.binary(max_size=140).map(lambda octets: _HEADER + octets)
@@ -34,16 +32,16 @@ FRAMES = st.one_of(JUNK, SLOW, DAMAGED)
 
 
 def is_lacp(frame: bytes) -> bool:
-    """Whether the frame holds a PDU that a port has to take notice of."""
+    """Whether the frame holds a PDU that a port has to process."""
     try:
         return frame[:6] == _HEADER[:6] and frame[12:14] == _HEADER[12:] and bool(decode(frame[14:]))
     except PduError:
         return False
 
 
-def believed(rig: Rig) -> str:
-    """What LACP and the switches have come to, without counters of what was received."""
-    state = rig.core.state()
+def lacp_state(rig: Rig) -> str:
+    """The state of LACP, LAGs and links, without the counters of received PDUs."""
+    state = rig.state()
     ports = [port for system in state["systems"].values() for lag in system["lags"].values() for port in lag["ports"]]
     for port in ports:
         del port["counters"]
@@ -61,35 +59,22 @@ def converged() -> Rig:
 
 @given(frames=st.lists(st.tuples(PORTS, FRAMES), max_size=20))
 @settings(max_examples=60)
-def test_what_is_no_lacpdu_changes_nothing(converged: Rig, frames: list[tuple[tuple[int, int], bytes]]) -> None:
-    before = believed(converged)
+def test_a_frame_that_is_no_lacpdu_changes_nothing(converged: Rig, frames: list[tuple[tuple[int, int], bytes]]) -> None:
+    before = lacp_state(converged)
     for port, frame in frames:
         if not is_lacp(frame):
             converged.core.receive(port, frame, converged.now)
         converged.core.learn(port, frame, converged.now)
     converged.answer()
-    assert believed(converged) == before
+    assert lacp_state(converged) == before
 
 
-def test_a_forged_lacpdu_is_no_junk(converged: Rig) -> None:
-    """What the test above compares does change where a PDU is one."""
-    before = believed(converged)
+def test_a_forged_lacpdu_changes_the_state(converged: Rig) -> None:
+    """The comparison of the test above can fail: a valid PDU does change what it compares."""
+    before = lacp_state(converged)
     assert is_lacp(_HEADER + _PDU)
     converged.core.receive((1, 1), _HEADER + _PDU, converged.now)
-    assert believed(converged) != before
-
-
-@pytest.fixture
-def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The application as os-ken would make it, without a network."""
-    pytest.importorskip("os_ken")
-    config = tmp_path / "controller.yaml"
-    config.write_text(to_yaml(mlag()))
-    monkeypatch.setenv("TESTBED_CONTROLLER", str(config))
-    monkeypatch.delenv("TESTBED_CONTROLLER_STATE", raising=False)
-    from testbed.controller.app import Controller
-
-    return Controller()
+    assert lacp_state(converged) != before
 
 
 @given(port=PORTS, frame=FRAMES, table=st.sampled_from([ADMIT, LEARN]))
@@ -97,7 +82,7 @@ def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_application_survives_every_packet_in(
     application: Any, capsys: pytest.CaptureFixture[str], port: tuple[int, int], frame: bytes, table: int
 ) -> None:
-    """What a handler raises would be told in its log, as an exception."""
+    """A handler's exception would be in the log."""
     message = SimpleNamespace(
         datapath=SimpleNamespace(id=port[0]), match={"in_port": port[1]}, table_id=table, data=frame
     )

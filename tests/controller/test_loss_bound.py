@@ -1,4 +1,4 @@
-"""What theory says of losing the controller, with the numbers of IEEE 802.1AX-2014, 6.4.4 put in by hand."""
+"""The predicted outage after the loss of the controller, computed here with the times of IEEE 802.1AX-2014, 6.4.4."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from testbed.theory.controller_loss import controller_loss_bound, may_expire
     ("rate", "away_s", "may"),
     [("fast", 2.0, False), ("fast", 2.001, True), ("slow", 60.0, False), ("slow", 61.0, True)],
 )
-def test_a_bond_gives_up_a_timeout_after_the_last_lacpdu_which_is_a_period_old_at_most(
+def test_a_bond_expires_one_timeout_after_the_last_lacpdu_which_is_one_period_old_at_most(
     rate: str, away_s: float, may: bool
 ) -> None:
     assert may_expire(rate, away_s) is may

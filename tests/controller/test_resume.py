@@ -1,4 +1,4 @@
-"""A controller that is started again: it goes on where the one before it was, and no switch notices."""
+"""A controller that is restarted: it resumes where the previous one was, and no switch is affected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testbed.controller.checkpoint import saved
+from testbed.controller.checkpoint import restore, save
 from testbed.controller.store import Store, Unusable
 from testbed.spec import Topology
 from tests.controller.rig import Rig
@@ -22,7 +22,7 @@ TOPOLOGIES = {"single_switch": single_switch, "mlag": mlag, "trunk": trunk}
 
 
 def converged(topology: Topology | None = None) -> Rig:
-    """All members carrying traffic, two addresses known."""
+    """All members carry traffic, two addresses are known."""
     rig = Rig(topology or mlag())
     rig.answer()
     rig.run(4.0)
@@ -33,12 +33,12 @@ def converged(topology: Topology | None = None) -> Rig:
 
 
 def tables(rig: Rig) -> dict[int, Any]:
-    """What each switch does."""
+    """The groups and flows of each switch."""
     return {dpid: (switch.groups, switch.table) for dpid, switch in rig.switches.items()}
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_a_switch_gets_the_tables_that_it_has(topology: str) -> None:
+def test_a_switch_gets_the_tables_that_it_already_has(topology: str) -> None:
     rig = converged(TOPOLOGIES[topology]())
     before = tables(rig)
     rig.restart(away_s=1.5)
@@ -54,18 +54,18 @@ def test_within_the_partner_s_timeout_no_member_is_lost(rate: str, away_s: float
     from testbed.spec import BondOptions
 
     rig = converged(mlag(bonding=BondOptions(lacp_rate=rate)))
-    begun = rig.now
+    start = rig.now
     members = rig.distributing("lag-h1")
     assert len(members) == 2
     rig.restart(away_s=away_s)
     rig.answer()
     rig.run(10.0)
     assert rig.distributing("lag-h1") == members
-    assert not [line for line in rig.log if line["event"] == "distribute" and line["t_s"] > begun]
-    assert not [line for line in rig.log if line.get("machine") == "mux" and line["t_s"] > begun]
+    assert not [line for line in rig.log if line["event"] == "distribute" and line["t_s"] > start]
+    assert not [line for line in rig.log if line.get("machine") == "mux" and line["t_s"] > start]
 
 
-def test_beyond_the_timeout_the_partner_is_not_believed() -> None:
+def test_beyond_the_timeout_the_partner_has_expired() -> None:
     rig = converged()
     rig.restart(away_s=5.0)
     assert rig.distributing("lag-h1") == set()
@@ -74,7 +74,7 @@ def test_beyond_the_timeout_the_partner_is_not_believed() -> None:
     assert len(rig.distributing("lag-h1")) == 2
 
 
-def test_a_member_that_was_cut_meanwhile_is_out_when_its_switch_is_back() -> None:
+def test_a_member_that_failed_in_between_is_out_when_its_switch_connects() -> None:
     rig = converged()
     rig.restart(away_s=1.0, cut=("s1-eth1",))
     assert rig.distributing("lag-h1") == {(2, 1)}
@@ -83,7 +83,7 @@ def test_a_member_that_was_cut_meanwhile_is_out_when_its_switch_is_back() -> Non
     assert rig.distributing("lag-h1") == {(2, 1)}
 
 
-def test_a_switch_that_does_not_come_back_is_lost() -> None:
+def test_a_switch_that_does_not_reconnect_is_removed() -> None:
     rig = converged()
     rig.restart(away_s=1.0, without=(2,))
     rig.answer()
@@ -92,8 +92,8 @@ def test_a_switch_that_does_not_come_back_is_lost() -> None:
     assert rig.distributing("lag-h1") == {(1, 1)}
 
 
-def test_a_process_that_stood_still_forgives_the_silence() -> None:
-    """The partner gets its whole timeout again: what it sent meanwhile may still be on the way to us."""
+def test_after_a_stall_the_partner_has_its_whole_timeout_again() -> None:
+    """What the partner sent during the stall may not have been read yet."""
     rig = converged()
     members = rig.distributing("lag-h1")
     rig.now += 1.9
@@ -116,9 +116,9 @@ def test_a_resumed_controller_ends_where_one_that_never_stopped_does(
 ) -> None:
     """Links fail and return; one of two controllers is replaced in between. Given time, the switches do the same."""
 
-    def disturb(rig: Rig, what: list[tuple[int, bool, float]]) -> None:
+    def disturb(rig: Rig, steps: list[tuple[int, bool, float]]) -> None:
         ports = [port for switch in rig.topology.switches for port in rig.topology.interfaces(switch.name)]
-        for index, up, seconds in what:
+        for index, up, seconds in steps:
             rig.set_link(ports[index % len(ports)], up)
             rig.run(seconds)
 
@@ -137,11 +137,11 @@ def test_a_resumed_controller_ends_where_one_that_never_stopped_does(
     assert found[0] == found[1]
 
 
-def test_what_is_saved_is_json_and_restores_to_itself() -> None:
+def test_a_saved_state_is_json_and_restores_to_itself() -> None:
     rig = converged()
-    text = json.dumps(saved(rig.core))
+    text = json.dumps(save(rig.core))
     rig.restart(away_s=0.0, connect=False)
-    assert json.loads(json.dumps(saved(rig.core)))["fabric"] == json.loads(text)["fabric"]
+    assert json.loads(json.dumps(save(rig.core)))["fabric"] == json.loads(text)["fabric"]
 
 
 def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
         ('{"state": {}, "format": 0}', "is of another format"),
     ],
 )
-def test_a_file_of_no_use_is_told_why(tmp_path: Path, text: str | None, reason: str) -> None:
+def test_an_unusable_file_is_refused_with_the_reason(tmp_path: Path, text: str | None, reason: str) -> None:
     path = tmp_path / "state"
     if text is not None:
         path.write_text(text)
@@ -169,7 +169,7 @@ def test_a_file_of_no_use_is_told_why(tmp_path: Path, text: str | None, reason: 
         Store(path, converged().core.fabric.configuration).read(1.0)
 
 
-def test_another_configuration_another_boot_and_the_future_are_told(tmp_path: Path) -> None:
+def test_another_configuration_another_boot_and_the_future_are_refused(tmp_path: Path) -> None:
     path, configuration = tmp_path / "state", converged().core.fabric.configuration
     Store(path, configuration).write({}, 10.0)
     with pytest.raises(Unusable, match="is of another configuration"):
@@ -183,14 +183,14 @@ def test_another_configuration_another_boot_and_the_future_are_told(tmp_path: Pa
 
 def test_a_damaged_state_is_refused() -> None:
     rig = converged()
-    state = saved(rig.core)
+    state = save(rig.core)
     for damaged in ({}, {**state, "systems": {}}, {**state, "fabric": {**state["fabric"], "tree": [[1]]}}):
         with pytest.raises((KeyError, TypeError, ValueError)):
-            rig.fresh_core().resume(damaged, 0.0, rig.now)
+            restore(rig.fresh_core(), damaged)
 
 
-def test_who_is_left_out_is_not_decided_before_the_switches_are_back() -> None:
-    """The network fell apart just before the crash: h1 and h2 can meet on s2 only, as 1:1 is down."""
+def test_no_switch_is_isolated_before_the_switches_are_back() -> None:
+    """The network was partitioned just before the crash: h1 and h2 can use s2 only, as 1:1 is down."""
     rig = converged()
     for each in ("s1-eth1", "s1-eth3", "s1-eth4"):
         rig.set_link(each, False)

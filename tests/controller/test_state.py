@@ -1,4 +1,4 @@
-"""What can be seen of the controller: the state, and metrics in Prometheus' text format."""
+"""The controller's state, and its metrics in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def rig() -> Rig:
     return rig
 
 
-def test_the_state_is_json_and_tells_who_delivers_where(rig: Rig) -> None:
-    state = json.loads(json.dumps(rig.core.state()))
+def test_the_state_is_json_and_holds_the_forwarders(rig: Rig) -> None:
+    state = json.loads(json.dumps(rig.state()))
     assert state["lags"]["lag-h1"]["distributing"] == ["1:1", "2:1"]
     assert state["lags"]["lag-h1"]["forwarders"] == ["1"]
     assert state["links"] == [{"a": "1:3", "b": "2:3", "live": True, "tree": True}]
@@ -35,9 +35,9 @@ def test_the_state_is_json_and_tells_who_delivers_where(rig: Rig) -> None:
     assert state["switches"]["1"]["groups"][str(0x10000)] == {"kind": "select", "buckets": [{"port": 1}]}
 
 
-def test_every_line_of_the_metrics_is_as_prometheus_reads_it(rig: Rig) -> None:
+def test_every_line_of_the_metrics_has_prometheus_format(rig: Rig) -> None:
     """The format: https://prometheus.io/docs/instrumenting/exposition_formats/"""
-    text = metrics(rig.core.state())
+    text = metrics(rig.state())
     assert text.endswith("\n")
     kinds: dict[str, str] = {}
     for line in text.splitlines():
@@ -53,7 +53,7 @@ def test_every_line_of_the_metrics_is_as_prometheus_reads_it(rig: Rig) -> None:
 
 
 def test_the_metrics_count(rig: Rig) -> None:
-    lines = metrics(rig.core.state()).splitlines()
+    lines = metrics(rig.state()).splitlines()
     assert 'testbed_lag_members_distributing{lag="lag-h1"} 2' in lines
     assert 'testbed_port_distributing{system="core",lag="lag-h1",port="2:1"} 1' in lines
     assert 'testbed_switch_connected{dpid="2"} 1' in lines
@@ -64,8 +64,8 @@ def test_the_metrics_count(rig: Rig) -> None:
     )  # type: ignore[index,call-overload]
 
 
-def test_both_are_served_and_nothing_else_is(rig: Rig) -> None:
-    web = server(0, rig.core.state)
+def test_both_pages_are_served_and_no_other(rig: Rig) -> None:
+    web = server(0, rig.state)
     thread = threading.Thread(target=web.serve_forever, daemon=True)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""The controller's state for people: tables, octets, and the command that prints them."""
+"""The controller's state as text: tables, state octets, and the command that prints them."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_an_octet_has_its_most_significant_bit_first(state: int, text: str) -> N
     assert octet(state) == text
 
 
-def test_the_tables_say_of_each_lag_and_port_how_it_is(rig: Rig) -> None:
-    shown = {table.title: table for table in tables(json.loads(json.dumps(rig.core.state())))}
+def test_the_tables_show_each_lag_and_port(rig: Rig) -> None:
+    shown = {table.title: table for table in tables(json.loads(json.dumps(rig.state())))}
     lags = {row[0]: dict(zip(shown["LAGs"].header, row, strict=True)) for row in shown["LAGs"].rows}
     assert (lags["lag-h1"]["distributing"], lags["lag-h1"]["unselected"]) == ("2:1", "1:1")
     assert (lags["lag-h2"]["distributing"], lags["lag-h2"]["forwarder"]) == ("1:2, 2:2", "1")
@@ -57,10 +57,10 @@ def test_the_tables_say_of_each_lag_and_port_how_it_is(rig: Rig) -> None:
     assert ("2", "0x10000", "select", "port 1") in shown["Groups"].rows
 
 
-def test_a_static_lag_is_shown_as_well() -> None:
+def test_a_static_lag_is_shown() -> None:
     rig = Rig(single_switch(bonding=BondOptions(mode="balance-xor")))
     rig.answer()
-    (lags,) = (table for table in tables(rig.core.state()) if table.title == "LAGs")
+    (lags,) = (table for table in tables(rig.state()) if table.title == "LAGs")
     assert [(row[0], row[3], row[5], row[10]) for row in lags.rows] == [
         ("lag-h1", "off", "up", "1:1, 1:2"),
         ("lag-h2", "off", "up", "1:3, 1:4"),
@@ -68,7 +68,7 @@ def test_a_static_lag_is_shown_as_well() -> None:
 
 
 def test_plain_text_has_columns(rig: Rig) -> None:
-    lines = plain(tables(rig.core.state())).splitlines()
+    lines = plain(tables(rig.state())).splitlines()
     assert lines[0] == "LAGs"
     assert lines[1].index("key") == lines[2].index("1    ")
     assert not any(line.endswith(" ") for line in lines)
@@ -81,8 +81,8 @@ def run(tmp_path: Path, rig: Rig) -> Path:
     write(path, manifest("failover", {}, []), [record(number, "failover", {}, {}) for number in (1, 2)])
     for number in (1, 2):
         (path / f"raw/{number:03d}").mkdir(parents=True)
-    (path / "raw/001/controller_state.json").write_text(json.dumps(rig.core.state()))
-    (path / "raw/001/controller_metrics.prom").write_text(metrics(rig.core.state()))
+    (path / "raw/001/controller_state.json").write_text(json.dumps(rig.state()))
+    (path / "raw/001/controller_metrics.prom").write_text(metrics(rig.state()))
     return path
 
 
@@ -92,8 +92,8 @@ def asked(*words: str) -> Result:
 
 def test_the_command_prints_tables_json_and_metrics(run: Path, rig: Rig) -> None:
     assert "**DCSGSA" in asked(str(run)).output
-    assert json.loads(asked(str(run), "--json").output) == json.loads(json.dumps(rig.core.state()))
-    assert asked(str(run), "--metrics").output == metrics(rig.core.state())
+    assert json.loads(asked(str(run), "--json").output) == json.loads(json.dumps(rig.state()))
+    assert asked(str(run), "--metrics").output == metrics(rig.state())
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_command_prints_tables_json_and_metrics(run: Path, rig: Rig) -> None
         (("--json", "--metrics"), "--json and --metrics exclude each other"),
     ],
 )
-def test_what_is_not_there_is_told(run: Path, words: tuple[str, ...], text: str) -> None:
+def test_a_missing_file_or_trial_is_an_error(run: Path, words: tuple[str, ...], text: str) -> None:
     answer = asked(str(run), *words)
     assert isinstance(answer.exception, TestbedError)
     assert text in answer.exception.message

@@ -1,4 +1,4 @@
-"""The tables themselves: complete, reachable, and drawn as they are."""
+"""The tables themselves: every state reachable, and the diagrams complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ each_machine = pytest.mark.parametrize("machine", MACHINES, ids=lambda m: m.clau
 
 
 def reachable(machine: Machine) -> set[StrEnum]:
-    """The states that some chain of rules reaches."""
+    """The states that a sequence of rules can reach."""
     found = {machine.initial}
     while more := {r.target for r in machine.rules if not r.sources or found & set(r.sources)} - found:
         found |= more
@@ -25,7 +25,7 @@ def reachable(machine: Machine) -> set[StrEnum]:
 
 
 @each_machine
-def test_rules_are_about_reachable_states_of_the_machine(machine: Machine) -> None:
+def test_rules_use_reachable_states_of_the_machine(machine: Machine) -> None:
     states = reachable(machine)
     assert states <= set(machine.states)
     assert set(machine.entry) & set(machine.states) >= set(machine.entry)

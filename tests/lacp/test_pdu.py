@@ -95,7 +95,7 @@ def test_round_trip(pdu: Lacpdu | Marker) -> None:
 
 
 @given(lacpdus, st.data())
-def test_what_a_receiver_shall_not_validate(pdu: Lacpdu, data: st.DataObject) -> None:
+def test_octets_that_a_receiver_shall_not_validate(pdu: Lacpdu, data: st.DataObject) -> None:
     """Clause 6.4.12: version number, TLV types and reserved fields; and the terminator, which version 2 moves."""
     octets = bytearray(pdu.encode())
     ignored = [2, 19, 20, 21, 22, 39, 40, 41, 42, *range(46, 110)]

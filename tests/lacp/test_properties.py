@@ -1,4 +1,4 @@
-"""What holds whatever happens: arbitrary LACPDUs, octets, carrier changes, losses and times at two ends of a LAG."""
+"""Invariants under arbitrary LACPDUs, octets, carrier changes, losses and times at two ends of a LAG."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def octets(end: str, port: PortId, payload: bytes) -> Act:
     return lambda lab: lab.deliver(end, port, payload)
 
 
-def forged(end: str, port: PortId, actor: PortInfo, partner: PortInfo, knows_us: bool) -> Act:
-    """A LACPDU from anybody; if it knows us, with a true view of our port, so that it counts as in sync."""
+def forged(end: str, port: PortId, actor: PortInfo, partner: PortInfo, matches: bool) -> Act:
+    """A LACPDU from any actor; with ``matches`` its partner information is our port's, so it counts as in sync."""
 
     def act(lab: Lab) -> None:
-        view = at(lab, end, port).actor if knows_us else partner
+        view = at(lab, end, port).actor if matches else partner
         lab.deliver(end, port, Lacpdu(actor, view).encode())
 
     return act
@@ -85,7 +85,7 @@ def at(lab: Lab, end: str, port: PortId) -> Port:
 
 
 def check(lab: Lab, end: str) -> None:
-    """Safety, as the controller's switch would see it: what was asked for last against the state of the ports."""
+    """Safety, from the controller's side: the last effects against the state of the ports."""
     lag = lab.systems[end]._lags["lag"]
     distributing, collecting = lab.distributing[end, "lag"], lab.collecting[end, "lag"]
     assert set(distributing) <= set(collecting)
@@ -95,7 +95,7 @@ def check(lab: Lab, end: str) -> None:
         assert port.enabled, "carrier"
         assert port.partner.state & State.SYNCHRONIZATION, "partner in sync"
         if port.defaulted:
-            assert lag.config.fallback != "none", "a silent partner carries traffic by fallback only"
+            assert lag.config.fallback != "none", "without a responding partner a port carries traffic by fallback only"
         partners.add((port.partner.system_priority, port.partner.system, port.partner.key, port.defaulted))
     assert len(partners) <= 1, "never two partners in one aggregator"
     if not any(port.defaulted for port in ports):
@@ -129,8 +129,8 @@ def test_safety(a: LagConfig, b: LagConfig, fallback: Fallback, what: list[Act])
 
 @settings(max_examples=15)
 @given(plain_configs, plain_configs, st.sampled_from(["active", "passive"]), st.lists(acts, max_size=12))
-def test_two_ends_converge_when_the_wire_is_quiet(a: LagConfig, b: LagConfig, mode: Mode, what: list[Act]) -> None:
-    """After the last disturbance: a period, the timeouts, and 3 s to join."""
+def test_two_ends_converge_after_the_last_disturbance(a: LagConfig, b: LagConfig, mode: Mode, what: list[Act]) -> None:
+    """Within a period, the timeouts, and 3 s to join."""
     lab = pair(a, replace(b, mode=mode), links=LINKS)
     disturb(lab, what)
     lab.after_each = lambda: None
@@ -146,7 +146,7 @@ def test_two_ends_converge_when_the_wire_is_quiet(a: LagConfig, b: LagConfig, mo
 
 
 @given(st.binary(max_size=130), st.sampled_from([b"", b"\x01\x01\x01\x14", b"\x02\x01"]), st.floats(0.0, 100.0))
-def test_unreadable_octets_change_nothing_but_their_counter(junk: bytes, start: bytes, later: float) -> None:
+def test_octets_that_cannot_be_decoded_change_only_their_counter(junk: bytes, start: bytes, later: float) -> None:
     lab = pair(config(), config(), links=1)
     lab.all_up()
     lab.run(2.5)
@@ -167,10 +167,10 @@ def test_unreadable_octets_change_nothing_but_their_counter(junk: bytes, start: 
 
 @settings(max_examples=40)
 @given(plain_configs, plain_configs, fallbacks, st.lists(acts, max_size=8), st.lists(acts, min_size=1, max_size=8))
-def test_a_restored_system_answers_the_same_as_one_that_never_stopped(
+def test_a_restored_system_behaves_as_one_that_never_stopped(
     a: LagConfig, b: LagConfig, fallback: Fallback, before: list[Act], after: list[Act]
 ) -> None:
-    """A is replaced by a copy made from JSON text; from then on both copies of the laboratory do the same."""
+    """A is replaced by a copy restored from JSON text; from then on both copies of the network behave the same."""
     lab = pair(replace(a, fallback=fallback), b, links=LINKS)
     lab.all_up()
     lab.run(2.5)
@@ -200,7 +200,7 @@ def test_a_restored_system_answers_the_same_as_one_that_never_stopped(
 def test_independent_control_distributes_only_where_the_partner_collects(
     a: LagConfig, b: LagConfig, what: list[Act]
 ) -> None:
-    """Figure 6-21: Partner_Oper_Port_State.Collecting, as the last LACPDU gave it."""
+    """Figure 6-21: Partner_Oper_Port_State.Collecting, from the last LACPDU."""
     lab = pair(replace(a, mux="independent"), b, links=LINKS)
 
     def check_a() -> None:

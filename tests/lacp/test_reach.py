@@ -1,4 +1,4 @@
-"""A port that its caller cannot reach for a while: nobody is taken for silent who could not be heard."""
+"""A port that its caller cannot reach for a while: its partner does not expire for LACPDUs that could not arrive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TIMEOUT_S: dict[Rate, float] = {"fast": 3.0, "slow": 90.0}
 
 
 def converged(rate: Rate) -> Lab:
-    """A, active, with the LAG of both links up; B's LACPDUs are older than A's by most of a period."""
+    """Both links up; B's last LACPDUs are older than A's by most of a period."""
     lab = pair(config(rate=rate), config(rate=rate))
     lab.all_up()
     lab.run(2.5)
@@ -32,7 +32,7 @@ def last_sent(lab: Lab) -> float:
 
 
 @pytest.mark.parametrize("rate", PERIOD_S)
-def test_out_of_reach_nothing_is_sent_and_a_lacpdu_leaves_at_once_after_it(rate: Rate) -> None:
+def test_out_of_reach_no_lacpdu_is_sent_and_in_reach_again_one_is_sent_at_once(rate: Rate) -> None:
     lab = converged(rate)
     lab.run(PERIOD_S[rate])
     reach(lab, False)
@@ -44,11 +44,11 @@ def test_out_of_reach_nothing_is_sent_and_a_lacpdu_leaves_at_once_after_it(rate:
 
 
 @pytest.mark.parametrize("rate", PERIOD_S)
-def test_the_partner_is_believed_for_as_long_as_it_believes_us(rate: Rate) -> None:
+def test_the_partner_expires_no_earlier_than_we_do_at_the_partner(rate: Rate) -> None:
     """Its timeout after the last LACPDU to it, even if its own last one is older (6.4.4: short and long timeout)."""
     lab = converged(rate)
     for cable in lab.cables:
-        cable.loses = {"B"}  # B falls silent one period before A does
+        cable.loses = {"B"}  # B's LACPDUs stop one period before A's
     lab.run(PERIOD_S[rate])
     reach(lab, False)
     last = last_sent(lab)
@@ -59,17 +59,17 @@ def test_the_partner_is_believed_for_as_long_as_it_believes_us(rate: Rate) -> No
 
 
 @pytest.mark.parametrize("rate", PERIOD_S)
-def test_in_reach_again_the_partner_has_its_whole_time_to_speak(rate: Rate) -> None:
+def test_in_reach_again_the_partner_has_its_whole_timeout(rate: Rate) -> None:
     lab = converged(rate)
     reach(lab, False)
     lab.run(TIMEOUT_S[rate] - 1.5 * PERIOD_S[rate])
     reach(lab, True)
-    begun = len(lab.forwarding)
+    start = len(lab.forwarding)
     lab.run(3 * TIMEOUT_S[rate])
-    assert len(lab.forwarding) == begun, "no member was lost on either side"
+    assert len(lab.forwarding) == start, "no member was lost on either side"
 
 
-def test_a_port_that_has_lost_its_partner_gains_nothing() -> None:
+def test_a_port_whose_partner_has_expired_gets_no_more_time() -> None:
     lab = converged("fast")
     for cable in lab.cables:
         cable.loses = {"B"}

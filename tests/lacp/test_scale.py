@@ -1,6 +1,6 @@
 """1,000 ports under one system: the work per call depends on the ports concerned, not on how many there are.
 
-Work is counted in guards asked, not in seconds, so that the test says the same on any machine.
+Work is counted in tested guards, not in seconds, so the result is the same on any machine.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from tests.lacp.wire import DELAY_S
 
 LAGS, MEMBERS = 250, 4
 GUARDS_PER_LACPDU = 40
-"""About two dozen guards a port, and room for the members of one LAG where they look at each other."""
+"""About two dozen guards per port, and a margin for the ports of one LAG that depend on each other."""
 
 
 def system(mac: str) -> System:
@@ -26,7 +26,7 @@ def system(mac: str) -> System:
 def test_1000_ports_keep_their_timers_at_constant_work() -> None:
     ends = [system("02:00:00:00:00:0a"), system("02:00:00:00:00:0b")]
     flying: list[tuple[int, Transmit]] = []
-    # Carrier comes spread over a second, as it would: ports then are due at different times.
+    # Carrier comes up over one second, so that the ports' timers are due at different times.
     for number in range(1, LAGS * MEMBERS + 1):
         for end in (0, 1):
             effects = ends[end].set_carrier(number, True, number / 1000)
@@ -52,12 +52,12 @@ def test_1000_ports_keep_their_timers_at_constant_work() -> None:
             assert port.mux == "COLLECTING_DISTRIBUTING"
     lacpdus = received - start[0]
     assert 900 <= lacpdus <= 1100, "one from each port in a second, for half a second"
-    # One LACPDU is one timer at the end that sends it and one receipt at the end that gets it.
+    # One LACPDU is one timer at the sender and one call at the receiver.
     asked = ends[0].rule_evaluations + ends[1].rule_evaluations - start[1]
     assert asked / lacpdus <= 2 * GUARDS_PER_LACPDU
 
 
-def test_one_lag_does_not_work_for_another() -> None:
+def test_an_event_costs_nothing_in_other_lags() -> None:
     a = system("02:00:00:00:00:0a")
     before = a.rule_evaluations
     a.set_carrier(1, True, 0.0)

@@ -1,4 +1,4 @@
-"""Which links an aggregator takes: partners and keys, standby, min_links, wait-to-restore, fallback, loopback."""
+"""The selection logic: partners and keys, standby, min_links, wait-to-restore, fallback, loopback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from testbed.lacp.config import Fallback
 from tests.lacp.wire import DELAY_S, MACS, Lab, config, distributes, pair
 
 GAP_S = 10 * DELAY_S
-"""A hand-over between links costs a few exchanges of LACPDUs, not a timeout."""
+"""A switchover between links takes a few exchanges of LACPDUs, not a timeout."""
 
 
 def star(fallback: Fallback = "none") -> Lab:
@@ -34,7 +34,7 @@ def test_two_partners_never_share_an_aggregator() -> None:
     assert MACS["B"] in lab.port("A", 3)["reason"], "the reason names the partner that has the aggregator"
 
 
-def test_the_partner_that_is_in_place_stays_until_it_goes() -> None:
+def test_the_partner_that_has_the_aggregator_keeps_it_until_it_fails() -> None:
     lab = star()
     lab.carrier(lab.cables[2], True)
     lab.run(5.0)
@@ -63,8 +63,8 @@ def test_a_port_that_changes_partner_detaches_first() -> None:
     for cable in lab.cables[:2]:
         lab.carrier(cable, True)
     lab.run(5.0)
-    heard_by_3 = next(e for e in lab.systems["C"].set_carrier(3, True, lab.now) if isinstance(e, Transmit))
-    lab.deliver("A", 1, heard_by_3.payload)
+    from_c = next(e for e in lab.systems["C"].set_carrier(3, True, lab.now) if isinstance(e, Transmit))
+    lab.deliver("A", 1, from_c.payload)
     assert lab.port("A", 1)["machines"]["mux"] == "DETACHED"
     assert lab.distributing["A", "lag"] == (2,)
 
@@ -184,19 +184,19 @@ def test_min_links_holds_back_the_first_link() -> None:
     lab = pair(config(min_links=2), config())
     lab.carrier(lab.cables[0], True)
     lab.run(10.0)
-    assert distributes(lab), "and B, which would be content with one, is told that A is not in sync"
+    assert distributes(lab), "B, for which one link is enough, is notified that A is not in sync"
     lab.carrier(lab.cables[1], True)
     assert lab.run_until(lab.now + 3.0, lambda: distributes(lab, 1, 2))
 
 
-def test_min_links_takes_the_rest_down() -> None:
+def test_with_fewer_than_min_links_the_lag_goes_down() -> None:
     lab = pair(config(min_links=2), config())
     lab.all_up()
     lab.run(10.0)
     assert lab.lag("A")["up"]
     lab.carrier(lab.cables[0], False)
     assert lab.distributing["A", "lag"] == ()
-    assert lab.run_until(lab.now + GAP_S, lambda: distributes(lab)), "nobody sends to a LAG that does not collect"
+    assert lab.run_until(lab.now + GAP_S, lambda: distributes(lab)), "B does not send to a LAG that does not collect"
     assert not lab.lag("A")["up"]
     assert lab.port("A", 2)["reason"] == "1 of 2 min_links"
 
@@ -245,7 +245,7 @@ def test_wait_to_restore_after_silent_loss() -> None:
     assert distributes(lab, 1, 2)
 
 
-def test_a_held_port_speaks_but_does_not_join() -> None:
+def test_a_held_port_sends_lacpdus_but_does_not_join() -> None:
     lab = pair(config(), config())
     lab.act("A", lab.systems["A"].set_held(1, True, 0.0))
     lab.all_up()
@@ -256,7 +256,7 @@ def test_a_held_port_speaks_but_does_not_join() -> None:
     assert lab.run_until(lab.now + 2.0 + GAP_S, lambda: distributes(lab, 1, 2))
 
 
-def test_removal_tells_the_partner() -> None:
+def test_a_removal_notifies_the_partner() -> None:
     lab = pair(config(), config())
     lab.all_up()
     lab.run(10.5)
@@ -275,8 +275,8 @@ def test_removal_tells_the_partner() -> None:
 
 
 @pytest.mark.parametrize(("fallback", "forwarding"), [("none", ()), ("individual", (1,)), ("static", (1, 2, 3))])
-def test_silent_partner(fallback: Fallback, forwarding: tuple[int, ...]) -> None:
-    """The default carries nothing for a partner that does not speak; then the partner starts to speak."""
+def test_no_partner_responds(fallback: Fallback, forwarding: tuple[int, ...]) -> None:
+    """By default no port carries traffic while no partner responds. Then the partner starts to send LACPDUs."""
     lab = star(fallback)
     for cable in lab.cables:
         cable.loses = {"B", "C"}
@@ -286,7 +286,7 @@ def test_silent_partner(fallback: Fallback, forwarding: tuple[int, ...]) -> None
     for cable in lab.cables:
         cable.loses = set()
     lab.run(10.0)
-    assert lab.distributing["A", "lag"] == (1, 2), "a partner that speaks goes before the fallback"
+    assert lab.distributing["A", "lag"] == (1, 2), "a partner that responds has precedence over the fallback"
 
 
 def test_the_individual_fallback_moves_to_another_link() -> None:
@@ -309,7 +309,7 @@ def test_min_links_exempts_the_individual_fallback() -> None:
     assert lab.distributing["A", "lag"] == (1,)
 
 
-# --- names, configuration, what one sees --------------------------------------------------------------------------
+# --- names, configuration, snapshot -------------------------------------------------------------------------------
 
 
 def test_lag_id_in_the_notation_of_the_standard() -> None:

@@ -1,7 +1,7 @@
 """Two or more LACP systems on simulated cables: deterministic, with delay, silent loss and carrier.
 
-The controller's part is played here: timers are called when due, LACPDUs travel, effects are noted with their time.
-What a LAG collects and distributes is known from the effects alone, as a controller would know it.
+This module acts as the controller: it calls the timers when they are due, delivers the LACPDUs and records the effects
+with their times. As for a controller, only the effects say what a LAG collects and distributes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Cable:
 
 
 class Lab:
-    """Systems by name, cables between their ports, and a clock that jumps to whatever comes next."""
+    """Systems by name, cables between their ports, and a clock that jumps to the next event."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -55,14 +55,14 @@ class Lab:
         return self.systems[end]
 
     def plug(self, one: PortConfig, of_one: str, other: PortConfig, of_other: str) -> Cable:
-        """Add a port to each of two systems, and a cable between them that has no carrier yet."""
+        """Add a port to each of two systems, and a cable between them, at first without carrier."""
         for end, port in ((of_one, one), (of_other, other)):
             self.act(end, self.systems[end].add_port(port, self.now))
         self.cables.append(Cable(((of_one, one.port), (of_other, other.port))))
         return self.cables[-1]
 
     def carrier(self, cable: Cable, up: bool) -> None:
-        """Give carrier to both ends, or take it away; what flies is lost when it goes."""
+        """Set the carrier of both ends. What is under way on a cable that goes down is lost."""
         cable.up = up
         for end, port in cable.ends:
             self.act(end, self.systems[end].set_carrier(port, up, self.now))
@@ -77,7 +77,7 @@ class Lab:
         self.act(end, self.systems[end].receive(port, payload, self.now))
 
     def act(self, end: str, effects: list[Effect]) -> None:
-        """Do what a controller does with effects."""
+        """Carry out effects as a controller does."""
         for effect in effects:
             if isinstance(effect, Event):
                 self.events.append((end, effect))
@@ -146,7 +146,7 @@ def config(
     wait_to_restore_s: float = 0.0,
     mux: MuxControl = "coupled",
 ) -> LagConfig:
-    """A LAG named 'lag' unless told otherwise."""
+    """A LAG; its default name is 'lag'."""
     return LagConfig(name, key, mode, rate, min_links, max_active, fallback, wait_to_restore_s, mux)
 
 

@@ -1,6 +1,6 @@
 """Run a trial in a guest kernel: User-Mode Linux on this machine's own files, inside bubblewrap.
 
-    caller --> bwrap (no network, own processes, all files read-only but one directory)
+    caller --> bwrap (no network, own processes, all files read-only except one directory)
                  '--> setarch -R (addresses not randomised)
                         '--> linux (User-Mode Linux; time-travel clock; randomness from the seed)
                                '--> guest/init.py --> the command
@@ -26,9 +26,9 @@ from testbed.backends.kernel import Kernel
 from testbed.backends.watchdog import Watchdog, stood
 from testbed.errors import MachineError, TrialError
 
-#: Where the guest sees the directory that it may write; the same for every trial, so that nothing depends on it.
+#: The path, inside the guest, of the directory that it may write to: the same for every trial.
 DIRECTORY = Path("/tmp/trial")
-#: The guest's clock starts here, so that no date of this machine enters a trial: 2024-01-01 00:00:00 UTC.
+#: The guest's clock starts here, so that this machine's date does not affect a trial: 2024-01-01 00:00:00 UTC.
 EPOCH_NS = 1_704_067_200 * 10**9
 MEMORY = "1G"
 _OPEN_FILES = 16384
@@ -38,7 +38,7 @@ _PROGRAMS = {"bwrap": "bubblewrap", "setarch": "util-linux", "taskset": "util-li
 
 
 def missing() -> list[str]:
-    """The Debian packages that this backend lacks here, apart from a kernel."""
+    """The Debian packages that this backend lacks on this machine, besides a kernel."""
     return sorted({package for program, package in _PROGRAMS.items() if not shutil.which(program)})
 
 
@@ -51,8 +51,8 @@ def _launcher(command: Sequence[str], log: str) -> str:
 
 def _visible(needed: Sequence[Path]) -> list[Path]:
     """Directories that must stay visible although the guest has its own /tmp."""
-    places = {environment.PROJECT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), *needed}
-    return sorted(place for place in places if place.is_relative_to("/tmp") or place.is_relative_to("/dev/shm"))
+    paths = {environment.PROJECT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), *needed}
+    return sorted(path for path in paths if path.is_relative_to("/tmp") or path.is_relative_to("/dev/shm"))
 
 
 def command_line(
@@ -68,8 +68,8 @@ def command_line(
     """The whole command that boots a guest. ``files`` holds the launcher, as ``init``."""
     sandbox = ["bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
     sandbox += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm"]
-    for place in _visible(needed):
-        sandbox += ["--ro-bind", str(place), str(place)]
+    for path in _visible(needed):
+        sandbox += ["--ro-bind", str(path), str(path)]
     sandbox += ["--ro-bind", str(files), "/tmp/guest", "--bind", str(directory), str(DIRECTORY)]
     sandbox += ["--ro-bind", str(kernel.path), "/tmp/linux", "--clearenv", "--setenv", "TMPDIR", "/dev/shm"]
     if clock == "virtual" and kernel.preload is not None:
@@ -87,9 +87,9 @@ def command_line(
 
 
 def _allow_open_files() -> None:
-    """Let the guest keep as many files open as it needs: it holds one for each file of the machine that it has seen.
+    """Raise the limit of open files: the guest keeps one open for each file of the machine that it has accessed.
 
-    Errors: MachineError if this user may not open as many.
+    Errors: MachineError if this user's hard limit is too low.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < _OPEN_FILES:
@@ -112,10 +112,10 @@ def started(
     cpu: int | None = None,
     needed: Sequence[Path] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A guest that runs ``command`` and powers off; ended, with all its processes, when the block is left.
+    """A guest that runs ``command`` and powers off. At the end of the block it is killed with all its processes.
 
-    ``cpu`` keeps the guest on one processor: its kernel and its processes hand over to each other at every system
-    call, and a hand-over between processors costs several times as much (benchmarks/pinning.py measures it).
+    ``cpu`` keeps the guest on one processor: its kernel and its processes switch at every system call, and a switch
+    between processors costs several times as much (benchmarks/pinning.py measures it). Errors: MachineError.
     """
     if lacking := missing():
         raise MachineError(
@@ -147,7 +147,7 @@ def started(
 
 @contextlib.contextmanager
 def _files(command: Sequence[str], log: str) -> Iterator[Path]:
-    """A directory with the launcher, for the guest to see while the block runs."""
+    """A directory with the launcher, for the guest, while the block runs."""
     with scratch.directory() as files:
         launcher = files / "init"
         launcher.write_text(_launcher(command, log))
@@ -156,7 +156,7 @@ def _files(command: Sequence[str], log: str) -> Iterator[Path]:
 
 
 def interactive(kernel: Kernel, directory: Path, command: Sequence[str]) -> int:
-    """Run ``command`` in a guest with this terminal as its console, in real time; returns the guest's exit code."""
+    """Run ``command`` in a guest with this terminal as its console, in real time. Returns the guest's exit code."""
     _allow_open_files()
     with _files(command, "-") as files:
         boot = command_line(kernel, directory.resolve(), files, seed=1, clock="real", console="fd:0,fd:1")
@@ -174,16 +174,16 @@ def run(
     cpu: int | None = None,
     needed: Sequence[Path] = (),
 ) -> None:
-    """Run ``command`` in a guest to its end; it sees the directories ``needed`` wherever they are.
+    """Run ``command`` in a guest to its end. The directories ``needed`` are visible in it, wherever they are.
 
-    Errors: TrialError if the guest had to be ended or did not power off by itself, saying where it stood.
+    Errors: TrialError with the last phase, if the guest ran too long or did not power off by itself.
     """
     with started(kernel, directory, command, seed=seed, clock=clock, cpu=cpu, needed=needed) as process:
         code = watchdog.wait(process, lambda: stood(directory))
     if code != 0:
         raise TrialError(
             f"the guest ended with code {code}; it stood at: {stood(directory)}",
-            f"Its last words are in {directory / 'console.log'}.",
+            f"The end of its output is in {directory / 'console.log'}.",
         )
 
 
@@ -193,7 +193,7 @@ def pinned(cpu: int | None) -> list[str]:
 
 
 def verify(kernel: Kernel) -> None:
-    """Boot the kernel and make a bond and an Open vSwitch bridge in it. Errors: TrialError saying what failed."""
+    """Boot the kernel, and create a bond and an Open vSwitch bridge in it. Errors: TrialError with what failed."""
     with scratch.directory() as directory:
         run(
             kernel,
@@ -205,6 +205,6 @@ def verify(kernel: Kernel) -> None:
             cpu=min(os.sched_getaffinity(0)),
         )
         log = directory / "trial.log"
-        said = log.read_text(errors="replace") if log.exists() else stood(directory)
-        if "ok" not in said.splitlines():
-            raise TrialError(f"the kernel {kernel.version} boots but does not do what trials need:\n{said}")
+        printed = log.read_text(errors="replace") if log.exists() else stood(directory)
+        if "ok" not in printed.splitlines():
+            raise TrialError(f"the kernel {kernel.version} boots but fails the self-test:\n{printed}")

@@ -1,14 +1,14 @@
-"""The guest's first process: makes a writable root, runs one command in it, powers off.
+"""The guest's first process: creates a writable root, runs one command in it, powers off.
 
-The guest boots on the machine's own files, read-only. This lays a tmpfs over them, mounts the file systems that
-programs expect, mounts the one directory that the guest may write, and runs the command in that root. It uses the
-system calls directly: programs such as mount(8) are setuid and would refuse to work in a user namespace.
+The guest boots on the machine's own files, read-only. This program mounts a tmpfs over them, the file systems that
+programs expect, and the one directory that the guest may write to. Then it runs the command in that root. It calls
+the kernel directly: programs such as mount(8) are setuid and refuse to work in a user namespace.
 
-It is started by its path, so that it imports nothing of the project.
+It is started by its path, and imports nothing of the project.
 
 Usage: python init.py WRITABLE LOG COMMAND [ARGUMENT...]
 
-LOG is the file in WRITABLE that gets what the command prints; - leaves it to the console.
+LOG is the file in WRITABLE for the output of the command; - means the console.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _MODULES = (
 )
 
 _SCRATCH = Path("/dev/shm")
-#: More than all hosts of any trial know together.
+#: More than all hosts of any trial have together.
 _NEIGHBOURS = 1 << 20
 
 
 def mount(kind: str, target: Path, options: str = "", source: str = "none") -> None:
-    """mount(2), with the directory made where that is possible. Errors: OSError with the target's name."""
+    """mount(2); the target directory is created if it is missing. Errors: OSError with the target's name."""
     target.mkdir(parents=True, exist_ok=True)
     if _libc.mount(source.encode(), str(target).encode(), kind.encode(), 0, options.encode()):
         number = ctypes.get_errno()
@@ -53,7 +53,7 @@ def mount(kind: str, target: Path, options: str = "", source: str = "none") -> N
 
 
 def make_root(writable: Path) -> Path:
-    """A copy-on-write view of the machine's files, with ``writable`` passed through to the machine."""
+    """A copy-on-write view of the machine's files. Writes to ``writable`` reach the machine."""
     mount("tmpfs", _SCRATCH, "mode=1777")
     upper, work, root = (_SCRATCH / name for name in ("upper", "work", "root"))
     for directory in (upper, work, root):
@@ -74,11 +74,11 @@ def make_root(writable: Path) -> Path:
 
 
 def load_modules() -> None:
-    """Load what trials need, where the kernel brings modules: Debian's package user-mode-linux does, ours does not."""
-    place = Path("/usr/lib/uml/modules") / os.uname().release
-    if not place.is_dir():
+    """Load the modules that trials need, if the kernel has any: Debian's user-mode-linux has them, ours has none."""
+    directory = Path("/usr/lib/uml/modules") / os.uname().release
+    if not directory.is_dir():
         return
-    lines = (line.partition(":") for line in (place / "modules.dep").read_text().splitlines())
+    lines = (line.partition(":") for line in (directory / "modules.dep").read_text().splitlines())
     needs = {name: after.split() for name, _, after in lines}
     loaded: set[str] = set()
 
@@ -86,9 +86,9 @@ def load_modules() -> None:
         if path in loaded:
             return
         loaded.add(path)
-        for need in reversed(needs[path]):  # modules.dep lists what is needed first last
+        for need in reversed(needs[path]):  # modules.dep lists a module's needs in reverse order of loading
             load(need)
-        subprocess.run(["/usr/sbin/insmod", str(place / path), *parameters], check=True)
+        subprocess.run(["/usr/sbin/insmod", str(directory / path), *parameters], check=True)
 
     by_name = {Path(path).stem: path for path in needs}
     for name, *parameters in _MODULES:
@@ -96,9 +96,9 @@ def load_modules() -> None:
 
 
 def enter(root: Path) -> None:
-    """Make ``root`` the root of this mount namespace, so that it is that of every namespace made from it.
+    """Make ``root`` the root of this mount namespace, and so of every namespace created from it.
 
-    A chroot would not do: a program that joins a host's mount namespace lands in the namespace's own root.
+    A chroot is not enough: a program that joins a host's mount namespace gets the namespace's own root.
     """
     os.chdir(root)
     if _libc.pivot_root(b".", b".") or _libc.umount2(b".", _MNT_DETACH):
@@ -107,9 +107,9 @@ def enter(root: Path) -> None:
     os.chdir("/")
 
 
-def know_neighbours() -> None:
-    """Let all hosts together know as many neighbours as they have: one table serves all namespaces of a kernel, and
-    ends at 1024 entries (networking/ip-sysctl.rst, neigh/default/gc_thresh3)."""
+def raise_neighbour_limit() -> None:
+    """Raise the limit of the neighbour table: it serves all namespaces of a kernel, and by default holds 1024 entries
+    (networking/ip-sysctl.rst, neigh/default/gc_thresh3)."""
     for family in ("ipv4", "ipv6"):
         for threshold in (1, 2, 3):
             path = Path(f"/proc/sys/net/{family}/neigh/default/gc_thresh{threshold}")
@@ -125,7 +125,7 @@ def main() -> None:
     root = make_root(writable)
     socket.sethostname("testbed")
     enter(root)
-    know_neighbours()
+    raise_neighbour_limit()
     child = os.fork()
     if child == 0:
         if log != "-":
@@ -134,7 +134,7 @@ def main() -> None:
                 os.dup2(file, stream)
         os.execv(command[0], command)
     while os.wait()[0] != child:
-        pass  # an orphan that this first process inherited
+        pass  # an orphan: the first process is its parent
     sys.stdout.flush()
     os.sync()
     _libc.reboot(_POWER_OFF)

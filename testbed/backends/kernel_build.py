@@ -1,0 +1,179 @@
+"""Build the guest kernel from signed source, try it in a guest, and put it into the cache.
+
+fetch or unpack the source --> set the ticks --> make allnoconfig with our options --> make linux
+    --> boot a guest that makes a bond and a bridge --> cache entry (see kernel)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from testbed.backends import guest, kernel, kernel_source
+from testbed.backends.kernel import Kernel
+from testbed.errors import MachineError, TestbedError
+
+#: The programs and headers that a build needs, with the Debian package of each.
+NEEDS = {
+    "gcc": "gcc",
+    "make": "make",
+    "flex": "flex",
+    "bison": "bison",
+    "bc": "bc",
+    "xz": "xz-utils",
+    "/usr/include/libelf.h": "libelf-dev",
+    "/usr/include/stdio.h": "libc6-dev",
+}
+#: About how many files a build compiles: for the progress of the first build. Later builds know the number.
+_FILES_GUESS = 1350
+
+#: Called with the fraction done (None if unknown) and the current step.
+Progress = Callable[[float | None, str], None]
+
+
+def missing() -> list[str]:
+    """The Debian packages that a build needs and that are not installed."""
+    return sorted(
+        package
+        for need, package in NEEDS.items()
+        if not (Path(need).exists() if need[0] == "/" else shutil.which(need))
+    )
+
+
+def build(source: Path | None, progress: Progress, *, jobs: int | None = None) -> Kernel:
+    """Build the kernel unless it is in the cache. With a ``source`` it is always built.
+
+    Waits for a build that is under way elsewhere. Errors: MachineError, naming what is missing or where the log is;
+    SpecError for an unusable ``source``; TrialError if the kernel fails the self-test.
+    """
+    if source is None and (found := kernel.find()) is not None:
+        return found
+    if lacking := missing():
+        raise MachineError(
+            f"building the guest kernel needs what is not installed: {', '.join(lacking)}",
+            f"Type: apt-get install {' '.join(lacking)}",
+        )
+    cache = kernel.cache_root() / "kernel"
+    cache.mkdir(parents=True, exist_ok=True)
+    with _lock(cache / "lock", progress):
+        if source is None and (found := kernel.find()) is not None:
+            return found  # built by the process that held the lock
+        with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
+            work = Path(name)
+            tree = (
+                kernel_source.unpack(source, work / "tree")
+                if source
+                else kernel_source.fetch(work, lambda text: progress(None, text))
+            )
+            log = cache / "build.log"
+            made = _compile(tree, work / "out", log, progress, jobs or len(os.sched_getaffinity(0)))
+            progress(None, "trying the kernel: a bond and a switch in a guest")
+            guest.verify(made)
+            entry = cache / kernel.key()
+            shutil.rmtree(entry, ignore_errors=True)
+            (work / "out" / "kernel.json").write_text(json.dumps(made.as_json(), indent=1) + "\n")
+            shutil.copy(log, work / "out" / "build.log")
+            (work / "out").rename(entry)
+    built = kernel.find()
+    assert built is not None
+    return built
+
+
+@contextmanager
+def _lock(path: Path, progress: Progress) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(None, "another build is under way; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _compile(source: kernel_source.Source, out: Path, log: Path, progress: Progress, jobs: int) -> Kernel:
+    """Configure and make. ``out`` then holds the files of the cache entry."""
+    build = out.parent / "build"
+    out.mkdir()
+    _set_ticks(source.directory / "arch" / "um" / "Kconfig")
+    make = ["make", "-C", str(source.directory), "ARCH=um", f"O={build}"]
+    _make([*make, f"KCONFIG_ALLCONFIG={kernel.CONFIG}", "allnoconfig"], log, lambda _: None, "w")
+    check_config((build / ".config").read_text())
+    expected = _files_expected(log.parent)
+    began, files = time.monotonic(), 0
+
+    def count(line: str) -> None:
+        nonlocal files
+        if re.match(r"\s+(CC|AS|AR|LD) ", line):
+            files += 1
+            progress(min(files / expected, 0.99), _remaining(files / expected, time.monotonic() - began))
+
+    _make([*make, f"-j{jobs}", "linux"], log, count, "a")
+    (log.parent / "files").write_text(str(files))
+    shutil.copy(build / "linux", out / "linux")
+    shutil.copy(build / ".config", out / "config")
+    seeded = out / "randomness.so"
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(seeded), str(kernel.RANDOMNESS)], check=True)
+    subprocess.run(["strip", "--strip-debug", str(out / "linux")], check=False)
+    version = subprocess.run(
+        [str(out / "linux"), "--version"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    return Kernel(out / "linux", seeded, version, source.origin, kernel.key(), True, True)
+
+
+def _remaining(fraction: float, elapsed_s: float) -> str:
+    if fraction < 0.02:
+        return "compiling"
+    return f"compiling, about {max(elapsed_s / fraction - elapsed_s, 0) / 60:.0f} min left"
+
+
+def _files_expected(cache: Path) -> int:
+    try:
+        return int((cache / "files").read_text())
+    except (OSError, ValueError):
+        return _FILES_GUESS
+
+
+def _set_ticks(kconfig: Path) -> None:
+    """Set the guest's ticks per second in the source: User-Mode Linux has no option for it."""
+    text, count = re.subn(r"(config HZ\n\s+int\n\s+default )\d+", rf"\g<1>{kernel.TICKS_PER_S}", kconfig.read_text())
+    if count != 1:
+        raise TestbedError(f"{kconfig.name} of this source has no 'config HZ' as expected", "Use another --source.")
+    kconfig.unlink()  # the tree may consist of hard links
+    kconfig.write_text(text)
+
+
+def check_config(config: str) -> None:
+    """Check that a kernel's .config has every option of ours. Errors: MachineError listing those it lacks."""
+    have = set(config.splitlines())
+    wanted = [line for line in kernel.CONFIG.read_text().splitlines() if line and not line.startswith("#")]
+    if lost := [line for line in wanted if line not in have]:
+        raise MachineError(f"this kernel source does not support: {', '.join(lost)}", "Use another --source.")
+
+
+def _make(command: list[str], log: Path, each: Callable[[str], None], mode: str) -> None:
+    with log.open(mode) as file:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                file.write(line)
+                each(line)
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    if code:
+        last = [line for line in log.read_text(errors="replace").splitlines() if line.strip()][-5:]
+        raise MachineError("building the guest kernel failed; the last lines:\n" + "\n".join(last), f"The log is {log}")

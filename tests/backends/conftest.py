@@ -1,0 +1,31 @@
+"""Fixtures: the cache of guest kernels, empty and filled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from testbed.backends import kernel
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    monkeypatch.setenv("TESTBED_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def cached(cache: Path) -> Path:
+    """A cache with the kernel that this version needs; its entry."""
+    entry = cache / "kernel" / kernel.key()
+    entry.mkdir(parents=True)
+    for name in ("linux", "randomness.so"):
+        (entry / name).write_bytes(b"\x7fELF")
+    made = kernel.Kernel(
+        entry / "linux", entry / "randomness.so", "7.2.1", "linux-source-7.2 7.2.1-1", kernel.key(), True, True
+    )
+    (entry / "kernel.json").write_text(json.dumps(made.as_json()))
+    return entry
