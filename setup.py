@@ -45,6 +45,7 @@ setup(
         "dev": [
             *_FRAMES,
             "hypothesis>=6.170",
+            "import-linter>=2.17",
             "mypy>=2.4",
             "pytest>=9.2",
             "pytest-xdist>=3.8",
