@@ -11,13 +11,16 @@ from setuptools import find_packages, setup
 _VERSION = re.search(r'^__version__ = "(.+)"$', Path("testbed/__init__.py").read_text(), re.MULTILINE)
 assert _VERSION is not None
 
-#: What of the testbed gives data frames and Parquet; nothing else needs it.
+#: Only data frames and Parquet need these.
 _FRAMES = ["pandas>=3.1", "pyarrow>=26.0"]
 
 setup(
     name="testbed",
     version=_VERSION[1],
     description="A laboratory for link redundancy: bonding, LACP and failover, measured and drawn",
+    long_description=Path("README.md").read_text(),
+    long_description_content_type="text/markdown",
+    author="The testbed developers",
     python_requires=">=3.11",
     packages=find_packages(include=["testbed", "testbed.*", "topologies", "experiments"]),
     package_data={
@@ -37,7 +40,7 @@ setup(
         "pyyaml>=6.0.3",
         "rich>=15.0",
         "scipy>=1.17",
-        # Mininet imports distutils, which Python 3.12 dropped and setuptools supplies.
+        # Mininet imports distutils, which Python 3.12 removed and setuptools provides.
         "setuptools>=65.5; python_version >= '3.12'",
     ],
     extras_require={
@@ -45,15 +48,16 @@ setup(
         "dev": [
             *_FRAMES,
             "hypothesis>=6.170",
+            "import-linter>=2.17",
             "mypy>=2.4",
             "pytest>=9.2",
             "pytest-xdist>=3.8",
-            # Held to one series: the next may format otherwise.
+            # One series only: the next may format differently.
             "ruff>=0.17.6,<0.18",
             "types-PyYAML>=6.0.12",
         ],
-        # For the controllers on Ryu, in an environment of its own: `make setup-ryu`. It has what they need and no
-        # more. Ryu builds with setuptools before 58 only, which ends with Python 3.11.
+        # For the controllers on Ryu, in an environment of its own that holds nothing else: `make setup-ryu`. Ryu builds
+        # only with setuptools before 58, which does not run on Python 3.12 and newer.
         "ryu": ["ryu==4.34", "pyyaml>=6.0.3"],
     },
     entry_points={"console_scripts": ["testbed = testbed.cli:main"]},

@@ -1,4 +1,4 @@
-"""Draw docs/lacp.md's state diagrams from the rule tables of testbed.lacp.
+"""Draw the state diagrams of docs/lacp.md from the rule tables of testbed.lacp.
 
 Usage: .venv/bin/python docs/lacp_diagrams.py   (rewrites docs/lacp.md below its marker; a test compares the two)
 """
@@ -14,7 +14,7 @@ MARKER = "<!-- From here on drawn by lacp_diagrams.py -->\n"
 
 
 def drawn() -> str:
-    """The page's lower part: each machine with its clause and its diagram."""
+    """The lower part of the page: each machine with its clause and its diagram."""
     parts = [MARKER]
     for machine in MACHINES:
         title = f"{machine.name} machine".replace("_", " ")
@@ -23,7 +23,7 @@ def drawn() -> str:
 
 
 def page(text: str) -> str:
-    """The whole page: what is written by hand, then what is drawn."""
+    """The whole page: the text written by hand, then the diagrams."""
     return text.partition(MARKER)[0] + drawn()
 
 

@@ -1,11 +1,18 @@
-"""What the documents say that can be checked against the code."""
+"""The documents compared with the code and the tree."""
 
 from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+import documents
+import pytest
+import yaml
+
+import testbed
+
+ROOT = documents.ROOT
+DOCS = ROOT / "docs"
 
 
 def test_the_state_diagrams_are_those_of_the_rule_tables() -> None:
@@ -16,3 +23,98 @@ def test_the_state_diagrams_are_those_of_the_rule_tables() -> None:
     text = (DOCS / "lacp.md").read_text()
     assert text.endswith(module.drawn()), "docs/lacp.md is out of date: run docs/lacp_diagrams.py"
     assert text.count("```mermaid") == 8
+
+
+@pytest.mark.parametrize("path", documents.documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_name_in_a_document_is_right(path: Path) -> None:
+    assert documents.problems(documents.text_of(path), path.parent) == []
+
+
+#: One wrong text for each kind of check, and a part of the sentence about it.
+WRONG = {
+    "link to a file": ("[a](nowhere.md)", "link to nowhere.md"),
+    "link to a heading": ("[a](docs/lacp.md#no-such-heading)", "no such heading"),
+    "link to a heading of the same text": ("# One\n\n[a](#two)", "no such heading"),
+    "path in a span": ("`testbed/nothing.py`", "path testbed/nothing.py"),
+    "directory in a span": ("`testbed/emulation/faults/`", "path testbed/emulation/faults/"),
+    "path in prose": ("see tests/nothing.py.", "path tests/nothing.py"),
+    "pattern": ("`docs/*.rst`", "path docs/*.rst"),
+    "reference run": ("`results/reference/nothing/run.json`", "path results/reference/nothing"),
+    "path from within": ("`emulation/pause.c`", "does not begin at the project's directory"),
+    "file": ("`nothing.py`", "file nothing.py"),
+    "module": ("`testbed.nothing`", "name testbed.nothing"),
+    "attribute": ("`testbed.theory.nothing_s(1)`", "name testbed.theory.nothing_s"),
+    "Python": ("```python\nfor x\n```", "Python that cannot be parsed"),
+    "import of a module": ("```python\nimport nothing_of_this_name\n```", "import nothing_of_this_name"),
+    "import of a name": ("```python\nfrom testbed.spec import Nothing\n```", "from testbed.spec import Nothing"),
+    "name of an imported module": ("```python\nfrom testbed import stats\nstats.nothing()\n```", "stats.nothing"),
+    "verb": ("`testbed fly`", "no command fly"),
+    "verb of a group": ("```\ntestbed kernel fly\n```", "no command fly"),
+    "second command of a line": ("```\ntestbed list; testbed fly\n```", "no command fly"),
+    "command in a column": ("\n\n    testbed audit mlag          testbed fly mlag\n", "no command fly"),
+    "command over two lines": ("`testbed run\nnothing`", "experiment 'nothing'"),
+    "option": ("`testbed run failover --fast`", "no option --fast"),
+    "option's value": ("`testbed run failover --clock slow`", "--clock"),
+    "option alone": ("`--fast`", "option --fast"),
+    "experiment": ("`testbed run nothing`", "experiment 'nothing'"),
+    "topology": ("`testbed run failover --topology nothing`", "topology 'nothing'"),
+    "topology of an audit": ("`testbed audit nothing`", "topology 'nothing'"),
+    "factor": ("`testbed run failover --set nothing=1`", "factor 'nothing'"),
+    "factor without a level": ("`testbed run failover --set nothing=...`", "no factor nothing"),
+    "factor of another experiment": ("`testbed run miimon --set flap_count=1`", "factor 'flap_count'"),
+    "level": ("`testbed run failover --set mode=802.3ae`", "802.3ae"),
+    "argument of another topology": ("`testbed show single_switch --set spines=2`", "spines"),
+    "factor that a topology has not": ("`testbed show mlag --set flows=4`", "flows"),
+    "factor alone": ("`--set nothing=1`", "nothing"),
+    "setting alone": ("`nothing=1`", "nothing"),
+    "level of a setting alone": ("`mode=802.3ae`", "802.3ae"),
+    "level alone": ("`--set fault=nothing`", "nothing"),
+    "list": ("`testbed list nothing`", "nothing"),
+    "step of the campaign": ("`testbed reproduce nothing`", "no step nothing"),
+    "target": ("`make nothing`", "no such target"),
+    "target in a block": ("```\nmake nothing   # a remark\n```", "no such target"),
+    "variable of make": ("`make setup NOTHING=1`", "no variable NOTHING"),
+    "option of a benchmark": ("`python benchmarks/lacp_scale.py --nothing`", "no option --nothing"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_name_is_found(kind: str) -> None:
+    text, said = WRONG[kind]
+    found = documents.problems(text, ROOT)
+    assert len(found) == 1
+    assert said in found[0]
+
+
+def test_right_names_pass() -> None:
+    right = """\
+# One `thing`, and more
+
+[a](#one-thing-and-more) [b](docs/lacp.md#losing-the-controller) [c](https://example.org/d)
+`testbed/lacp/` `results/failover/...` `mine.py` `testbed.theory.lacp_bound("fast")` `testbed.spec.Switch.isolate`
+`/proc/net/bonding` `run.json` `--set vlan=7` `--quick` `testbed RUN` `make EXPERIMENT`
+
+    testbed show mlag --set members=2          testbed audit mlag --pairs
+
+```python
+from testbed import stats
+
+stats.summary([1.0])
+```
+```
+$ testbed run failover --set mode=all --set fault=carrier_loss,none --until-ci 5%   # a remark
+testbed run mine.py --topology ./mine.py --repetitions N --set FACTOR=LEVEL[,LEVEL]
+make reproduce QUICK=1; testbed list modes
+```
+"""
+    assert documents.problems(right, ROOT) == []
+
+
+def test_the_citation_is_valid_and_of_this_version() -> None:
+    """The required keys by the schema of the Citation File Format 1.2.0; the authors are entities, not persons."""
+    found = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert found["cff-version"] == "1.2.0"
+    assert {"cff-version", "message", "title", "authors"} <= found.keys()
+    assert found["type"] in ("software", "dataset")
+    assert found["authors"] and all(author.keys() == {"name"} for author in found["authors"])
+    assert str(found["version"]) == testbed.__version__

@@ -1,4 +1,4 @@
-"""The worked notebook: its cells run, and what it shows is what they give."""
+"""The worked notebook: its cells run, and its stored outputs are what they print."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def execute() -> ModuleType:
 
 
 def printed(text: str) -> list[Any]:
-    """What the cells show as text; pictures may differ between versions of the drawing library."""
+    """The outputs as text; pictures may differ between versions of the drawing library."""
     cells = json.loads(text)["cells"]
     return [output.get("text") or output["data"]["text/plain"] for cell in cells for output in cell.get("outputs", ())]
 
@@ -34,9 +34,7 @@ def test_there_is_a_notebook() -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_its_cells_run_and_show_what_is_stored(
-    path: Path, execute: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cells_print_what_is_stored(path: Path, execute: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     text = path.read_text()
     found = execute.executed(text)
@@ -45,7 +43,7 @@ def test_its_cells_run_and_show_what_is_stored(
     assert len(printed(text)) >= 5
 
 
-def test_a_cell_that_fails_is_not_passed_over(execute: ModuleType) -> None:
+def test_a_cell_that_fails_is_an_error(execute: ModuleType) -> None:
     cell = {"cell_type": "code", "source": ["1 / 0"], "outputs": [], "metadata": {}, "execution_count": None}
     with pytest.raises(ZeroDivisionError):
         execute.executed(json.dumps({"cells": [cell]}))

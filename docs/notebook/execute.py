@@ -1,7 +1,7 @@
-"""Carries out the cells of a notebook in order and keeps what they print and draw. Usage: execute.py NOTEBOOK...
+"""Execute the cells of a notebook in order and store their outputs. Usage: execute.py NOTEBOOK...
 
 A cell's outputs are what it prints, and its last expression if that is not None: a Drawing as PNG, else its repr.
-Only what nbformat 4.5 needs is written, so that the same run gives the same notebook, byte for byte.
+Only the keys that nbformat 4.5 needs are written, so the same run gives the same notebook, byte for byte.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def _lines(text: str) -> list[str]:
     return text.splitlines(keepends=True)
 
 
-def carry_out(source: str, names: dict[str, Any], number: int) -> list[dict[str, Any]]:
-    """Run one cell among ``names``; its outputs as a notebook keeps them."""
+def execute(source: str, names: dict[str, Any], number: int) -> list[dict[str, Any]]:
+    """Run one cell with the variables ``names``; its outputs as a notebook stores them."""
     tree = ast.parse(source)
     last = tree.body[-1] if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     if last:
@@ -60,7 +60,7 @@ def executed(text: str) -> str:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             number += 1
-            cell["outputs"] = carry_out("".join(cell["source"]), names, number)
+            cell["outputs"] = execute("".join(cell["source"]), names, number)
             cell["execution_count"] = number
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
