@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from testbed.emulation.controller_process import ControllerProcess
 
 CONTROLLER_PORT = 6653
-_CLSACT_EGRESS = 0xFFFF_FFF3  # linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
 
 
 class _Interface(Intf):  # type: ignore[misc]  # mininet has no types
@@ -163,22 +162,6 @@ class Network:
         """Set an interface administratively up or down; the far end of its link gains or loses carrier."""
         netlink = self.netlink(self.topology.owner(interface))
         netlink.link("set", index=self.index(interface), state="up" if up else "down")
-
-    @contextlib.contextmanager
-    def dropping(self, interface: str) -> Iterator[None]:
-        """Whatever the kernel would send out of the interface is dropped while the block runs.
-
-        The drop comes before the interface's queue: what waits there already still goes out. The queue and its
-        shaping are not touched (tc(8): clsact; tc-matchall(8)).
-        """
-        netlink, index = self.netlink(self.topology.owner(interface)), self.index(interface)
-        netlink.tc("add", "clsact", index)
-        try:
-            drop = {"kind": "gact", "action": "drop"}
-            netlink.tc("add-filter", "matchall", index, parent=_CLSACT_EGRESS, action=drop)
-            yield
-        finally:
-            netlink.tc("del", "clsact", index)
 
     def statistics(self, interface: str) -> dict[str, int]:
         """The kernel's counters of an interface (struct rtnl_link_stats64)."""
