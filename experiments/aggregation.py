@@ -31,7 +31,7 @@ from testbed.measure.flow_members import FlowKey, Placed, crossed, placed
 from testbed.measure.raw import controller_trouble, member_deltas, not_aggregated, read_json, read_timeline
 from testbed.measure.validity import unseen
 from testbed.observe import iperf3
-from testbed.observe.flow_counters import tallied
+from testbed.observe.flow_counters import counting
 from testbed.observe.rates import load as load_rates
 from testbed.observe.rates import sampling
 from testbed.schemes import scheme
@@ -60,7 +60,7 @@ def procedure(lab: Lab) -> None:
     lab.write("placement.json", pairs)
     members = lab.members("h1")
     with (
-        tallied(lab.network, "h1", "h2", pairs) as tally,
+        counting(lab.network, "h1", "h2", pairs) as counters,
         sampling(lab, ("h1", "h2"), lab.raw / "member_rates.csv"),
     ):
         start = lab.counters(members)
@@ -78,7 +78,7 @@ def procedure(lab: Lab) -> None:
             pass  # until they have ended
         lab.note("iperf3", "end")
         lab.write("counters.json", {"start": start, "end": lab.counters(members)})
-        tally.write(lab.raw / "captured.csv", protocol)
+        counters.write(lab.raw / "captured.csv", protocol)
 
 
 def _ideal_mbps(trial: Trial) -> float | None:

@@ -28,6 +28,7 @@ from mininet.node import Host, OVSSwitch, RemoteController
 from pyroute2 import IPRoute
 
 from testbed.emulation import addresses, bonds, limits, ovs, shaping, teams
+from testbed.emulation.clsact import Clsact
 from testbed.emulation.namespace import inside
 from testbed.errors import MachineError
 from testbed.schemes.scheme import Arm
@@ -115,6 +116,7 @@ class Network:
         self._netlinks = threading.local()
         self._opened: list[IPRoute] = []
         self._index: dict[str, int] = {}
+        self.clsact = Clsact(self.netlink, {host.name for host in topology.hosts})
         self._rx_coalesce_us = {host.name: host.rx_coalesce_us for host in topology.hosts}
 
     def pid(self, node: str) -> int:

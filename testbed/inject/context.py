@@ -30,12 +30,6 @@ class Site:
         self.queues: dict[str, list[Impairment]] = {}
         self.found_queues: dict[str, Queue] = {}
         self._shared: dict[Hashable, tuple[int, contextlib.ExitStack]] = {}
-        self._priority = 0
-
-    def priority(self) -> int:
-        """A filter's priority that no other has."""
-        self._priority += 1
-        return self._priority
 
     @contextlib.contextmanager
     def shared(self, key: Hashable, make: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:

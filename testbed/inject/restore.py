@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from testbed.emulation.clsact import EGRESS, INGRESS
 from testbed.inject import rtnetlink, tc
 from testbed.inject.context import Site
 from testbed.inject.rtnetlink import CREATE, EXCLUSIVE, Rtnetlink, attribute, attributes
@@ -19,7 +20,6 @@ _NEW_ADDRESS, _GET_ADDRESS = 20, 22
 _NEW_ROUTE, _GET_ROUTE = 24, 26
 _NEW_CLASS, _GET_CLASS = 40, 42
 _GET_FILTER = 46
-_INGRESS = 0xFFFF_FFF2  # linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 _HTB_INIT = 2  # linux/pkt_sched.h: TCA_HTB_INIT
 #: linux/pkt_cls.h: TCA_MATCHALL_FLAGS, TCA_U32_FLAGS, TCA_FLOWER_FLAGS.
 _FLAGS = {b"matchall\0": 3, b"u32\0": 11, b"flower\0": 22}
@@ -60,7 +60,7 @@ def _queueing(kernel: Rtnetlink, index: int) -> _Queueing:
     found = [(queue, payload) for queue, payload in tc.queues(kernel, index) if queue.handle]
     parents = sorted({queue.handle for queue, _ in found if queue.parent != tc.CLSACT})
     if any(queue.parent == tc.CLSACT for queue, _ in found):
-        parents += [tc.EGRESS, _INGRESS]
+        parents += [EGRESS, INGRESS]
     waiting = [(tc.NEW_QDISC, payload) for _, payload in found]
     # Classes and filters without options are those that others bring along by themselves.
     waiting += [(_NEW_CLASS, p) for p in kernel.dump(_GET_CLASS, tc.message(index, 0, 0)) if _has_options(p)]

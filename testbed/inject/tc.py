@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from testbed.emulation.clsact import DROPPING, EGRESS
 from testbed.emulation.shaping import ETHERNET_OVERHEAD
 from testbed.inject import rtnetlink
 from testbed.inject.context import Site
@@ -22,10 +23,9 @@ from testbed.spec import Link
 
 # linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h
 NEW_QDISC, DEL_QDISC, GET_QDISC = 36, 37, 38
-NEW_FILTER, DEL_FILTER = 44, 45
-ROOT, CLSACT, EGRESS = 0xFFFF_FFFF, 0xFFFF_FFF1, 0xFFFF_FFF3
+NEW_FILTER = 44
+ROOT, CLSACT = 0xFFFF_FFFF, 0xFFFF_FFF1
 KIND, OPTIONS = 1, 2
-_CLSACT_HANDLE = 0xFFFF_0000
 _MATCHALL_ACT, _U32_SEL, _U32_ACT, _GACT_PARMS, _SHOT = 2, 5, 7, 2, 2
 _NETEM_RATE, _NETEM_LATENCY, _NETEM_SEED = 6, 10, 14
 
@@ -61,10 +61,7 @@ def dropping(site: Site, interface: str, protocol: int = EVERY_PROTOCOL) -> Iter
     """Whatever the kernel would send out of the interface, or only frames of that EtherType, is dropped."""
     node, index = site.network.topology.owner(interface), site.network.index(interface)
     options = _dropped(_MATCHALL_ACT)
-    with (
-        site.shared(("clsact", node, index), lambda: _clsact(site, node, index)),
-        site.shared(("drop", interface, protocol), lambda: _filter(site, node, index, protocol, "matchall", options)),
-    ):
+    with _filter(site, node, index, protocol, "matchall", options):
         yield
 
 
@@ -74,15 +71,13 @@ def cut_off(site: Site, address: str, port: int) -> Iterator[None]:
     node = site.network.topology.switches[0].name  # all switches are where the controller is
     number = int(ipaddress.IPv4Address(address))
     # Octets of an IPv4 header without options: source 12, destination 16; TCP's ports follow at 20.
-    ways = {
-        "to": ((16, number, 0xFFFF_FFFF), (20, port, 0xFFFF)),
-        "from": ((12, number, 0xFFFF_FFFF), (20, port << 16, 0xFFFF_0000)),
-    }
+    ways = (
+        ((16, number, 0xFFFF_FFFF), (20, port, 0xFFFF)),  # to it
+        ((12, number, 0xFFFF_FFFF), (20, port << 16, 0xFFFF_0000)),  # from it
+    )
     with contextlib.ExitStack() as stack:
-        stack.enter_context(site.shared(("clsact", "lo"), lambda: _clsact(site, node, _LOOPBACK_INDEX)))
-        for way, matches in ways.items():
-            filtered = _filter(site, node, _LOOPBACK_INDEX, _IPV4, "u32", _u32(matches))
-            stack.enter_context(site.shared(("cut", address, way), lambda filtered=filtered: filtered))  # type: ignore[misc]
+        for matches in ways:
+            stack.enter_context(_filter(site, node, _LOOPBACK_INDEX, _IPV4, "u32", _u32(matches)))
         yield
 
 
@@ -94,27 +89,14 @@ def _u32(matches: Sequence[tuple[int, int, int]]) -> bytes:
 
 
 @contextlib.contextmanager
-def _clsact(site: Site, node: str, index: int) -> Iterator[None]:
-    with rtnetlink.opened(site.network, node) as kernel:
-        kernel.tell(NEW_QDISC, CREATE | EXCLUSIVE, message(index, _CLSACT_HANDLE, CLSACT) + _named("clsact"))
-    try:
-        yield
-    finally:
-        with rtnetlink.opened(site.network, node) as kernel:
-            kernel.tell(DEL_QDISC, 0, message(index, _CLSACT_HANDLE, CLSACT))
-
-
-@contextlib.contextmanager
 def _filter(site: Site, node: str, index: int, protocol: int, kind: str, options: bytes) -> Iterator[None]:
-    info = site.priority() << 16 | (protocol & 0xFF) << 8 | protocol >> 8  # the EtherType in the network's order
-    head = message(index, 0, EGRESS, info)
-    with rtnetlink.opened(site.network, node) as kernel:
-        kernel.tell(NEW_FILTER, CREATE | EXCLUSIVE, head + _named(kind) + attribute(OPTIONS, options))
-    try:
-        yield
-    finally:
+    """A filter on the egress hook of an interface, before all that count there."""
+    with site.network.clsact.priorities(node, index, EGRESS, DROPPING) as (priority,):
+        info = priority << 16 | (protocol & 0xFF) << 8 | protocol >> 8  # the EtherType in the network's order
         with rtnetlink.opened(site.network, node) as kernel:
-            kernel.tell(DEL_FILTER, 0, head)
+            head = message(index, 0, EGRESS, info) + _named(kind)
+            kernel.tell(NEW_FILTER, CREATE | EXCLUSIVE, head + attribute(OPTIONS, options))
+        yield
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def queues(lab: Lab, node: str) -> list[str]:
     asked = "qdisc show\n" + "".join(f"class show dev {name}\n" for name in names)
     shown = sorted(told(lab, node, "tc", "-b", "-", lines=asked).splitlines())
     having = [name for name in names if any(f"clsact ffff: dev {name} " in line for line in shown)]
-    filters = "".join(f"filter show dev {name} egress\n" for name in having)
+    filters = "".join(f"filter show dev {name} {hook}\n" for name in having for hook in ("egress", "ingress"))
     return [*shown, *(told(lab, node, "tc", "-b", "-", lines=filters).splitlines() if filters else ())]
 
 
