@@ -14,9 +14,9 @@ from testbed.design.factor import Factor, Level
 from testbed.faults.catalogue import FAULTS as KNOWN
 from testbed.faults.catalogue import checked, named
 from testbed.inject import controllers, links, nodes
-from testbed.inject.context import Site
+from testbed.inject.context import InjectionContext
 
-__all__ = ["FAULTS", "OPTIONS", "Fault", "Site", "befallen"]
+__all__ = ["FAULTS", "OPTIONS", "Fault", "InjectionContext", "befallen"]
 
 Fault = Callable[..., AbstractContextManager[None]]
 
@@ -52,10 +52,12 @@ OPTIONS: tuple[Factor, ...] = tuple(
 )
 
 
-def befallen(site: Site, name: str, element: str, parameters: dict[str, Level]) -> AbstractContextManager[None]:
+def befallen(
+    context: InjectionContext, name: str, element: str, parameters: dict[str, Level]
+) -> AbstractContextManager[None]:
     """The context of a fault on an element, with all its parameters.
 
     Errors: SpecError for an unknown fault or parameter, a value out of range, or an element that it cannot befall.
     """
     fault = named(name)
-    return FAULTS[fault.name](site, element, **checked(site.network.topology, name, element, parameters))
+    return FAULTS[fault.name](context, element, **checked(context.network.topology, name, element, parameters))

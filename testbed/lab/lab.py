@@ -46,7 +46,7 @@ class Lab:
         self.origin_s = origin_s
         self._watch = watch
         self._events: list[dict[str, Any]] = []
-        self._site = inject.Site(network, random.Random(f"faults {trial.seed}"), self.note)
+        self._site = inject.InjectionContext(network, random.Random(f"faults {trial.seed}"), self.note)
 
     @property
     def case(self) -> Mapping[str, Level]:

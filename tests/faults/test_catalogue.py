@@ -17,9 +17,8 @@ from testbed.errors import SpecError
 from testbed.faults import catalogue, schedule
 from testbed.faults.schedule import Schedule, Strike, drawn, parsed
 from testbed.inject import FAULTS as CONTEXTS
-from testbed.inject import OPTIONS, controllers, links, nodes, tc
-from testbed.inject.tc import Impairment, Queue
-from testbed.spec import BondOptions, Link
+from testbed.inject import OPTIONS, controllers, links, nodes
+from testbed.spec import BondOptions
 from topologies.back_to_back import back_to_back
 from topologies.leaf_spine import leaf_spine
 from topologies.mlag import mlag
@@ -156,27 +155,6 @@ def test_what_fails_follows_from_the_member_in_use() -> None:
     found = {name: element_of(topology, name, "h1-eth1") for name in catalogue.FAULTS}
     assert (found["carrier_loss"], found["switch_crash"]) == ("s2-eth1", "s2")
     assert (found["host_reboot"], found["controller_cut"], found["none"]) == ("h1", "c0", "s2-eth1")
-
-
-# --- queues -------------------------------------------------------------------------------------------------
-
-
-def options(text: bytes) -> tuple[tuple[int, ...], dict[int, bytes]]:
-    from testbed.inject.rtnetlink import attributes
-
-    return tc._NETEM.unpack_from(text), attributes(text, tc._NETEM.size)
-
-
-def test_impairments_add_up_to_what_was_there() -> None:
-    """tc-netem(8), linux/pkt_sched.h: struct tc_netem_qopt, TCA_NETEM_LATENCY64 and TCA_NETEM_PRNG_SEED."""
-    link = Link("h1", "h1-eth0", "s1", "s1-eth1", rate_mbps=1000.0, delay_ms=1.0)
-    before = tc.netem(Queue("", 0, tc.ROOT), link, [Impairment(delay_ms=1.0)])
-    found = Queue("netem", 0x20000, 0x10001, before)
-    settings_, told = options(tc.netem(found, link, [Impairment(loss=0.5, seed=7), Impairment(loss=0.5, delay_ms=2.0)]))
-    assert int.from_bytes(told[10], "little") == 3_000_000  # ns: 1 ms was there, 2 came
-    assert settings_[2] / 0xFFFF_FFFF == pytest.approx(0.75)
-    assert int.from_bytes(told[14], "little") == 7
-    assert 6 not in told  # no rate asked for: none set
 
 
 # --- schedules ----------------------------------------------------------------------------------------------
