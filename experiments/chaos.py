@@ -60,11 +60,11 @@ def senseless(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why the schedule of a case cannot be played in that network; None if it can."""
     try:
         schedule = schedule_of(topology, case, 1)
-        schedule.check(topology)
+        schedule.checked(topology)
     except SpecError as error:
         return error.message
     steered = scheme.chosen(case).openflow is not None
-    for each in schedule.strikes:
+    for each in schedule.injections:
         if "controller" in catalogue.named(each.fault).element and not steered:
             return f"{each.fault}: with controller={case['controller']} no controller steers the switches"
     return None

@@ -33,7 +33,6 @@ from testbed.design.trial import Measured, Trial
 from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
-from testbed.inject import OPTIONS
 from testbed.lab import steps
 from testbed.measure.failover import measure
 from testbed.schemes import scheme
@@ -134,7 +133,7 @@ def failover() -> Experiment:
         options=(
             Factor("element", ("",), "what fails, by name; none: what carries the traffic of h1"),
             Factor("fault_s", (0.0,), "how long the fault lasts; 0: until it must have been noticed", least=0.0),
-            *OPTIONS,
+            *catalogue.OPTIONS,
         ),
         procedure=procedure,
         measure=read,

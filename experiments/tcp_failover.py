@@ -35,7 +35,6 @@ from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
-from testbed.inject import OPTIONS
 from testbed.lab import steps
 from testbed.measure import tcp_stall
 from testbed.measure.detection import first_taken_out, since
@@ -184,7 +183,10 @@ def tcp_failover() -> Experiment:
             Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(catalogue.FAULTS)),
             Factor("miimon_ms", (20, 100, 400), "how often the monitor looks", (100,), least=1),
         ),
-        options=(Factor("element", ("",), "what fails, by name; none: the member of h1 that sends most"), *OPTIONS),
+        options=(
+            Factor("element", ("",), "what fails, by name; none: the member of h1 that sends most"),
+            *catalogue.OPTIONS,
+        ),
         bonded=("h1",),
         procedure=procedure,
         measure=read,

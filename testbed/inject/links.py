@@ -31,7 +31,7 @@ from collections.abc import Iterator
 
 from testbed.background import beside
 from testbed.errors import SpecError
-from testbed.faults.catalogue import link_named, other_cable
+from testbed.faults.cabling import link_named, other_cable
 from testbed.inject import restore, tc
 from testbed.inject.context import InjectionContext
 from testbed.inject.impairment import Impairment
