@@ -7,6 +7,7 @@ compares both)
 from __future__ import annotations
 
 import ast
+import functools
 import html
 import tomllib
 from pathlib import Path
@@ -68,6 +69,7 @@ def imports(packages: list[str]) -> dict[str, set[str]]:
 def reduced(arrows: dict[str, set[str]]) -> dict[str, set[str]]:
     """The arrows without those that follow from others (transitive reduction): what is left shows every way."""
 
+    @functools.cache
     def reach(package: str) -> set[str]:
         return {other for each in arrows[package] for other in (each, *reach(each))}
 

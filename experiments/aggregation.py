@@ -1,7 +1,7 @@
 """Bandwidth aggregation: how much more do parallel flows get through a bond as members are added?
 
 Question      What goodput do n greedy flows reach over a bond of k members, and how near to k links is that?
-Factors       Mode, members, flows, placement, protocol, frame size (mtu), what steers the switches, and anything that
+Factors       Mode, members, flows, placement, protocol, frame size (mtu), what controls the switches, and anything that
               the topology lets vary, such as xmit_hash_policy; and how many addresses each host has.
 Procedure     1. One iperf3 client a flow, all at once from h1 to h2; the first `omit_s` seconds do not count.
               2. placement=even: client and server ports are chosen so that every member carries the same number of
@@ -31,7 +31,7 @@ from testbed.measure.flow_members import FlowKey, Placed, crossed, placed
 from testbed.measure.raw import controller_trouble, member_deltas, not_aggregated, read_json, read_timeline
 from testbed.measure.validity import unseen
 from testbed.observe import iperf3
-from testbed.observe.flow_counters import tallied
+from testbed.observe.flow_counters import counting
 from testbed.observe.rates import load as load_rates
 from testbed.observe.rates import sampling
 
@@ -59,7 +59,7 @@ def procedure(lab: Lab) -> None:
     lab.write("placement.json", pairs)
     members = lab.members("h1")
     with (
-        tallied(lab.network, "h1", "h2", pairs) as tally,
+        counting(lab.network, "h1", "h2", pairs) as counters,
         sampling(lab, ("h1", "h2"), lab.raw / "member_rates.csv"),
     ):
         start = lab.counters(members)
@@ -77,7 +77,7 @@ def procedure(lab: Lab) -> None:
             pass  # until they have ended
         lab.note("iperf3", "end")
         lab.write("counters.json", {"start": start, "end": lab.counters(members)})
-        tally.write(lab.raw / "captured.csv", protocol)
+        counters.write(lab.raw / "captured.csv", protocol)
 
 
 def _ideal_mbps(trial: Trial) -> float | None:

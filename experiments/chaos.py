@@ -60,13 +60,13 @@ def senseless(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why the schedule of a case cannot be played in that network; None if it can."""
     try:
         schedule = schedule_of(topology, case, 1)
-        schedule.check(topology)
+        schedule.checked(topology)
     except SpecError as error:
         return error.message
-    steered = schemes.chosen(case).side.controller
-    for each in schedule.strikes:
-        if "controller" in catalogue.named(each.fault).element and not steered:
-            return f"{each.fault}: with controller={case['controller']} no controller steers the switches"
+    controlled = schemes.chosen(case).side.controller
+    for each in schedule.injections:
+        if "controller" in catalogue.named(each.fault).element and not controlled:
+            return f"{each.fault}: with controller={case['controller']} no controller controls the switches"
     return None
 
 

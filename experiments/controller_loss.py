@@ -1,4 +1,4 @@
-"""Losing the controller: does traffic stop when what steers the switches dies or stands still, and when it is back?
+"""Losing the controller: does traffic stop when what controls the switches dies or stands still, and when it is back?
 
 Question      What does a constant-rate flow between two bonded hosts feel when the controller is gone for a while, when
               a member is cut meanwhile, and when the controller is back?
@@ -141,7 +141,7 @@ def controller_loss() -> Experiment:
     return Experiment(
         name="controller_loss",
         title="Losing the controller",
-        question="Does traffic stop when what steers the switches dies or stands still, and when it is back?",
+        question="Does traffic stop when what controls the switches dies or stands still, and when it is back?",
         topology="single_switch",
         factors=(
             Factor("event", ("controller_crash",), "what befalls the controller", known=EVENTS),

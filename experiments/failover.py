@@ -2,7 +2,7 @@
 
 Question      How long is the outage that a constant-rate flow feels when the member link in use, its switch, a host or
               the controller fails in any way that there is, and does the repair disturb it again?
-Factors       The bonding mode, the fault, what steers the switches, and anything that the topology lets vary
+Factors       The bonding mode, the fault, what controls the switches, and anything that the topology lets vary
               (miimon_ms, arp_interval_ms, lacp_rate ...). Each parameter of a fault is a factor as well
               (`testbed list faults`), and so are element, what fails, and fault_s, for how long.
 Procedure     1. Two bonded hosts send each other a UDP packet every millisecond, with sequence numbers. Where hashes
@@ -34,7 +34,6 @@ from testbed.design.trial import Measured, Trial
 from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
-from testbed.inject import OPTIONS
 from testbed.lab import steps
 from testbed.measure.failover import measure
 from testbed.spec import MODES, Topology
@@ -69,7 +68,7 @@ def senseless(case: Mapping[str, Level], topology: Topology) -> str | None:
     member = bond.members[0] if bond else topology.interfaces("h1")[0]
     element = str(case.get("element", "")) or element_of(topology, fault, member)
     if "controller" in catalogue.named(fault).element and not schemes.chosen(case).side.controller:
-        return f"{fault}: with controller={case['controller']} no controller steers the switches"
+        return f"{fault}: with controller={case['controller']} no controller controls the switches"
     if fault == "lacp_loss" and (bond is None or bond.mode != "802.3ad"):
         return f"{fault}: mode {case['mode']} speaks no LACP"
     given = catalogue.valued(fault, catalogue.parameters_of(fault, case))
@@ -134,7 +133,7 @@ def failover() -> Experiment:
         options=(
             Factor("element", ("",), "what fails, by name; none: what carries the traffic of h1"),
             Factor("fault_s", (0.0,), "how long the fault lasts; 0: until it must have been noticed", least=0.0),
-            *OPTIONS,
+            *catalogue.OPTIONS,
         ),
         procedure=procedure,
         measure=read,

@@ -2,7 +2,7 @@
 
 Question      How long does a TCP flow stand still when the member that carries it fails, and what do all flows get
               through together before that, while the member is away, and when it is back?
-Factors       Mode, members, flows, the fault, how often the monitor looks (miimon_ms), what steers the switches, and
+Factors       Mode, members, flows, the fault, how often the monitor looks (miimon_ms), what controls the switches, and
               anything that the topology lets vary. Each parameter of a fault is a factor as well.
 Procedure     1. One iperf3 client a flow, all at once from h1 to h2; ports are chosen so that every member carries the
                  same number of flows, as in the experiment aggregation.
@@ -35,7 +35,6 @@ from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
-from testbed.inject import OPTIONS
 from testbed.lab import steps
 from testbed.measure import tcp_stall
 from testbed.measure.detection import first_taken_out, since
@@ -183,7 +182,10 @@ def tcp_failover() -> Experiment:
             Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(catalogue.FAULTS)),
             Factor("miimon_ms", (20, 100, 400), "how often the monitor looks", (100,), least=1),
         ),
-        options=(Factor("element", ("",), "what fails, by name; none: the member of h1 that sends most"), *OPTIONS),
+        options=(
+            Factor("element", ("",), "what fails, by name; none: the member of h1 that sends most"),
+            *catalogue.OPTIONS,
+        ),
         bonded=("h1",),
         procedure=procedure,
         measure=read,

@@ -14,6 +14,7 @@ from pyroute2 import IPRoute
 
 from testbed.emulation import addresses
 from testbed.emulation.bonds import Shown
+from testbed.emulation.clsact import Clsact
 from testbed.emulation.daemon import Daemon
 from testbed.emulation.namespace import inside
 from testbed.emulation.ovs import OpenVSwitch
@@ -53,6 +54,7 @@ class Network:
         self._opened: list[IPRoute] = []
         self._index: dict[str, int] = {}
         self._added: dict[str, list[str]] = {}
+        self.clsact = Clsact(self.netlink, {host.name for host in topology.hosts})
 
     def pid(self, node: str) -> int:
         """A process in the namespaces of ``node``: its Mininet shell."""

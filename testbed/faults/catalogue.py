@@ -1,9 +1,9 @@
-"""What can go wrong, as values: each fault's name, the kind of element it takes, its parameters. Pure.
+"""The faults that there are, as values: each with its name, the kind of element that it takes, its parameters. Pure.
 
-testbed.inject acts; this says what there is to act. A cable's element is one of its interfaces, or the
-link by its name; that of a switch, a host or the controller ("c0") is its name. Of a cable's two ends the *host* end is
-the one on a host, and the *switch* end the other; where both are on nodes of one kind, the end that the element names
-(of a link by its name, the first) counts as the host end.
+testbed.inject carries them out. The element of a fault is a name. A cable's is one of its interfaces or its link; a
+switch, a host and the controller ("c0") have one of their own. Of a cable's two ends the *host* end is the one on a
+host, and the *switch* end is the other. Where both are on nodes of one kind, the end that the element names (of a link
+the first) counts as the host end.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from testbed.design.factor import Level
+from testbed.design.factor import Factor, Level
 from testbed.errors import SpecError, unknown
+from testbed.faults.cabling import link_named, other_cable, peers
 from testbed.spec import Link, Topology
 
 #: The controller's name, as an element.
@@ -56,12 +57,22 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Fault:
-    """A kind of failure. ``element`` is what it befalls: ``cable``, ``switch``, ``host``, ``controller`` or ``any``."""
+    """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, the ``controller``, the
+    ``controller or switch``, or ``any``."""
 
     name: str
     element: str
     summary: str
     parameters: tuple[Parameter, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckedFault:
+    """A fault on an element that is in the network and that it can hit, with all its parameters (`checked`)."""
+
+    fault: Fault
+    element: str
+    parameters: Mapping[str, Level]
 
 
 def _direction(factor: str) -> Parameter:
@@ -70,7 +81,7 @@ def _direction(factor: str) -> Parameter:
 
 @dataclass(frozen=True)
 class Failed:
-    """Elements that are down where their neighbours see it, and links that are silent where nobody is told."""
+    """The elements that are down, as their neighbours detect, and the links that lose all frames but keep carrier."""
 
     down: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
@@ -81,22 +92,24 @@ _ALL = (
         "carrier_loss",
         "cable",
         "The cable is pulled: both ends lose carrier.",
-        (Parameter("side", "carrier_side", "switch", "whose end is set down; the other only loses carrier", SIDES),),
+        (Parameter("side", "carrier_side", "switch", "which end is set down; the other only loses carrier", SIDES),),
     ),
     Fault(
         "silent_loss",
         "cable",
-        "The cable carries no frame any more, and neither end is told.",
+        "The cable carries no frames; both ends keep their carrier.",
         (_direction("silent_direction"),),
     ),
-    Fault("lacp_loss", "cable", "LACPDUs vanish, all other frames pass.", (_direction("lacp_direction"),)),
+    Fault("lacp_loss", "cable", "LACPDUs are lost, all other frames pass.", (_direction("lacp_direction"),)),
     Fault(
         "lossy",
         "cable",
-        "Frames vanish at random.",
+        "Frames are lost at random.",
         (
-            Parameter("loss_percent", "loss_percent", 10.0, "how many of 100 frames vanish", least=0.0, most=100.0),
-            Parameter("seed", "loss_seed", 0, "of the chance; 0: drawn from the trial's", least=0),
+            Parameter(
+                "loss_percent", "loss_percent", 10.0, "percentage of the frames that are lost", least=0.0, most=100.0
+            ),
+            Parameter("seed", "loss_seed", 0, "of the random numbers; 0: drawn from the trial's seed", least=0),
             _direction("loss_direction"),
         ),
     ),
@@ -112,7 +125,7 @@ _ALL = (
     Fault(
         "flapping",
         "cable",
-        "The carrier goes and comes again and again.",
+        "The carrier is lost and comes back periodically.",
         (
             Parameter("period_ms", "flap_period_ms", 400.0, "from one loss of carrier to the next", least=2.0),
             Parameter("duty", "flap_duty", 0.5, "the part of each period without carrier", least=0.01, most=0.99),
@@ -124,23 +137,30 @@ _ALL = (
         "cable",
         "The cable and one of another LAG are plugged into each other's switch port.",
         (
-            Parameter("other", "miscabled_with", "", "the other cable; none named: the next LAG's, at the same place"),
-            Parameter("unplugged_ms", "miscabled_ms", 200.0, "without carrier while they are moved", least=0.0),
+            Parameter("other", "miscabled_with", "", "the other cable; none: the next LAG's, at the same place"),
+            Parameter("unplugged_ms", "miscabled_ms", 200.0, "time without carrier while they are moved", least=0.0),
         ),
     ),
     Fault("switch_crash", "switch", "The switch is gone: no carrier, no bridge; it comes back with empty tables."),
-    Fault("switch_software_crash", "switch", "ovs-vswitchd is killed; what the kernel's datapath knows goes on."),
+    Fault("switch_software_crash", "switch", "ovs-vswitchd is killed; flows in the kernel's datapath go on."),
     Fault("switch_restart", "switch", "ovs-vswitchd ends in order and starts again at once, with empty tables."),
     Fault("peer_link_loss", "switch", "All links to the switches that it shares hosts with lose carrier."),
-    Fault("uplink_loss", "switch", "All its links to other switches lose carrier, but those to its peers."),
+    Fault("uplink_loss", "switch", "All its links to other switches lose carrier, except those to its peers."),
     Fault("controller_crash", "controller", "The controller is killed; it starts again when the fault ends."),
-    Fault("controller_pause", "controller", "The controller does nothing more; its connections stay."),
-    Fault("controller_cut", "controller or switch", "The switch, or every one, reaches the controller no more."),
-    Fault("host_reboot", "host", "All the host's interfaces are down, its bond too; then they come up again."),
-    Fault("none", "any", "Nothing happens: what a trial shows then is the testbed's own doing."),
+    Fault("controller_pause", "controller", "The controller stops responding; its connections stay open."),
+    Fault("controller_cut", "controller or switch", "The switch, or every switch, no longer reaches the controller."),
+    Fault("host_reboot", "host", "All interfaces of the host and its bond are down, then they come up again."),
+    Fault("none", "any", "Nothing happens: what a trial shows then is caused by the testbed itself."),
 )
 #: Every fault by its name.
 FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}
+
+#: Every parameter of every fault as a factor that an experiment may offer.
+OPTIONS: tuple[Factor, ...] = tuple(
+    Factor(each.factor, (each.default,), f"{fault.name}: {each.meaning}", known=each.known, least=each.least)
+    for fault in _ALL
+    for each in fault.parameters
+)
 
 
 def named(name: str) -> Fault:
@@ -164,15 +184,18 @@ def valued(name: str, parameters: Mapping[str, Level]) -> dict[str, Level]:
     return {each: known[each].checked(name, parameters.get(each, known[each].default)) for each in known}
 
 
-def checked(topology: Topology, name: str, element: str, parameters: Mapping[str, Level]) -> dict[str, Level]:
-    """`valued`, and that the fault can befall the element. Errors: SpecError."""
+def checked(topology: Topology, name: str, element: str, parameters: Mapping[str, Level]) -> CheckedFault:
+    """The fault on that element of the network, with all its parameters, the missing ones by default.
+
+    Errors: SpecError for an unknown fault or parameter, a value out of range, or an element that it cannot hit.
+    """
     values = valued(name, parameters)
     _check_element(topology, named(name), element)
     if name == "miscabling":
         other_cable(topology, element, str(values["other"]))
     if name in ("peer_link_loss", "uplink_loss"):
         cut_links(topology, name, element)
-    return values
+    return CheckedFault(named(name), element, values)
 
 
 def parameters_of(name: str, case: Mapping[str, Level]) -> dict[str, Level]:
@@ -180,60 +203,10 @@ def parameters_of(name: str, case: Mapping[str, Level]) -> dict[str, Level]:
     return {p.name: case[p.factor] for p in named(name).parameters if p.factor in case}
 
 
-def link_named(topology: Topology, element: str) -> tuple[Link, str, str]:
-    """The link of an interface, or of that name, with the interfaces at its host end and at its switch end."""
-    for link in topology.links:
-        if element not in (link.name, link.a_interface, link.b_interface):
-            continue
-        first = element if element != link.name else link.a_interface
-        hosts = {host.name for host in topology.hosts}
-        if (link.a in hosts) != (link.b in hosts):
-            first = link.a_interface if link.a in hosts else link.b_interface
-        return link, first, link.other(first)[1]
-    raise SpecError(f"no interface or link is named {element!r}", "A link's name is that of its interfaces: a--b.")
-
-
-def other_cable(topology: Topology, element: str, other: str = "") -> tuple[str, str]:
-    """The switch ends of the two cables that miscabling swaps: the element's, and ``other`` or that of the next LAG.
-
-    Errors: SpecError if a cable does not end in a LAG's port, or both end in ports of one LAG.
-    """
-    lag_of = {port: lag for lag in topology.lags for port in lag.ports}
-    port = _lag_port(topology, element, lag_of)
-    if other:
-        found = _lag_port(topology, other, lag_of)
-    else:
-        lags = [lag for lag in topology.lags if lag_of[port].name != lag.name]
-        if not lags:
-            raise SpecError(f"miscabling takes two LAGs; topology {topology.name!r} has one")
-        after = [lag for lag in lags if topology.lags.index(lag) > topology.lags.index(lag_of[port])]
-        ports = (after or lags)[0].ports
-        found = ports[min(lag_of[port].ports.index(port), len(ports) - 1)]
-    if lag_of[found].name == lag_of[port].name:
-        raise SpecError(f"miscabling swaps cables of two LAGs; {port} and {found} are both in {lag_of[port].name!r}")
-    return port, found
-
-
-def _lag_port(topology: Topology, element: str, lag_of: Mapping[str, object]) -> str:
-    link, first, second = link_named(topology, element)
-    for end in (second, first):
-        if end in lag_of:
-            return end
-    raise SpecError(f"miscabling takes cables of LAGs; {link.name} is in none")
-
-
-def peers(topology: Topology, switch: str) -> set[str]:
-    """The switches that share a host's bond, or a LAG, with ``switch``."""
-    shared = [host.bond.members for host in topology.hosts if host.bond is not None]
-    groups = [{topology.link_of(member).other(member)[0] for member in members} for members in shared]
-    groups += [{topology.owner(port) for port in lag.ports} for lag in topology.lags]
-    return {node for group in groups if switch in group for node in group} - {switch}
-
-
 def cut_links(topology: Topology, name: str, element: str) -> tuple[Link, ...]:
-    """The links that a fault takes out of service altogether; for whoever reckons what must still be reached.
+    """The links that a fault takes out of service completely, for computing what is still reachable.
 
-    Errors: SpecError where a fault of a switch's links finds none.
+    Errors: SpecError if the fault is of a switch's links and there are none.
     """
     fault = named(name)
     if name in ("carrier_loss", "silent_loss"):
@@ -256,7 +229,7 @@ def cut_links(topology: Topology, name: str, element: str) -> tuple[Link, ...]:
 
 
 def failed(topology: Topology, name: str, element: str, parameters: Mapping[str, Level]) -> Failed | None:
-    """What is out of service while the fault lasts, for the oracle; None where a link still does part of its work."""
+    """What is out of service while the fault lasts, for computing reachability; None if a link still works in part."""
     if name == "none":
         return Failed()
     if name.startswith("controller_"):

@@ -1,6 +1,6 @@
-"""What of a network may fail. Pure.
+"""The elements of a network that may fail. Pure.
 
-Elements: a link by its name (``h1-eth0--s1-eth1``), an interface, a host or a switch by name, the controller: ``c0``.
+An element is named by its name: a link (``h1-eth0--s1-eth1``), an interface, a host, a switch, the controller (``c0``).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from testbed.spec import SwitchSide, Topology
 
 @dataclass(frozen=True)
 class Element:
-    """Something that may fail; ``kind`` is member (a link of a bond or LAG), link, interface, switch or controller."""
+    """An element that may fail; ``kind`` is member (a link of a bond or LAG), link, interface, switch or controller."""
 
     name: str
     kind: str
 
 
 def elements(topology: Topology, side: SwitchSide = SwitchSide()) -> tuple[Element, ...]:
-    """Whatever may fail, in the order of the spec: links and members, host interfaces, switches, the controller."""
+    """All elements that may fail, in the spec's order: links and members, host interfaces, switches, the controller."""
     bundled = {i for host in topology.hosts if host.bond for i in host.bond.members}
     bundled |= {port for lag in topology.lags for port in lag.ports}
     found = [

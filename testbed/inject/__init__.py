@@ -1,8 +1,8 @@
-"""Faults in the live network: each a context that befalls one named element while its block runs.
+"""A fault done, and undone exactly.
 
-What there is, and what each takes, says testbed.faults.catalogue; drawings are in links, nodes and controllers. When a
-block is left, also by an exception, everything is as the fault found it; where several overlap, as the first one
-found it.
+Each fault is a context manager that hits one element while its block runs. testbed.faults.catalogue has their names and
+parameters; links, nodes and controllers have their drawings. When a block is left, also by an exception, everything is
+as the fault found it; where several overlap, as the first one found it.
 """
 
 from __future__ import annotations
@@ -10,20 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from testbed.design.factor import Factor, Level
-from testbed.faults.catalogue import FAULTS as KNOWN
-from testbed.faults.catalogue import checked, named
+from testbed.faults.catalogue import CheckedFault
 from testbed.inject import controllers, links, nodes
-from testbed.inject.context import Site
+from testbed.inject.context import InjectionContext
 
-__all__ = ["FAULTS", "OPTIONS", "Fault", "Site", "befallen"]
+__all__ = ["ACTIONS", "Action", "InjectionContext", "injected"]
 
-Fault = Callable[..., AbstractContextManager[None]]
+Action = Callable[..., AbstractContextManager[None]]
 
-#: What testbed.faults.catalogue names, as it is done.
-FAULTS: dict[str, Fault] = {
-    fault.__name__: fault
-    for fault in (
+#: By its name in testbed.faults.catalogue: how each fault is done.
+ACTIONS: dict[str, Action] = {
+    action.__name__: action
+    for action in (
         links.carrier_loss,
         links.silent_loss,
         links.lacp_loss,
@@ -44,18 +42,7 @@ FAULTS: dict[str, Fault] = {
     )
 }
 
-#: Every parameter of every fault as a factor that an experiment may offer.
-OPTIONS: tuple[Factor, ...] = tuple(
-    Factor(each.factor, (each.default,), f"{fault.name}: {each.meaning}", known=each.known, least=each.least)
-    for fault in KNOWN.values()
-    for each in fault.parameters
-)
 
-
-def befallen(site: Site, name: str, element: str, parameters: dict[str, Level]) -> AbstractContextManager[None]:
-    """The context of a fault on an element, with all its parameters.
-
-    Errors: SpecError for an unknown fault or parameter, a value out of range, or an element that it cannot befall.
-    """
-    fault = named(name)
-    return FAULTS[fault.name](site, element, **checked(site.network.topology, name, element, parameters))
+def injected(context: InjectionContext, checked: CheckedFault) -> AbstractContextManager[None]:
+    """The context manager of a fault that has been checked against this network."""
+    return ACTIONS[checked.fault.name](context, checked.element, **checked.parameters)

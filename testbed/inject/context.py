@@ -1,4 +1,4 @@
-"""Where faults act: the live network, chance, the timeline; and what several faults may ask for at the same time."""
+"""What the faults of one trial share: the live network, random numbers, the timeline, and what several need at once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import contextlib
 import random
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from testbed.emulation.network import Network
-    from testbed.inject.tc import Impairment, Queue
+from testbed.emulation.network import Network
+from testbed.inject.impairment import Impairment, Queue
 
 
 class Note(Protocol):
@@ -19,28 +18,24 @@ class Note(Protocol):
     def __call__(self, source: str, event: str, **details: object) -> float: ...
 
 
-class Site:
-    """One trial's network, as faults see it."""
+class InjectionContext:
+    """Where the faults of one trial act. ``rng`` is what they draw random numbers from."""
 
-    def __init__(self, network: Network, chance: random.Random, note: Note) -> None:
+    def __init__(self, network: Network, rng: random.Random, note: Note) -> None:
         self.network = network
-        self.chance = chance
+        self.rng = rng
         self.note = note
-        #: What befalls the frames that an interface sends, and the queue that was there before.
-        self.queues: dict[str, list[Impairment]] = {}
+        #: By interface: what happens to the frames that it sends, and the queue that was found there.
+        self.impairments: dict[str, list[Impairment]] = {}
         self.found_queues: dict[str, Queue] = {}
         self._shared: dict[Hashable, tuple[int, contextlib.ExitStack]] = {}
-        self._priority = 0
-
-    def priority(self) -> int:
-        """A filter's priority that no other has."""
-        self._priority += 1
-        return self._priority
 
     @contextlib.contextmanager
     def shared(self, key: Hashable, make: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
-        """What ``make`` gives lasts from the first block with this key to the last: overlapping faults do not
-        end what another one still needs, and the last one restores what the first one found.
+        """What ``make`` gives lasts from the first block with this key to the last one.
+
+        So an overlapping fault does not end what another one still needs, and the last one restores what the first
+        one found.
         """
         count, stack = self._shared.get(key, (0, contextlib.ExitStack()))
         if count == 0:

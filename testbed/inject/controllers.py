@@ -1,4 +1,4 @@
-"""Faults of the controller's process, and of the way to it.
+"""Faults of the controller's process, and of the connections to it.
 
 controller_crash            controller_pause            controller_cut
 
@@ -22,19 +22,19 @@ from testbed.emulation.daemon import Daemon
 from testbed.errors import SpecError
 from testbed.faults.catalogue import CONTROLLER
 from testbed.inject import tc
-from testbed.inject.context import Site
+from testbed.inject.context import InjectionContext
 from testbed.spec.addressing import controller_address
 
 
 @contextlib.contextmanager
-def controller_crash(site: Site, element: str) -> Iterator[None]:
+def controller_crash(context: InjectionContext, element: str) -> Iterator[None]:
     """The controller is killed (SIGKILL); it starts again when the fault ends.
 
     The switches go on with the flows and groups that they have (OpenFlow Switch Specification 1.5.1, 6.4: fail secure
-    mode), and ask for a controller every second.
+    mode), and try to connect every second.
     """
-    process = _process(site, "controller_crash", element)
-    with site.shared(CONTROLLER, lambda: _dead(process)):
+    process = _process(context, "controller_crash", element)
+    with context.shared(CONTROLLER, lambda: _dead(process)):
         yield
 
 
@@ -48,13 +48,13 @@ def _dead(process: Daemon) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def controller_pause(site: Site, element: str) -> Iterator[None]:
-    """The controller does nothing more (SIGSTOP), and goes on when the fault ends (SIGCONT).
+def controller_pause(context: InjectionContext, element: str) -> Iterator[None]:
+    """The controller stops responding (SIGSTOP) and goes on when the fault ends (SIGCONT).
 
-    Its connections stay open, until a switch that gets no answer to its echo requests closes one.
+    Its connections stay open until a switch gets no answer to its echo requests and closes its own.
     """
-    process = _process(site, "controller_pause", element)
-    with site.shared((CONTROLLER, "halted"), lambda: _halted(process)):
+    process = _process(context, "controller_pause", element)
+    with context.shared((CONTROLLER, "halted"), lambda: _halted(process)):
         yield
 
 
@@ -68,27 +68,24 @@ def _halted(process: Daemon) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def controller_cut(site: Site, element: str) -> Iterator[None]:
+def controller_cut(context: InjectionContext, element: str) -> Iterator[None]:
     """Segments between the controller and switch ``element`` are dropped; of every switch, if it is the controller.
 
-    Neither end is told; each finds out by its own timers. Each switch reaches the controller by a loopback address of
-    its own: that is how the segments of one are told from those of the others.
+    Neither end is notified; each detects the loss by its own timers. Each switch reaches the controller at a loopback
+    address of its own, so that its segments can be distinguished from those of the others.
     """
-    _process(site, "controller_cut", element)
-    topology = site.network.topology
+    _process(context, "controller_cut", element)
     with contextlib.ExitStack() as stack:
-        for place, switch in enumerate(topology.switches, start=1):
-            if element not in (CONTROLLER, switch.name):
-                continue
-            address = controller_address(place)
-            stack.enter_context(tc.cut_off(site, address, OPENFLOW_PORT))
+        for place, switch in enumerate(context.network.topology.switches, start=1):
+            if element in (CONTROLLER, switch.name):
+                stack.enter_context(tc.cut_off(context, controller_address(place), OPENFLOW_PORT))
         yield
 
 
-def _process(site: Site, fault: str, element: str) -> Daemon:
-    if site.network.controller is None:
+def _process(context: InjectionContext, fault: str, element: str) -> Daemon:
+    if context.network.controller is None:
         raise SpecError(
-            f"{fault} takes a controller that is a process of its own; here there is none ({element!r} does not run)",
+            f"{fault} takes a controller that is a process of its own, and none is running ({element!r})",
             "Use --set controller=testbed.",
         )
-    return site.network.controller
+    return context.network.controller

@@ -21,126 +21,126 @@ from collections.abc import Iterator
 
 from testbed.faults.catalogue import cut_links
 from testbed.inject import restore
-from testbed.inject.context import Site
+from testbed.inject.context import InjectionContext
 
 
 @contextlib.contextmanager
-def switch_crash(site: Site, element: str) -> Iterator[None]:
-    """The switch is gone: its ports have no carrier at either end, its bridge is out of the kernel and the database.
+def switch_crash(context: InjectionContext, element: str) -> Iterator[None]:
+    """The switch is gone: its links have no carrier at either end, its bridge is not in the kernel or the database.
 
     It comes back with the settings that it had (ports, numbers, bonds, controller) and with empty tables.
     """
-    with site.shared(("crash", element), lambda: _gone(site, element)):
+    with context.shared(("crash", element), lambda: _gone(context, element)):
         yield
 
 
 @contextlib.contextmanager
-def _gone(site: Site, switch: str) -> Iterator[None]:
-    ports = site.network.topology.interfaces(switch)
+def _gone(context: InjectionContext, switch: str) -> Iterator[None]:
+    ports = context.network.topology.interfaces(switch)
     with contextlib.ExitStack() as stack:
         for port in ports:
-            stack.enter_context(restore.down(site, switch, port))
-        with restore.queueing(site, ports):
-            bridge = site.network.ovs.remove_bridge(switch)
+            stack.enter_context(restore.down(context, switch, port))
+        with restore.queueing(context, ports):
+            bridge = context.network.ovs.remove_bridge(switch)
         try:
             yield
         finally:
-            with restore.queueing(site, ports):
-                site.network.ovs.restore(bridge)
-            _stay_down(site, switch)
+            with restore.queueing(context, ports):
+                context.network.ovs.restore(bridge)
+            _stay_down(context, switch)
 
 
 @contextlib.contextmanager
-def switch_software_crash(site: Site, element: str) -> Iterator[None]:
-    """ovs-vswitchd is killed (SIGKILL) and starts again when the fault ends; the kernel's datapath is left to itself.
+def switch_software_crash(context: InjectionContext, element: str) -> Iterator[None]:
+    """ovs-vswitchd is killed (SIGKILL) and starts again when the fault ends; the kernel's datapath goes on alone.
 
-    Frames of flows that the datapath knows go on; whatever it would have to ask for is lost, LACPDUs among them. One
-    ovs-vswitchd serves all switches of a trial, so all of them lose theirs: the timeline names them.
+    The datapath forwards frames of the flows that it has; all other frames are lost, LACPDUs among them. One
+    ovs-vswitchd serves all switches of a trial, so all of them are hit: the timeline names them.
     """
-    site.note("fault", "software_lost", switches=[switch.name for switch in site.network.topology.switches])
+    context.note("fault", "software_lost", switches=[switch.name for switch in context.network.topology.switches])
     del element
-    with site.shared("ovs-vswitchd", lambda: _without_software(site)):
+    with context.shared("ovs-vswitchd", lambda: _without_software(context)):
         yield
 
 
 @contextlib.contextmanager
-def _without_software(site: Site) -> Iterator[None]:
-    site.network.ovs.vswitchd.kill()
+def _without_software(context: InjectionContext) -> Iterator[None]:
+    context.network.ovs.vswitchd.kill()
     try:
         yield
     finally:
-        _start_software(site)
+        _start_software(context)
 
 
 @contextlib.contextmanager
-def switch_restart(site: Site, element: str) -> Iterator[None]:
-    """ovs-vswitchd ends in order (SIGTERM) and starts again at once; the fault lasts on with nothing else wrong.
+def switch_restart(context: InjectionContext, element: str) -> Iterator[None]:
+    """ovs-vswitchd ends in order (SIGTERM) and starts again at once; nothing else happens until the fault ends.
 
     Its tables are empty until a controller fills them again. One ovs-vswitchd serves all switches of a trial.
     """
-    site.note("fault", "software_restarted", switches=[switch.name for switch in site.network.topology.switches])
+    context.note("fault", "software_restarted", switches=[switch.name for switch in context.network.topology.switches])
     del element
-    if not site.holds("ovs-vswitchd"):  # what is dead already cannot end in order
-        site.network.ovs.vswitchd.stop()
-        _start_software(site)
+    if not context.holds("ovs-vswitchd"):  # it has been killed already
+        context.network.ovs.vswitchd.stop()
+        _start_software(context)
     yield
 
 
-def _start_software(site: Site) -> None:
-    """Start ovs-vswitchd, which takes all ports in anew: it resets their queues, and may set them up."""
-    switches = [switch.name for switch in site.network.topology.switches]
-    ports = [port for switch in switches for port in site.network.topology.interfaces(switch)]
-    with restore.queueing(site, ports):
-        site.network.ovs.vswitchd.start()
-        site.network.ovs.settle()
+def _start_software(context: InjectionContext) -> None:
+    """Start ovs-vswitchd. It adds all ports anew: it resets their queues, and may set them administratively up."""
+    switches = [switch.name for switch in context.network.topology.switches]
+    ports = [port for switch in switches for port in context.network.topology.interfaces(switch)]
+    with restore.queueing(context, ports):
+        context.network.ovs.vswitchd.start()
+        context.network.ovs.settle()
     for switch in switches:
-        _stay_down(site, switch)
+        _stay_down(context, switch)
 
 
-def _stay_down(site: Site, switch: str) -> None:
-    """Ports that a fault wants down are down, whatever Open vSwitch made of them when it took them in."""
-    for port in site.network.topology.interfaces(switch):
-        if site.holds(("down", switch, port)):
-            site.network.set_link(port, up=False)
+def _stay_down(context: InjectionContext, switch: str) -> None:
+    """Set the ports down that a fault needs down: Open vSwitch may have set them up when it added them."""
+    for port in context.network.topology.interfaces(switch):
+        if context.holds(("down", switch, port)):
+            context.network.set_link(port, up=False)
 
 
 @contextlib.contextmanager
-def peer_link_loss(site: Site, element: str) -> Iterator[None]:
+def peer_link_loss(context: InjectionContext, element: str) -> Iterator[None]:
     """Every link between the switch and those that share hosts or LAGs with it loses carrier."""
-    with _links_down(site, "peer_link_loss", element):
+    with _links_down(context, "peer_link_loss", element):
         yield
 
 
 @contextlib.contextmanager
-def uplink_loss(site: Site, element: str) -> Iterator[None]:
-    """Every link between the switch and other switches loses carrier, but for its peer links."""
-    with _links_down(site, "uplink_loss", element):
+def uplink_loss(context: InjectionContext, element: str) -> Iterator[None]:
+    """Every link between the switch and other switches loses carrier, except its peer links."""
+    with _links_down(context, "uplink_loss", element):
         yield
 
 
 @contextlib.contextmanager
-def _links_down(site: Site, fault: str, element: str) -> Iterator[None]:
+def _links_down(context: InjectionContext, fault: str, element: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
-        for link in cut_links(site.network.topology, fault, element):
-            stack.enter_context(restore.down(site, element, link.end(element)))
+        for link in cut_links(context.network.topology, fault, element):
+            stack.enter_context(restore.down(context, element, link.end(element)))
         yield
 
 
 @contextlib.contextmanager
-def host_reboot(site: Site, element: str) -> Iterator[None]:
-    """The host's bond and interfaces are down, and come up again when the fault ends, the interfaces first."""
-    host = site.network.topology.host(element)
+def host_reboot(context: InjectionContext, element: str) -> Iterator[None]:
+    """The host's bond and interfaces are down; when the fault ends they come up again, the interfaces first."""
+    host = context.network.topology.host(element)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(restore.addressing(site, element))
+        stack.enter_context(restore.addressing(context, element))
         if host.bond is not None:
-            stack.enter_context(restore.down(site, element, host.bond.name))
-        for interface in site.network.topology.interfaces(element):
-            stack.enter_context(restore.down(site, element, interface))
+            stack.enter_context(restore.down(context, element, host.bond.name))
+        for interface in context.network.topology.interfaces(element):
+            stack.enter_context(restore.down(context, element, interface))
         yield
 
 
 @contextlib.contextmanager
-def none(site: Site, element: str) -> Iterator[None]:
-    """Nothing happens: what a trial shows then is the testbed's own doing."""
-    del site, element
+def none(context: InjectionContext, element: str) -> Iterator[None]:
+    """Nothing happens: what a trial shows then is caused by the testbed itself."""
+    del context, element
     yield

@@ -1,7 +1,7 @@
-"""rtnetlink(7) as octets: what the kernel told of its queues, filters, addresses and routes can be told to it again.
+"""rtnetlink(7) as octets: queues, filters, addresses and routes that the kernel reported can be made again.
 
-A message that was dumped is sent back as it came, attribute by attribute, so that nothing is lost on the way through
-a library that knows fewer attributes than the kernel.
+A message from a dump is sent back as it came, attribute by attribute. So nothing is lost in a library that knows fewer
+attributes than the kernel.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from testbed.emulation.network import Network
+from testbed.emulation.network import Network
 
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 REPLACE, EXCLUSIVE, CREATE = 0x100, 0x200, 0x400  # linux/netlink.h: NLM_F_...
@@ -31,12 +29,12 @@ class Rtnetlink:
         self._sequence = 0
 
     def dump(self, kind: int, payload: bytes) -> list[bytes]:
-        """The payloads of all answers to a request for a table. Errors: OSError with what the kernel said."""
+        """The payloads of all answers to a request for a table. Errors: OSError with what the kernel reports."""
         self._send(kind, _DUMP, payload)
         return [answer for number, answer in self._answers() if number not in (_ERROR, _DONE)]
 
-    def tell(self, kind: int, flags: int, payload: bytes) -> None:
-        """Ask for a change. Errors: OSError with what the kernel said."""
+    def change(self, kind: int, flags: int, payload: bytes) -> None:
+        """Request a change. Errors: OSError with what the kernel reports."""
         self._send(kind, _ACK | flags, payload)
         for _ in self._answers():
             pass

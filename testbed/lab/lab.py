@@ -19,7 +19,7 @@ from testbed.emulation.namespace import loopback_up
 from testbed.emulation.network import Network
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
-from testbed.faults.catalogue import checked
+from testbed.faults.catalogue import CheckedFault, checked
 from testbed.faults.schedule import Schedule
 from testbed.lab import convergence
 from testbed.lab.placement import Placement, address_pairs
@@ -42,7 +42,7 @@ class Lab:
         self.origin_s = origin_s
         self._watch = watch
         self._events: list[dict[str, Any]] = []
-        self._site = inject.Site(network, random.Random(f"faults {trial.seed}"), self.note)
+        self._injection = inject.InjectionContext(network, random.Random(f"faults {trial.seed}"), self.note)
 
     @property
     def case(self) -> Mapping[str, Level]:
@@ -90,24 +90,27 @@ class Lab:
 
         Errors: SpecError, before anything is done, for what the fault does not take.
         """
-        every = checked(self.topology, name, element, parameters)
-        told: dict[str, Any] = {"fault": name, "element": element, **({"parameters": every} if every else {})}
-        with contextlib.ExitStack() as stack:
-            befallen = inject.befallen(self._site, name, element, parameters)
-            # An instant is noted before the act, so that nothing that the fault does comes before it.
-            self.note("fault", "begin", **told)
-            stack.enter_context(befallen)
+        with self._injected(checked(self.topology, name, element, parameters)):
+            yield
+
+    @contextlib.contextmanager
+    def _injected(self, fault: CheckedFault) -> Iterator[None]:
+        given = {"parameters": dict(fault.parameters)} if fault.parameters else {}
+        details: dict[str, Any] = {"fault": fault.fault.name, "element": fault.element, **given}
+        # An instant is noted before the change, so that nothing that the fault does comes before it.
+        self.note("fault", "begin", **details)
+        with inject.injected(self._injection, fault):
             try:
                 yield
             finally:
-                self.note("fault", "end", **told)
+                self.note("fault", "end", **details)
 
     def play(self, schedule: Schedule) -> None:
-        """Let the faults of a schedule come and go at their instants, counted from now; it enters the raw files.
+        """Begin and end the faults of a schedule at their instants, counted from now; it enters the raw files.
 
         Returns when the last one has ended. Errors: SpecError, before anything is done, for what the network has not.
         """
-        schedule.check(self.topology)
+        faults = schedule.checked(self.topology)
         (self.raw / "schedule.json").write_text(schedule.to_json())
         begun = self.now()
         with contextlib.ExitStack() as all_of_them:
@@ -115,9 +118,8 @@ class Lab:
             for at_s, number, begins in schedule.instants():
                 self.sleep_until(begun + at_s)
                 if begins:
-                    strike = schedule.strikes[number]
                     open_[number] = all_of_them.enter_context(contextlib.ExitStack())
-                    open_[number].enter_context(self.fault(strike.fault, strike.element, **strike.parameters))
+                    open_[number].enter_context(self._injected(faults[number]))
                 else:
                     open_.pop(number).close()
 

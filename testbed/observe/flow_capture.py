@@ -1,4 +1,4 @@
-"""Which frames cross which interface: packet sockets on interfaces, read out and counted by flow.
+"""Which frames cross which interface: captured with packet sockets and counted by flow.
 
 bond0 --hash--> h1-eth0  <-- packet socket: sees each frame as it leaves or arrives (packet(7))
                 h1-eth1  <-- packet socket
@@ -27,7 +27,7 @@ Key = tuple[str, str, str, str, int, str, int]
 
 
 def flow_of(frame: bytes) -> tuple[str, str, int, str, int] | None:
-    """Protocol, source and target of an unfragmented TCP or UDP packet in an Ethernet frame; None of anything else."""
+    """Protocol, source and target of an unfragmented TCP or UDP packet in an Ethernet frame; None for other frames."""
     at = _ETHERNET
     kind = int.from_bytes(frame[12:14], "big")
     if kind == 0x8100:
@@ -57,7 +57,7 @@ class Capture:
         self._packets: Counter[Key] = Counter()
 
     def drain(self) -> None:
-        """Take in what the sockets have gathered; to be called before their buffers are full."""
+        """Count the frames that the sockets have received; call it before their buffers are full."""
         for interface, sock in self._sockets:
             with contextlib.suppress(BlockingIOError):
                 while True:
@@ -76,7 +76,7 @@ class Capture:
 
 @contextlib.contextmanager
 def capturing(network: Network, interfaces: Sequence[str]) -> Iterator[Capture]:
-    """A capture on these interfaces while the block runs."""
+    """Capture on these interfaces while the block runs."""
     with contextlib.ExitStack() as stack:
         sockets = []
         for interface in interfaces:

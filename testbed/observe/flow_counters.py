@@ -1,9 +1,10 @@
-"""How many packets of which flow cross which member: counted by the kernel where they leave and where they arrive.
+"""How many packets of which flow cross which member, counted by the kernel where they leave and where they arrive.
 
 h1's member --> egress: a filter for each flow, which counts     ...     ingress: the same --> h2's member
 
-A filter (tc-u32(8)) sees every packet and copies none, so that flows at line rate can be counted, other than with a
-packet socket (capture). Both write the same file.
+A filter (tc-u32(8)) sees every packet and copies none. So flows at line rate can be counted, which a packet socket
+(flow_capture) cannot do. Both write the same file. A frame that an injected loss drops at the sending interface does
+not cross the member and is not counted; a frame that a queue behind the hook drops is.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed.emulation.clsact import COUNTING, EGRESS, INGRESS
 from testbed.observe.flow_capture import COLUMNS
 
 if TYPE_CHECKING:
     from testbed.emulation.network import Network
 
 _ETH_P_ALL = 0x0003  # linux/if_ether.h: whatever tag a frame carries
-#: linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS) and TC_H_MIN_INGRESS.
-_PARENTS = {"out": 0xFFFF_FFF3, "in": 0xFFFF_FFF2}
-#: Octets of the IP header: behind it lie the ports. Neither TCP nor UDP of these hosts comes with IP options.
+_HOOKS = {"out": EGRESS, "in": INGRESS}
+#: Octets of the IP header, which the ports follow. Neither TCP nor UDP of these hosts comes with IP options.
 _IP_HEADER = {4: 20, 6: 40}
 
 Ports = tuple[int, int]  # of the client and of the server
 
 
-class Tally:
+class FlowCounters:
     """The filters of some flows from one host to another on all members of both."""
 
     def __init__(self, network: Network, source: str, target: str, flows: Sequence[Mapping[str, Any]]) -> None:
@@ -46,38 +47,42 @@ class Tally:
             for host, direction in zip(self._ends, ("out", "in"), strict=True)
             for interface in (host.bond.members if host.bond else topology.interfaces(host.name))
         ]
+        #: By interface: the flow that the filter of each priority counts.
+        self._counted: dict[str, dict[int, Ports]] = {}
 
     def attach(self, stack: contextlib.ExitStack) -> None:
-        """Put the filters on; leaving ``stack`` takes them off."""
+        """Add the filters; leaving ``stack`` removes them."""
         offset = _IP_HEADER[6 if ":" in self._ends[0].ip else 4]
         for interface, direction in self._places:
-            netlink, index = self._netlink(interface), self._network.index(interface)
-            netlink.tc("add", "clsact", index)
-            stack.callback(netlink.tc, "del", "clsact", index)
-            for number, (client, server) in enumerate(self._flows, 1):
-                netlink.tc(
+            node, index, hook = (
+                self._network.topology.owner(interface),
+                self._network.index(interface),
+                _HOOKS[direction],
+            )
+            own = self._network.clsact.priorities(node, index, hook, COUNTING, len(self._flows))
+            priorities = stack.enter_context(own)
+            self._counted[interface] = dict(zip(priorities, self._flows, strict=True))
+            for priority, (client, server) in self._counted[interface].items():
+                self._network.netlink(node).tc(
                     "add-filter",
                     "u32",
                     index,
-                    parent=_PARENTS[direction],
-                    prio=number,
+                    parent=hook,
+                    prio=priority,
                     protocol=_ETH_P_ALL,
                     target=0,
                     keys=[f"0x{client << 16 | server:08x}/0xffffffff+{offset}"],
                     action={"kind": "gact", "action": "ok"},
                 )
 
-    def _netlink(self, interface: str) -> Any:
-        return self._network.netlink(self._network.topology.owner(interface))
-
     def packets(self) -> Iterator[tuple[str, str, Ports, int]]:
-        """Interface, direction, flow and the packets of it that the filters have counted."""
+        """Interface, direction, flow, and how many of its packets the filters have counted."""
         for interface, direction in self._places:
-            filters = self._netlink(interface).get_filters(self._network.index(interface), parent=_PARENTS[direction])
-            for told in filters:
-                if action := _action(told):
-                    number = told["info"] >> 16  # the priority is the flow's number
-                    yield interface, direction, self._flows[number - 1], _count(action)
+            netlink = self._network.netlink(self._network.topology.owner(interface))
+            for message in netlink.get_filters(self._network.index(interface), parent=_HOOKS[direction]):
+                flow, action = self._counted[interface].get(message["info"] >> 16), _action(message)
+                if flow is not None and action is not None:
+                    yield interface, direction, flow, _count(action)
 
     def write(self, path: Path, protocol: str) -> None:
         """The counts as CSV, in the columns of a capture."""
@@ -89,9 +94,9 @@ class Tally:
                 rows.writerow((interface, direction, protocol, source, client, target, server, packets))
 
 
-def _action(told: Any) -> Any:
-    """The action of a filter, or None: tables that hold filters are listed as well."""
-    options = told.get_attr("TCA_OPTIONS")
+def _action(message: Any) -> Any:
+    """The action of a u32 filter, or None: the kernel lists the tables that hold filters as well."""
+    options = message.get_attr("TCA_OPTIONS")
     actions = options.get_attr("TCA_U32_ACT") if options is not None else None
     return actions.get_attr("TCA_ACT_PRIO_1") if actions is not None else None
 
@@ -101,9 +106,13 @@ def _count(action: Any) -> int:
 
 
 @contextlib.contextmanager
-def tallied(network: Network, source: str, target: str, flows: Sequence[Mapping[str, Any]]) -> Iterator[Tally]:
-    """Count the packets of these flows on every member while the block runs; no two of them have the same ports."""
+def counting(network: Network, source: str, target: str, flows: Sequence[Mapping[str, Any]]) -> Iterator[FlowCounters]:
+    """Count the packets of these flows on every member while the block runs.
+
+    Each flow has ``client_port`` and ``server_port``, and may have ``source_ip`` and ``target_ip`` other than the
+    hosts' own. No two flows have the same two ports.
+    """
     with contextlib.ExitStack() as stack:
-        tally = Tally(network, source, target, flows)
-        tally.attach(stack)
-        yield tally
+        counters = FlowCounters(network, source, target, flows)
+        counters.attach(stack)
+        yield counters

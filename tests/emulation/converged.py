@@ -34,7 +34,7 @@ def converged() -> Experiment:
         title="Convergence",
         question="Do the bonds come up, and do all hosts reach each other?",
         topology="single_switch",
-        factors=(Factor("controller", ("testbed",), "what steers the switches"),),
+        factors=(Factor("controller", ("testbed",), "what controls the switches"),),
         procedure=procedure,
         measure=read,
         figures=(),

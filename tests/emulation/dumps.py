@@ -22,7 +22,7 @@ from testbed.lab.lab import Lab, opened
 
 #: What the kernel, the bonding driver and LACP count or choose for themselves.
 _OWN = {"link_failure_count", "ad_aggregator_id", "aggregator", "churn"}
-#: Interfaces that Open vSwitch makes: when they are made again, they are new to the kernel.
+#: Of interfaces that Open vSwitch makes: the kernel gives them new ones when they are made again.
 _MADE = {"ifindex", "address", "link_netnsid"}
 _TABLES = {
     "Bridge": ["_uuid", "name", "ports", "controller", "fail_mode", "other_config", "protocols", "datapath_type"],
@@ -32,15 +32,15 @@ _TABLES = {
 }
 
 
-def told(lab: Lab, node: str, *words: str, lines: str = "") -> str:
+def printed(lab: Lab, node: str, *words: str, lines: str = "") -> str:
     """What a program prints in the namespace of a node."""
     command = ["mnexec", "-a", str(lab.network.pid(node)), *words]
     return subprocess.run(command, input=lines, check=True, capture_output=True, text=True).stdout
 
 
 def links(lab: Lab, node: str) -> list[dict[str, Any]]:
-    """Addresses and links of a node, without what is counted."""
-    found: list[dict[str, Any]] = json.loads(told(lab, node, "ip", "-j", "-d", "address", "show"))
+    """Addresses and links of a node, without counters."""
+    found: list[dict[str, Any]] = json.loads(printed(lab, node, "ip", "-j", "-d", "address", "show"))
     own = {*lab.topology.interfaces(node), "lo"} if node in {s.name for s in lab.topology.switches} else None
     for link in found:
         if own is not None and link["ifname"] not in own and not link["ifname"].startswith(tuple(own)):
@@ -55,12 +55,12 @@ def links(lab: Lab, node: str) -> list[dict[str, Any]]:
 
 def queues(lab: Lab, node: str) -> list[str]:
     """Every queue, class and filter of a node."""
-    names = [link["ifname"] for link in json.loads(told(lab, node, "ip", "-j", "link", "show"))]
+    names = [link["ifname"] for link in json.loads(printed(lab, node, "ip", "-j", "link", "show"))]
     asked = "qdisc show\n" + "".join(f"class show dev {name}\n" for name in names)
-    shown = sorted(told(lab, node, "tc", "-b", "-", lines=asked).splitlines())
+    shown = sorted(printed(lab, node, "tc", "-b", "-", lines=asked).splitlines())
     having = [name for name in names if any(f"clsact ffff: dev {name} " in line for line in shown)]
-    filters = "".join(f"filter show dev {name} egress\n" for name in having)
-    return [*shown, *(told(lab, node, "tc", "-b", "-", lines=filters).splitlines() if filters else ())]
+    filters = "".join(f"filter show dev {name} {hook}\n" for name in having for hook in ("egress", "ingress"))
+    return [*shown, *(printed(lab, node, "tc", "-b", "-", lines=filters).splitlines() if filters else ())]
 
 
 def database(lab: Lab) -> dict[str, list[str]]:
@@ -77,7 +77,7 @@ def database(lab: Lab) -> dict[str, list[str]]:
 
 
 def bond_settings(lab: Lab) -> dict[str, list[str]]:
-    """/proc/net/bonding without what is counted or chosen."""
+    """/proc/net/bonding without what the driver counts or chooses."""
     own = ("Link Failure Count", "Aggregator ID", "Partner Churn", "Actor Churn", "Partner Churned", "Actor Churned")
     return {
         bond["host"]: [line for line in bond["text"].splitlines() if not line.strip().startswith(own)]
@@ -86,11 +86,11 @@ def bond_settings(lab: Lab) -> dict[str, list[str]]:
 
 
 def dump(lab: Lab) -> dict[str, Any]:
-    """Everything, by the place where it was found."""
+    """Everything, by node and kind."""
     nodes = [host.name for host in lab.topology.hosts] + [switch.name for switch in lab.topology.switches][:1]
     found: dict[str, Any] = {"bonds": bond_settings(lab), "database": database(lab)}
     for node in nodes:
-        routes = json.loads(told(lab, node, "ip", "-j", "route", "show", "table", "all"))
+        routes = json.loads(printed(lab, node, "ip", "-j", "route", "show", "table", "all"))
         found |= {f"{node} links": links(lab, node), f"{node} queues": queues(lab, node)}
         found[f"{node} routes"] = sorted(json.dumps(route) for route in routes)
     vswitchd = lab.network.ovs.vswitchd
@@ -99,11 +99,11 @@ def dump(lab: Lab) -> dict[str, Any]:
 
 
 class Interrupted(Exception):
-    """What leaves a fault's block in the middle."""
+    """Leaves a fault's block in the middle."""
 
 
-def suffered(lab: Lab, name: str, element: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """What is there in the middle of a fault, which an exception then ends."""
+def during_fault(lab: Lab, name: str, element: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The dump in the middle of a fault, which an exception then ends."""
     during: dict[str, Any] = {}
     try:
         with lab.fault(name, element, **parameters):
@@ -120,14 +120,14 @@ def main(topology: str, settings: str, controller: str, wanted: str) -> None:
     trial = Trial(1, "", {"controller": controller}, 0, 1, network)
     with tempfile.TemporaryDirectory() as scratch, opened(trial, Path("/tmp/trial"), Path(scratch)) as lab:
         lab.wait_converged()
-        lab.sleep_until(lab.now() + 3)  # LACP has said all that it has to say
+        lab.sleep_until(lab.now() + 3)  # LACP has converged
         before = dump(lab)
         for step in json.loads(wanted):
             if isinstance(step, str):
                 lab.play(parsed(step))
                 during = None
             else:
-                during = suffered(lab, *step)
+                during = during_fault(lab, *step)
             lab.wait_converged()
             lab.sleep_until(lab.now() + 3)
             after = dump(lab)

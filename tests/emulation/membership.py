@@ -1,11 +1,11 @@
-"""What members of LAGs do: who carries which flow, and what flows feel when a member fails.
+"""Members of LAGs: which one carries which flow, and the outage of flows when a member fails.
 
-An experiment of a user's own, by path, for topologies with the bonded hosts h1 and h2. Flows are UDP datagrams, told
-apart by their source port. By which member a flow goes is seen by taps on the members of both hosts.
+An experiment of a user's own, by path, for topologies with the bonded hosts h1 and h2. Flows are UDP datagrams,
+distinguished by their source port. Taps on the members of both hosts show the member of each flow.
 
     h1 --- left: a member of h1 ---> switch(es) --- arrived: a member of h2 ---> h2      and the other way round
 
-The fault strikes the first member of h1. A flow is on it if it leaves h1 by it, or arrives at h1 by it.
+The fault hits the first member of h1. A flow is on it if it leaves h1 by it, or arrives at h1 by it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DIRECTIONS = (("h1", "h2"), ("h2", "h1"))
 _NUD_PERMANENT = 0x80  # linux/neighbour.h
 _ARRIVAL_S = 0.05
 _REST_S = 0.5
-#: So long after its timeout no end of a link believes in its partner any more: EXPIRED lasts 3 s (6.4.12).
+#: This long after its timeout both ends of a link have timed out their partner: EXPIRED lasts 3 s (6.4.12).
 _FORGOTTEN_S = 4.0
 #: How long each flap is down and up: faster than LACP can follow, and so slow that the member joins again.
 FLAPS_S = ((0.02, 0.03), (0.15, 0.15), (0.3, 0.7), (0.02, 1.9), (0.3, 3.5), (0.02, 0.02), (1.2, 3.5))
@@ -54,7 +54,7 @@ def _port(seen: Seen) -> int | None:
 
 
 def paths(lab: Lab, source: str, target: str) -> dict[int, Way]:
-    """Send a datagram of each flow, and see which way it takes."""
+    """Send a datagram of each flow, and capture the members that it crosses."""
     found = {port: Way([], []) for port in range(FIRST_PORT, FIRST_PORT + FLOWS)}
     members = {member: host for host in (source, target) for member in lab.members(host)}
     with tapped({member: lab.network.pid(host) for member, host in members.items()}) as taps:
@@ -71,7 +71,7 @@ def paths(lab: Lab, source: str, target: str) -> dict[int, Way]:
 
 
 def _predicted(lab: Lab, source: str, target: str, port: int) -> Way:
-    """By the driver's documented hash, and by the switch's own word."""
+    """By the driver's documented hash, and by the switch's own trace."""
     topology = lab.topology
     here, there = topology.host(source), topology.host(target)
     macs = topology.host_mac(source), topology.host_mac(target)
@@ -84,7 +84,7 @@ def _predicted(lab: Lab, source: str, target: str, port: int) -> Way:
 
 
 def share(lab: Lab) -> None:
-    """Which way do flows take, and which did they have to take?"""
+    """Which members do flows cross, and which were predicted?"""
     rows = []
     for source, target in _DIRECTIONS:
         for port, path in paths(lab, source, target).items():
@@ -119,7 +119,7 @@ def _probed(lab: Lab, member: str, *, on_it: bool, each: int) -> Iterator[None]:
 
 
 def _make_known(lab: Lab, source: str, target: str) -> None:
-    """Let a host know another's address for good: where it has to ask, it also waits for the way of the answer."""
+    """Give a host a permanent neighbour entry of another: an ARP request would add the outage of its reply's path."""
     bond = lab.topology.host(source).bond
     assert bond is not None
     netlink = lab.network.netlink(source)
@@ -133,7 +133,7 @@ def _rest(lab: Lab, seconds: float) -> None:
 
 
 def halted(lab: Lab) -> None:
-    """The member's carrier goes while the controller is halted; it goes on before LACP could miss it."""
+    """The member loses carrier while the controller is stopped; it continues before LACP times out."""
     member = lab.members("h1")[0]
     assert lab.network.controller is not None
     counters = []
@@ -166,14 +166,14 @@ def silent(lab: Lab) -> None:
             _rest(lab, noticed.limit_s + _FORGOTTEN_S)
         if not lab.wait_carrying("h1", noticed.limit_s):
             raise TrialError(f"{member} did not come back")
-        _rest(lab, _REST_S)  # the switch still has to be told
+        _rest(lab, _REST_S)  # the switch still has to receive its LACPDU
         before = lab.counters((member,))
         _rest(lab, _REST_S)
         lab.write("returned.json", [before, lab.counters((member,))])
 
 
 def flap(lab: Lab) -> None:
-    """The member's carrier comes and goes while flows on other members are probed."""
+    """The member's carrier is lost and comes back while flows on other members are probed."""
     member = lab.members("h1")[0]
     with _probed(lab, member, on_it=False, each=2):
         for down_s, up_s in FLAPS_S:
@@ -195,7 +195,7 @@ def procedure(lab: Lab) -> None:
 
 
 def read(raw: Path, trial: Trial) -> Measured:
-    """Outside: the raw files are for the tests to judge."""
+    """Outside: the tests read the raw files themselves."""
     del raw
     return Measured({"part": trial.case["part"]})
 
@@ -205,7 +205,7 @@ def membership() -> Experiment:
     return Experiment(
         name="membership",
         title="Members of LAGs",
-        question="Do all members carry what they should, and nothing else suffer when one fails?",
+        question="Do all members carry the flows that they should, and are other flows untouched when one fails?",
         topology="single_switch",
         factors=(
             Factor("part", ("share",), "what is looked at", known=tuple(_PARTS)),

@@ -1,7 +1,7 @@
-"""Every fault in a guest: it does something, it is undone completely, and it does what its name says.
+"""Every fault in a guest: it has an effect, it is undone completely, and it does what its name says.
 
 before  == after, by ip(8), tc(8), ovsdb-client(1) and /proc/net/bonding, though an exception ended the fault
-before  != during, where there is something to see
+before  != during, where the dumps can show it
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from testbed.backends.watchdog import Watchdog
 from testbed.faults import catalogue
 from tests.emulation.support import in_guest
 
-#: By network: what is tried in it. Every fault of the catalogue is in one of them.
+#: By topology: its settings, the controller, and the faults. Every fault of the catalogue is in one of them.
 _TRIED: dict[str, tuple[dict[str, Any], str, list[Any]]] = {
     "single_switch": (
         {},
@@ -62,7 +62,7 @@ _TRIED: dict[str, tuple[dict[str, Any], str, list[Any]]] = {
     ),
     "unprotected": ({}, "none", [["host_reboot", "h1", {}], ["carrier_loss", "h1-eth0", {"side": "host"}]]),
 }
-#: What only a process or a connection shows.
+#: Faults that no dump shows, only a process or a connection.
 _UNSEEN = {"none", "switch_restart", "controller_crash", "controller_pause"}
 
 
@@ -158,11 +158,11 @@ def test_swapped_cables_are_swapped_in_the_database(dumps: dict[str, list[dict[s
     assert during == {**before, "s2-eth1": 2, "s1-eth2": 1}
 
 
-_FELT = """
+_DATAGRAMS = """
 import json, time, tempfile
 from pathlib import Path
-from testbed.emulation.lab import opened
-from testbed.experiment import Trial
+from testbed.design.trial import Trial
+from testbed.lab.lab import opened
 from testbed.spec import BondOptions
 from topologies.single_switch import single_switch
 
@@ -218,28 +218,28 @@ print(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
-def felt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What datagrams felt, 200 each way, of which h1's member s1-eth1 carries all."""
-    found: dict[str, Any] = json.loads(in_guest(tmp_path_factory.mktemp("felt"), _FELT).splitlines()[-1])
+def passed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Which of 200 datagrams each way arrive; the cable of h1's member at s1-eth1 carries all of them."""
+    found: dict[str, Any] = json.loads(in_guest(tmp_path_factory.mktemp("datagrams"), _DATAGRAMS).splitlines()[-1])
     return found
 
 
-def test_a_lossy_link_loses_as_many_as_it_is_told_and_the_same_ones_for_a_seed(felt: dict[str, Any]) -> None:
+def test_a_lossy_link_loses_the_wanted_part_and_the_same_frames_for_a_seed(passed: dict[str, Any]) -> None:
     every = list(range(200))
-    assert felt["all"] == {"h1": every, "h2": every}
+    assert passed["all"] == {"h1": every, "h2": every}
     for host in ("h1", "h2"):
-        assert 20 <= 200 - len(felt["lossy"][host]) <= 60  # binomial, 20 % of 200: 40 give or take 3.5 deviations
-        assert felt["lossy"][host] != felt["other"][host]
-    assert felt["lossy"] == felt["again"]
-    assert 60 <= len(felt["both"]["h1"]) <= 140
+        assert 20 <= 200 - len(passed["lossy"][host]) <= 60  # binomial, 20 % of 200: 40, within 3.5 standard deviations
+        assert passed["lossy"][host] != passed["other"][host]
+    assert passed["lossy"] == passed["again"]
+    assert 60 <= len(passed["both"]["h1"]) <= 140
 
 
-def test_one_direction_of_a_cable_may_be_silent(felt: dict[str, Any]) -> None:
+def test_one_direction_of_a_cable_may_be_silent(passed: dict[str, Any]) -> None:
     every = list(range(200))
-    assert felt["to_host"] == {"h1": every, "h2": []}
-    assert felt["from_host"] == {"h1": [], "h2": every}
-    assert felt["lacp_loss"] == {"h1": every, "h2": every}
+    assert passed["to_host"] == {"h1": every, "h2": []}
+    assert passed["from_host"] == {"h1": [], "h2": every}
+    assert passed["lacp_loss"] == {"h1": every, "h2": every}
 
 
-def test_a_slow_link_takes_as_much_longer_as_it_is_told(felt: dict[str, Any]) -> None:
-    assert felt["slow"] - felt["delay"] == pytest.approx(0.030, abs=0.002)
+def test_a_slow_link_delays_by_the_wanted_time(passed: dict[str, Any]) -> None:
+    assert passed["slow"] - passed["delay"] == pytest.approx(0.030, abs=0.002)

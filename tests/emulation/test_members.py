@@ -1,8 +1,8 @@
-"""Members of LAGs on one switch and on two: they share the flows as the hashes say, and fail without harm.
+"""Members of LAGs on one switch and on two: they share the flows by the hashes, and the others go on if one fails.
 
-part      what happens to the first member of h1      what must hold
-share     nothing                                     every flow on the member that the hashes predict
-halted    carrier lost, our controller halted         its flows go on by other members, at once
+part      what happens to the first member of h1      expected
+share     nothing                                     each flow on the member that the hashes predict
+halted    carrier lost, our controller stopped        its flows go on by other members, at once
 silent    frames lost, carrier stays                  its flows go on after LACP's timeout, and it comes back
 flap      carrier comes and goes                      flows on other members lose nothing
 """
@@ -23,7 +23,7 @@ from tests.emulation.membership import FLAPS_S, FLOWS
 from tests.emulation.support import HERE, side_by_side
 
 PLACES = ("one switch", "two switches")
-#: How long a flow may be out if it need not wait for anybody but the switch or the host itself.
+#: The longest outage of a flow that waits only for the switch or the host itself.
 _AT_ONCE_S = 0.020
 _INTERVAL_S = {"fast": 0.004, "slow": 0.020}
 
@@ -32,10 +32,10 @@ Found = dict[str, Run]
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """Each kind of network with 2, 4 and 8 members, and what befalls them; two guests at a time."""
+    """Each kind of network with 2, 4 and 8 members, and the fault that hits one; two guests at a time."""
     base = tmp_path_factory.mktemp("members")
     one, two = (("--topology", name) for name in ("single_switch", "mlag"))
-    befalls = "part=halted,silent,flap"
+    parts = "part=halted,silent,flap"
 
     def wanted(name: str, *words: str, rate: str = "fast") -> tuple[Path | str, ...]:
         common = ("--jobs", "1", "--seed", "3", "--set", f"probe_interval_ms={_INTERVAL_S[rate] * 1e3}")
@@ -47,8 +47,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Found:
             wanted("share two switches", *two, "--set", "part=share", "--set", "members=1,2,4"),
         ),
         *side_by_side(
-            wanted("one switch", *one, "--set", befalls, "--set", "members=4"),
-            wanted("two switches", *two, "--set", befalls, "--set", "members=1"),
+            wanted("one switch", *one, "--set", parts, "--set", "members=4"),
+            wanted("two switches", *two, "--set", parts, "--set", "members=1"),
         ),
         *side_by_side(wanted("slow", *one, "--set", "part=silent", "--set", "lacp_rate=slow", rate="slow")),
     ]
@@ -120,7 +120,7 @@ def test_carrier_loss_needs_no_controller(runs: Found, place: str) -> None:
     (from_s,), (to_s,) = ([e["t_s"] for e in events if e["event"] == name] for name in ("halted", "goes_on"))
     assert from_s < begin_s < to_s < end_s
     said = [e["t_s"] for e in events if e["event"] in ("port_status", "transition", "distribute", "collect")]
-    assert [at_s for at_s in said if from_s < at_s < to_s] == [], "halted it does nothing"
+    assert [at_s for at_s in said if from_s < at_s < to_s] == [], "a stopped controller does nothing"
     assert [e["carrier"] for e in events if e["event"] == "port_status" and e["t_s"] > to_s] == [False, True]
     for direction in ("h1>h2", "h2>h1"):
         for flow in flows(files, direction):
@@ -128,7 +128,7 @@ def test_carrier_loss_needs_no_controller(runs: Found, place: str) -> None:
             assert found.recovered
             assert found.outage_s <= _AT_ONCE_S
             assert flow.duplicated == 0
-    # The flows were on the member, and are no more: its own counters say so.
+    # The flows were on the member and are not any more, by its own counters.
     counters = [entry["interfaces"]["h1-eth0"] for entry in json.loads((files / "halted.json").read_text())]
     for way in ("rx_packets", "tx_packets"):
         before, cut, soon, later = (entry[way] for entry in counters)
@@ -141,7 +141,7 @@ SILENT = [*((place, "fast") for place in PLACES), ("slow", "slow")]
 
 
 @pytest.mark.parametrize(("place", "rate"), SILENT)
-def test_silent_loss_is_noticed_within_the_timeout(runs: Found, place: str, rate: str) -> None:
+def test_silent_loss_is_detected_within_the_timeout(runs: Found, place: str, rate: str) -> None:
     """By the host for what it sends, by our controller for what the switches send to it."""
     _, files = raw(runs[place], part="silent")
     ((begin_s, end_s),) = faults(timeline(files))
@@ -178,7 +178,7 @@ def test_a_flapping_member_takes_nothing_from_the_others(runs: Found, place: str
     _, files = raw(runs[place], part="flap")
     events = timeline(files)
     assert len(faults(events)) == len(FLAPS_S)
-    # It flapped faster than LACP could follow, and slowly enough to join again: our controller tells of the latter.
+    # Some flaps are faster than LACP can follow. After the slow ones the member joins again, which our controller logs.
     joined = [
         e for e in events if e["event"] == "distribute" and "1:1" in e["ports"] and e["t_s"] > faults(events)[0][1]
     ]
