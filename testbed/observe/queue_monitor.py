@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from testbed.background import beside
+from testbed.background import in_background
 from testbed.emulation.network import Network
 
 #: How often the queues are looked at, in seconds.
@@ -41,7 +41,7 @@ def sampled(network: Network, path: Path) -> Iterator[None]:
                     seen["drops"] = max(seen["drops"], int(queue["drops"]))
 
     try:
-        with beside("queues", look):
+        with in_background("queues", look):
             yield
     finally:
         path.write_text(json.dumps({"period_s": PERIOD_S, "interfaces": most}, indent=1, sort_keys=True) + "\n")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.background import beside
+from testbed.background import in_background
 from testbed.errors import TrialError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def sampling(lab: Lab, hosts: Sequence[str], path: Path, period_s: float = 0.1) 
                 due += period_s
 
         try:
-            with beside("rates", work):
+            with in_background("rates", work):
                 yield
         finally:
             sample()

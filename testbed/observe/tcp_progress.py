@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyroute2 import DiagSocket
 
-from testbed.background import beside
+from testbed.background import in_background
 from testbed.emulation.namespace import inside
 from testbed.emulation.waiting import wait_for
 
@@ -99,5 +99,5 @@ def progressing(lab: Lab, host: str, flows: Sequence[Mapping[str, Any]], path: P
                     file.write(f"{at:.9f},{client_port},{octets}\n")
                 due += PERIOD_S
 
-    with beside("progress", work):
+    with in_background("progress", work):
         yield progress

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from testbed.background import beside
+from testbed.background import in_background
 
 NAME = "fidelity.json"
 #: How often the processors are looked at, in seconds, and the file that the kernel tells it in (proc(5)).
@@ -78,7 +78,7 @@ def watching(directory: Path) -> Iterator[None]:
             before = after
 
     try:
-        with beside("fidelity", look):
+        with in_background("fidelity", look):
             yield
     finally:
         (directory / NAME).write_text(json.dumps({"period_s": PERIOD_S, "samples": samples}, indent=1) + "\n")
