@@ -39,7 +39,7 @@ from testbed.inject import OPTIONS
 from testbed.lab import steps
 from testbed.measure import tcp_stall
 from testbed.measure.detection import first_taken_out, since
-from testbed.measure.prediction import foretell
+from testbed.measure.prediction import predict
 from testbed.measure.raw import controller_trouble, event_of, find, not_aggregated, read_json, read_timeline
 from testbed.measure.validity import unseen
 from testbed.observe import iperf3
@@ -100,7 +100,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     window = begin["t_s"], end["t_s"]
     stalls = {port: flow.stall(*window) for port, flow in delivered.items()}
     worst_s = max(stall.stall_s for stall in stalls.values())
-    path = foretell(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None).bound
+    path = predict(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None).bound
     rtt_s = _longest_rtt_s(trial)
     bound_s = None if path is None else theory.longest_stall_s(path.limit_s, rtt_s)
     struck = str(event_of(timeline, "network", "member_in_use")["interface"])
