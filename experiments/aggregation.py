@@ -28,11 +28,12 @@ from testbed.emulation.mtu import set_mtu
 from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
 from testbed.measure.flow_members import FlowKey, MemberFlows, flows_by_member, packets_by_member
+from testbed.measure.iperf3 import load as load_iperf3
+from testbed.measure.rates import load as load_rates
 from testbed.measure.raw import controller_trouble, member_deltas, not_aggregated, read_json, read_timeline
 from testbed.measure.validity import unseen
 from testbed.observe import iperf3
 from testbed.observe.flow_counters import tallied
-from testbed.observe.rates import load as load_rates
 from testbed.observe.rates import sampling
 from testbed.schemes import scheme
 
@@ -61,12 +62,12 @@ def procedure(lab: Lab) -> None:
     members = lab.members("h1")
     with (
         tallied(lab.network, "h1", "h2", pairs) as tally,
-        sampling(lab, ("h1", "h2"), lab.raw / "member_rates.csv"),
+        sampling(lab.network, ("h1", "h2"), lab.raw / "member_rates.csv", origin_s=lab.origin_s),
     ):
         start = lab.counters(members)
         lab.note("iperf3", "begin", flows=len(pairs))
         with iperf3.transferring(
-            lab,
+            lab.network,
             "h1",
             "h2",
             pairs,
@@ -112,7 +113,7 @@ def _agreed(ends: Sequence[MemberFlows]) -> bool | None:
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: the metrics of a trial from its raw files."""
     timeline = read_timeline(raw / "timeline.jsonl")
-    received = iperf3.load(raw / "iperf3.json")
+    received = load_iperf3(raw / "iperf3.json")
     load_rates(raw / "member_rates.csv")  # damaged samples are no trial
     octets = member_deltas(read_json(raw / "counters.json"), "tx_bytes")
     carried = list(octets.values())

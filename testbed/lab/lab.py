@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from socket import socket as Socket
 from typing import Any
 
 from pyroute2 import IPRoute
@@ -25,7 +25,7 @@ from testbed.faults.catalogue import checked
 from testbed.faults.schedule import Schedule
 from testbed.lab.placement import Placement
 from testbed.observe import controller_client, queue_monitor
-from testbed.observe.link_monitor import LinkWatch, watching
+from testbed.observe.link_monitor import LinkMonitor, monitoring
 from testbed.schemes import scheme
 from testbed.spec import Topology
 
@@ -38,7 +38,7 @@ _PORT = 4000
 class Lab:
     """One trial's network and everything to experiment on it. Times are seconds since the trial began."""
 
-    def __init__(self, trial: Trial, raw: Path, network: Network, watch: LinkWatch, origin_s: float) -> None:
+    def __init__(self, trial: Trial, raw: Path, network: Network, watch: LinkMonitor, origin_s: float) -> None:
         self.trial = trial
         self.raw = raw
         self.network = network
@@ -62,6 +62,10 @@ class Lab:
     def topology(self) -> Topology:
         """The network's specification."""
         return self.trial.topology
+
+    def socket(self, host: str, family: int | None = None) -> Socket:
+        """A UDP socket at a host; unless a family is given, of the family of the host's address."""
+        return self.network.socket(host, family)
 
     def now(self) -> float:
         """Seconds since the trial began, on the trial's clock."""
@@ -211,18 +215,6 @@ class Lab:
         sent = {e["lag"]: e["ports"] for e in self._controller_events() if e["event"] == "distribute"}
         return ", ".join(lag.name for lag in trunks if len(sent.get(lag.name, ())) < len(lag.ports))
 
-    def wait_listening(self, host: str, ports: Sequence[int]) -> None:
-        """Wait until TCP sockets of ``host`` listen on all these ports."""
-
-        def missing() -> str:
-            lines = [
-                line.split() for name in ("tcp", "tcp6") for line in self.network.read(host, name).splitlines()[1:]
-            ]
-            have = {int(line[1].rpartition(":")[2], 16) for line in lines if line[3] == "0A"}  # TCP_LISTEN
-            return ", ".join(f"port {port} of {host}" for port in ports if port not in have)
-
-        wait_for("the servers listened", missing, deadline_s=CONVERGENCE_DEADLINE_S)
-
     def place_flows(self, count: int, *, even: bool, protocol: str = "tcp", addresses: int = 1) -> list[dict[str, Any]]:
         """Ports for ``count`` flows from h1 to h2, with the member that each will be on at both ends.
 
@@ -250,7 +242,7 @@ class Lab:
         self.note("network", "rejoined", host=host)
         return True
 
-    def _unreached(self, sockets: Mapping[str, socket.socket]) -> str:
+    def _unreached(self, sockets: Mapping[str, Socket]) -> str:
         """Send a datagram between every two hosts (of many: a sample); the pairs of which none has come 50 ms later."""
         pairs = meeting(list(sockets))
         for a, b in pairs:
@@ -326,8 +318,8 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
     with (
         steered(process) if command else contextlib.nullcontext(),
         built(trial.topology, scratch / "ovs", arm) as network,
-        watching(network) as watch,
-        queue_monitor.sampled(network, raw / "queues.json") if trial.clock == "real" else contextlib.nullcontext(),
+        monitoring(network) as watch,
+        queue_monitor.monitoring(network, raw / "queues.json") if trial.clock == "real" else contextlib.nullcontext(),
     ):
         network.controller = process if command else None
         lab = Lab(trial, raw, network, watch, origin)
