@@ -50,7 +50,7 @@ def procedure(lab: Lab) -> None:
     hosts = [host.name for host in lab.topology.hosts]
     every = [(a, b) for place, a in enumerate(hosts) for b in hosts[place + 1 :]]
     pairs = lab.random.sample(every, min(int(lab.case["pairs"]), len(every)))
-    with reaching(lab, hosts, _FLOWS) as reach:
+    with reaching(lab.network, hosts, _FLOWS) as reach:
         lost = reach.lost(pairs, wait_s=_WAIT_S)
     lab.write("mesh.json", {"pairs": len(pairs), "lost": {"-".join(pair): n for pair, n in lost.items() if n}})
 

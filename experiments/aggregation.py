@@ -27,12 +27,13 @@ from testbed.design.trial import Measured, Trial
 from testbed.emulation.mtu import set_mtu
 from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
-from testbed.measure.flow_members import FlowKey, Placed, crossed, placed
+from testbed.measure.flow_members import FlowKey, MemberFlows, flows_by_member, packets_by_member
+from testbed.measure.iperf3 import load as load_iperf3
+from testbed.measure.rates import load as load_rates
 from testbed.measure.raw import controller_trouble, member_deltas, not_aggregated, read_json, read_timeline
 from testbed.measure.validity import unseen
 from testbed.observe import iperf3
 from testbed.observe.flow_counters import counting
-from testbed.observe.rates import load as load_rates
 from testbed.observe.rates import sampling
 
 if TYPE_CHECKING:
@@ -60,12 +61,12 @@ def procedure(lab: Lab) -> None:
     members = lab.members("h1")
     with (
         counting(lab.network, "h1", "h2", pairs) as counters,
-        sampling(lab, ("h1", "h2"), lab.raw / "member_rates.csv"),
+        sampling(lab.network, ("h1", "h2"), lab.raw / "member_rates.csv", origin_s=lab.origin_s),
     ):
         start = lab.counters(members)
         lab.note("iperf3", "begin", flows=len(pairs))
         with iperf3.transferring(
-            lab,
+            lab.network,
             "h1",
             "h2",
             pairs,
@@ -89,7 +90,7 @@ def _ideal_mbps(trial: Trial) -> float | None:
     return theory.ideal_mbps(bond.mode, len(bond.members), rate_mbps, mtu, protocol)
 
 
-def _placed(raw: Path, trial: Trial, host: str, direction: str, predicted: str) -> Placed:
+def _placed(raw: Path, trial: Trial, host: str, direction: str, predicted: str) -> MemberFlows:
     """Where the flows were at one host's members, beside where placement.json has them."""
     topology = trial.topology
     own = {"source_ip": topology.host("h1").ip, "target_ip": topology.host("h2").ip}
@@ -99,10 +100,10 @@ def _placed(raw: Path, trial: Trial, host: str, direction: str, predicted: str) 
     for pair in ({**own, **each} for each in read_json(raw / "placement.json")):
         ends = pair["source_ip"], pair["client_port"], pair["target_ip"], pair["server_port"]
         flows[str(trial.case["protocol"]), *ends] = pair[predicted]
-    return placed(crossed(raw / "captured.csv", members, direction), flows, len(members))
+    return flows_by_member(packets_by_member(raw / "captured.csv", members, direction), flows, len(members))
 
 
-def _agreed(ends: Sequence[Placed]) -> bool | None:
+def _agreed(ends: Sequence[MemberFlows]) -> bool | None:
     """Whether every packet crossed the member that was predicted for its flow; None where nothing was predicted."""
     known = [end for end in ends if end.matched is not None]
     return all(end.matched == sum(end.measured) and not end.split for end in known) if known else None
@@ -111,7 +112,7 @@ def _agreed(ends: Sequence[Placed]) -> bool | None:
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: the metrics of a trial from its raw files."""
     timeline = read_timeline(raw / "timeline.jsonl")
-    received = iperf3.load(raw / "iperf3.json")
+    received = load_iperf3(raw / "iperf3.json")
     load_rates(raw / "member_rates.csv")  # damaged samples are no trial
     octets = member_deltas(read_json(raw / "counters.json"), "tx_bytes")
     carried = list(octets.values())

@@ -98,7 +98,7 @@ def procedure(lab: Lab) -> None:
     pairs = list(itertools.combinations(hosts, 2)) if len(hosts) <= 16 else probed_pairs(topology)
     monitors = [host.bond.miimon_ms for host in topology.hosts if host.bond]
     with contextlib.ExitStack() as stack:
-        reach = stack.enter_context(reaching(lab, hosts, _FLOWS))
+        reach = stack.enter_context(reaching(lab.network, hosts, _FLOWS))
         flows = _flows(lab, stack)
         with probing(flows, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s, tail_s=0.1):
             lab.sleep_until(lab.now() + _BEFORE_S + lab.random.uniform(0, max([100, *monitors]) / 1e3))

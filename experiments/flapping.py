@@ -1,8 +1,8 @@
 """A flapping member: what do the flows on it lose, and do the flows on the other members notice?
 
 Question      What does a member whose carrier goes and comes again and again cost, and does updelay help?
-Factors       Mode, period and duty of the flapping, how often, updelay_ms, what controls the switches, and anything that
-              the topology lets vary.
+Factors       Mode, period and duty of the flapping, how often, updelay_ms, what controls the switches, and anything
+              that the topology lets vary.
 Procedure     1. Where a hash places flows, one flow of a UDP packet a millisecond runs over each member of h1, in each
                  direction: its port is chosen by the driver's documented hash, and by asking the switch. Elsewhere one
                  flow runs each way.

@@ -30,7 +30,7 @@ from testbed.design.trial import Measured, Trial
 from testbed.emulation.addresses import add
 from testbed.experiment.experiment import Experiment
 from testbed.lab.placement import Placement, address_pairs
-from testbed.measure.flow_members import FlowKey, Placed, crossed, placed
+from testbed.measure.flow_members import FlowKey, MemberFlows, flows_by_member, packets_by_member
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
 from testbed.observe.flow_capture import capturing
 
@@ -164,7 +164,7 @@ def read(raw: Path, trial: Trial) -> Measured:
         predicted[key] = theory.member_of_flow(bond, given)
         onward[key] = flow.get("switch_member")
         older[theory.xmit_hash(bond.xmit_hash_policy, given, keep_lowest_bit=True) % len(older)] += 1
-    found = placed(crossed(raw / "captured.csv", bond.members, "out"), predicted, len(bond.members))
+    found = flows_by_member(packets_by_member(raw / "captured.csv", bond.members, "out"), predicted, len(bond.members))
     sent_on = _sent_on(raw, trial, onward)
     metrics = {
         "flows": len(flows),
@@ -184,15 +184,15 @@ def read(raw: Path, trial: Trial) -> Measured:
     return Measured(metrics, warnings=(*not_aggregated(timeline), *controller_trouble(timeline)))
 
 
-def _sent_on(raw: Path, trial: Trial, onward: dict[FlowKey, int | None]) -> Placed | None:
+def _sent_on(raw: Path, trial: Trial, onward: dict[FlowKey, int | None]) -> MemberFlows | None:
     """Where the flows arrived at h2; None if they were not to arrive."""
     bond = trial.topology.host("h2").bond
     if bond is None or trial.case["vlans"]:
         return None
-    return placed(crossed(raw / "captured.csv", bond.members, "in"), onward, len(bond.members))
+    return flows_by_member(packets_by_member(raw / "captured.csv", bond.members, "in"), onward, len(bond.members))
 
 
-def _as_predicted(*ends: Placed | None) -> bool | None:
+def _as_predicted(*ends: MemberFlows | None) -> bool | None:
     """Whether every packet crossed the member that was predicted for its flow; None where no end has a prediction."""
     known = [end for end in ends if end is not None and end.matched is not None]
     return all(end.matched == sum(end.measured) and end.split == 0 for end in known) if known else None

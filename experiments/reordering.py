@@ -30,6 +30,7 @@ from testbed.design.trial import Measured, Trial
 from testbed.emulation.namespace import inside
 from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import far_end
+from testbed.measure.iperf3 import load as load_iperf3
 from testbed.measure.outage import load_probe, reordered, reordering_extent
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
 from testbed.observe import iperf3
@@ -58,7 +59,9 @@ def procedure(lab: Lab) -> None:
             lab.sleep_until(lab.now() + _PROBED_S)
         ports = [{"client_port": _CLIENT_PORT, "server_port": _SERVER_PORT}]
         seconds, omit_s = float(lab.case["duration_s"]), float(lab.case["omit_s"])
-        with iperf3.transferring(lab, "h1", "h2", ports, lab.raw / "iperf3.json", seconds=seconds, omit_s=omit_s):
+        with iperf3.transferring(
+            lab.network, "h1", "h2", ports, lab.raw / "iperf3.json", seconds=seconds, omit_s=omit_s
+        ):
             pass  # until it has ended
 
 
@@ -71,7 +74,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     timeline = read_timeline(raw / "timeline.jsonl")
     (flow,) = load_probe(raw / "probe.csv")
     arrived = len(flow.sent_s) - flow.lost
-    received = iperf3.load(raw / "iperf3.json")
+    received = load_iperf3(raw / "iperf3.json")
     bond = trial.topology.bond("h1")
     rate_mbps = trial.topology.link_of(bond.members[0]).rate_mbps
     assert rate_mbps is not None

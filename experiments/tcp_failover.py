@@ -38,11 +38,12 @@ from testbed.faults import catalogue
 from testbed.lab import steps
 from testbed.measure import tcp_stall
 from testbed.measure.detection import first_taken_out, since
-from testbed.measure.prediction import foretell
+from testbed.measure.iperf3 import load as load_iperf3
+from testbed.measure.prediction import predict
+from testbed.measure.rates import load as load_rates
 from testbed.measure.raw import controller_trouble, event_of, find, not_aggregated, read_json, read_timeline
 from testbed.measure.validity import unseen
 from testbed.observe import iperf3
-from testbed.observe.rates import load as load_rates
 from testbed.observe.rates import sampling
 from testbed.observe.tcp_progress import PERIOD_S, progressing, round_trips_s
 from testbed.spec import MODES, Bond
@@ -72,16 +73,16 @@ def procedure(lab: Lab) -> None:
     back_s = (_AGREED_S + steps.lacp_period_s(lab, "h1") if bond.mode == "802.3ad" else 0.0) + bond.updelay_ms / 1e3
     total_s = _WARM_UP_S + _WINDOW_S + period_s + away_s + back_s + _SETTLED_S + _WINDOW_S
     with (
-        sampling(lab, ("h1", "h2"), lab.raw / "member_rates.csv"),
-        progressing(lab, "h2", pairs, lab.raw / "progress.csv") as flows,
-        iperf3.transferring(lab, "h1", "h2", pairs, lab.raw / "iperf3.json", seconds=total_s, omit_s=0.0),
+        sampling(lab.network, ("h1", "h2"), lab.raw / "member_rates.csv", origin_s=lab.origin_s),
+        progressing(lab.network, "h2", pairs, lab.raw / "progress.csv", origin_s=lab.origin_s) as flows,
+        iperf3.transferring(lab.network, "h1", "h2", pairs, lab.raw / "iperf3.json", seconds=total_s, omit_s=0.0),
     ):
-        flows.wait_begun()
+        flows.wait_started()
         lab.note("iperf3", "begin", flows=len(pairs))
         lab.sleep_until(lab.now() + _WARM_UP_S + _WINDOW_S)
         member = steps.carrying(lab, "h1")
         steps.wait_random_phase(lab, period_s)
-        lab.note("iperf3", "round_trip", median_s=statistics.median(round_trips_s(lab, "h1", pairs)))
+        lab.note("iperf3", "round_trip", median_s=statistics.median(round_trips_s(lab.network, "h1", pairs)))
         element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, member)
         with lab.fault(fault, element, **parameters):
             lab.sleep_until(lab.now() + away_s)
@@ -98,7 +99,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     window = begin["t_s"], end["t_s"]
     stalls = {port: flow.stall(*window) for port, flow in delivered.items()}
     worst_s = max(stall.stall_s for stall in stalls.values())
-    path = foretell(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None).bound
+    path = predict(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None).bound
     rtt_s = _longest_rtt_s(trial)
     bound_s = None if path is None else theory.longest_stall_s(path.limit_s, rtt_s)
     struck = str(event_of(timeline, "network", "member_in_use")["interface"])
@@ -111,7 +112,7 @@ def read(raw: Path, trial: Trial) -> Measured:
         "bound_s": None if bound_s is None else round(bound_s, 9),
         "within_bound": None if bound_s is None else worst_s <= bound_s + PERIOD_S,
         **_goodputs(raw, trial, delivered, struck, window),
-        "retransmits": iperf3.load(raw / "iperf3.json").retransmits,
+        "retransmits": load_iperf3(raw / "iperf3.json").retransmits,
         "flows": {f"from port {port}": {"stall_s": round(stall.stall_s, 9)} for port, stall in stalls.items()},
     }
     warnings = (*not_aggregated(timeline), *controller_trouble(timeline), *unseen(timeline))

@@ -1,4 +1,4 @@
-"""Work that goes on beside a block of code, in a thread of its own. Pure of what the work is."""
+"""Work that runs in a thread of its own while a block of code runs. It knows nothing of the work itself."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def beside(name: str, work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """``work`` goes on while the block runs; when that is left it is told to end by the event, and waited for.
+def in_background(name: str, work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """``work`` runs in a thread while the block runs. At the end of the block its event is set, and it is waited for.
 
-    Errors: what ended the work, if the block itself ended well.
+    Errors: the exception that ended the work, unless the block itself raised one.
     """
     ended = threading.Event()
     failures: list[BaseException] = []

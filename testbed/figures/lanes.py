@@ -7,8 +7,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from testbed.figures import raw
 from testbed.figures.style import PAGE_IN, THEORY, Drawing, caption, empty, typical
+from testbed.measure.outage import PROBE_COLUMNS
+from testbed.measure.raw import Event, fault_windows, readable_timeline
+from testbed.measure.table import readable_csv
 from testbed.results.result import Record, Run
 
 _HEADER = ("trial", "lane", "t_s", "since_fault_s", "text")
@@ -26,15 +28,15 @@ _TICKS = 600
 def lanes(run: Run) -> Drawing:
     """The events of one trial around its first fault: of the run the trial with the median outage."""
     text = "Events around one fault, by who told of them; grey: the outage; ticks: received probe packets."
-    usable = [r for r in run.records if raw.faults(raw.timeline(run, r))]
+    usable = [r for r in run.records if fault_windows(_timeline(run, r))]
     record = typical([r for r in usable if r.metrics.get("outage_s")] or usable, "outage_s")
     if record is None:
         return empty(run, _HEADER, text, "no trial that ended well has a fault in its timeline.jsonl")
-    events = raw.timeline(run, record)
-    began_s, ended_s, _ = raw.faults(events)[0]
+    events = _timeline(run, record)
+    began_s, ended_s, _ = fault_windows(events)[0]
     left, right = _window(record, events, began_s, ended_s)
     shown = [event for event in events if left <= float(event["t_s"]) - began_s <= right]
-    by_lane: dict[str, list[dict[str, Any]]] = {}
+    by_lane: dict[str, list[Event]] = {}
     for event in shown:
         by_lane.setdefault(str(event.get("source")), []).append(event)
     order = [name for name in _ORDER if name in by_lane] + sorted(set(by_lane) - set(_ORDER))
@@ -76,7 +78,7 @@ def lanes(run: Run) -> Drawing:
     return Drawing(figure, _HEADER, table, caption(run, f"{text} Trial {record.number} ({case})."))
 
 
-def _window(record: Record, events: list[dict[str, Any]], began_s: float, ended_s: float | None) -> tuple[float, float]:
+def _window(record: Record, events: list[Event], began_s: float, ended_s: float | None) -> tuple[float, float]:
     """From a little before the fault to a little after traffic came back, or the last event before the repair."""
     ended_s = float(events[-1]["t_s"]) if ended_s is None else ended_s
     during = [float(e["t_s"]) - began_s for e in events if began_s < float(e["t_s"]) < ended_s]
@@ -84,7 +86,7 @@ def _window(record: Record, events: list[dict[str, Any]], began_s: float, ended_
     return -_BEFORE * length, min((1 + _AFTER) * length, ended_s - began_s)
 
 
-def describe(event: dict[str, Any]) -> str:
+def describe(event: Event) -> str:
     """An event in a few words: where, what, and from what to what."""
     kind = str(event.get("event", ""))
     where = event.get("interface") or event.get("port") or event.get("element") or event.get("host") or ""
@@ -102,9 +104,7 @@ def _level(value: Any) -> str:
     return {True: "up", False: "down", None: "none", "": "none"}.get(value, str(value))
 
 
-def _placed(
-    events: list[dict[str, Any]], began_s: float, left: float, right: float
-) -> list[tuple[int, float, str, bool]]:
+def _placed(events: list[Event], began_s: float, left: float, right: float) -> list[tuple[int, float, str, bool]]:
     """For each event of a lane the row, the time, the words, and whether these stand left of their mark.
 
     So no words run into others or leave the figure.
@@ -148,14 +148,18 @@ def _event(axes: Axes, at: float, row: float, words: str, *, leftward: bool) -> 
     )
 
 
+def _timeline(run: Run, record: Record) -> list[Event]:
+    return readable_timeline(run.path / record.raw / "timeline.jsonl")
+
+
 def _packets(run: Run, record: Record, began_s: float, left: float, right: float) -> dict[str, list[float]]:
     """When the probe's packets of each flow arrived, in the window: as many as can be told apart."""
-    found: dict[str, list[float]] = {}
-    for row in raw.rows(run, record, "probe.csv"):
-        own = found.setdefault(str(row.get("flow")), [])
-        if row.get("received_s") and left <= (at := float(row["received_s"]) - began_s) <= right:
-            own.append(at)
-    return {flow: _apart(sorted(times), (right - left) / _TICKS) for flow, times in sorted(found.items())}
+    table = readable_csv(run.path / record.raw / "probe.csv", PROBE_COLUMNS)
+    found = {}
+    for flow, rows in sorted(table.by("flow").items()):
+        at_s = table["received_s"][rows] - began_s
+        found[flow] = _apart(sorted(at_s[(at_s >= left) & (at_s <= right)].tolist()), (right - left) / _TICKS)
+    return found
 
 
 def _apart(times: list[float], least_s: float) -> list[float]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from testbed.figures import raw
 from testbed.figures.style import (
     COLUMN_IN,
     LOOKS,
@@ -21,6 +21,9 @@ from testbed.figures.style import (
     series,
     typical,
 )
+from testbed.measure import rates as member_rates
+from testbed.measure.raw import fault_windows, readable_timeline
+from testbed.measure.table import readable_csv
 from testbed.results.result import Record, Run
 
 _HEADER = ("series", "trial", "interface", "begin_s", "end_s", "sent_mbps")
@@ -38,7 +41,7 @@ def throughput(run: Run) -> Drawing:
     panels: list[tuple[Series, Record, Rates]] = []
     for group in series(run):
         record = typical(group.records, "goodput_mbps")
-        rates = sending(raw.rows(run, record, "member_rates.csv")) if record else {}
+        rates = sending(run.path / record.raw / "member_rates.csv") if record else {}
         if record and rates:
             panels.append((group, record, rates))
     if not panels:
@@ -54,7 +57,7 @@ def throughput(run: Run) -> Drawing:
         scale = 1e3 if sum(max(sent) for _, sent in rates.values()) >= 2000 else 1.0
         _stack(axes, rates, names, scale)
         origin_s = min(times[0] for times, _ in rates.values())
-        _faults(axes, raw.faults(raw.timeline(run, record)), origin_s)
+        _faults(axes, fault_windows(readable_timeline(run.path / record.raw / "timeline.jsonl")), origin_s)
         axes.set_title(f"{group.name} (trial {record.number})", loc="left", fontsize=7, pad=3)
         axes.set_ylabel(f"sent ({'Gbit/s' if scale > 1 else 'Mbit/s'})")
         for name, (times, sent) in rates.items():
@@ -65,14 +68,13 @@ def throughput(run: Run) -> Drawing:
     return Drawing(figure, _HEADER, rows, caption(run, text))
 
 
-def sending(samples: list[Any]) -> Rates:
-    """The rates of the members of the host that sent most, from the rows of a member_rates.csv."""
-    found: dict[str, list[tuple[float, int]]] = {}
-    for row in samples:
-        try:
-            found.setdefault(row["interface"], []).append((float(row["t_s"]), int(row["tx_bytes"])))
-        except (KeyError, TypeError, ValueError):
-            continue  # a line that was cut off
+def sending(path: Path) -> Rates:
+    """The rates of the members of the host that sent most, from a member_rates.csv; none if it cannot be read."""
+    table = readable_csv(path, member_rates.COLUMNS)
+    found = {
+        name: list(zip(table["t_s"][rows].tolist(), table["tx_bytes"][rows].tolist(), strict=True))
+        for name, rows in table.by("interface").items()
+    }
     sent: dict[str, int] = {}
     for name, points in found.items():
         host = name.partition("-")[0]

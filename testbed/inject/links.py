@@ -29,7 +29,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from testbed.background import beside
+from testbed.background import in_background
 from testbed.errors import SpecError
 from testbed.faults.cabling import link_named, other_cable
 from testbed.inject import restore, tc
@@ -110,7 +110,7 @@ def flapping(context: InjectionContext, element: str, *, period_ms: float, duty:
             number += 1
             ended.wait(begun + number * period_ms / 1e3 - time.monotonic())
 
-    with beside("flapping", flap):
+    with in_background("flapping", flap):
         yield
 
 

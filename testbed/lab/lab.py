@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from socket import socket as Socket
 from typing import Any
 
 from testbed import inject, schemes
@@ -24,17 +25,15 @@ from testbed.faults.schedule import Schedule
 from testbed.lab import convergence
 from testbed.lab.placement import Placement, address_pairs
 from testbed.observe import queue_monitor
-from testbed.observe.link_monitor import LinkWatch, watching
+from testbed.observe.link_monitor import LinkMonitor, monitoring
 from testbed.schemes import Scheme
 from testbed.spec import Topology
-
-_LISTENING_DEADLINE_S = 60.0
 
 
 class Lab:
     """One trial's network and everything to experiment on it. Times are seconds since the trial began."""
 
-    def __init__(self, trial: Trial, raw: Path, network: Network, watch: LinkWatch, origin_s: float) -> None:
+    def __init__(self, trial: Trial, raw: Path, network: Network, watch: LinkMonitor, origin_s: float) -> None:
         self.trial = trial
         self.raw = raw
         self.network = network
@@ -63,6 +62,10 @@ class Lab:
     def pair(self) -> tuple[str, str]:
         """The hosts that are measured: the client and the server."""
         return self.topology.pair
+
+    def socket(self, host: str, family: int | None = None) -> Socket:
+        """A UDP socket at a host; unless a family is given, of the family of the host's address."""
+        return self.network.socket(host, family)
 
     def now(self) -> float:
         """Seconds since the trial began, on the trial's clock."""
@@ -159,18 +162,6 @@ class Lab:
         """
         convergence.wait(self.network, lambda: self.scheme.missing(self), self.note)
 
-    def wait_listening(self, host: str, ports: Sequence[int]) -> None:
-        """Wait until TCP sockets of ``host`` listen on all these ports."""
-
-        def missing() -> str:
-            lines = [
-                line.split() for name in ("tcp", "tcp6") for line in self.network.read(host, name).splitlines()[1:]
-            ]
-            have = {int(line[1].rpartition(":")[2], 16) for line in lines if line[3] == "0A"}  # TCP_LISTEN
-            return ", ".join(f"port {port} of {host}" for port in ports if port not in have)
-
-        wait_for("the servers listened", missing, deadline_s=_LISTENING_DEADLINE_S)
-
     def place_flows(self, count: int, *, even: bool, protocol: str = "tcp", addresses: int = 1) -> list[dict[str, Any]]:
         """Ports for ``count`` flows from the client to the server, with the member that each will be on at both ends.
 
@@ -236,8 +227,8 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
     with (
         daemon or contextlib.nullcontext(),
         built(topology, scratch / "ovs", scheme) as network,
-        watching(network) as watch,
-        queue_monitor.sampled(network, raw / "queues.json") if trial.clock == "real" else contextlib.nullcontext(),
+        monitoring(network) as watch,
+        queue_monitor.monitoring(network, raw / "queues.json") if trial.clock == "real" else contextlib.nullcontext(),
     ):
         network.controller = daemon
         lab = Lab(trial, raw, network, watch, origin)

@@ -1,29 +1,28 @@
-"""An outage split into what it consists of: detection, decision, programming, forwarding. Pure.
+"""An outage divided into detection, decision, programming and forwarding. Pure.
 
-    last packet           somebody         somebody          what was decided      first packet
-    before the fault      notices          decides           is in force           on the new path
-         a ----detection---->| --decision---->| --programming---->| ---forwarding------> b
+    last packet           the fault           a decision           the decision          first packet
+    before the fault      is detected         is taken             is in force           on the new path
+         a ----detection---->| ----decision---->| ----programming---->| ----forwarding----> b
 
-The four add up to the outage, from a to b as the probe's receiver saw it. Who has to notice and to decide depends on
-who sends over the link that the fault befell, and on how it chooses among its links:
+The four parts add up to the outage, from a to b as the probe's receiver saw it. Who detects and decides depends on who
+sends over the link that the fault hit, and on how the sender chooses among its links:
 
 ===================  ============================  ===========================  ==================================
-who, how             notices                       decides                      is in force
+sender               detects                       decides                      decision in force
 ===================  ============================  ===========================  ==================================
-host, one active     bond: the member's MII        bond: another active         gratuitous ARP or unsolicited
-                     status                        member                       advertisement on a link
-host, hash or turns  the same, or the member's     bond: the member's role, or  (nothing is to be told)
-                     role by LACP                  its link down by MII
-switch, LAG          the port's carrier; LACP's    controller: distribute,      controller: the switches have
-                     receive or mux machine; the   without the port             confirmed
-                     controller's port-status
-switch, no LAG       as the host with one active member: the switch learns from what the host sends
+host, one active     bond: MII status of the       bond: another active         gratuitous ARP or unsolicited
+member               member                        member                       advertisement on a link
+host, hash or turns  the same, or the member's     bond: role of the member,    (no announcement is needed)
+                     role by LACP                  or its link down by MII
+switch, LAG          carrier of the port; LACP     controller: distribute,      controller: the switches have
+                     Receive machine; port status  without the port             confirmed
+                     at the controller
+switch, no LAG       as for the host with one active member: the switch learns from the frames that the host sends
 ===================  ============================  ===========================  ==================================
 
-A step that was not seen, or came after traffic flowed again, was not what traffic waited for: it is null, and its
-time belongs to the step that follows. So where a switch moves its traffic by itself, in a group that watches the
-port, decision and programming are null. Nothing is split where there is no outage, or none that ended before the
-repair.
+A step that was not seen, or that came after traffic flowed again, did not delay traffic: it is None, and its time is
+part of the step after it. So where a switch moves its traffic by itself, in a group that watches the port, decision and
+programming are None. There is no breakdown if there was no outage, or none that ended before the repair.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ from testbed.theory import LAG_MODES
 
 Event = Mapping[str, Any]
 _ANNOUNCEMENTS = ("gratuitous_arp", "unsolicited_neighbour_advertisement")
-#: When a fault was noticed, when somebody decided what to do, and when that was in force; None: nobody told.
+#: When the fault was detected, when a decision was taken, when it was in force; None: no event shows it.
 Marks = tuple[float | None, float | None, float | None]
 
 
 @dataclass(frozen=True)
-class Split:
-    """The parts of an outage in seconds, each 0 or more; None: that step was not seen, or not waited for."""
+class Breakdown:
+    """The parts of an outage in seconds, each 0 or more; None: the step was not seen, or did not delay traffic."""
 
     detection_s: float | None = None
     decision_s: float | None = None
@@ -52,13 +51,14 @@ class Split:
     forwarding_s: float | None = None
 
 
-def split(found: Outage, marks: Marks) -> Split:
-    """Split an outage at the instants of notice, decision and programming; an instant that is no part of it is None.
+def breakdown(found: Outage, marks: Marks) -> Breakdown:
+    """Divide an outage at the instants of detection, decision and programming.
 
-    An instant before the one ahead of it, or before the outage began, counts as that one: the step took no time.
+    An instant after the outage gives no part. An instant before the one ahead of it, or before the outage began, counts
+    as that one: the step took no time.
     """
     if found.outage_s <= 0 or not found.recovered:
-        return Split()
+        return Breakdown()
     end_s = found.begin_s + found.outage_s
     at_s, parts = found.begin_s, list[float | None]()
     for mark in marks:
@@ -68,30 +68,29 @@ def split(found: Outage, marks: Marks) -> Split:
             parts.append(max(0.0, mark - at_s))
             at_s = max(at_s, mark)
     detection_s, decision_s, programming_s = parts
-    return Split(detection_s, decision_s, programming_s, end_s - at_s)
+    return Breakdown(detection_s, decision_s, programming_s, end_s - at_s)
 
 
 def marks(
     timeline: Sequence[Event], topology: Topology, element: str, source: str, window: tuple[float, float]
 ) -> Marks:
-    """When the fault on the element was noticed, decided on, and the decision in force, in the window.
+    """When the fault on the element was detected, decided on, and the decision in force, in the window.
 
-    ``element`` is a link, one of its interfaces, or a switch; ``source`` is the host that sends the flow. None where
-    no event tells.
+    ``element`` is a link, one of its interfaces, or a switch; ``source`` is the host that sends the flow.
     """
     events = [event for event in timeline if window[0] <= event["t_s"] <= window[1]]
-    befallen = _befallen(topology, element)
-    bonds = {host.name: host.bond for host in topology.hosts if host.bond and host.name in befallen}
+    affected = _affected(topology, element)
+    bonds = {host.name: host.bond for host in topology.hosts if host.bond and host.name in affected}
     alone = [host for host, bond in bonds.items() if bond.mode not in LAG_MODES]
     if decider := source if source in bonds else next(iter(alone), None):
-        return _by_host(events, decider, bonds[decider], befallen[decider])
+        return _by_host(events, decider, bonds[decider], affected[decider])
     hosts = {host.name for host in topology.hosts}
-    ports = {port for node, own in befallen.items() if node not in hosts and node != element for port in own}
+    ports = {port for node, own in affected.items() if node not in hosts and node != element for port in own}
     return _by_switch(events, topology, ports)
 
 
-def _befallen(topology: Topology, element: str) -> dict[str, set[str]]:
-    """The interfaces of all links that the element is, is an end of, or holds; by their nodes."""
+def _affected(topology: Topology, element: str) -> dict[str, set[str]]:
+    """The interfaces of all links that the element is, is an end of, or has; by their nodes."""
     found: dict[str, set[str]] = {}
     for link in topology.links:
         if element in (link.name, link.a_interface, link.b_interface, link.a, link.b):
@@ -101,14 +100,14 @@ def _befallen(topology: Topology, element: str) -> dict[str, set[str]]:
 
 
 def _by_host(events: Sequence[Event], host: str, bond: Bond, members: set[str]) -> Marks:
-    told = [event for event in events if event["source"] == "bond" and event.get("host") == host]
-    of_member = [event for event in told if event["interface"] in members]
+    of_bond = [event for event in events if event["source"] == "bond" and event.get("host") == host]
+    of_member = [event for event in of_bond if event["interface"] in members]
     going = _when(of_member, lambda e: e["event"] == "mii_status" and e["new"] in ("going_down", "down"))
     down = _when(of_member, lambda e: e["event"] == "mii_status" and e["new"] == "down")
     backup = _when(of_member, lambda e: e["event"] == "role" and e["new"] == "backup")
     if bond.mode in LAG_MODES:
         return _first(going, backup), _first(down, backup), None
-    decided = _when(told, lambda e: e["event"] == "active_member" and e["new"] not in ("", *members))
+    decided = _when(of_bond, lambda e: e["event"] == "active_member" and e["new"] not in ("", *members))
     announced = None
     if decided is not None:
         announced = _when(
@@ -124,7 +123,7 @@ def _by_switch(events: Sequence[Event], topology: Topology, ports: set[str]) -> 
     lags = {lag.name for lag in topology.lags if set(lag.ports) & ports}
     carrier = _when(events, lambda e: e["event"] == "carrier" and e.get("interface") in ports and not e["new"])
     status = _when(events, lambda e: e["event"] == "port_status" and e["port"] in names and not e["carrier"])
-    machine = _when(events, lambda e: e["event"] == "transition" and e["port"] in names and _gives_up(e))
+    machine = _when(events, lambda e: e["event"] == "transition" and e["port"] in names and _times_out(e))
     decided = _when(events, lambda e: e["event"] == "distribute" and e["lag"] in lags and not names & set(e["ports"]))
     in_force = None
     if decided is not None:
@@ -133,8 +132,8 @@ def _by_switch(events: Sequence[Event], topology: Topology, ports: set[str]) -> 
     return _first(carrier, status, machine), decided, in_force
 
 
-def _gives_up(event: Event) -> bool:
-    """Whether an LACP machine of ours has lost the partner (IEEE 802.1AX-2014, 6.4.12)."""
+def _times_out(event: Event) -> bool:
+    """Whether a Receive machine of our controller has lost its partner (IEEE 802.1AX-2014, 6.4.12)."""
     return event["machine"] == "receive" and event["new"] in ("EXPIRED", "DEFAULTED", "PORT_DISABLED")
 
 

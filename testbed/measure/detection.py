@@ -1,4 +1,4 @@
-"""When the ends of a link noticed each of many faults, from a trial's timeline."""
+"""When the ends of a link detected each fault of a trial, from its timeline."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 Event = dict[str, Any]
-#: The kernel's word that a member's link is down for its bond (IFLA_BOND_SLAVE_MII_STATUS); with downdelay it is
-#: going down before.
+#: The kernel's report that the link of a member is down for its bond (IFLA_BOND_SLAVE_MII_STATUS). With downdelay the
+#: status is going_down before.
 LINK_DOWN = ("mii_status", "down")
 
 
 def after_each_fault(timeline: Sequence[Event], host: str, change: tuple[str, str] = LINK_DOWN) -> list[float | None]:
-    """For each fault of the timeline, in order: seconds until a bond of ``host`` told of the change (event, new value).
+    """For each fault, in order: seconds until the bond of ``host`` reported the change (event, new value).
 
-    None where that did not happen before the fault ended.
+    None if it did not before the fault ended.
     """
     return _first_in_each_fault(
         timeline,
@@ -48,7 +48,7 @@ def _first_in_each_fault(timeline: Sequence[Event], wanted: Callable[[Event], bo
 
 
 def first_taken_out(timeline: Sequence[Event], begin_s: float, end_s: float) -> Event | None:
-    """The kernel's first word in that time that a bond took a member out: by its link's status, or by LACP."""
+    """The kernel's first report in that time that a bond stopped using a member, by its link's status or by LACP."""
     out = {"mii_status": ("down", "going_down"), "role": ("backup",)}
     return next(
         (

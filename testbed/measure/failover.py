@@ -8,45 +8,46 @@ from typing import Any
 
 from testbed.design.trial import Measured, Trial
 from testbed.measure.detection import first_taken_out, since
-from testbed.measure.impact import felt
-from testbed.measure.impact import metrics as felt_metrics
+from testbed.measure.impact import impact
+from testbed.measure.impact import metrics as impact_metrics
 from testbed.measure.outage import load_probe
-from testbed.measure.prediction import agrees, foretell, loses
+from testbed.measure.prediction import loses, predict
 from testbed.measure.raw import controller_trouble, event_of, find, not_aggregated, read_timeline
 from testbed.measure.validity import check_clock, check_probe, unseen
+from testbed.theory.reachability import agrees
 
 
 def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
-    """Outage and reversion of the worst flow, what it consists of, rejoin, loss, delay, and the bound of theory."""
+    """Outage of the worst flow with its breakdown, reversion, rejoin, loss, delay, and the bound of theory."""
     flows = load_probe(raw / "probe.csv")
     check_clock(flows)
     timeline = read_timeline(raw / "timeline.jsonl")
     begin = event_of(timeline, "fault", "begin")
     end = event_of(timeline, "fault", "end")
     window = begin["t_s"], end["t_s"]
-    found = felt(flows, interval_s, window, timeline, trial.topology, str(begin["element"]))
+    found = impact(flows, interval_s, window, timeline, trial.topology, str(begin["element"]))
     worst = max((flow.failure for flow in found), key=lambda outage: outage.outage_s)
-    foretold = foretell(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None)
-    bound = foretold.bound
+    predicted = predict(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None)
+    bound = predicted.bound
     losing = [flow.name for flow in flows if loses(flow, end["t_s"])]
-    # A flapping link goes on losing packets for as long as it flaps: each loss is an outage of its own.
+    # A flapping link loses packets for as long as it flaps: each loss is an outage of its own.
     resumed = worst.recovered and (not losing or begin["fault"] == "flapping")
     metrics: dict[str, Any] = {
-        **felt_metrics(found),
+        **impact_metrics(found),
         "noticed_s": since(begin, first_taken_out(timeline, *window)),
         "rejoin_s": since(end, find(timeline, "network", "rejoined")),
         "bound_s": None if bound is None else _rounded(bound.bound_s),
         "expected_s": None if bound is None or bound.expected_s is None else _rounded(bound.expected_s),
         "within_bound": None if bound is None else resumed and worst.outage_s <= bound.limit_s,
         "connected": resumed,
-        "connected_by_theory": foretold.connected,
-        "as_foretold": agrees(foretold.connected, resumed),
+        "connected_by_theory": predicted.connected,
+        "as_foretold": agrees(predicted.connected, resumed),
     }
     warnings = (*check_probe(raw / "probe.json", flows), *_warnings(timeline))
     stopped = [flow.name for flow in found if not flow.failure.recovered]
     if stopped or not resumed:
         what = "did not resume before the repair" if stopped else "lost packets until the repair"
-        reason = f"{', '.join(stopped or losing)} {what}" + (f": {foretold.why}" if foretold.why else "")
+        reason = f"{', '.join(stopped or losing)} {what}" + (f": {predicted.why}" if predicted.why else "")
         return Measured(metrics, "censored", reason, warnings)
     return Measured(metrics, warnings=warnings)
 

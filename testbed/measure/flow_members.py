@@ -1,65 +1,75 @@
-"""Where flows were, by what crossed each member, beside where they were predicted to be."""
+"""Which member carried each flow, by the packets that crossed it, compared with the prediction."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.errors import TrialError
+from testbed.measure.table import Columns, read_csv
 
-#: A flow by its protocol, source address and port, and target address and port.
+#: Protocol, source address and port, target address and port.
 FlowKey = tuple[str, str, int, str, int]
+
+#: Of a captured.csv (testbed.observe.flow_capture).
+COLUMNS: Columns = {
+    "interface": str,
+    "direction": str,
+    "protocol": str,
+    "source_ip": str,
+    "source_port": int,
+    "target_ip": str,
+    "target_port": int,
+    "packets": int,
+}
 
 
 @dataclass(frozen=True)
-class Placed:
-    """Flows over members: how many were predicted and measured on each, and how many were where they should be."""
+class MemberFlows:
+    """How many flows were measured and predicted on each member.
+
+    ``matched`` flows were on their predicted member with every packet. ``predicted`` and ``matched`` are None if the
+    member of a flow was not predicted. ``split`` flows have packets on more than one member; they count as measured on
+    the one that carried most.
+    """
 
     measured: list[int]
     predicted: list[int] | None
     matched: int | None
-    #: Flows with packets on more than one member; they count as measured where most packets were.
     split: int
 
 
-def crossed(path: Path, members: Sequence[str], direction: str) -> dict[FlowKey, list[int]]:
-    """From a captured.csv: for each flow the packets on each member. Errors: TrialError naming a damaged line."""
-    text = path.read_text()
-    if not text.endswith("\n"):
-        raise TrialError(f"raw file {path.name} is cut off in line {text.count(chr(10)) + 1}")
+def packets_by_member(path: Path, members: Sequence[str], direction: str) -> dict[FlowKey, list[int]]:
+    """The packets of each flow in a captured.csv that crossed each member in a direction, ``in`` or ``out``.
+
+    Errors: TrialError naming a damaged line.
+    """
     found: dict[FlowKey, list[int]] = {}
-    for number, row in enumerate(csv.DictReader(text.splitlines()), 2):
-        try:
-            if row["direction"] != direction or row["interface"] not in members:
-                continue
-            key = (
-                row["protocol"],
-                row["source_ip"],
-                int(row["source_port"]),
-                row["target_ip"],
-                int(row["target_port"]),
-            )
-            packets = int(row["packets"])
-        except (KeyError, TypeError, ValueError):
-            raise TrialError(f"raw file {path.name} is damaged in line {number}") from None
-        found.setdefault(key, [0] * len(members))[members.index(row["interface"])] += packets
+    for interface, way, protocol, source_ip, source_port, target_ip, target_port, packets in read_csv(path, COLUMNS):
+        if way == direction and interface in members:
+            counts = found.setdefault((protocol, source_ip, source_port, target_ip, target_port), [0] * len(members))
+            counts[members.index(interface)] += packets
     return found
 
 
-def placed(packets: Mapping[FlowKey, Sequence[int]], predicted: Mapping[FlowKey, int | None], members: int) -> Placed:
-    """Measured beside predicted placement. Errors: TrialError naming a flow of which no packet was seen."""
+def flows_by_member(
+    packets: Mapping[FlowKey, Sequence[int]], predicted: Mapping[FlowKey, int | None], members: int
+) -> MemberFlows:
+    """Compare the member that carried each flow with the one that was predicted.
+
+    Errors: TrialError naming a flow without packets.
+    """
     measured, expected = [0] * members, [0] * members
     matched = split = 0
     for flow, member in predicted.items():
-        seen = packets.get(flow)
-        if seen is None or not any(seen):
+        counts = packets.get(flow)
+        if counts is None or not any(counts):
             raise TrialError(f"no packet of flow {' '.join(map(str, flow))} crossed a member")
-        split += sum(count > 0 for count in seen) > 1
-        measured[max(range(members), key=lambda place: seen[place])] += 1
+        split += sum(count > 0 for count in counts) > 1
+        measured[max(range(members), key=lambda place: counts[place])] += 1
         if member is not None:
             expected[member] += 1
-            matched += sum(seen) == seen[member]
+            matched += sum(counts) == counts[member]
     known = None not in predicted.values()
-    return Placed(measured, expected if known else None, matched if known else None, split)
+    return MemberFlows(measured, expected if known else None, matched if known else None, split)

@@ -1,8 +1,8 @@
-"""What traffic felt of one fault: for each flow outage, reversion, loss and delay, and what the outage consists of.
+"""The impact of a fault on each flow: outage with its breakdown, reversion, loss and delay.
 
 ----- before -----|-------- during --------|---- after ----      delay, by when packets were sent
                 fault                    repair
-                  |<-- outages of it       |<-- reversions      by when the first missing packet was due
+                  |<-- failures            |<-- reversions       outages, by when the first missing packet was due
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from testbed.measure.breakdown import Event, Split, marks, split
-from testbed.measure.outage import LATE_S, Delay, Outage, ProbeFlow, delay, outage, reordered, reordering_extent
+from testbed.measure.breakdown import Breakdown, Event, breakdown, marks
+from testbed.measure.outage import LATE_PACKET_S, Delay, Outage, ProbeFlow, delay, outage, reordered, reordering_extent
 from testbed.spec import Topology
 
 
 @dataclass(frozen=True)
-class FlowFelt:
-    """One flow's share of a fault; ``lost`` since it began."""
+class FlowImpact:
+    """The impact of a fault on one flow; ``lost`` counts from its begin to the end of the trial."""
 
     name: str
     failure: Outage
     reversion: Outage
-    split: Split
+    breakdown: Breakdown
     delays: dict[str, Delay]
     duplicated: int
     reordered: int
@@ -31,30 +31,30 @@ class FlowFelt:
     lost: int
 
 
-def felt(
+def impact(
     flows: Sequence[ProbeFlow],
     interval_s: float,
     window: tuple[float, float],
     timeline: Sequence[Event],
     topology: Topology,
     element: str,
-) -> tuple[FlowFelt, ...]:
-    """What each flow felt of the fault on ``element`` that lasted for ``window`` (begin and end in seconds)."""
+) -> tuple[FlowImpact, ...]:
+    """The impact on each flow of the fault on ``element`` that lasted for ``window`` (begin and end in seconds)."""
     begin_s, end_s = window
     last_s = min(float(flow.sent_s[-1]) for flow in flows)
     found = []
     for flow in flows:
         failure = outage(flow, interval_s, begin_s, end_s)
-        # What was lost last before the repair belongs to an outage that only the repair ended.
-        back_s = end_s if failure.recovered else end_s + LATE_S
+        # The packets lost last before the repair belong to the failure, if only the repair ended it.
+        back_s = end_s if failure.recovered else end_s + LATE_PACKET_S
         known = marks(timeline, topology, element, flow.name.partition(">")[0], window)
         windows = {"before": (0.0, begin_s), "during": window, "after": (end_s, last_s)}
         found.append(
-            FlowFelt(
+            FlowImpact(
                 flow.name,
                 failure,
                 outage(flow, interval_s, back_s, last_s),
-                split(failure, known),
+                breakdown(failure, known),
                 {name: delay(flow, *window) for name, window in windows.items()},
                 flow.duplicated,
                 reordered(flow),
@@ -65,13 +65,13 @@ def felt(
     return tuple(found)
 
 
-def metrics(flows: Sequence[FlowFelt]) -> dict[str, Any]:
-    """The metrics of all flows together (results/README.md): of the worst flow, or of all; ``flows`` keeps each."""
+def metrics(flows: Sequence[FlowImpact]) -> dict[str, Any]:
+    """The metrics (results/README.md) of the worst flow, or of all flows together; ``flows`` has those of each flow."""
     worst = max(flows, key=lambda flow: flow.failure.outage_s)
     back = max(flows, key=lambda flow: flow.reversion.outage_s)
     return {
         **_outage(worst.failure),
-        **_split(worst.split),
+        **_parts(worst.breakdown),
         "lost": sum(flow.lost for flow in flows),
         "duplicated": sum(flow.duplicated for flow in flows),
         "reordered": sum(flow.reordered for flow in flows),
@@ -85,7 +85,7 @@ def metrics(flows: Sequence[FlowFelt]) -> dict[str, Any]:
                 **_outage(flow.failure),
                 "reversion_outage_s": _rounded(flow.reversion.outage_s),
                 "lost": flow.lost,
-                **_split(flow.split),
+                **_parts(flow.breakdown),
             }
             for flow in flows
         },
@@ -101,7 +101,7 @@ def _outage(found: Outage) -> dict[str, Any]:
     }
 
 
-def _split(found: Split) -> dict[str, Any]:
+def _parts(found: Breakdown) -> dict[str, Any]:
     parts = ("detection_s", "decision_s", "programming_s", "forwarding_s")
     return {part: _rounded(getattr(found, part)) for part in parts}
 

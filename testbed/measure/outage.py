@@ -7,25 +7,24 @@
                       |---------------------------|        outage_rate_s = the steps of a time scale in which
                                                            packets are missing (3.6.1, by time)
 
-The received line holds the packets that carry on the sequence: each larger than all before it. Between two
-of them lies a gap. A gap is an outage only if the network made it: a packet between the two was lost or
-came more than ``LATE_S`` later than the one before the gap lets expect, or the one that ends the gap did.
+The received line shows the packets that continue the sequence: the number of each is larger than all before it.
+Between two of them is a gap. A gap is an outage only if the network made it: a packet in the gap, or the one that ends
+it, was lost or came more than ``LATE_PACKET_S`` later than expected from the delay of the packet before the gap.
 
-- A run without loss or delay has outage 0, not one interval; the shortest outage to be seen is two intervals.
-- A sender that pauses makes a gap in which nothing is missing: no outage. Where packets are missing as well,
-  the pause is taken off. ``late_sends`` tells of it.
-- Packets that swap places are counted by ``reordered``. One that was stuck and comes late, out of sequence,
-  does not end an outage.
+- A run without loss or delay has outage 0, not one interval. The shortest outage that can be seen is two intervals.
+- A sender that pauses makes a gap in which nothing is missing: no outage. If packets are missing as well, the pause
+  is subtracted. ``late_sends`` counts pauses.
+- Packets that swap places are counted by ``reordered``. A packet that was held up and comes late, out of sequence, does
+  not end an outage.
 
 A gap belongs to the window in which its first missing packet should have arrived.
 
-The three methods agree on an outage in which everything is lost and nothing is delayed (`Outage.methods_agree`).
-They disagree, rightly, where only some packets are lost, or where packets are held up and come later.
+The three methods agree on an outage in which all packets are lost and none is delayed (`Outage.methods_agree`). They
+disagree, rightly, if only some packets are lost, or if packets are held up and come later.
 """
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,18 +32,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.errors import TrialError
+from testbed.measure.table import Columns, optional, read_csv
 
-#: How much later than the one before it a packet must come to count as missing, and how far the noted instant
-#: of a fault may be off the real one.
-LATE_S = 0.010
-#: A sender that pauses for more than this many intervals cannot tell an outage as short as its pause.
+#: A packet whose delay exceeds that of the one before its gap by more than this counts as missing. The noted instant of
+#: a fault may also differ from the real one by this.
+LATE_PACKET_S = 0.010
+#: A sender that pauses for more than this many intervals cannot measure an outage as short as its pause.
 PAUSE_INTERVALS = 2.0
-#: The time scale of the method by rate (3.6.1): so many packets are due in each of its steps.
+#: The time scale of the method by rate (3.6.1): the packets that are due in each of its steps.
 BIN_PACKETS = 10
-_HEADER = ["flow", "seq", "sent_s", "received_s"]
+#: Of a probe.csv; a lost packet has no receive time.
+PROBE_COLUMNS: Columns = {"flow": str, "seq": int, "sent_s": float, "received_s": optional}
 
-#: What adding up times may be off, in seconds.
+#: The error of sums of times, in seconds.
 _ROUNDING_S = 1e-6
 
 Times = NDArray[np.floating[Any]]
@@ -68,9 +68,9 @@ class ProbeFlow:
 
 @dataclass(frozen=True)
 class Outage:
-    """What a flow felt in a window, in seconds; lower bounds if it did not recover within it.
+    """The longest outage of a flow in a window, in seconds; lower bounds if the flow did not recover in the window.
 
-    ``begin_s`` is when the last packet before the longest outage arrived, and ``outage_s`` lies behind it.
+    ``begin_s`` is when the last packet before the outage arrived; ``lost`` counts all packets lost in the window.
     """
 
     outage_s: float
@@ -85,7 +85,7 @@ class Outage:
     def methods_agree(self) -> bool | None:
         """Whether the methods differ by no more than their resolutions: two intervals, and two steps of the rate's.
 
-        None if the flow did not recover: then each is a bound.
+        None if the flow did not recover, because each is a bound then.
         """
         if not self.recovered:
             return None
@@ -95,41 +95,29 @@ class Outage:
 
 
 def load_probe(path: Path) -> tuple[ProbeFlow, ...]:
-    """The flows of a probe.csv. Errors: TrialError naming the damaged line."""
-    rows: dict[str, list[tuple[float, float]]] = {}
-    duplicated: dict[str, int] = {}
-    text = path.read_text()
-    if text.count("\n") and not text.endswith("\n"):
-        raise TrialError(f"raw file {path.name} is cut off in line {text.count(chr(10)) + 1}")
-    reader = csv.reader(text.splitlines())
-    if next(reader, None) != _HEADER:
-        raise TrialError(f"raw file {path.name} has no header {','.join(_HEADER)}")
-    for row in reader:
-        try:
-            name, sequence_text, sent_text, received_text = row
-            sequence, sent_s = int(sequence_text), float(sent_text)
-            received_s = float(received_text) if received_text else np.nan
-        except ValueError:
-            raise TrialError(f"raw file {path.name} is damaged in line {reader.line_num}: {','.join(row)}") from None
-        packets = rows.setdefault(name, [])
-        if sequence == len(packets):
-            packets.append((sent_s, received_s))
-        elif sequence == len(packets) - 1:
-            duplicated[name] = duplicated.get(name, 0) + 1
-        else:
-            raise TrialError(
-                f"raw file {path.name}, line {reader.line_num}: packet {sequence} of flow {name} follows"
-                f" packet {len(packets) - 1}"
-            )
-    if not rows:
-        raise TrialError(f"raw file {path.name} holds no packet")
-    tables = {name: np.array(packets, dtype=np.float64) for name, packets in rows.items()}
-    return tuple(ProbeFlow(name, t[:, 0], t[:, 1], duplicated.get(name, 0)) for name, t in tables.items())
+    """The flows of a probe.csv. Errors: TrialError naming a damaged line, or a packet that does not follow the last."""
+    table = read_csv(path, PROBE_COLUMNS, "packet")
+    found, wrong = [], list[tuple[int, str]]()
+    for name, rows in table.by("flow").items():
+        sequence = table["seq"][rows]
+        steps = np.diff(sequence, prepend=-1)
+        follows = (steps == 1) | (steps == 0)  # 0: a duplicate
+        follows[0] = sequence[0] == 0
+        if not follows.all():
+            place = int(follows.argmin())
+            before = sequence[place - 1] if place else -1
+            wrong.append((int(rows[place]), f"packet {sequence[place]} of flow {name} follows packet {before}"))
+        kept = rows[steps == 1]
+        duplicated = len(rows) - len(kept)
+        found.append(ProbeFlow(name, table["sent_s"][kept], table["received_s"][kept], duplicated))
+    if wrong:
+        raise table.error(*min(wrong))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
 class _Gaps:
-    """What lies between two packets that carry on the sequence, for all such pairs."""
+    """The gaps between each packet that continues the sequence and the next one that does."""
 
     begin_s: Times
     end_s: Times
@@ -138,18 +126,18 @@ class _Gaps:
 
 
 def _gaps(flow: ProbeFlow, interval_s: float) -> tuple[_Gaps, Times]:
-    """The gaps of a flow, and when each packet should have arrived by the delay of the one before its gap."""
+    """The gaps of a flow, and when each packet should have arrived, from the delay of the one before its gap."""
     count = len(flow.sent_s)
     order = _arrivals(flow)
-    carry_on = order[np.maximum.accumulate(order) == order] if len(order) else order
-    # A gap may also lie before the first packet to arrive, and stay open after the last.
-    places = np.concatenate(([-1], carry_on, [count]))
-    arrived = np.concatenate((flow.sent_s[:1], flow.received_s[carry_on], [np.inf]))
-    sent = np.concatenate((flow.sent_s[:1], flow.sent_s[carry_on], flow.sent_s[-1:]))
+    in_sequence = order[np.maximum.accumulate(order) == order] if len(order) else order
+    # There may also be a gap before the first packet that arrives, and one without end after the last.
+    places = np.concatenate(([-1], in_sequence, [count]))
+    arrived = np.concatenate((flow.sent_s[:1], flow.received_s[in_sequence], [np.inf]))
+    sent = np.concatenate((flow.sent_s[:1], flow.sent_s[in_sequence], flow.sent_s[-1:]))
     delay = arrived - sent
     before = np.searchsorted(places, np.arange(count), side="left") - 1
     expected = flow.sent_s + delay[before]
-    late = ~(flow.received_s - expected <= LATE_S)  # true for NaN as well: lost
+    late = ~(flow.received_s - expected <= LATE_PACKET_S)  # true for NaN as well: lost
     first_missing = np.full(len(places), np.inf)
     np.minimum.at(first_missing, before[late], expected[late])
     pauses = np.diff(flow.sent_s, prepend=flow.sent_s[:1])
@@ -160,13 +148,13 @@ def _gaps(flow: ProbeFlow, interval_s: float) -> tuple[_Gaps, Times]:
 
 
 def outage(flow: ProbeFlow, interval_s: float, begin_s: float, end_s: float) -> Outage:
-    """The longest outage that begins in the window from ``begin_s`` until ``end_s``, and what was lost in it.
+    """The longest outage that begins in the window from ``begin_s`` until ``end_s``, and the loss in the window.
 
-    Both edges are taken ``LATE_S`` early, so that the window holds what a fault did at its beginning even if
-    the fault was noted a little after it struck.
+    Both edges are moved ``LATE_PACKET_S`` earlier: so the window holds the first losses of a fault even if the fault
+    was noted a little after it began.
     """
     gaps, expected = _gaps(flow, interval_s)
-    low_s, high_s = begin_s - LATE_S, end_s - LATE_S
+    low_s, high_s = begin_s - LATE_PACKET_S, end_s - LATE_PACKET_S
     lost = int((np.isnan(flow.received_s) & (expected >= low_s) & (expected < high_s)).sum())
     found = (gaps.missed_s >= low_s) & (gaps.missed_s < high_s)
     lengths = (np.minimum(gaps.end_s, end_s) - gaps.begin_s - gaps.stall_s)[found]
@@ -184,15 +172,15 @@ def outage(flow: ProbeFlow, interval_s: float, begin_s: float, end_s: float) -> 
 
 
 def _by_rate(flow: ProbeFlow, interval_s: float, expected: Times, low_s: float, high_s: float) -> float:
-    """How long packets were missing, on a time scale of ``BIN_PACKETS`` intervals a step (RFC 6414, 3.6.1)."""
+    """How long packets were missing, in steps of ``BIN_PACKETS`` intervals (RFC 6414, 3.6.1)."""
     step_s = BIN_PACKETS * interval_s
-    missing = expected[~(flow.received_s - expected <= LATE_S)]
+    missing = expected[~(flow.received_s - expected <= LATE_PACKET_S)]
     steps = np.floor((missing[(missing >= low_s) & (missing < high_s)] - low_s) / step_s)
     return len(np.unique(steps)) * step_s
 
 
 def _arrivals(flow: ProbeFlow) -> Places:
-    """The sequence numbers of what arrived, in order of arrival."""
+    """The sequence numbers of the packets that arrived, in order of arrival."""
     order = np.argsort(flow.received_s, kind="stable")  # NaN sorts last
     return order[: len(order) - flow.lost]
 
@@ -217,20 +205,20 @@ def reordering_extent(flow: ProbeFlow) -> int:
 
 @dataclass(frozen=True)
 class Delay:
-    """One-way delay of the packets sent in a window that arrived, in seconds; None if none did (RFC 7679)."""
+    """One-way delay of the packets that were sent in a window and arrived, in seconds; None if none did (RFC 7679)."""
 
     median_s: float | None
     max_s: float | None
 
 
 def delay(flow: ProbeFlow, begin_s: float, end_s: float) -> Delay:
-    """The delay of what was sent from ``begin_s`` until ``end_s``."""
+    """The delay of the packets sent from ``begin_s`` until ``end_s``."""
     sent = (flow.sent_s >= begin_s) & (flow.sent_s < end_s) & ~np.isnan(flow.received_s)
     delays = (flow.received_s - flow.sent_s)[sent]
     return Delay(float(np.median(delays)), float(delays.max())) if len(delays) else Delay(None, None)
 
 
 def late_sends(flow: ProbeFlow, interval_s: float) -> tuple[int, float]:
-    """How often the sender itself paused for more than two intervals, and its longest pause in seconds."""
+    """How often the sender paused for more than ``PAUSE_INTERVALS`` intervals, and its longest pause in seconds."""
     pauses = np.diff(flow.sent_s)
     return int((pauses > PAUSE_INTERVALS * interval_s).sum()), float(pauses.max(initial=0.0))

@@ -1,13 +1,21 @@
-"""Reading raw files. A damaged one is an error that names the place, never a value."""
+"""Reading a trial's timeline, counters and JSON files.
+
+For a measurement a damaged file is an error that names the place, never a value. For a figure (``readable_...``) what
+cannot be read is left out: the trial's own record and the report name the damage.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from testbed.errors import TrialError
+from testbed.measure.table import damage, line_error, read_json_lines, readable_json_lines
+
+Event = dict[str, Any]
 
 
 def read_json(path: Path) -> Any:
@@ -18,34 +26,54 @@ def read_json(path: Path) -> Any:
         raise TrialError(f"raw file {path.name} is damaged: {error}") from error
 
 
-def read_timeline(path: Path) -> list[dict[str, Any]]:
+def read_timeline(path: Path) -> list[Event]:
     """The events of a timeline.jsonl in order of time.
 
-    Errors: TrialError naming a damaged line, or one whose time lies before that of the line ahead of it.
+    Errors: TrialError naming a damaged line, or one whose time is before that of the line above it.
     """
-    text = path.read_text()
-    if text and not text.endswith("\n"):
-        raise TrialError(f"raw file {path.name} is damaged in line {len(text.splitlines())}: it is cut off")
-    events: list[dict[str, Any]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    events: list[Event] = read_json_lines(path)
+    before = -math.inf
+    for number, event in enumerate(events, 1):
         try:
-            events.append(json.loads(line))
-            at = float(events[-1]["t_s"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise TrialError(f"raw file {path.name} is damaged in line {number}: {error}") from error
-        if len(events) > 1 and at < events[-2]["t_s"]:
-            raise TrialError(
-                f"raw file {path.name}, line {number}: the clock went back from {events[-2]['t_s']} to {at} s"
-            )
+            at = float(event["t_s"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise damage(path, number, f"no time t_s in it ({error!r})") from error
+        if at < before:
+            raise line_error(path, number, f"the clock went back from {before} to {at} s")
+        before = at
     return events
 
 
-def find(timeline: Sequence[dict[str, Any]], source: str, event: str) -> dict[str, Any] | None:
+def readable_timeline(path: Path) -> list[Event]:
+    """The events of a timeline.jsonl that can be read, in order of time; none if the file is not there."""
+    events = [event for event in readable_json_lines(path) if isinstance(event, dict)]
+    timed = [event for event in events if isinstance(event.get("t_s"), int | float)]
+    return sorted(timed, key=lambda event: float(event["t_s"]))
+
+
+def fault_windows(events: Sequence[Event]) -> list[tuple[float, float | None, str]]:
+    """For each fault: when it began and ended, in seconds (None: it did not end), and its name with its element."""
+    found: list[tuple[float, float | None, str]] = []
+    for event in events:
+        if event.get("source") != "fault":
+            continue
+        name = f"{event.get('fault')} {event.get('element', '')}".strip()
+        if event.get("event") == "begin":
+            found.append((float(event["t_s"]), None, name))
+            continue
+        for place, (begin_s, end_s, other) in enumerate(found):
+            if event.get("event") == "end" and other == name and end_s is None:
+                found[place] = (begin_s, float(event["t_s"]), name)
+                break
+    return found
+
+
+def find(timeline: Sequence[Event], source: str, event: str) -> Event | None:
     """The first event of that name; None if there is none."""
     return next((line for line in timeline if line["source"] == source and line["event"] == event), None)
 
 
-def event_of(timeline: Sequence[dict[str, Any]], source: str, event: str) -> dict[str, Any]:
+def event_of(timeline: Sequence[Event], source: str, event: str) -> Event:
     """The first event of that name. Errors: TrialError if there is none."""
     found = find(timeline, source, event)
     if found is None:
@@ -53,7 +81,7 @@ def event_of(timeline: Sequence[dict[str, Any]], source: str, event: str) -> dic
     return found
 
 
-def controller_trouble(timeline: Sequence[dict[str, Any]]) -> list[str]:
+def controller_trouble(timeline: Sequence[Event]) -> list[str]:
     """A warning for each exception in our controller, and for each message that a switch refused."""
     return [
         f"the controller's log has an {event['event']} at {event['t_s']:.3f} s: {event.get('reason') or event}"
@@ -62,8 +90,8 @@ def controller_trouble(timeline: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def not_aggregated(timeline: Sequence[dict[str, Any]]) -> list[str]:
-    """A warning for each host whose bond could not do what its mode asks for, because nobody answered its LACP."""
+def not_aggregated(timeline: Sequence[Event]) -> list[str]:
+    """A warning for each host whose bond has no LACP partner, so that its mode does not work."""
     return [
         f"the bond of {event['host']} has no LACP partner: {event['reason']}"
         for event in timeline
@@ -72,9 +100,9 @@ def not_aggregated(timeline: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def member_deltas(counters: Any, name: str) -> dict[str, int]:
-    """What a counter of each interface grew by between ``start`` and ``end`` of a counters.json.
+    """How much a counter of each interface grew between ``start`` and ``end`` of a counters.json.
 
-    Errors: TrialError naming an interface that is missing, or whose counter shrank.
+    Errors: TrialError naming an interface that is missing, or whose counter decreased.
     """
     start, end = counters["start"]["interfaces"], counters["end"]["interfaces"]
     found = {}

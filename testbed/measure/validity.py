@@ -1,6 +1,6 @@
-"""What the tool itself may have spoilt: found in the raw files and told, never averaged away.
+"""Errors of the tool itself: they are found in the raw files and reported.
 
-A trial whose numbers cannot be right fails; one whose numbers are right as far as they go carries a warning.
+A trial with invalid numbers fails. A trial with numbers that are valid but incomplete or coarse has a warning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from testbed.errors import TrialError
 from testbed.measure.outage import PAUSE_INTERVALS, ProbeFlow, late_sends
 from testbed.measure.raw import read_json
 
-#: How far two readings of one clock may seem to be out of order, by rounding, in seconds.
+#: By how much two readings of one clock may be out of order because of rounding, in seconds.
 _CLOCK_S = 1e-5
 
 
@@ -28,7 +28,7 @@ def check_clock(flows: Sequence[ProbeFlow]) -> None:
             raise TrialError(
                 f"the clock went back: packet {at} of flow {flow.name} left {-steps.min():.6f} s before packet {at - 1}"
             )
-        # A round that took its sender long is noted with its end (measure.probe): it began after the one before it.
+        # A round that took long to send is noted with its end (observe.probe): it began after the round before it.
         began = np.concatenate(([-np.inf], flow.sent_s[:-1]))
         delays = flow.received_s - flow.sent_s
         early = np.flatnonzero(flow.received_s - began < -_CLOCK_S)
@@ -40,26 +40,26 @@ def check_clock(flows: Sequence[ProbeFlow]) -> None:
 
 
 def check_probe(path: Path, flows: Sequence[ProbeFlow]) -> list[str]:
-    """Warnings from a probe.json, which lies beside the probe.csv that ``flows`` were read from.
+    """Warnings from the probe.json that belongs to the probe.csv of these ``flows``.
 
-    Errors: TrialError if packets were lost by the receiver's queue, or the file does not fit the flows.
+    Errors: TrialError if the receiver's queue lost packets, or the file is damaged or about other flows.
     """
     about = read_json(path)
     try:
-        told = {entry["flow"]: int(entry["receiver_dropped"]) for entry in about["flows"]}
+        dropped = {entry["flow"]: int(entry["receiver_dropped"]) for entry in about["flows"]}
         interval_s, due_s, ended_s = (float(about[key]) for key in ("interval_s", "due_s", "ended_s"))
     except (KeyError, TypeError, ValueError) as error:
         raise TrialError(f"raw file {path.name} is damaged: {error!r}") from None
-    if sorted(told) != sorted(flow.name for flow in flows):
+    if sorted(dropped) != sorted(flow.name for flow in flows):
         raise TrialError(
-            f"raw file {path.name} tells of the flows {', '.join(told)}; the packets are of"
+            f"raw file {path.name} has the flows {', '.join(dropped)}; the packets are of"
             f" {', '.join(flow.name for flow in flows)}"
         )
     warnings = []
     for flow in flows:
-        if told[flow.name]:
+        if dropped[flow.name]:
             raise TrialError(
-                f"the receiver of flow {flow.name} had no room for {told[flow.name]} packets:"
+                f"the receiver of flow {flow.name} had no room for {dropped[flow.name]} packets:"
                 " the probe lost them, not the network"
             )
         if ended_s - float(flow.sent_s[-1]) > PAUSE_INTERVALS * interval_s:
@@ -76,12 +76,12 @@ def _paused(flow: ProbeFlow, interval_s: float, due_s: float) -> list[str]:
     late_s = flow.sent_s - (due_s + np.arange(len(flow.sent_s)) * interval_s)
     return [
         f"the probe's sender of {flow.name} paused {count} times, up to {longest_s * 1e3:.1f} ms, and was up to"
-        f" {late_s.max() * 1e3:.1f} ms late: shorter outages cannot be told"
+        f" {late_s.max() * 1e3:.1f} ms late: shorter outages cannot be measured"
     ]
 
 
 def unseen(timeline: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A warning for each link of which not all frames were seen: its events may be incomplete."""
+    """A warning for each link on which some frames were not seen: its events may be incomplete."""
     return [
         f"{event['frames']} frames on {event['interface']} were not seen: its events may be incomplete"
         for event in timeline

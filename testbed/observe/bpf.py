@@ -1,7 +1,7 @@
-"""Which frames of a link are kept: as the kernel's filter sees it, and as we read what it let through. Pure.
+"""The filter of the frames of a link, for the kernel, and the classification of the frames that it keeps. Pure.
 
-The filter is a program for the kernel's packet filter (networking/filter.rst). Kept are Slow Protocols frames, ARP,
-bonding's learning packets, ICMPv6, and UDP to the ports of probes; how much of each is the program's return value.
+The filter is a program for the kernel's packet filter (networking/filter.rst). It keeps Slow Protocols frames, ARP,
+bonding's learning packets, ICMPv6, and UDP to the ports of probes. Its return value is how many octets it keeps.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _PROGRAM = (
 
 
 def program() -> bytes:
-    """The filter as the kernel takes it: an array of struct sock_filter."""
+    """The filter in the kernel's form: an array of struct sock_filter."""
     places = {label: place for place, (label, *_) in enumerate(_PROGRAM) if label}
 
     def jump(place: int, label: str) -> int:
@@ -59,18 +59,18 @@ def program() -> bytes:
 
 
 def kind(frame: bytes) -> str:
-    """What a frame is: probe, lacpdu, arp (gratuitous), neighbour (unsolicited advertisement), learning; or ''."""
+    """The kind of a frame: probe, lacpdu, arp (gratuitous), neighbour (unsolicited advertisement), learning, or ''."""
     ethertype = int.from_bytes(frame[12:14], "big")
     if ethertype == _SLOW_PROTOCOLS:
         return "lacpdu"
     if ethertype == _LOOPBACK:
         return "learning"
     if ethertype == _ARP:
-        return "arp" if frame[28:32] == frame[38:42] else ""  # RFC 5227, 1.1: sender and target are one
+        return "arp" if frame[28:32] == frame[38:42] else ""  # RFC 5227, 1.1: sender and target are the same
     if ethertype == _IPV6 and frame[_HEADER + 6] == _ICMPV6:
         message = frame[_HEADER + _IPV6_HEADER :]
-        unasked = len(message) > 4 and message[0] == _NEIGHBOUR_ADVERTISEMENT and not message[4] & _SOLICITED
-        return "neighbour" if unasked else ""  # RFC 4861, 4.4
+        unsolicited = len(message) > 4 and message[0] == _NEIGHBOUR_ADVERTISEMENT and not message[4] & _SOLICITED
+        return "neighbour" if unsolicited else ""  # RFC 4861, 4.4
     return "probe" if ethertype in (_IPV4, _IPV6) else ""
 
 
@@ -82,5 +82,5 @@ def datagram(frame: bytes) -> tuple[bytes, bytes]:
 
 
 def announced(frame: bytes) -> bytes:
-    """The address, of 4 or 16 octets, that a gratuitous ARP or a neighbour advertisement tells of."""
+    """The address, of 4 or 16 octets, that a gratuitous ARP or a neighbour advertisement announces."""
     return frame[28:32] if frame[12:14] == b"\x08\x06" else frame[62:78]

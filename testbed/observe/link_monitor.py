@@ -1,6 +1,6 @@
-"""What the kernel said of the network's interfaces, and when: netlink messages, kept for the timeline.
+"""The kernel's reports about the network's interfaces, and when they came: netlink messages, for the timeline.
 
-With what crossed the links meanwhile (wire): both are collected while a trial runs, and read when it has ended.
+The frames on the links (taps) are recorded with them. Both are collected while a trial runs, and evaluated at its end.
 """
 
 from __future__ import annotations
@@ -15,35 +15,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-
+from testbed.background import in_background
+from testbed.emulation.netlink import link_messages, monitor_socket
 from testbed.emulation.network import Network
 from testbed.observe import tap_events, taps
 
-_RTMGRP_LINK = 1  # linux/rtnetlink.h
-_RTM_NEWLINK = 16
-_HEADER = 16
+_MESSAGE_BYTES = 1 << 16
 
 
-class LinkWatch:
+class LinkMonitor:
     """Collects every RTM_NEWLINK message of hosts and switches, with the time of its arrival."""
 
-    def __init__(self, network: Network, tap: taps.Wire) -> None:
+    def __init__(self, network: Network, recording: taps.Recording) -> None:
         self._topology = network.topology
-        self._tap = tap
-        self._seen: list[tuple[float, str, bytes]] = []
+        self._recording = recording
+        self._received: list[tuple[float, str, bytes]] = []
         self._sockets: dict[int, tuple[str, socket.socket]] = {}
         self._wake, self._stop = os.pipe()
-        # Switches share one namespace: a socket of the first hears of the ports of all.
+        # Switches share one namespace: a socket of the first one receives the messages about the ports of all.
         first = [switch.name for switch in network.topology.switches[:1]]
         for node in [host.name for host in network.topology.hosts] + first:
-            sock = network.socket(node, socket.AF_NETLINK, socket.SOCK_RAW)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-            sock.bind((0, _RTMGRP_LINK))
+            sock = monitor_socket(network.pid(node))
             self._sockets[sock.fileno()] = (node, sock)
-        self._thread = threading.Thread(target=self._collect, name="link-watch", daemon=True)
 
-    def _collect(self) -> None:
+    def collect(self, _ended: threading.Event) -> None:
+        """Collect messages until `stop` is called."""
         poller = select.poll()
         for descriptor in (*self._sockets, self._wake):
             poller.register(descriptor, select.POLLIN)
@@ -53,23 +49,37 @@ class LinkWatch:
                     return
                 node, sock = self._sockets[descriptor]
                 with contextlib.suppress(OSError):  # ENOBUFS: messages were lost; the next ones still come
-                    self._seen.append((time.time(), node, sock.recv(1 << 16)))
+                    self._received.append((time.time(), node, sock.recv(_MESSAGE_BYTES)))
+
+    def stop(self) -> None:
+        """End `collect`, which may be waiting for a message."""
+        os.write(self._stop, b".")
+
+    def close(self) -> None:
+        """Close the sockets."""
+        for _, sock in self._sockets.values():
+            sock.close()
+        os.close(self._wake)
+        os.close(self._stop)
 
     def events(self, origin_s: float) -> list[dict[str, Any]]:
-        """In seconds since ``origin_s``: changes of carrier, MII status, role and active member; what the wire told."""
-        return [*self._changes(origin_s), *tap_events.events(self._tap, self._topology, origin_s)]
+        """Changes of carrier, MII status, role and active member, and the events of the links' frames.
+
+        Their times are seconds since ``origin_s``.
+        """
+        return [*self._changes(origin_s), *tap_events.events(self._recording, self._topology, origin_s)]
 
     def write(self, raw: Path, origin_s: float) -> None:
-        """What crossed the links, as raw files."""
-        taps.write(self._tap, raw, origin_s)
+        """Write the raw files of the links' frames."""
+        taps.write(self._recording, raw, origin_s)
 
     def _changes(self, origin_s: float) -> Iterator[dict[str, Any]]:
         known: dict[tuple[str, str, str], Any] = {}
         names: dict[tuple[str, int], str] = {}
         hosts = {host.name for host in self._topology.hosts}
         owners = {i: switch.name for switch in self._topology.switches for i in self._topology.interfaces(switch.name)}
-        for at, space, datagram in list(self._seen):
-            for message in _messages(datagram):
+        for at, space, datagram in list(self._received):
+            for message in link_messages(datagram):
                 name = str(message.get_attr("IFLA_IFNAME"))
                 node = space if space in hosts else owners.get(name)
                 if node is None:  # not a port of the topology
@@ -92,22 +102,8 @@ class LinkWatch:
                         }
 
 
-def _messages(datagram: bytes) -> Iterator[Any]:
-    offset = 0
-    while offset + _HEADER <= len(datagram):
-        length = int.from_bytes(datagram[offset : offset + 4], "little")
-        kind = int.from_bytes(datagram[offset + 4 : offset + 6], "little")
-        if length < _HEADER:
-            return
-        if kind == _RTM_NEWLINK:
-            message = ifinfmsg(datagram[offset : offset + length])
-            message.decode()
-            yield message
-        offset += (length + 3) & ~3
-
-
 def _facts(message: Any) -> Iterator[tuple[str, str, Any]]:
-    """What one message says: (source, event, value)."""
+    """The source, event and value of each fact in a message."""
     yield "carrier", "carrier", bool(message.get_attr("IFLA_CARRIER"))
     info = message.get_attr("IFLA_LINKINFO")
     if info is None:
@@ -126,17 +122,15 @@ def _facts(message: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 @contextlib.contextmanager
-def watching(network: Network) -> Iterator[LinkWatch]:
-    """A watch that collects while the block runs; its events may be read afterwards."""
-    with taps.tapping(network) as tap:
-        watch = LinkWatch(network, tap)
-        watch._thread.start()
+def monitoring(network: Network) -> Iterator[LinkMonitor]:
+    """A monitor that collects while the block runs; its events may be read afterwards."""
+    with taps.tapping(network) as recording:
+        monitor = LinkMonitor(network, recording)
         try:
-            yield watch
+            with in_background("link-monitor", monitor.collect):
+                try:
+                    yield monitor
+                finally:
+                    monitor.stop()
         finally:
-            os.write(watch._stop, b".")
-            watch._thread.join()
-            for _, sock in watch._sockets.values():
-                sock.close()
-            os.close(watch._wake)
-            os.close(watch._stop)
+            monitor.close()

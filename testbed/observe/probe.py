@@ -4,11 +4,11 @@
     absolute schedule, wakes once an    --->  kernel timestamps (SO_TIMESTAMPNS), drained in batches
     interval and sends one packet a flow
 
-Receive times are the kernel's, so that a receiver that wakes late does not invent an outage; send times are read
-right before the packets leave, so that a late sender shows. Both are on the trial's clock. What the tool itself may
-have spoilt is told in probe.json: when each packet was due, and what the receiver's queues had no room for.
+Receive times are the kernel's: a receiver that wakes late does not make an outage. Send times are read right before the
+packets leave: a late sender shows. Both are on the trial's clock. probe.json has the evidence of the tool's own errors:
+when each packet was due, and how many packets the receiver's queues had no room for.
 
-Waking up and calling the kernel are what a probe costs a guest, so one process sends all flows (docs/measuring.md).
+The cost of a probe in a guest is waking up and calling the kernel. So one process sends all flows (docs/measuring.md).
 """
 
 from __future__ import annotations
@@ -25,25 +25,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from testbed.observe.hosts import Hosts
 from testbed.observe.recvmmsg import SO_TIMESTAMPNS, Batches
 
-if TYPE_CHECKING:
-    from testbed.lab.lab import Lab
-
-#: The ports that probes are sent to: what is on the wire can be told by them (testbed.observe.taps).
+#: The ports that probes are sent to. Taps recognise probe packets by them (testbed.observe.bpf).
 PORTS = range(7000, 8000)
 #: Octets of a probe's payload: flow number, sequence number, padding to a small packet's usual size.
 PACKET = struct.Struct("!IQ52x")
-#: asm-generic/socket.h; Python does not name them.
+#: asm-generic/socket.h; Python has no names for them.
 _SO_RCVBUFFORCE, _SO_MEMINFO = 33, 55
 _MEMINFO = struct.Struct("@9I")
 _DROPS = 8  # linux/sock_diag.h: SK_MEMINFO_DROPS
 _BATCH_S = 0.05
-#: Octets that a socket's queue takes up for each packet, at most: the packet and the kernel's own about it.
+#: The most octets of a socket's queue that a packet takes up, with the kernel's own data about it.
 _QUEUED_BYTES = 1280
 _TAIL_S = 0.2
+COLUMNS = ("flow", "seq", "sent_s", "received_s")
 
 
 @dataclass(frozen=True)
@@ -58,19 +57,20 @@ class Flow:
 
 @contextlib.contextmanager
 def flows(
-    lab: Lab, pairs: Sequence[tuple[str, str]], *, source_ports: Sequence[int] | None = None
+    hosts: Hosts, pairs: Sequence[tuple[str, str]], *, source_ports: Sequence[int] | None = None
 ) -> Iterator[list[Flow]]:
-    """A flow from each pair's first host to its second, over IPv4 or IPv6 as the second's address is.
+    """A flow from each pair's first host to its second, over IPv4 or IPv6 by the second's address.
 
-    Flow n goes to port ``PORTS[n]``. ``source_ports`` pins the ports that the flows come from, and with them the
-    members that a hash chooses; otherwise the kernel chooses them. A pair that occurs twice has its flows numbered.
+    ``hosts`` is a Network or a Lab. Flow n goes to port ``PORTS[n]``. ``source_ports`` are the ports that the flows
+    come from, which determine the members that a hash chooses; without them the kernel chooses ports. If a pair occurs
+    more than once, its flows are numbered.
     """
     with contextlib.ExitStack() as stack:
         found = []
         for number, (source, target) in enumerate(pairs):
-            address = lab.topology.host(target).ip
+            address = hosts.topology.host(target).ip
             family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
-            sender, receiver = (stack.enter_context(lab.network.socket(host, family)) for host in (source, target))
+            sender, receiver = (stack.enter_context(hosts.socket(host, family)) for host in (source, target))
             sender.bind(("", source_ports[number] if source_ports else 0))
             receiver.bind(("", PORTS[number]))
             again = pairs[:number].count((source, target))
@@ -85,14 +85,14 @@ def probing(
 ) -> Iterator[None]:
     """Probe every flow while the block runs, then wait ``tail_s`` for the last packets and write ``path``.
 
-    ``path`` becomes a CSV file with the columns flow, seq, sent_s, received_s; beside it, with the same name and
-    the ending .json, what is to be known of the tool itself (results/README.md).
+    ``path`` becomes a CSV file with the ``COLUMNS``; its times are seconds since ``origin_s``. A file of the same name
+    with the ending .json has the evidence of the tool's own errors (results/README.md).
     """
     sent, arrivals = path.with_name(".sent"), path.with_name(".received")
     room = round(len(flows) * _QUEUED_BYTES * 4 * _BATCH_S / interval_s)
     for flow in flows:
         flow.receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        with contextlib.suppress(OSError):  # only where it is allowed; what is dropped is told below
+        with contextlib.suppress(OSError):  # only if it is allowed; dropped packets are counted below
             flow.receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, max(4 << 20, room))
     receiver = _fork(lambda: _receive(flows, arrivals))
     sender = _fork(lambda: _send(flows, interval_s, sent))
@@ -123,8 +123,8 @@ def probing(
 def _send(flows: Sequence[Flow], interval_s: float, path: Path) -> None:
     """Send until terminated, on an absolute schedule; then write when it began, and when each round was sent.
 
-    A round whose own sending took longer than an interval is noted with its end: then its packets are not later
-    than noted, and no gap is taken for the network's that the sender made between the clock and the call.
+    A round that took longer than an interval to send is noted with its end. So its packets left no later than noted,
+    and a gap that the sender made between reading the clock and sending does not count as an outage.
     """
     sent: list[float] = []
     ended = False
@@ -145,7 +145,7 @@ def _send(flows: Sequence[Flow], interval_s: float, path: Path) -> None:
             now = time.time()
         at, sequence = now, len(sent)
         for number, send, destination in ways:
-            with contextlib.suppress(OSError):  # a packet that the host itself cannot send is a lost packet
+            with contextlib.suppress(OSError):  # a packet that the host cannot send is a lost packet
                 send(PACKET.pack(number, sequence), destination)
         now = time.time()
         sent.append(at if now - at <= interval_s else now)
@@ -154,7 +154,7 @@ def _send(flows: Sequence[Flow], interval_s: float, path: Path) -> None:
 
 
 def _receive(flows: Sequence[Flow], path: Path) -> None:
-    """Receive until terminated; then take what is still queued and write everything."""
+    """Receive until terminated; then read what is still queued, and write all."""
     received: list[tuple[int, int, float]] = []
     ended = False
 
@@ -172,7 +172,7 @@ def _receive(flows: Sequence[Flow], path: Path) -> None:
                     received.append((*PACKET.unpack(octets), at))
         if last:
             break
-        time.sleep(_BATCH_S)  # the times are the kernel's: waking rarely costs nothing but a longer queue
+        time.sleep(_BATCH_S)  # the times are the kernel's: waking rarely only makes the queue longer
     path.write_text("".join(f"{flow} {sequence} {at:.9f}\n" for flow, sequence, at in received))
 
 
@@ -182,7 +182,7 @@ def _dropped(sock: socket.socket) -> int:
 
 
 def _no_timer_slack() -> None:
-    """Wake when asked, not up to 50 us later (prctl(2), PR_SET_TIMERSLACK)."""
+    """Wake up when due, not up to 50 us later (prctl(2), PR_SET_TIMERSLACK)."""
     with contextlib.suppress(OSError):
         Path("/proc/self/timerslack_ns").write_text("1")
 
@@ -209,7 +209,7 @@ def _end(child: int) -> None:
 def _merge(
     flows: Sequence[Flow], rounds: Path, arrivals: Path, path: Path, about: dict[str, Any], origin_s: float
 ) -> None:
-    """One row for each packet sent, and one more for each duplicate, by flow, sequence and receive time."""
+    """Write a row for each packet sent, and one more for each duplicate, by flow, sequence and receive time."""
     received: dict[tuple[int, int], list[float]] = {}
     for line in arrivals.read_text().splitlines():
         place, order, at = line.split()
@@ -219,7 +219,7 @@ def _merge(
     path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
     with path.open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("flow", "seq", "sent_s", "received_s"))
+        rows.writerow(COLUMNS)
         for number, flow in enumerate(flows):
             for sequence, line in enumerate(sent):
                 at = f"{float(line) - origin_s:.9f}"

@@ -1,4 +1,4 @@
-"""Who reaches whom, now: a handful of datagrams between hosts, by several ports, so that every member has its turn."""
+"""Which hosts reach each other now: a few datagrams between them, on several ports, so that all members are used."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from testbed.lab.lab import Lab
+from testbed.observe.hosts import Hosts
 
 #: Flow n goes from this port + 2n to this port: layer3+4 puts n flows on n members, as it drops the lowest bit of the
 #: two ports' difference (bonding.rst, "xmit_hash_policy").
@@ -18,26 +16,26 @@ Pair = tuple[str, str]
 
 
 class Reach:
-    """Sockets at every host, kept open; each is a flow of its own to every other host."""
+    """Open sockets at every host. Each of them is a flow to every other host."""
 
-    def __init__(self, lab: Lab, hosts: Sequence[str], flows: int, stack: contextlib.ExitStack) -> None:
-        self._ip = {host.name: host.ip for host in lab.topology.hosts}
+    def __init__(self, network: Hosts, hosts: Sequence[str], flows: int, stack: contextlib.ExitStack) -> None:
+        self._ip = {host.name: host.ip for host in network.topology.hosts}
         self._sockets: dict[str, list[socket.socket]] = {}
         for host in hosts:
             own = self._sockets[host] = []
             for number in range(flows):
-                sock = stack.enter_context(lab.network.socket(host))
+                sock = stack.enter_context(network.socket(host))
                 sock.bind(("", _FIRST_PORT + 2 * number))
                 sock.setblocking(False)
                 own.append(sock)
 
     def lost(self, pairs: Sequence[Pair], *, wait_s: float = 0.1) -> dict[Pair, int]:
-        """Send a datagram by every flow both ways between these hosts; how many have not arrived ``wait_s`` later."""
+        """Send a datagram on every flow, both ways between these hosts; the number not received after ``wait_s``."""
         directed = [way for a, b in pairs for way in ((a, b), (b, a))]
         self._drain()
         for a, b in directed:
             for number, sock in enumerate(self._sockets[a]):
-                with contextlib.suppress(OSError):  # what the host itself cannot send is lost
+                with contextlib.suppress(OSError):  # what the host cannot send is lost
                     sock.sendto(f"{a} {number}".encode(), (self._ip[b], _FIRST_PORT))
         time.sleep(wait_s)
         arrived = self._drain()
@@ -48,7 +46,7 @@ class Reach:
         }
 
     def _drain(self) -> set[tuple[str, str, int]]:
-        """What has arrived since this was last asked: sender, receiver, flow."""
+        """The datagrams received since the last call: sender, receiver, flow."""
         arrived = set()
         for host, sockets in self._sockets.items():
             with contextlib.suppress(BlockingIOError):
@@ -59,7 +57,7 @@ class Reach:
 
 
 @contextlib.contextmanager
-def reaching(lab: Lab, hosts: Sequence[str], flows: int) -> Iterator[Reach]:
+def reaching(network: Hosts, hosts: Sequence[str], flows: int) -> Iterator[Reach]:
     """Sockets for ``flows`` flows between any two of these hosts, open while the block runs."""
     with contextlib.ExitStack() as stack:
-        yield Reach(lab, hosts, flows, stack)
+        yield Reach(network, hosts, flows, stack)

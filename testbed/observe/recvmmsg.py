@@ -1,4 +1,4 @@
-"""Taking in many packets with one system call (recvmmsg(2)): in a guest, calls of the kernel are what packets cost."""
+"""Receiving many packets with one system call (recvmmsg(2)): in a guest, system calls are the cost of packets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import socket
 import struct
 from collections.abc import Iterator
 
-#: asm-generic/socket.h; Python does not name it. Each packet then comes with the time at which the kernel took it in.
+#: asm-generic/socket.h; Python has no name for it. With this option the kernel gives the time at which it received each
+#: packet.
 SO_TIMESTAMPNS = 35
 
 _COUNT = 128
@@ -37,7 +38,7 @@ class _Message(ctypes.Structure):
 
 
 class Batches:
-    """Buffers for one batch after the other, for any socket that has ``SO_TIMESTAMPNS`` set."""
+    """Buffers for the batches of any socket that has ``SO_TIMESTAMPNS`` set."""
 
     def __init__(self) -> None:
         self._names = ctypes.create_string_buffer(_COUNT * _NAME)
@@ -54,11 +55,11 @@ class Batches:
         self._fresh = bytes(self._messages)
 
     def drain(self, sock: socket.socket) -> Iterator[tuple[float, bytes, bytes]]:
-        """All that the socket has queued: time of day in seconds, the sender's raw address, and up to 128 octets."""
+        """All packets in the socket's queue: time of day in seconds, raw address of the sender, up to 128 octets."""
         while True:
             ctypes.memmove(self._messages, self._fresh, len(self._fresh))
             found = _libc.recvmmsg(sock.fileno(), self._messages, _COUNT, socket.MSG_DONTWAIT, None)
-            if found <= 0:  # nothing is left; or the interface went away, which is not for us to tell
+            if found <= 0:  # nothing is left, or the interface is gone
                 return
             names, octets, control = self._names.raw, self._octets.raw, self._control.raw
             for place in range(found):

@@ -1,12 +1,13 @@
-"""Where the clock is real: whether the machine kept up with a trial, and the evidence (raw file fidelity.json).
+"""Whether the machine kept up with a trial in real time, and the evidence for it (raw file fidelity.json).
 
-In virtual time there is nothing to ask: the clock waits for the processor.
+In virtual time the question does not apply: the clock waits for the processor.
 """
 
 from __future__ import annotations
 
-import csv
+import itertools
 import json
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -14,33 +15,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from testbed.background import beside
+from testbed.background import in_background
+from testbed.errors import TrialError
+from testbed.measure.outage import load_probe
 
 NAME = "fidelity.json"
-#: How often the processors are looked at, in seconds, and the file that the kernel tells it in (proc(5)).
+#: How often the load of the processors is read, in seconds, and the file that it is read from (proc(5)).
 PERIOD_S = 0.5
 _STAT = Path("/proc/stat")
-#: A processor with less to spare does not run what becomes due at once (the part of a period that it worked).
+#: The part of a period that a processor may be busy. A busier one does not run at once what becomes due.
 MOST_BUSY = 0.95
-#: The part of a period that a hypervisor may give to others.
+#: The part of a period that a hypervisor may give to other guests.
 MOST_STOLEN = 0.01
-#: A probe packet later than this is a pause of the sender; so many of them may be.
+#: A probe packet that leaves later than this shows a pause of its sender; and the share of such packets that may be.
 MOST_LATE_S, MOST_LATE_SHARE = 0.001, 0.01
-#: Longer than this beyond the link's own delay, no frame of a probe may wait in a link's queue, by the link's rate.
+#: How long a frame of a probe may wait in a link's queue, by the link's rate, beyond the link's own delay.
 MOST_QUEUED_S = 0.002
-#: The phase of a trial in which its measurement is made.
+#: The phase of a trial in which it measures.
 MEASURING = "running the procedure"
 
 
 def cpu_times(text: str) -> dict[str, tuple[int, int, int]]:
-    """From the text of /proc/stat, for each processor: ticks in all, ticks idle, ticks stolen (proc(5))."""
+    """For each processor the total, idle and stolen ticks, from the text of /proc/stat (proc(5))."""
     found = {}
     for line in text.splitlines():
         name, *words = line.split()
         if name.startswith("cpu") and name != "cpu":
-            ticks = [int(word) for word in words[:8]]  # guest time is counted in user time already
+            ticks = [int(word) for word in words[:8]]  # user time already includes guest time
             found[name] = (sum(ticks), ticks[3] + ticks[4], ticks[7] if len(ticks) > 7 else 0)
     return found
 
@@ -65,7 +66,7 @@ def _phase(directory: Path) -> str:
 
 @contextmanager
 def watching(directory: Path) -> Iterator[None]:
-    """Look at the machine's processors while the block runs; then write what was seen into ``directory``."""
+    """Sample the load of the machine's processors while the block runs; then write the samples into ``directory``."""
     samples: list[dict[str, Any]] = []
 
     def look(ended: threading.Event) -> None:
@@ -78,22 +79,22 @@ def watching(directory: Path) -> Iterator[None]:
             before = after
 
     try:
-        with beside("fidelity", look):
+        with in_background("fidelity", look):
             yield
     finally:
         (directory / NAME).write_text(json.dumps({"period_s": PERIOD_S, "samples": samples}, indent=1) + "\n")
 
 
 def findings(directory: Path, cpu: int | None = None) -> list[str]:
-    """Why a trial's times are not to be trusted; none if the machine kept up.
+    """The reasons why a trial's times are not valid; none if the machine kept up.
 
-    ``cpu`` is the processor that the trial was kept on; without, the busiest one counts.
+    ``cpu`` is the processor that the trial ran on; without it the busiest one counts.
     """
     found = []
     try:
         samples = json.loads((directory / NAME).read_text())["samples"]
     except (OSError, ValueError, KeyError):
-        return [f"fidelity: {NAME} is missing or damaged: nobody knows whether the machine kept up"]
+        return [f"fidelity: {NAME} is missing or damaged: it is not known whether the machine kept up"]
     during = [sample for sample in samples if sample["phase"] == MEASURING]
     for key, most, text in (("busy", MOST_BUSY, "was busy"), ("stolen", MOST_STOLEN, "was given to others for")):
         shares = [_of(sample[key], cpu) for sample in during]
@@ -104,18 +105,21 @@ def findings(directory: Path, cpu: int | None = None) -> list[str]:
                 f" periods of {PERIOD_S:g} s; wanted at most {most * 100:.0f} %"
             )
     probe = directory / "probe.csv"
-    if probe.exists() and (late := late_share(probe)) > MOST_LATE_SHARE:
-        found.append(
-            f"fidelity: {late * 100:.1f} % of the probe's packets left more than {MOST_LATE_S * 1e3:g} ms late;"
-            f" wanted at most {MOST_LATE_SHARE * 100:g} %"
-        )
+    try:
+        if probe.exists() and (late := late_share(probe)) > MOST_LATE_SHARE:
+            found.append(
+                f"fidelity: {late * 100:.1f} % of the probe's packets left more than {MOST_LATE_S * 1e3:g} ms late;"
+                f" wanted at most {MOST_LATE_SHARE * 100:g} %"
+            )
+    except TrialError as error:
+        found.append(f"fidelity: {error.message}: it is not known whether the probe's packets left in time")
     return found + queued(directory)
 
 
 def queued(directory: Path) -> list[str]:
-    """Whether a link's queue held what a trial's probes alone cannot fill it with (raw file queues.json).
+    """Whether a link's queue was longer than a trial's probes alone can make it (raw file queues.json).
 
-    Nothing is said of a trial that fills the links by intent, with iperf3, or whose fault slows a link down.
+    A trial that fills the links by intent, with iperf3, or whose fault slows a link down, has no finding.
     """
     evidence, trial = directory / "queues.json", directory / "trial.json"
     if not evidence.exists() or not (directory / "probe.csv").exists() or (directory / "iperf3.json").exists():
@@ -144,18 +148,19 @@ def _of(shares: dict[str, float], cpu: int | None) -> float:
 
 
 def late_share(probe: Path) -> float:
-    """The part of a probe.csv's packets, of its worst flow, that left late on the schedule of their flow."""
-    sent: dict[str, dict[int, float]] = {}
-    with probe.open(newline="") as file:
-        for row in csv.DictReader(file):
-            sent.setdefault(row["flow"], {})[int(row["seq"])] = float(row["sent_s"])
+    """The part of a probe.csv's packets, of its worst flow, that left late on the schedule of their flow.
+
+    Errors: TrialError if the file is damaged.
+    """
     worst = 0.0
-    for packets in sent.values():
-        numbers, times = np.array(sorted(packets)), np.array([packets[number] for number in sorted(packets)])
-        if len(times) < 2:
+    for flow in load_probe(probe):
+        sent_s: list[float] = flow.sent_s.tolist()
+        if len(sent_s) < 2:
             continue
-        # The schedule is absolute and its interval a round number: the median step, rounded; the earliest is punctual.
-        interval_s = float(f"{np.median(np.diff(times) / np.diff(numbers)):.3g}")
-        late_s = times - numbers * interval_s
-        worst = max(worst, float(np.mean(late_s - late_s.min() > MOST_LATE_S)))
+        # The schedule is absolute, and its interval a round number: the median step, rounded. The packet that is the
+        # earliest on that schedule is punctual.
+        interval_s = float(f"{statistics.median(b - a for a, b in itertools.pairwise(sent_s)):.3g}")
+        lateness_s = [at_s - number * interval_s for number, at_s in enumerate(sent_s)]
+        latest_s = min(lateness_s) + MOST_LATE_S
+        worst = max(worst, sum(each_s > latest_s for each_s in lateness_s) / len(lateness_s))
     return worst

@@ -12,9 +12,9 @@ import pytest
 from testbed import theory
 from testbed.design.trial import Trial
 from testbed.measure.outage import load_probe
+from testbed.measure.rates import load as load_rates
 from testbed.measure.raw import read_json
 from testbed.observe.probe import PORTS
-from testbed.observe.rates import load as load_rates
 from testbed.results.result import Record, Run
 from tests.emulation.many_probes import member, pairs, source_ports
 from tests.emulation.support import HERE, side_by_side

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from testbed import theory
-from testbed.measure import tcp_stall
+from testbed.measure import iperf3, tcp_stall
 from testbed.measure.raw import event_of, read_timeline
-from testbed.observe import iperf3
 from testbed.results.result import Record, Run
 from tests.emulation.support import side_by_side
 

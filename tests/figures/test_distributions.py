@@ -169,10 +169,16 @@ def test_rates_are_those_of_the_sending_host(tmp_path: Path) -> None:
     assert texts(drawing) == ["carrier_loss s1-eth1"] * 2
 
 
-def test_a_line_that_was_cut_off_is_left_out_of_the_rates() -> None:
-    rows = [{"t_s": t, "interface": "h1-eth0", "tx_bytes": b} for t, b in (("0", "0"), ("1", "125000"), ("2", "25"))]
-    rows[2] |= {"tx_bytes": ""}
-    assert throughput.sending(rows) == {"h1-eth0": ([0.0, 1.0], [1.0])}
+def test_a_line_that_was_cut_off_is_left_out_of_the_rates(tmp_path: Path) -> None:
+    path = tmp_path / "member_rates.csv"
+    path.write_text("t_s,interface,tx_bytes,rx_bytes\n0,h1-eth0,0,0\n1,h1-eth0,125000,0\n2,h1-eth0,25")
+    assert throughput.sending(path) == {"h1-eth0": ([0.0, 1.0], [1.0])}
+
+
+def test_a_file_that_is_damaged_or_missing_has_no_rates(tmp_path: Path) -> None:
+    assert throughput.sending(tmp_path / "member_rates.csv") == {}
+    (tmp_path / "member_rates.csv").write_text("t_s,interface\n0,h1-eth0\n")
+    assert throughput.sending(tmp_path / "member_rates.csv") == {}
 
 
 EVENTS: list[dict[str, Any]] = [

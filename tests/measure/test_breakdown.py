@@ -1,4 +1,4 @@
-"""What an outage consists of: the parts add up, and follow from the events as measure/breakdown.py defines them."""
+"""The breakdown of an outage: the parts add up, and follow from the events as measure/breakdown.py defines them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.measure.breakdown import Split, marks, split
+from testbed.measure.breakdown import Breakdown, breakdown, marks
 from testbed.measure.outage import Outage
 from testbed.spec import Topology
 from testbed.spec.bond import BondOptions
@@ -15,7 +15,7 @@ from topologies.single_switch import single_switch
 WINDOW = (10.0, 14.0)
 
 
-def felt(begin_s: float, outage_s: float, *, recovered: bool = True) -> Outage:
+def lasting(begin_s: float, outage_s: float, *, recovered: bool = True) -> Outage:
     return Outage(outage_s, outage_s, 100, recovered, begin_s=begin_s, interval_s=1e-3)
 
 
@@ -30,7 +30,7 @@ INSTANTS = st.one_of(st.none(), st.floats(9.0, 14.0))
 def test_the_parts_add_up_to_the_outage_and_none_is_negative(
     first: float | None, second: float | None, third: float | None, length: float
 ) -> None:
-    found = split(felt(9.9995, length), (first, second, third))
+    found = breakdown(lasting(9.9995, length), (first, second, third))
     parts = [found.detection_s, found.decision_s, found.programming_s, found.forwarding_s]
     known = [part for part in parts if part is not None]
     assert sum(known) == pytest.approx(length)
@@ -40,14 +40,14 @@ def test_the_parts_add_up_to_the_outage_and_none_is_negative(
 
 
 def test_each_part_is_the_time_between_two_instants() -> None:
-    found = split(felt(10.0, 0.110), (10.090, 10.100, 10.104))
+    found = breakdown(lasting(10.0, 0.110), (10.090, 10.100, 10.104))
     parts = (found.detection_s, found.decision_s, found.programming_s, found.forwarding_s)
     assert parts == pytest.approx((0.090, 0.010, 0.004, 0.006))
 
 
-def test_nothing_is_split_where_nothing_was_out_or_did_not_come_back() -> None:
-    assert split(felt(0.0, 0.0), (10.0, 10.0, 10.0)) == Split()
-    assert split(felt(10.0, 4.0, recovered=False), (10.0, 10.0, 10.0)) == Split()
+def test_there_is_no_breakdown_without_an_outage_or_a_recovery() -> None:
+    assert breakdown(lasting(0.0, 0.0), (10.0, 10.0, 10.0)) == Breakdown()
+    assert breakdown(lasting(10.0, 4.0, recovered=False), (10.0, 10.0, 10.0)) == Breakdown()
 
 
 def bond(at: float, event: str, interface: str, new: object, host: str = "h1") -> dict[str, object]:
@@ -55,7 +55,7 @@ def bond(at: float, event: str, interface: str, new: object, host: str = "h1") -
 
 
 BACKUP = [
-    bond(9.0, "mii_status", "h1-eth0", "down"),  # before the fault: not its doing
+    bond(9.0, "mii_status", "h1-eth0", "down"),  # before the fault: the fault is not the cause
     bond(10.04, "mii_status", "h1-eth1", "going_back"),
     bond(10.05, "mii_status", "h1-eth0", "going_down"),
     bond(10.09, "mii_status", "h1-eth0", "down"),
@@ -73,7 +73,7 @@ def test_an_active_backup_bond_decides_for_both_directions(element: str, source:
     assert marks(BACKUP, topology("active-backup"), element, source, WINDOW) == (10.05, 10.093, 10.094)
 
 
-def test_a_bond_that_hashes_tells_nobody() -> None:
+def test_a_bond_that_hashes_announces_nothing() -> None:
     assert marks(BACKUP, topology("802.3ad"), "s1-eth1", "h1", WINDOW) == (10.05, 10.09, None)
 
 
@@ -97,7 +97,7 @@ def test_the_switch_decides_for_what_it_sends_to_a_lag() -> None:
     assert marks(SWITCH, topology("802.3ad"), "s1-eth1", "h2", WINDOW) == (10.002, 10.005, 10.007)
 
 
-def test_a_switch_that_hears_nothing_more_notices_by_lacp() -> None:
+def test_a_switch_that_receives_nothing_more_detects_it_by_lacp() -> None:
     machine = {"source": "lacp", "event": "transition", "lag": "lag-h1", "port": "1:1"}
     events = [
         {"t_s": 11.0, **machine, "machine": "periodic", "new": "FAST_PERIODIC"},
@@ -107,5 +107,5 @@ def test_a_switch_that_hears_nothing_more_notices_by_lacp() -> None:
     assert marks(events, topology("802.3ad"), "s1-eth1", "h2", WINDOW) == (12.8, 13.005, 13.007)
 
 
-def test_nobody_notices_what_nobody_tells_of() -> None:
+def test_without_events_there_are_no_marks() -> None:
     assert marks([], topology("802.3ad"), "s1-eth1", "h1", WINDOW) == (None, None, None)

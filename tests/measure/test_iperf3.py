@@ -1,4 +1,4 @@
-"""iperf3's output, as iperf3 3.12 printed it for two flows over loopback, against iperf3's own totals."""
+"""Goodput and losses from the output of iperf3 3.12 for two flows over loopback, against iperf3's own totals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from testbed.errors import TrialError
-from testbed.observe import iperf3
+from testbed.measure import iperf3
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "iperf3-3.12.json"
 
@@ -23,7 +23,7 @@ def changed(tmp_path: Path, change: Any) -> Path:
     return path
 
 
-def test_the_goodput_is_what_iperf3_says_was_received() -> None:
+def test_the_goodput_is_iperf3s_total_of_what_was_received() -> None:
     flows = json.loads(SAMPLE.read_text())["flows"]
     totals = [flow["client"]["end"]["sum_received"]["bits_per_second"] / 1e6 for flow in flows]
     received = iperf3.load(SAMPLE)
@@ -91,8 +91,3 @@ def test_the_load_of_processors_is_summed_over_flows() -> None:
     sending, receiving = iperf3.load(SAMPLE).cpu_percent
     assert sending == pytest.approx(sum(end["host_total"] for end in ends))
     assert receiving == pytest.approx(sum(end["remote_total"] for end in ends))
-
-
-def test_datagrams_are_asked_for_as_iperf3_takes_them() -> None:
-    wanted = ["--udp", "--length", "1472", "--bitrate", "478500000"]
-    assert iperf3.Datagrams(1472, 478.5).arguments() == wanted

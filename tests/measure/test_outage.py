@@ -1,4 +1,4 @@
-"""Outages of hand-made probes: every expectation follows from RFC 6414's and RFC 4737's definitions."""
+"""Outages of synthetic probes: every expectation follows from the definitions of RFC 6414 and RFC 4737."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_every_second_packet_lost_shows_in_the_loss_not_in_the_gap() -> None:
 
 
 @pytest.mark.parametrize("delay_s", [0.1 * MS, 20 * MS])
-def test_a_pause_of_the_sender_is_no_outage_but_is_told(delay_s: float) -> None:
+def test_a_pause_of_the_sender_is_no_outage_but_is_counted(delay_s: float) -> None:
     paused = probe(delay_s=delay_s, pause=(500, 50 * MS))
     assert outage(paused, MS, 0.4, 0.9).outage_s == 0
     count, longest_s = late_sends(paused, MS)
@@ -77,7 +77,7 @@ def test_a_pause_of_the_sender_is_no_outage_but_is_told(delay_s: float) -> None:
     assert longest_s == pytest.approx(51 * MS)
 
 
-def test_a_pause_within_an_outage_is_taken_off() -> None:
+def test_a_pause_within_an_outage_is_subtracted() -> None:
     paused = probe(pause=(501, 50 * MS), lost=[500])
     assert outage(paused, MS, 0.4, 0.9).outage_s == pytest.approx(2 * MS)
 
@@ -182,13 +182,13 @@ def test_a_flow_that_never_arrives_has_not_recovered() -> None:
     assert found.outage_s == pytest.approx(0.9)
 
 
-def test_failure_and_reversion_are_told_apart() -> None:
+def test_failure_and_reversion_are_measured_separately() -> None:
     both = probe(lost=[*range(300, 350), *range(700, 720)])
     assert outage(both, MS, 0.2995, 0.6995).outage_s == pytest.approx(51 * MS)
     assert outage(both, MS, 0.6995, 0.999).outage_s == pytest.approx(21 * MS)
 
 
-def test_a_fault_noted_a_little_late_keeps_its_outage() -> None:
+def test_a_fault_noted_a_little_late_still_has_its_outage() -> None:
     assert outage(probe(lost=range(500, 503)), MS, 0.505, 0.9).outage_s == pytest.approx(4 * MS)
 
 
@@ -238,6 +238,8 @@ def test_a_probe_is_read_with_its_losses_and_duplicates(tmp_path: Path) -> None:
         (HEADER + "f,0,1.0,1.1\nf,1,1.0\n", "is damaged in line 3: f,1,1.0"),
         (HEADER + "f,0,1.0,1.1\nf,1,x,1.2\n", "is damaged in line 3: f,1,x,1.2"),
         (HEADER + "f,0,1.0,1.1\nf,2,1.0,1.2\n", "line 3: packet 2 of flow f follows packet 0"),
+        (HEADER + "f,0,1.0,\ng,0,1.0,\ng,1,1.1,\ng,0,1.2,\nf,2,1.0,\n", "line 5: packet 0 of flow g follows packet 1"),
+        (HEADER + "f,1,1.0,1.1\n", "line 2: packet 1 of flow f follows packet -1"),
     ],
 )
 def test_a_damaged_probe_names_the_place(tmp_path: Path, text: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""What TCP flows delivered, and how long they stood still, from made-up samples."""
+"""Stalls and goodput of TCP flows, from synthetic samples."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_a_stall_that_lasts_into_the_repair_is_not_over(tmp_path: Path) -> None:
     assert (found.stall_s, found.over) == (pytest.approx(0.235), False)
 
 
-def test_a_flow_that_never_goes_on_stalls_for_as_long_as_was_seen(tmp_path: Path) -> None:
+def test_a_flow_that_never_resumes_stalls_until_the_end_of_the_window(tmp_path: Path) -> None:
     flow = tcp_stall.load(written(tmp_path / "progress.csv", (10, STOPPED[:200])))[10]
     found = flow.stall(0.9, 2.5)
     assert (found.stall_s, found.over) == (pytest.approx(1.5), False)
 
 
-def test_goodput_is_what_all_flows_delivered_in_the_time(tmp_path: Path) -> None:
+def test_goodput_counts_what_all_flows_delivered_in_the_time(tmp_path: Path) -> None:
     flows = tcp_stall.load(written(tmp_path / "progress.csv", (10, STOPPED), (11, STOPPED)))
     # 1 Mbit each 5 ms is 200 Mbit/s for each flow.
     assert tcp_stall.goodput_mbps(flows, 0.4, 0.9) == pytest.approx(400.0, rel=0.01)
@@ -55,7 +55,7 @@ def test_goodput_is_what_all_flows_delivered_in_the_time(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "is cut off in line 1"),
         ("t,port\n", "has no header t_s,client_port,received_bytes"),
@@ -64,11 +64,12 @@ def test_goodput_is_what_all_flows_delivered_in_the_time(tmp_path: Path) -> None
         (HEADER + "1.0,10\n", "is damaged in line 2: 1.0,10"),
         (HEADER + "1.0,10,100\n0.9,10,200\n", "line 3: the flow from port 10 went back"),
         (HEADER + "1.0,10,100\n1.1,10,90\n", "line 3: the flow from port 10 went back"),
+        (HEADER + "1.0,10,100\n1.0,10,200\n", "line 3: the flow from port 10 went back"),
     ],
 )
-def test_a_damaged_file_is_named(tmp_path: Path, text: str, told: str) -> None:
+def test_a_damaged_file_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "progress.csv"
     path.write_text(text)
     with pytest.raises(TrialError, match=r"progress\.csv") as error:
         tcp_stall.load(path)
-    assert told in error.value.message
+    assert message in error.value.message

@@ -1,4 +1,4 @@
-"""What the tool may spoil, injected into the raw files of a probe: each is told, or fails the trial."""
+"""Errors of the tool, injected into the raw files of a probe: each gives a warning, or fails the trial."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_punctual_probe_gives_no_warning(path: Path) -> None:
     assert check_probe(about(path), [flow()]) == []
 
 
-def test_a_sender_that_stalls_is_told_with_its_lateness_and_makes_no_outage(path: Path) -> None:
+def test_a_sender_that_stalls_gives_a_warning_with_its_lateness_and_makes_no_outage(path: Path) -> None:
     # It stands still for 50 ms, and then sends at once what had become due.
     sent = [n * MS if n < 500 else max(n * MS, 0.55) for n in range(1000)]
     stalled = flow(sent)
@@ -47,7 +47,7 @@ def test_a_sender_that_stalls_is_told_with_its_lateness_and_makes_no_outage(path
     assert (found.outage_s, found.outage_loss_s, found.outage_rate_s) == (0, 0, 0)
 
 
-def test_a_sender_that_dies_early_is_told(path: Path) -> None:
+def test_a_sender_that_dies_early_gives_a_warning(path: Path) -> None:
     (warning,) = check_probe(about(path), [flow([n * MS for n in range(900)])])
     assert warning == "the probe's sender of h1>h2 sent nothing in its last 101.0 ms"
 
@@ -60,7 +60,7 @@ def test_packets_that_the_receiver_had_no_room_for_fail_the_trial(path: Path) ->
 
 def test_a_probe_json_of_other_flows_fails_the_trial(path: Path) -> None:
     other = about(path, flows=[{"flow": "h2>h1", "receiver_dropped": 0}])
-    with pytest.raises(TrialError, match=r"raw file probe.json tells of the flows h2>h1; the packets are of h1>h2"):
+    with pytest.raises(TrialError, match=r"raw file probe.json has the flows h2>h1; the packets are of h1>h2"):
         check_probe(other, [flow()])
 
 
@@ -87,7 +87,7 @@ def test_a_clock_that_went_back_while_a_packet_was_under_way_fails_the_trial() -
         check_clock([flow(delay_s=-0.02)])
 
 
-def test_frames_that_were_not_seen_are_told() -> None:
+def test_frames_that_were_not_seen_give_a_warning() -> None:
     lost = {"t_s": 0.0, "source": "wire", "event": "unseen", "interface": "h1-eth0", "frames": 12}
     other = {"t_s": 0.0, "source": "fault", "event": "begin"}
     assert unseen([lost, other]) == ["12 frames on h1-eth0 were not seen: its events may be incomplete"]
