@@ -33,9 +33,15 @@ class Factor:
             raise SpecError(f"factor {self.name!r} has no levels; wanted one or more", "For example: levels=(1, 2)")
 
     def parse(self, text: str) -> Level:
-        """One level from the command line, of the same type as the default levels."""
+        """One level from the command line, of the same type as the default levels. Errors: SpecError."""
         if self.read is not None:
-            return self.read(text)
+            try:
+                return self.read(text)
+            except ValueError as error:
+                raise SpecError(
+                    f"level {text!r} of factor {self.name!r} cannot be read: {error}",
+                    f"For example: --set {self.name}={self.levels[0]}",
+                ) from error
         return parse_level(self.name, text, self.levels[0], self.known, self.least)
 
 

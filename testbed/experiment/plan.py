@@ -108,7 +108,8 @@ def factor_levels(
             if words == ["all"]:
                 levels[name] = factor.known or factor.levels
                 continue
-            found = tuple(factor.parse(word) for word in words)
+            with user_code.calling(factor.read or factor.parse, "experiment"):
+                found = tuple(factor.parse(word) for word in words)
         elif name in arguments:
             if name == "mode" and words == ["all"]:
                 words = list(MODES)

@@ -263,6 +263,21 @@ def test_a_check_of_cases_that_fails_is_refused(tmp_path: Path, body: str, told:
     assert error.message == f"{path}, line {line}: {told}"
 
 
+@pytest.mark.parametrize(
+    ("read", "told"),
+    [
+        ("read=int", "level 'two' of factor 'mode' cannot be read: invalid literal for int() with base 10: 'two'"),
+        ("read=lambda text: text.number", "PATH, line LINE: AttributeError: 'str' object has no attribute 'number'"),
+    ],
+)
+def test_a_level_that_cannot_be_read_is_refused(tmp_path: Path, read: str, told: str) -> None:
+    path = file(tmp_path, EXPERIMENT.replace('("802.3ad",), "mode"', f'("802.3ad",), "mode", {read}'))
+    experiment, topology = discovery.experiment(str(path)), discovery.topology("single_switch")
+    error = refused(lambda: factor_levels(experiment, topology, {"mode": "two"}, quick=False))
+    line = line_of(path.read_text(), "text.number") if "LINE" in told else 0
+    assert error.message == told.replace("PATH", str(path)).replace("LINE", str(line))
+
+
 def test_a_factor_without_levels_is_refused(tmp_path: Path) -> None:
     path = file(tmp_path, EXPERIMENT.replace('("802.3ad",)', "()"))
     assert str(refused(lambda: discovery.experiment(str(path)))) == (
