@@ -56,7 +56,7 @@ def schedule_of(topology: Topology, case: Mapping[str, Level], seed: int) -> Sch
     )
 
 
-def senseless(case: Mapping[str, Level], topology: Topology) -> str | None:
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why the schedule of a case cannot be played in that network; None if it can."""
     try:
         schedule = schedule_of(topology, case, 1)
@@ -138,5 +138,5 @@ def chaos() -> Experiment:
         repetitions=10,
         quick_repetitions=2,
         limit_s=300.0,
-        senseless=senseless,
+        not_applicable=not_applicable,
     )

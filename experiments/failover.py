@@ -61,7 +61,7 @@ def element_of(topology: Topology, fault: str, member: str) -> str:
     return {"switch": topology.owner(port), "host": "h1"}.get(kind, catalogue.CONTROLLER)
 
 
-def senseless(case: Mapping[str, Level], topology: Topology) -> str | None:
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why the fault of a case cannot be in that network; None if it can. Errors: SpecError for bad parameters."""
     fault = str(case["fault"])
     bond = topology.host("h1").bond
@@ -141,5 +141,5 @@ def failover() -> Experiment:
         repetitions=20,
         quick_repetitions=1,
         limit_s=300.0,
-        senseless=senseless,
+        not_applicable=not_applicable,
     )

@@ -29,7 +29,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.failover import element_of, senseless
+from experiments.failover import element_of, not_applicable
 from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
@@ -194,5 +194,5 @@ def tcp_failover() -> Experiment:
         repetitions=5,
         primary="stall_s",
         limit_s=300.0,
-        senseless=senseless,
+        not_applicable=not_applicable,
     )

@@ -1,4 +1,4 @@
-"""The errors that a user may see: what was found, what was wanted, what to type next."""
+"""The errors that a user may see. Each says what was found, what was wanted and what to type next."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from difflib import get_close_matches
 
 
 class TestbedError(Exception):
-    """Something that the user can put right.
+    """Something that the user can correct.
 
-    ``message`` says what was found and what was wanted; ``hint`` says what to type next.
-    ``exit_code`` is what the command line returns (shared contract: 1 failed, 2 usage, 3 machine).
+    ``message`` says what was found and what was wanted; ``hint`` says what to type next. ``exit_code`` is the exit
+    code of the command (1: a failure, 2: usage or specification, 3: the machine).
     """
 
     __test__ = False  # the name begins with "Test", but it is not one of pytest's
@@ -26,23 +26,23 @@ class TestbedError(Exception):
 
 
 class SpecError(TestbedError):
-    """A network, an experiment or an argument that cannot be: nothing was started."""
+    """A network, an experiment or an argument that is not possible; nothing was started."""
 
     exit_code = 2
 
 
 class MachineError(TestbedError):
-    """This machine lacks something that the work needs."""
+    """This machine lacks something that is needed."""
 
     exit_code = 3
 
 
 class TrialError(TestbedError):
-    """A trial that could not be carried through; its reason becomes part of the result."""
+    """A trial that could not be completed; the message becomes the reason in its record."""
 
 
 def unknown(kind: str, found: str, known: Iterable[str]) -> SpecError:
-    """The error for a name that nobody knows: lists the known ones, the nearest first."""
+    """The error for an unknown name: lists the known ones and suggests the nearest."""
     names = sorted(known)
     near = get_close_matches(found, names, n=1)
     message = f"unknown {kind} {found!r}; the known ones are: {', '.join(names)}"

@@ -19,8 +19,7 @@ from testbed.campaign.steps import CAMPAIGN
 from testbed.cli.base import settings_of
 from testbed.errors import TestbedError
 from testbed.experiment import discovery
-from testbed.experiment.plan import levels_of, topology_defaults
-from testbed.run import prepare
+from testbed.experiment.plan import build_from_settings, factor_levels, topology_defaults
 
 ROOT = Path(__file__).resolve().parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -130,7 +129,7 @@ def _check_names(verb: str, named: list[str], topology: str | None, settings: li
     if verb == "reproduce" and first and first not in {step.name for step in CAMPAIGN}:
         raise TestbedError(f"the campaign has no step {first}")
     if verb in ("show", "shell") and topology in topologies and not any(map(_placeholder, settings)):
-        prepare.one_topology(discovery.topology(topology), settings_of(tuple(settings)))
+        build_from_settings(discovery.topology(topology), settings_of(tuple(settings)))
         return
     for setting in settings:
         _check_setting(setting, experiments, topologies)
@@ -146,7 +145,7 @@ def _check_setting(setting: str, experiments: list[str], topologies: list[str]) 
         for function in map(discovery.topology, topologies):
             try:
                 if levels and not _placeholder(levels):
-                    levels_of(experiment, function, {name: levels}, quick=False)
+                    factor_levels(experiment, function, {name: levels}, quick=False)
                 elif experiment.factor(name) is None and name not in topology_defaults(function):
                     raise TestbedError(f"no factor {name}")
                 return

@@ -1,1 +1,1 @@
-"""Networks to experiment on: one file each, each a function that returns a frozen Topology."""
+"""Topologies: one file each, with a function of the same name that returns a frozen Topology."""

@@ -1,4 +1,4 @@
-"""Two bonded hosts, joined member by member; there is no switch.
+"""Two bonded hosts, connected member to member without a switch.
 
       +--------+   h1-eth0      h2-eth0   +--------+
       |        |--------------------------|        |
@@ -7,7 +7,7 @@
       +--------+   h1-eth1      h2-eth1   +--------+
        10.0.0.1      `members` links       10.0.0.2
 
-Survives the loss of any link while another is left. With 802.3ad each host is the other's LACP partner.
+Survives the loss of any link as long as one remains. With 802.3ad each host is the other's LACP partner.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def back_to_back(
     addressing: Addressing = Addressing(),
     bonding: BondOptions = BondOptions(),
 ) -> Topology:
-    """Two hosts whose bonds are joined by ``members`` links."""
+    """Two hosts whose bonds are connected by ``members`` links."""
     if bonding.mode in ("balance-tlb", "balance-alb"):
         raise SpecError(
-            f"back_to_back does not take mode {bonding.mode}: it sends on members whose far ends take nothing in,"
-            " as the other bond receives by its own choice of members",
-            "Take another mode, or --topology single_switch.",
+            f"back_to_back does not take mode {bonding.mode}: it would send on members on which the other bond,"
+            " which chooses its members by itself, receives nothing",
+            "Use another mode, or --topology single_switch.",
         )
     net = Wiring(cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     net.back_to_back("h1", "h2", members)

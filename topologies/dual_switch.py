@@ -1,4 +1,4 @@
-"""Two hosts, each bonded to two independent switches, which know nothing of the bonds.
+"""Two hosts, each bonded to two independent switches without a LAG.
 
                           +--------+
            h1-eth0  s1-eth1|   s1   |s1-eth2  h2-eth0
@@ -13,9 +13,10 @@
           +---------------+|        |+---------------+
            h1-eth1  s2-eth1+--------+s2-eth2  h2-eth1
 
-Survives the loss of any link and of either switch; balance-tlb, which sends by both members, needs the peer link, and
-balance-alb may. With peer_links=0 the switches are two networks apart, for the modes that send on both (bonding.rst,
-sections 11 and 12): broadcast survives the same, balance-rr nothing that only one of the hosts can see.
+Survives the loss of any link and of either switch. balance-tlb, which sends on both members, needs the peer link;
+balance-alb may need it. With peer_links=0 the switches are two separate networks, for the modes that send on both
+(bonding.rst, sections 11 and 12): broadcast survives the same; balance-rr does not survive a failure that only one of
+the hosts can detect.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from testbed.errors import SpecError
 from testbed.spec import Addressing, BondOptions, Cable, Topology
 from testbed.spec.wiring import Wiring
 
-#: bonding.rst, "Switch Configuration": these need nothing of the switch. The others of "11.2 High Availability in a
-#: Multiple Switch Topology" and "12.2 Maximum Throughput in a Multiple Switch Topology" want separate networks.
+#: bonding.rst, "Switch Configuration": these need nothing of the switch. The other modes of "11.2 High Availability in
+#: a Multiple Switch Topology" and "12.2 Maximum Throughput in a Multiple Switch Topology" need separate networks.
 _JOINED_MODES = ("active-backup", "balance-tlb", "balance-alb")
-_APART_MODES = ("balance-rr", "broadcast")
+_SEPARATE_MODES = ("balance-rr", "broadcast")
 
 
 def dual_switch(
@@ -38,7 +39,7 @@ def dual_switch(
     addressing: Addressing = Addressing(),
     bonding: BondOptions = BondOptions(mode="active-backup"),
 ) -> Topology:
-    """Two hosts with one member on each of two switches, which are joined by ``peer_links`` links (0 or 1)."""
+    """Two hosts with one member on each of two switches, which are connected by ``peer_links`` links (0 or 1)."""
     _check(bonding.mode, peer_links)
     net = Wiring(cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     pair = net.switches(2)
@@ -52,20 +53,20 @@ def dual_switch(
 def _check(mode: str, peer_links: int) -> None:
     if peer_links not in (0, 1):
         raise SpecError(f"dual_switch takes peer_links 0 or 1, not {peer_links}: independent switches have no LAG")
-    allowed = _JOINED_MODES if peer_links else _APART_MODES
+    allowed = _JOINED_MODES if peer_links else _SEPARATE_MODES
     if mode in allowed:
         return
     if mode in _JOINED_MODES:
         raise SpecError(
             f"dual_switch with peer_links=0 does not take mode {mode}:"
-            " hosts that receive on one member only would be out of reach once they are on different switches",
-            f"Leave peer_links at 1, or take one of the modes {', '.join(_APART_MODES)}.",
+            " hosts that receive on one member only could not reach each other once they use different switches",
+            f"Leave peer_links at 1, or use one of the modes {', '.join(_SEPARATE_MODES)}.",
         )
-    reason = "one address on two switches that are joined would move to and fro between them"
+    reason = "its address would move back and forth between the two connected switches"
     if mode in ("802.3ad", "balance-xor"):
-        reason = "its two independent switches are no single LAG"
-    elsewhere = " or set peer_links=0" if mode in _APART_MODES else ""
+        reason = "its two independent switches cannot form one LAG"
+    elsewhere = " or set peer_links=0" if mode in _SEPARATE_MODES else ""
     raise SpecError(
         f"dual_switch does not take mode {mode}: {reason}",
-        f"Take one of the modes {', '.join(_JOINED_MODES)}; or --topology mlag, whose switches are one LAG{elsewhere}.",
+        f"Use one of the modes {', '.join(_JOINED_MODES)}; or --topology mlag, whose switches form one LAG{elsewhere}.",
     )

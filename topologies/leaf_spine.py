@@ -1,4 +1,4 @@
-r"""Leaves in pairs, each pair one LACP system to its hosts; every leaf is linked to every spine.
+r"""Leaves in pairs, each pair one LACP system for its hosts; every leaf is linked to every spine.
 
              +----------+                        +----------+
              |  spine1  |          ...           |  spine2  |          `spines`
@@ -17,8 +17,8 @@ r"""Leaves in pairs, each pair one LACP system to its hosts; every leaf is linke
          |  h1  |  ...  |  h2  |          |  h3  |  ...  |  h4  |      `hosts`, spread over the pairs
          +------+       +------+          +------+       +------+
 
-Survives the loss of any link, leaf or spine while there are two spines or more. A frame takes one shortest way: more
-spines are more ways to fall back on, not more bandwidth.
+Survives the loss of any link, leaf or spine if there are two spines or more. A frame takes one shortest path: more
+spines give more backup paths, not more bandwidth.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def leaf_spine(
     bonding: BondOptions = BondOptions(),
     lag: LagOptions = LagOptions(),
 ) -> Topology:
-    """``hosts`` with ``members`` links to each leaf of a pair, ``leaves`` two by two, all linked to all ``spines``."""
+    """``hosts`` with ``members`` links to each leaf of a pair; ``leaves`` in pairs, each linked to all ``spines``."""
     if leaves < 2 or leaves % 2:
-        raise SpecError(f"leaf_spine takes leaves by pairs, not {leaves}", "For example: --set leaves=4")
+        raise SpecError(f"leaf_spine needs leaves in pairs, not {leaves}", "For example: --set leaves=4")
     if hosts < 1:
-        raise SpecError(f"leaf_spine takes 1 host or more, not {hosts}")
+        raise SpecError(f"leaf_spine needs 1 host or more, not {hosts}")
     net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     upper = net.switches(spines, "spine", isolate=isolate)
     lower = net.switches(leaves, "leaf", isolate=isolate)

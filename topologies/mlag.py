@@ -1,4 +1,4 @@
-"""Two hosts, each with one LAG to two switches that act as one LACP system; a third host hangs on the first switch.
+"""Two hosts, each with one LAG to two switches that act as one LACP system; a third host has one link to the first.
 
                     h1-eth0      s1-eth1   +--------+   s1-eth2      h2-eth0
            +===============================|        |===============================+
@@ -14,9 +14,9 @@
            +===============================|        |===============================+
                     h1-eth1      s2-eth1   +--------+   s2-eth2      h2-eth1
 
-Survives the loss of any link but h3's, and of s2; with s1 only h3 is lost. Each host sees one partner, and all members
-carry traffic. The peer link carries what one switch cannot hand over itself: frames to and from h3, and to a host whose
-members on that switch have failed. Without it s2 leaves the LAGs, so that all hosts meet on s1.
+Survives the loss of any link but h3's, and of s2; the loss of s1 disconnects only h3. Each host sees one partner, and
+all members carry traffic. The peer link carries frames that a switch cannot deliver itself: to and from h3, and to a
+host whose members on that switch have failed. If it fails, s2 leaves the LAGs, so that all hosts use s1.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def mlag(
     bonding: BondOptions = BondOptions(),
     lag: LagOptions = LagOptions(),
 ) -> Topology:
-    """Two hosts with ``members`` links to each of two switches, which are joined by ``peer_members`` links."""
+    """Two hosts with ``members`` links to each of two switches, which are connected by ``peer_members`` links."""
     net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     pair = net.switches(2, isolate=isolate)
     for host in ("h1", "h2"):

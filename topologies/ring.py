@@ -1,4 +1,4 @@
-"""Switches in a ring, with two bonded hosts on opposite sides of it.
+"""Switches in a ring, with two bonded hosts on opposite sides.
 
                           +--------+     h1      +--------+
                           |   s1   |== bond0 ====|   s2   |       h1: one member to s1, one to s2
@@ -12,9 +12,9 @@
                           |        |-------------|        |
                           +--------+             +--------+
 
-Survives the loss of any link or switch. The controller breaks the ring where frames for all would go round it. With
-dual_homed=false each switch has one host by one link instead: then the ring survives the loss of any link in it, and a
-host falls with its switch.
+Survives the loss of any link or switch. The controller floods along a spanning tree, so that
+broadcast does not loop. With dual_homed=false each switch has one host with one link instead: then the ring survives
+the loss of any of its links, and the loss of a switch disconnects its host.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def ring(
 ) -> Topology:
     """``switches`` in a ring; two hosts with ``members`` links to each of two neighbours, or a host on each switch."""
     if switches < 3:
-        raise SpecError(f"ring takes 3 switches or more, not {switches}", "With two: --topology trunk, or mlag.")
+        raise SpecError(f"ring needs 3 switches or more, not {switches}", "For two: --topology trunk, or mlag.")
     net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     names = net.switches(switches, isolate=isolate)
     half = switches // 2

@@ -25,7 +25,7 @@ def single_switch(
     bonding: BondOptions = BondOptions(),
     lag: LagOptions = LagOptions(),
 ) -> Topology:
-    """Two hosts whose ``members`` links to one switch are bonded; the switch's LAGs are what the mode needs."""
+    """Two hosts with bonds of ``members`` links to one switch, which has the LAGs that the mode needs."""
     net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     (switch,) = net.switches(1)
     for host in ("h1", "h2"):

@@ -1,4 +1,4 @@
-"""Two bonded hosts, each on a switch of its own; the switches are joined by a LAG.
+"""Two bonded hosts, each on its own switch; the switches are connected by a LAG.
 
       +--------+  h1-eth0   s1-eth1  +------+  s1-eth3     s2-eth3  +------+  s2-eth1   h2-eth0  +--------+
       |        |=====================|      |=======================|      |=====================|        |
@@ -7,8 +7,8 @@
       +--------+  h1-eth1   s1-eth2  +------+  s1-eth4     s2-eth4  +------+  s2-eth2   h2-eth1  +--------+
        10.0.0.1    `members` links               `trunk_members` links        `members` links     10.0.0.2
 
-Survives the loss of any link while another of the same LAG is left; each switch is a single point of failure. The LAG
-in the middle has LACP spoken at both ends, for s1 and for s2 as two systems.
+Survives the loss of any link as long as one of the same LAG remains; each switch is a single point of failure. The LAG
+in the middle uses LACP at both ends; s1 and s2 are two LACP systems.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def trunk(
     bonding: BondOptions = BondOptions(),
     lag: LagOptions = LagOptions(),
 ) -> Topology:
-    """Two hosts with ``members`` links each to their switches, which are joined by a LAG of ``trunk_members``."""
+    """Two hosts with ``members`` links each to their switches, which are connected by a LAG of ``trunk_members``."""
     net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     switches = net.switches(2)
     for host, switch in zip(("h1", "h2"), switches, strict=True):

@@ -1,7 +1,7 @@
-"""Carrying a campaign out again, and comparing what it gives with results/reference/.
+"""Carrying out a campaign again, and comparing its runs with results/reference/.
 
 Two runs of one seed are compared trial by trial. With the same kernel, tools and code their metrics must be the same.
-Otherwise numbers may shift a little, and what must agree is this, for the trials that both have:
+Otherwise numbers may differ a little, and the trials that both have must agree like this:
 
 | metric | tolerance |
 |---|---|
@@ -9,10 +9,10 @@ Otherwise numbers may shift a little, and what must agree is this, for the trial
 | goodput, median of a case | 1 % of its ideal; 5 % where TCP and not the links is the limit |
 | outage_s, detection_s with a mean by theory, median of a case | 3 standard errors of such a difference, and 10 ms |
 | outage_s with a bound by theory alone that the reference kept, median of a case of over 10 ms | the bound, and 10 ms |
-| these, reversion_outage_s, return_s, stall_s elsewhere, median of a case | its trials' range, and 10 ms or a tenth |
+| these elsewhere; reversion_outage_s, return_s, stall_s; median of a case | its trials' range, and 10 ms or a tenth |
 | reordered_ratio; reordering_extent | 0.02; 2 packets |
 
-What else a trial measures is not compared.
+Other metrics are not compared.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from testbed import theory
 from testbed.campaign.steps import Step
 from testbed.errors import TestbedError
 from testbed.experiment import discovery
-from testbed.experiment.plan import levels_of
+from testbed.experiment.plan import factor_levels
 from testbed.results import result
 from testbed.results.result import Record, Run, quantities
 
@@ -58,15 +58,15 @@ GOODPUTS = {
 #: Numbers whose medians may differ by so much.
 NUMBERS = {"reordered_ratio": 0.02, "reordering_extent": 2.0}
 _GOODPUT_PART, _LIMITED_PART = 0.01, 0.05
-#: Below this part of the ideal it is TCP that limits a flow, by what it makes of chance.
+#: Below this part of the ideal TCP limits a flow, not the links, and small causes have larger effects.
 _FULL = 0.95
-#: What of a manifest must be the same for the same bytes.
+#: The keys of run.json that must be the same for the same bytes.
 _DECIDES = ("code", "kernel", "tools", "clock", "backend")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Of ``trials`` that both runs have, how many have the same metrics; and in what the runs do not agree."""
+    """``trials`` that both runs have, how many of them are ``identical`` in their metrics, and the differences."""
 
     trials: int
     identical: int
@@ -74,13 +74,13 @@ class Comparison:
 
 
 def compare(reference: Run, found: Run) -> Comparison:
-    """Where ``found`` differs from ``reference`` by more than is allowed; each difference in one sentence."""
+    """The differences of ``found`` from ``reference`` beyond the tolerances, each in one sentence."""
     kept = {_key(record): record for record in reference.records}
     known = {_case(record) for record in reference.records}
     differences: list[str] = [f"damaged: {text}" for text in found.damaged]
     trials = identical = 0
     for case, records in found.cases():
-        name = _words(found, case)
+        name = _case_name(found, case)
         if _case(records[0]) not in known:
             differences.append(f"{name}: the reference has no such case")
             continue
@@ -109,17 +109,17 @@ def _key(record: Record) -> tuple[str, int]:
     return _case(record), record.repetition
 
 
-def _words(run: Run, case: dict[str, Any]) -> str:
+def _case_name(run: Run, case: dict[str, Any]) -> str:
     return " ".join(f"{name}={case[name]}" for name in run.varied()) or run.experiment
 
 
 def _same_origin(first: Run, second: Run) -> bool:
-    """Whether nothing differs that could change a byte: the code, the kernel, the tools."""
+    """Whether everything is the same that could change a byte: code, kernel, tools, clock, backend."""
     return all(first.manifest.get(key) == second.manifest.get(key) is not None for key in _DECIDES)
 
 
 def _differences(pairs: Sequence[tuple[Record, Record]], every: Sequence[Record]) -> list[str]:
-    """In what pairs of trials do not agree, of a case of which the reference has ``every``."""
+    """The differences in pairs of trials of one case; ``every`` are all trials of that case in the reference."""
     found = []
     for before, after in pairs:
         if before.status != after.status:
@@ -129,7 +129,7 @@ def _differences(pairs: Sequence[tuple[Record, Record]], every: Sequence[Record]
         found += [
             f"trial {after.number}: {name} is {after.metrics.get(name)}; the reference has {before.metrics[name]}"
             for name in EXACT
-            if name in before.metrics and after.metrics.get(name) != before.metrics[name] and _said(before, name)
+            if name in before.metrics and after.metrics.get(name) != before.metrics[name] and _predicted(before, name)
         ]
     old, new = [before for before, _ in pairs], [after for _, after in pairs]
     for name in (*GOODPUTS, *TIMES, *NUMBERS):
@@ -145,14 +145,16 @@ def _differences(pairs: Sequence[tuple[Record, Record]], every: Sequence[Record]
     return found
 
 
-def _said(record: Record, name: str) -> bool:
-    """Whether a metric is more than chance: nobody can say where flows go of which nothing is predicted."""
+def _predicted(record: Record, name: str) -> bool:
+    """Whether a metric is more than chance: where flows go is chance if nothing is predicted for them."""
     return name != "measured_member_flows" or record.metrics.get("predicted_member_flows") is not None
 
 
 def _agreeing(name: str, reference: Sequence[Record], every: Sequence[Record]) -> tuple[float, float]:
-    """From where to where the median of a metric agrees with that of the ``reference``'s trials, which are some of
-    ``every`` one that it has of the case."""
+    """The lowest and highest median of a metric that agrees with the median of the ``reference``'s trials.
+
+    ``every`` are all trials of the case in the reference, of which ``reference`` are some.
+    """
     values = quantities(reference, name)
     was = statistics.median(values)
     if name in NUMBERS:
@@ -169,16 +171,16 @@ def _agreeing(name: str, reference: Sequence[Record], every: Sequence[Record]) -
         allowed = min(width, 3 * math.sqrt(2) * width / (2 * math.sqrt(len(reference) + 2))) + theory.TOLERANCE_S
         return was - allowed, was + allowed
     if name == "outage_s" and bounds and theory.TOLERANCE_S < max(values) <= bounds[0] + theory.TOLERANCE_S:
-        # Chance decides, by no known distribution: what keeps the bound agrees (within_bound is compared as well).
+        # Chance, with an unknown distribution: what is within the bound agrees (within_bound is compared as well).
         return 0.0, bounds[0] + theory.TOLERANCE_S
-    # Chance decides here too, and of its range the trials are all that is known.
+    # Chance here too, and nothing is known about its range but the trials.
     known = quantities(every, name)
     more = max(theory.TOLERANCE_S, was / 10)
     return min(known) - more, max(known) + more
 
 
 def expected_s(step: Step, *, quick: bool, ryu: bool, processors: int, reference: Path = REFERENCE) -> float | None:
-    """How long a step may take on so many idle processors, in seconds: by what its trials in the reference took.
+    """How long a step takes on that many idle processors, in seconds, from its trials' wall time in the reference.
 
     None if there is no reference.
     """
@@ -186,7 +188,7 @@ def expected_s(step: Step, *, quick: bool, ryu: bool, processors: int, reference
         return None
     experiment = discovery.experiment(step.experiment)
     topology = discovery.topology(experiment.topology)
-    levels = levels_of(experiment, topology, step.settings(quick=quick, ryu=ryu), quick=False)
+    levels = factor_levels(experiment, topology, step.settings(quick=quick, ryu=ryu), quick=False)
     walls_s = [
         record.wall_s
         for record in result.load(reference / step.name).records
@@ -197,9 +199,9 @@ def expected_s(step: Step, *, quick: bool, ryu: bool, processors: int, reference
 
 
 def carry_out(step: Step, place: Path, *, quick: bool, ryu: bool) -> int:
-    """Run one step into ``place``, or go on with what is there; the exit code of `testbed run`.
+    """Run one step into ``place``, or resume it there; returns the exit code of `testbed run`.
 
-    What it prints for people goes into a file beside ``place``; its progress stays on the terminal.
+    Its output goes to the file ``place``.txt; its progress stays on the terminal.
     """
     again = ["--resume"] if place.exists() else []
     command = [sys.executable, "-m", "testbed", "run", *step.words(quick=quick, ryu=ryu), "--out", str(place), *again]
@@ -209,21 +211,22 @@ def carry_out(step: Step, place: Path, *, quick: bool, ryu: bool) -> int:
         while True:
             try:
                 return process.wait()
-            except KeyboardInterrupt:  # the run has heard it as well, and ends in order
+            except KeyboardInterrupt:  # the run receives it as well, and ends in order
                 continue
 
 
-def judged(step: Step, place: Path, reference: Path = REFERENCE) -> Comparison:
+def compare_with_reference(step: Step, place: Path, reference: Path = REFERENCE) -> Comparison:
     """The step's run compared with its reference. Errors: TestbedError if there is none."""
     if not (reference / step.name / "run.json").exists():
         raise TestbedError(
-            f"there is no reference of {step.name} in {reference}", "Keep this one: testbed reproduce --keep"
+            f"there is no reference of {step.name} in {reference}",
+            "To make this run the reference, type: testbed reproduce --keep",
         )
     return compare(result.load(reference / step.name), result.load(place))
 
 
 def keep(step: Step, place: Path, reference: Path = REFERENCE) -> None:
-    """Make the step's run the reference: run.json, trials.jsonl and what its figures show."""
+    """Make the step's run the reference: run.json, trials.jsonl and the data of its figures."""
     target = reference / step.name
     shutil.rmtree(target, ignore_errors=True)
     (target / "figures").mkdir(parents=True)

@@ -1,8 +1,8 @@
-"""The runs behind the README's figures: what `testbed reproduce` carries out. Pure.
+"""The runs behind the README's figures, which `testbed reproduce` carries out. Pure.
 
-Every level is named, so that no default that changes later changes what is reproduced. The short form has fewer levels
-and repetitions of the same; a trial's seed follows from the run's seed, its case and its repetition alone, so each of
-its trials is one of the long form's and has its counterpart in results/reference/.
+Every level is named, so a default that changes later does not change what is reproduced. The short form has fewer
+levels and repetitions. A trial's seed depends only on the run's seed, its case and its repetition, so each trial of the
+short form is one of the long form, and results/reference/ holds it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SEED = 1
-#: The arm that needs Ryu 4.34 in an environment of its own (make setup-ryu).
+#: The level of controller that needs Ryu 4.34 in its own environment (make setup-ryu).
 RYU = "ryu-example"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One run: an experiment, its levels, its repetitions; ``quick`` are the levels that the short form has instead."""
+    """One run: an experiment, its levels, its repetitions; ``quick`` are other levels for the short form."""
 
     name: str
     experiment: str
@@ -27,7 +27,7 @@ class Step:
     quick_repetitions: int = 1
 
     def settings(self, *, quick: bool, ryu: bool = True) -> dict[str, str]:
-        """The levels of each factor, as --set takes them; without ``ryu`` the arm that needs it is left out."""
+        """The levels of each factor, as --set takes them; without ``ryu`` the level that needs Ryu is left out."""
         levels = {**self.levels, **(self.quick if quick else {})}
         return {
             name: ",".join(level for level in text.split(",") if ryu or level != RYU) for name, text in levels.items()
@@ -38,7 +38,7 @@ class Step:
         return self.quick_repetitions if quick else self.repetitions
 
     def words(self, *, quick: bool, ryu: bool = True) -> list[str]:
-        """What follows `testbed run`."""
+        """The arguments of `testbed run`."""
         found = [self.experiment, "--seed", str(SEED), "--repetitions", str(self.trials_of_each(quick=quick))]
         for name, text in self.settings(quick=quick, ryu=ryu).items():
             found += ["--set", f"{name}={text}"]
@@ -133,7 +133,7 @@ CAMPAIGN: tuple[Step, ...] = (
         "mlag",
         {"element": "member,peer_link,s1,s2", "mode": "802.3ad"},
         repetitions=2,
-        # What the peer link costs is chance up to its bound: one trial says nothing.
+        # The outage of the peer link is random up to its bound: one trial says nothing.
         quick={"element": "member,s1,s2"},
     ),
     Step(

@@ -1,4 +1,4 @@
-"""The commands: the only place that prints for people, and that exits.
+"""The verbs: the only package that prints for people, and that exits.
 
 Exit codes: 0 done; 1 a trial failed or a bound was missed; 2 usage or specification; 3 the machine is not ready;
 130 interrupted, resumable.
@@ -36,7 +36,7 @@ for _command in (check, list_, show, kernel, run, audit, plot, report, state, co
 
 
 def main() -> None:
-    """The entry point: every error that the user can put right becomes a message and an exit code."""
+    """The entry point: every error that the user can correct becomes a message and an exit code."""
     try:
         code: Any = cli.main(standalone_mode=False)
     except TestbedError as error:

@@ -1,4 +1,4 @@
-"""testbed audit: which element of a network is a single point of failure."""
+"""testbed audit: which elements of a network are single points of failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from testbed.cli.base import err, out, settings_of
 from testbed.cli.run import again, argv_of, carry_out, new_place
 from testbed.errors import SpecError
 from testbed.experiment import discovery
-from testbed.experiment.plan import levels_of, made
+from testbed.experiment.plan import build_topology, factor_levels
 from testbed.results import audit as audits
 from testbed.results import result
 from testbed.run import prepare
@@ -24,16 +24,20 @@ from testbed.spec import SwitchSide, Topology
 
 @click.command()
 @click.argument("topology")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the topology or factor.")
-@click.option("--pairs", is_flag=True, help="Fail every two elements at once as well.")
-@click.option("--quick", is_flag=True, help="Of parallel links and of a host's interfaces only the first.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the topology, or a factor."
+)
+@click.option("--pairs", is_flag=True, help="Also fail every two elements at once.")
+@click.option("--quick", is_flag=True, help="Only the first of parallel links and of each host's interfaces.")
 @click.option("--repetitions", type=click.IntRange(min=1), default=1, show_default=True, help="Trials of each element.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--backend", type=click.Choice(["auto", "guest", "native"]), default="auto", show_default=True)
 @click.option("--clock", type=click.Choice(["virtual", "real"]), default="virtual", show_default=True)
 @click.option("--jobs", type=click.IntRange(min=1), help="Trials at a time.")
-@click.option("--out", "place", type=click.Path(path_type=Path), help="Where the run goes: results/audit/UTC-TIME.")
-@click.option("--resume", is_flag=True, help="Go on with the audit in --out.")
+@click.option(
+    "--out", "place", type=click.Path(path_type=Path), help="Directory of the run; default results/audit/UTC-TIME."
+)
+@click.option("--resume", is_flag=True, help="Continue the audit in --out.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def audit(
     topology: str,
@@ -49,7 +53,10 @@ def audit(
     resume: bool,
     as_json: bool,
 ) -> None:
-    """Fail every element of TOPOLOGY in turn; exit 1 if one of them takes the talk of the protected hosts with it."""
+    """Find the single points of failure of TOPOLOGY.
+
+    Every element fails in turn. Exit code 1 if the failure of one interrupts traffic between the protected hosts.
+    """
     if resume and place is None:
         raise SpecError("--resume needs --out: which audit to go on with", "For example: --resume --out results/...")
     chosen = settings_of(settings)
@@ -61,7 +68,7 @@ def audit(
     prepared = prepare.prepare(wanted, argv=argv_of())
     finished = carry_out(prepared, prepare.begin(prepared, place, resume=resume), place, jobs)
     rows = audits.rows_of(result.load(place).records)
-    picture = _drawn(network, rows, place)
+    picture = _draw(network, rows, place)
     if as_json:
         click.echo(json.dumps(audits.as_json(network, rows)))
     else:
@@ -75,9 +82,9 @@ def audit(
 
 
 def _network(topology: str, settings: dict[str, str]) -> tuple[Topology, SwitchSide]:
-    """The one network to audit, and what its switch side can do. Errors: SpecError if more than one is asked for."""
+    """The network to audit, and what its switch side can do. Errors: SpecError for more than one network."""
     function = discovery.topology(topology)
-    levels = levels_of(discovery.experiment("audit"), function, settings, quick=False)
+    levels = factor_levels(discovery.experiment("audit"), function, settings, quick=False)
     for name, found in levels.items():
         if len(found) > 1 and name != "element":
             raise SpecError(
@@ -85,10 +92,10 @@ def _network(topology: str, settings: dict[str, str]) -> tuple[Topology, SwitchS
                 "Give one level, or run several audits.",
             )
     case = {name: found[0] for name, found in levels.items()}
-    return made(function, case), schemes.chosen(case).side
+    return build_topology(function, case), schemes.chosen(case).side
 
 
-def _drawn(network: Topology, rows: list[audits.Row], place: Path) -> Path:
+def _draw(network: Topology, rows: list[audits.Row], place: Path) -> Path:
     path = place / "figures" / "topology.svg"
     path.parent.mkdir(exist_ok=True)
     path.write_text(drawing.svg(network, audits.weak_points(rows)))

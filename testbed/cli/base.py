@@ -1,4 +1,4 @@
-"""What the commands have in common: where they print, and how --set is read."""
+"""What the commands share: where they print, and how --set is read."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from rich.console import Console
 
 from testbed.errors import SpecError
 
-# Where output goes to a file there is no width to keep to: tables get what they need.
+# A file has no width: tables that go to one are as wide as they need.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False)
 
 
 def settings_of(words: tuple[str, ...]) -> dict[str, str]:
-    """The words of ``--set NAME=LEVEL,...`` by name. Errors: SpecError."""
+    """The settings ``--set NAME=LEVEL,...`` as a mapping from name to levels. Errors: SpecError."""
     found: dict[str, str] = {}
     for word in words:
         name, equals, levels = word.partition("=")

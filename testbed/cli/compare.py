@@ -1,4 +1,4 @@
-"""testbed compare: two runs, or the levels of a factor within one, and whether what they measured differs."""
+"""testbed compare: whether the metrics of two runs, or of a factor's levels within one run, differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from testbed.cli.base import out
-from testbed.cli.results import tell_doubts
+from testbed.cli.results import print_problems
 from testbed.errors import SpecError
 from testbed.results import result
 
@@ -28,14 +28,23 @@ _RUN = click.Path(path_type=Path)
 @click.command()
 @click.argument("before", type=_RUN, metavar="RUN")
 @click.argument("after", type=_RUN, metavar="[AFTER]", required=False)
-@click.option("--by", metavar="FACTOR[=LEVEL,...]", help="Compare levels of a factor of RUN with the first of them.")
-@click.option("--margin", type=click.FloatRange(0, 100), default=5.0, show_default=True, help="In per cent.")
-@click.option("--all", "everything", is_flag=True, help="Show what does not differ as well.")
+@click.option(
+    "--by", metavar="FACTOR[=LEVEL,...]", help="Compare the levels of a factor within RUN with the first one."
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 100),
+    default=5.0,
+    show_default=True,
+    help="Smallest difference that matters, in per cent.",
+)
+@click.option("--all", "everything", is_flag=True, help="Also show what does not differ.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def compare(before: Path, after: Path | None, by: str | None, margin: float, everything: bool, as_json: bool) -> None:
-    """What changed from RUN to the run AFTER, and whether it matters (exit 1 if so).
+    """Show what differs between two runs.
 
-    With --by: whether the levels of a factor within RUN differ. That is a finding and no failure: exit 0 either way.
+    Compare RUN with the run AFTER; exit code 1 if a difference matters. With --by, compare the levels of a factor
+    within RUN; exit code 0 in either case.
     """
     from testbed.results import compare as comparisons
 
@@ -58,7 +67,7 @@ def compare(before: Path, after: Path | None, by: str | None, margin: float, eve
             _show_levels(found, everything=everything)
         _conclude(found, margin)
     for loaded in runs:
-        tell_doubts(loaded)
+        print_problems(loaded)
     sys.exit(1 if found.matters and by is None else 0)
 
 
@@ -82,21 +91,21 @@ def _nothing_to_compare_with(run: result.Run) -> SpecError:
 def _show_runs(found: Comparison, *, everything: bool) -> None:
     for change in found.changes:
         out.print(f"{change.key}: {change.before} -> {change.after}", soft_wrap=True, markup=False)
-    _show_lone("before", found.only_before)
-    _show_lone("after", found.only_after)
+    _show_unshared("before", found.only_before)
+    _show_unshared("after", found.only_after)
     _show_judgements(found.judgements, ("before", "after"), None, everything=everything)
 
 
 def _show_levels(found: LevelComparison, *, everything: bool) -> None:
     for contrast in found.contrasts:
         before, after = contrast.names
-        _show_lone(before, contrast.only_before)
-        _show_lone(after, contrast.only_after)
+        _show_unshared(before, contrast.only_before)
+        _show_unshared(after, contrast.only_after)
         title = f"{found.factor}: {before} -> {after}"
         _show_judgements(contrast.judgements, contrast.names, title, everything=everything)
 
 
-def _show_lone(name: str, cases: Sequence[str]) -> None:
+def _show_unshared(name: str, cases: Sequence[str]) -> None:
     for case in cases:
         out.print(f"only {name}: {case}", soft_wrap=True, markup=False)
 
@@ -110,7 +119,7 @@ def _show_judgements(
         header = ("case", "metric", "n", *map(escape, names), "difference, 95 %", "delta", "p", "")
         table = Table(title=title and escape(title), title_justify="left")
         for word in header:
-            table.add_column(word, overflow="fold")  # a metric whose name is cut off could be another
+            table.add_column(word, overflow="fold")  # a name that is cut off could be another metric's
         for judgement in shown:
             table.add_row(*_row(judgement), style="bold" if judgement.matters else None)
         out.print(table)
@@ -123,7 +132,7 @@ def _conclude(found: Comparison | LevelComparison, margin: float) -> None:
     verdict = "It matters." if found.matters else "No difference that matters."
     out.print(f"{verdict} (p below 5 % after Holm's correction, and by more than {margin:g} %)", soft_wrap=True)
     if few := words.count("too few trials"):
-        out.print(f"{few} cannot tell; with 4 or more --repetitions each has a test.", soft_wrap=True)
+        out.print(f"{few} have too few trials for a test; 4 or more --repetitions are enough.", soft_wrap=True)
 
 
 def _row(judgement: Judgement) -> list[str]:

@@ -1,4 +1,4 @@
-"""testbed kernel: the guest kernel, built once."""
+"""testbed kernel: build the guest kernel once, and show which one there is."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from testbed.errors import MachineError
 
 @click.group()
 def kernel() -> None:
-    """The guest kernel: built once, kept outside the checkout."""
+    """Build or show the guest kernel.
+
+    It is built once and kept outside the checkout.
+    """
 
 
 @kernel.command("build")
-@click.option("--source", type=click.Path(path_type=Path), help="A Linux source, as a directory or a tar archive.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Compilers at a time; as many as processors by default.")
+@click.option("--source", type=click.Path(path_type=Path), help="A Linux source: a directory or a tar archive.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Compilers at a time; default: one per processor.")
 def kernel_build(source: Path | None, jobs: int | None) -> None:
-    """Fetch, build, try and keep the guest kernel."""
+    """Fetch the source, build the guest kernel, try it and keep it."""
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -32,16 +35,16 @@ def kernel_build(source: Path | None, jobs: int | None) -> None:
         console=err,
     ) as bar:
         task = bar.add_task("the guest kernel", total=1.0)
-        said = ""
+        last = ""
 
-        def tell(fraction: float | None, text: str) -> None:
-            nonlocal said
+        def progress(fraction: float | None, text: str) -> None:
+            nonlocal last
             bar.update(task, completed=fraction or 0.0, description=text)
-            if not err.is_terminal and text.partition(",")[0] != said:
-                said = text.partition(",")[0]
-                err.print(said)
+            if not err.is_terminal and text.partition(",")[0] != last:
+                last = text.partition(",")[0]
+                err.print(last)
 
-        built = build(source, tell, jobs=jobs)
+        built = build(source, progress, jobs=jobs)
         bar.update(task, completed=1.0, description="ready")
     out.print(f"the guest kernel is ready: Linux {built.version} from {built.source}")
 
@@ -49,7 +52,7 @@ def kernel_build(source: Path | None, jobs: int | None) -> None:
 @kernel.command("info")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def kernel_info(as_json: bool) -> None:
-    """Which guest kernel there is."""
+    """Show which guest kernel there is; exit 3 if there is none."""
     found = kernels.find()
     if as_json:
         click.echo(json.dumps({"wanted": kernels.key(), "kernel": found.as_json() if found else None}))

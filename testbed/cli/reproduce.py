@@ -1,4 +1,4 @@
-"""testbed reproduce: the runs behind the README's figures again, compared with results/reference/."""
+"""testbed reproduce: carry out the runs behind the README's figures again, and compare with results/reference/."""
 
 from __future__ import annotations
 
@@ -20,15 +20,20 @@ _INTERRUPTED, _MISSED = 130, 1
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[STEP...]")
-@click.option("--quick", is_flag=True, help="Fewer levels and repetitions of the same trials.")
+@click.option("--quick", is_flag=True, help="Fewer levels and repetitions, of the same trials.")
 @click.option(
-    "--out", "place", type=click.Path(path_type=Path), default=None, help="Where the runs go: results/reproduce."
+    "--out",
+    "place",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Directory of the runs; default results/reproduce.",
 )
 @click.option("--keep", is_flag=True, help="Make these runs the reference, instead of comparing.")
 def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: bool) -> None:
-    """Carry the campaign out again, or only some STEPs of it, and compare with results/reference/.
+    """Repeat the runs behind the figures.
 
-    What was begun in the same place is gone on with. Exit code 1: something differs.
+    Carry out the campaign, or only some STEPs of it, and compare with results/reference/. An interrupted campaign in
+    the same directory is continued. Exit code 1 if something differs.
     """
     if keep and quick:
         raise SpecError("--keep with --quick would make a part of the campaign the reference", "Leave one of them out.")
@@ -37,7 +42,7 @@ def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: boo
     ryu = requirements.RYU_PYTHON.exists()
     out.print(f"{len(steps)} runs into {place}{_expected(steps, quick=quick, ryu=ryu)}", soft_wrap=True)
     if not ryu and any(RYU in text for step in steps for text in step.levels.values()):
-        err.print(f"left out: controller={RYU}, which needs Ryu. To have it, type: make setup-ryu", style="yellow")
+        err.print(f"left out: controller={RYU}, which needs Ryu. To install it, type: make setup-ryu", style="yellow")
     began, wrong = time.monotonic(), 0
     for number, step in enumerate(steps, 1):
         out.print(
@@ -54,7 +59,7 @@ def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: boo
             campaigns.keep(step, place / step.name)
             out.print(f"    kept as {campaigns.REFERENCE / step.name}", soft_wrap=True)
         else:
-            wrong += _tell(step, place / step.name)
+            wrong += _compare(step, place / step.name)
     out.print(f"took {_minutes(time.monotonic() - began)}")
     if wrong:
         err.print(f"{wrong} of {len(steps)} runs differ from results/reference/", style="red")
@@ -64,14 +69,14 @@ def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: boo
 
 
 def _expected(steps: list[Step], *, quick: bool, ryu: bool) -> str:
-    """How long that took where the reference was made, shared among this machine's processors."""
+    """How long the reference took, divided among this machine's processors, as the end of a sentence."""
     processors = len(os.sched_getaffinity(0))
     each = [campaigns.expected_s(step, quick=quick, ryu=ryu, processors=processors) for step in steps]
     if None in each:
         return ""
     how_many = "one processor" if processors == 1 else f"{processors} processors"
     seconds = sum(seconds for seconds in each if seconds is not None)
-    return f"; by what the reference took, about {_minutes(seconds)} on {how_many} that are idle"
+    return f"; from the time that the reference took, about {_minutes(seconds)} on {how_many} without other work"
 
 
 def _chosen(names: tuple[str, ...]) -> list[Step]:
@@ -82,9 +87,9 @@ def _chosen(names: tuple[str, ...]) -> list[Step]:
     return [known[name] for name in names] if names else list(CAMPAIGN)
 
 
-def _tell(step: Step, place: Path) -> bool:
-    """Print how the step's run compares; whether it differs."""
-    found = campaigns.judged(step, place)
+def _compare(step: Step, place: Path) -> bool:
+    """Print how the step's run compares with its reference; whether it differs."""
+    found = campaigns.compare_with_reference(step, place)
     for text in found.differences:
         out.print(f"    differs: {text}", style="red", soft_wrap=True, markup=False)
     verdict = "differs" if found.differences else "agrees"

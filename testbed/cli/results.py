@@ -1,4 +1,4 @@
-"""testbed plot, report, export: what the files of runs say."""
+"""testbed plot, report, export: figures, report and table of a run, from its files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from testbed.results import result
 _RUN = click.Path(path_type=Path)
 
 
-def tell_doubts(loaded: result.Run) -> None:
-    """What is wrong with a run as a whole."""
-    from testbed import report as reports  # matplotlib takes a second that the other commands save
+def print_problems(loaded: result.Run) -> None:
+    """Print what is wrong with a run as a whole."""
+    from testbed import report as reports  # matplotlib takes a second, which the other commands save
 
-    for text in reports.doubts(loaded):
+    for text in reports.problems(loaded):
         err.print(text, style="yellow", soft_wrap=True, markup=False)
 
 
 def summarise(loaded: result.Run, place: Path) -> None:
-    """The table, and where everything is."""
+    """Print the table of cases and the paths of figures, report and run; draw the figures, write the report."""
     from testbed import figures
     from testbed import report as reports
 
@@ -32,7 +32,7 @@ def summarise(loaded: result.Run, place: Path) -> None:
         header, rows = reports.case_rows(loaded)
         table = Table(title=str(loaded.manifest["title"]), title_justify="left")
         for word in header:
-            table.add_column(word, overflow="fold")  # a word that is cut off says nothing
+            table.add_column(word, overflow="fold")  # never cut a value off
         for row in rows:
             table.add_row(*row)
         out.print(table)
@@ -40,7 +40,7 @@ def summarise(loaded: result.Run, place: Path) -> None:
             if path.suffix == ".png":
                 out.print(f"figure  {path}", soft_wrap=True)
         out.print(f"report  {reports.write_report(loaded)}", soft_wrap=True)
-    tell_doubts(loaded)
+    print_problems(loaded)
     out.print(f"result  {place}", soft_wrap=True)
 
 
@@ -48,49 +48,55 @@ def summarise(loaded: result.Run, place: Path) -> None:
 @click.argument("run", type=_RUN)
 @click.argument("names", nargs=-1, metavar="[FIGURE]...")
 def plot(run: Path, names: tuple[str, ...]) -> None:
-    """Draw the figures of RUN again, from its files alone; or others, by name."""
+    """Draw the figures of RUN again.
+
+    They are drawn from the run's files alone. Without a FIGURE, those of its experiment are drawn.
+    """
     from testbed import figures
 
     loaded = result.load(run)
     for path in figures.draw(loaded, run / "figures", names):
         out.print(str(path), soft_wrap=True)
-    tell_doubts(loaded)
+    print_problems(loaded)
 
 
 @click.command()
 @click.argument("run", type=_RUN)
 def report(run: Path) -> None:
-    """Write the report of RUN again, from its files alone."""
+    """Write the report of RUN again."""
     from testbed import figures
     from testbed import report as reports
 
     loaded = result.load(run)
     figures.draw(loaded, run / "figures")  # the report links to them
     out.print(str(reports.write_report(loaded)), soft_wrap=True)
-    tell_doubts(loaded)
+    print_problems(loaded)
 
 
 @click.command()
 @click.argument("run", type=_RUN)
-@click.option("--csv", type=_RUN, metavar="FILE", help="As CSV; on the standard output if no file is given.")
-@click.option("--parquet", type=_RUN, metavar="FILE", help="As Parquet, for pandas and others.")
+@click.option("--csv", type=_RUN, metavar="FILE", help="Write CSV to this file; default: to standard output.")
+@click.option("--parquet", type=_RUN, metavar="FILE", help="Write Parquet to this file, for pandas and others.")
 def export(run: Path, csv: Path | None, parquet: Path | None) -> None:
-    """RUN in long form: one row for each trial and metric."""
+    """Export RUN as a table.
+
+    The table is in long form: one row for each trial and metric.
+    """
     from testbed.results import export as exports
 
     loaded = result.load(run)
-    saves = [(exports.save_parquet, parquet), (exports.save_csv, csv)]  # first what may find something missing
+    saves = [(exports.save_parquet, parquet), (exports.save_csv, csv)]  # Parquet first: it may lack a library
     wanted = [(save, _checked(target)) for save, target in saves if target is not None]
     for save, target in wanted:
         save(loaded, target)
         out.print(str(target), soft_wrap=True)
     if not wanted:
         exports.write_csv(loaded, sys.stdout)
-    tell_doubts(loaded)
+    print_problems(loaded)
 
 
 def _checked(target: Path) -> Path:
-    """A file to write. Errors: SpecError if its directory is none."""
+    """The file to write. Errors: SpecError if its directory does not exist."""
     if not target.parent.is_dir():
         raise SpecError(
             f"{target.parent} is no directory; wanted one to write {target.name} into",

@@ -1,4 +1,4 @@
-"""testbed run: an experiment into a result directory."""
+"""testbed run: carry out an experiment into a result directory."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from testbed.cli.base import err, out, settings_of
 from testbed.cli.results import summarise
 from testbed.errors import SpecError
 from testbed.results import result
-from testbed.run import prepare
+from testbed.run import execute, prepare
 from testbed.run.executor import Backend
 
 
 @click.command()
 @click.argument("experiment")
-@click.option("--topology", help="By name or by path; the experiment's own by default.")
-@click.option("--set", "settings", multiple=True, metavar="FACTOR=LEVEL[,LEVEL...]", help="Levels of a factor.")
+@click.option("--topology", help="Name or path; default: the experiment's own.")
+@click.option("--set", "settings", multiple=True, metavar="FACTOR=LEVEL[,LEVEL...]", help="The levels of a factor.")
 @click.option("--repetitions", type=click.IntRange(min=1), help="Trials of each case.")
 @click.option(
     "--until-ci",
     callback=lambda _, __, text: _part(text),
     metavar="PERCENT",
-    help="Repeat until half of the 95 % interval of the median is at most that much of it, in every case.",
+    help="Repeat until half of the median's 95 % interval is at most this part of the median, in every case.",
 )
-@click.option("--max-repetitions", type=click.IntRange(min=1), default=100, show_default=True, help="With --until-ci.")
+@click.option(
+    "--max-repetitions", type=click.IntRange(min=1), default=100, show_default=True, help="The limit for --until-ci."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--quick", is_flag=True, help="Fewer levels and repetitions: minutes, not hours.")
 @click.option("--backend", type=click.Choice(["auto", "guest", "native"]), default="auto", show_default=True)
 @click.option("--clock", type=click.Choice(["virtual", "real"]), default="virtual", show_default=True)
 @click.option("--jobs", type=click.IntRange(min=1), help="Trials at a time.")
-@click.option(
-    "--out", "place", type=click.Path(path_type=Path), help="Where the run goes: results/EXPERIMENT/UTC-TIME."
-)
-@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--out", "place", type=click.Path(path_type=Path), help="Directory; default results/EXPERIMENT/UTC-TIME.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out.")
 @click.option("--dry-run", is_flag=True, help="Show the trials; run none.")
 def run(
     experiment: str,
@@ -58,7 +58,10 @@ def run(
     resume: bool,
     dry_run: bool,
 ) -> None:
-    """Run EXPERIMENT: cases x repetitions, into a result directory with figures and a report."""
+    """Carry out EXPERIMENT.
+
+    Each case is repeated. The result directory holds trials, raw files, figures and a report.
+    """
     wanted = prepare.Request(
         experiment,
         topology,
@@ -93,11 +96,12 @@ def run(
             markup=False,
         )
         sys.exit(130)
-    sys.exit(1 if prepare.missed(loaded) else 0)
+    failed = any(r.status == "failed" or r.metrics.get("within_bound") is False for r in loaded.records)
+    sys.exit(1 if failed else 0)
 
 
 def _part(text: str | None) -> float | None:
-    """``5%`` or ``5`` as 0.05."""
+    """``5%`` or ``5`` as 0.05. Errors: SpecError."""
     if text is None:
         return None
     try:
@@ -110,18 +114,19 @@ def _part(text: str | None) -> float | None:
 
 
 def new_place(wanted: Path) -> Path:
-    """``wanted``, or that with a number behind it if a run that began in the same second has it."""
+    """``wanted``; with a number added if another run began in the same second."""
     names = (wanted, *(wanted.with_name(f"{wanted.name}-{number}") for number in range(2, 100)))
     return next(place for place in names if not place.exists())
 
 
 def argv_of() -> list[str]:
-    """The command as it was typed, but for where the result goes."""
+    """The command as it was typed, without the directory of the result."""
     words = iter(word for word in sys.argv[1:] if not word.startswith("--out="))
     return ["testbed", *(word for word in words if not (word == "--out" and next(words, "") is not None))]
 
 
 def again(place: Path) -> str:
+    """The command that continues the run in ``place``."""
     words = [word for word in argv_of() if word != "--resume"]
     return shlex.join([*words, "--resume", "--out", str(place)])
 
@@ -142,7 +147,7 @@ def _show_plan(prepared: prepare.Prepared) -> None:
 
 
 def carry_out(prepared: prepare.Prepared, backend: Backend, place: Path, jobs: int | None) -> bool:
-    """Run the trials with a progress bar; whether all ended."""
+    """Carry out the trials with a progress bar; False if interrupted."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -166,4 +171,4 @@ def carry_out(prepared: prepare.Prepared, backend: Backend, place: Path, jobs: i
                     f"trial {record.number} ({case}) {record.status}: {record.reason}", style="yellow", markup=False
                 )
 
-        return prepare.carry_out(prepared, backend, place, jobs=jobs, planned=planned, done=done)
+        return execute.carry_out(prepared, backend, place, jobs=jobs, planned=planned, done=done)

@@ -1,12 +1,16 @@
-"""testbed shell, testbed clean: a network to work in, and what work left behind."""
+"""testbed shell, testbed clean: a live network to work in; removing what interrupted work left."""
 
 from __future__ import annotations
+
+import shutil
 
 import click
 
 from testbed.cli.base import out, settings_of
 from testbed.experiment import discovery
-from testbed.run import prepare
+from testbed.experiment.plan import build_from_settings
+from testbed.run.leftovers import leftovers
+from testbed.run.live import open_shell
 
 
 @click.command()
@@ -14,15 +18,19 @@ from testbed.run import prepare
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the topology.")
 @click.option("--backend", type=click.Choice(["auto", "guest", "native"]), default="auto", show_default=True)
 def shell(topology: str, settings: tuple[str, ...], backend: str) -> None:
-    """TOPOLOGY, live, with Mininet's prompt (real clock)."""
-    function = discovery.topology(topology)
-    network = prepare.one_topology(function, settings_of(settings))
-    prepare.shell(network, backend)
+    """Open Mininet's prompt on TOPOLOGY.
+
+    The network is live and its clock is real.
+    """
+    open_shell(build_from_settings(discovery.topology(topology), settings_of(settings)), backend)
 
 
 @click.command()
 def clean() -> None:
-    """Remove what interrupted kernel builds and trials may have left behind."""
-    for path in prepare.leftovers():
+    """Remove what interrupted work left behind.
+
+    That is unfinished kernel builds and directories of trials.
+    """
+    for path in leftovers():
         out.print(f"removed {path}", soft_wrap=True)
-        prepare.remove(path)
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""testbed state: what the controller knew and believed at the end of a trial."""
+"""testbed state: the controller's state at the end of a trial."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ STATE, METRICS = "controller_state.json", "controller_metrics.prom"
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--trial", type=int, default=1, show_default=True, help="Which trial, by the number of its raw files.")
-@click.option("--json", "as_json", is_flag=True, help="The state as the controller gives it, for programs.")
-@click.option("--metrics", is_flag=True, help="The metrics in Prometheus' text format.")
+@click.option("--trial", type=int, default=1, show_default=True, help="The number of the trial, as in raw/NNN.")
+@click.option("--json", "as_json", is_flag=True, help="As the controller gives it, for programs.")
+@click.option("--metrics", is_flag=True, help="The controller's metrics in Prometheus' text format.")
 def state(run: Path, trial: int, as_json: bool, metrics: bool) -> None:
-    """What the controller knew and believed at the end of a trial of RUN."""
+    """Show the controller's state in RUN.
+
+    It is the state at the end of one trial, as tables.
+    """
     if as_json and metrics:
         raise SpecError("--json and --metrics exclude each other", "Give one of them.")
     found = _raw(run, trial, METRICS if metrics else STATE)
@@ -28,7 +31,7 @@ def state(run: Path, trial: int, as_json: bool, metrics: bool) -> None:
 
 
 def _raw(run: Path, trial: int, name: str) -> str:
-    """That raw file of the trial. Errors: SpecError saying what there is instead."""
+    """The text of a raw file of the trial. Errors: SpecError for an unknown trial, and why a file is missing."""
     numbers = sorted(record.number for record in result.load(run).records)
     if trial not in numbers:
         known = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
@@ -37,7 +40,7 @@ def _raw(run: Path, trial: int, name: str) -> str:
     if not path.exists():
         raise SpecError(
             f"trial {trial} of run {run} has no {name}:"
-            " our controller did not steer its switches, or was not to be reached at its end",
+            " our controller did not steer its switches, or could not be reached at its end",
             "It is written with controller=testbed and controller=static.",
         )
     return path.read_text()

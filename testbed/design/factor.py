@@ -1,4 +1,4 @@
-"""What an experiment varies: factors, and their levels as the command line gives them."""
+"""What an experiment varies: factors, and their levels as ``--set`` gives them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Factor:
     """One thing that an experiment varies, with its default levels and what it means.
 
     ``quick`` are the levels of ``--quick``; ``known`` is the closed set of possible levels if there is one;
-    ``least`` is the smallest possible number.
+    ``least`` is the smallest possible number. Errors: SpecError for a factor without levels.
     """
 
     name: str
@@ -25,21 +25,37 @@ class Factor:
     quick: tuple[Level, ...] | None = None
     known: tuple[Level, ...] | None = None
     least: float | None = None
-    #: What makes a level of the command line's word, where that is no plain number or name.
+    #: How a level is read from text, where it is not a plain number or name.
     read: Callable[[str], Level] | None = None
 
+    def __post_init__(self) -> None:
+        if not self.levels:
+            raise SpecError(f"factor {self.name!r} has no levels; wanted one or more", "For example: levels=(1, 2)")
+
     def parse(self, text: str) -> Level:
-        """One level from the command line, of the same type as the default levels."""
+        """One level from the command line, of the same type as the default levels. Errors: SpecError."""
         if self.read is not None:
-            return self.read(text)
+            try:
+                return self.read(text)
+            except ValueError as error:
+                raise SpecError(
+                    f"level {text!r} of factor {self.name!r} cannot be read: {error}",
+                    f"For example: --set {self.name}={self.levels[0]}",
+                ) from error
         return parse_level(self.name, text, self.levels[0], self.known, self.least)
 
 
 def parse_level(
     name: str, text: str, example: Level, known: tuple[Level, ...] | None = None, least: float | None = None
 ) -> Level:
-    """A level from text: of ``example``'s type, one of ``known``, and ``least`` or more."""
+    """A level from text: of ``example``'s type, one of ``known``, and ``least`` or more. Errors: SpecError."""
     level: Level
+    if not isinstance(example, str | int | float):
+        raise SpecError(
+            f"--set {name}={text}: {name} has no default that is a number, a word, true or false,"
+            " so the type of its level is unknown",
+            f"Give it such a default in the file, for example {name}=2",
+        )
     if name == "mode":
         level = parse_mode(text)
     elif isinstance(example, bool):

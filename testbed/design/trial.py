@@ -1,4 +1,4 @@
-"""One repetition of one case: what the inside needs to carry it out, and what its raw files said.
+"""One repetition of one case: what is needed to carry it out, and what its raw files say.
 
 Words: experiment > run > case (one combination of factor levels) > trial (one repetition of a case).
 """
@@ -19,7 +19,7 @@ Metrics = dict[str, Any]
 
 @dataclass(frozen=True)
 class Trial:
-    """One repetition of one case: everything that the inside needs to carry it out."""
+    """One repetition of one case: everything that is needed to carry it out, as trial.json holds it."""
 
     number: int
     experiment: str
@@ -49,7 +49,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the raw files of one trial say: metrics, how the trial stands, and what to be wary of."""
+    """What the raw files of one trial say: metrics, the trial's status with its reason, and warnings."""
 
     metrics: Metrics
     status: str = "ok"  # ok | failed | censored

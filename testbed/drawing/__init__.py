@@ -1,6 +1,6 @@
-"""Networks drawn from their specification: in a terminal, as a list, as SVG. Pure: values in, text out.
+"""A spec as a picture: in a terminal, as a list, as SVG. Pure: values in, text out.
 
-``marks`` names elements (links by name, interfaces, nodes) that are to stand out, such as single points of failure.
+``marks`` names elements (links by name, interfaces, nodes) to highlight, such as single points of failure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A network as a list: every node with its links, and what is known of bonds, LAGs and LACP systems."""
+"""A network as a list: every node with its links, then bonds, LAGs and LACP systems."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from testbed.spec import Host, Topology
 
 
 def rate_text(rate_mbps: float | None) -> str:
-    """A link's rate as people write it."""
+    """A link's rate as people write it, such as 10 Gbit/s."""
     if rate_mbps is None:
         return "no rate"
     return f"{rate_mbps / 1000:g} Gbit/s" if rate_mbps >= 1000 else f"{rate_mbps:g} Mbit/s"
@@ -55,13 +55,13 @@ def _host(host: Host) -> str:
 
 def _links(topology: Topology, interfaces: Iterable[str], marked: frozenset[str]) -> list[str]:
     lag_of = {port: lag.name for lag in topology.lags for port in lag.ports}
-    bundled = members(topology)
+    in_lags = members(topology)
     links = [(i, topology.link_of(i)) for i in interfaces]
     rows = []
     for interface, link in links:
         other, far = link.other(interface)
         rate = rate_text(link.rate_mbps) + (f", {link.delay_ms:g} ms" if link.delay_ms else "")
-        line = "=====" if link.name in bundled else "-----"
+        line = "=====" if link.name in in_lags else "-----"
         rows.append((interface, line, far, other, rate, lag_of.get(interface, lag_of.get(far, ""))))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

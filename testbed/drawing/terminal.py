@@ -1,7 +1,7 @@
 """A network as a picture of characters.
 
    ┌────┐      ┌────┐
-   │ s1 │      │ s2 │        each switch has a line below it, which leads to what is linked to it;
+   │ s1 │      │ s2 │        each switch has a line below it, which leads to the nodes linked to it;
    └──┬─┘      └─┬──┘        a double stroke enters a bond or a LAG, a cross marks an element
  ┌────┴──────┐   │
  │  ┌──────┐─│───┤
@@ -20,8 +20,8 @@ from testbed.drawing.tiers import is_marked, level_of, members, tiers
 from testbed.spec import Link, Topology
 
 _GAP = 2
-#: What a character becomes with arms up, down, left, right.
-_ARMS = {
+#: The character with strokes up (u), down (d), left (l), right (r).
+_STROKES = {
     "ud": "│", "lr": "─", "dr": "┌", "dl": "┐", "ur": "└", "ul": "┘",
     "udr": "├", "udl": "┤", "dlr": "┬", "ulr": "┴", "udlr": "┼", "u": "│", "d": "│", "l": "─", "r": "─",
 }  # fmt: skip
@@ -41,7 +41,7 @@ class _Canvas:
         self.rows: list[list[str]] = []
 
     def new(self, count: int = 1) -> int:
-        """So many rows more; the number of the first."""
+        """Add that many rows; the number of the first."""
         self.rows += [[" "] * self.width for _ in range(count)]
         return len(self.rows) - count
 
@@ -69,7 +69,7 @@ def picture(topology: Topology, marks: Iterable[str] = (), width: int = 100) -> 
 
 
 def _place(topology: Topology, levels: Sequence[Sequence[str]], marked: frozenset[str]) -> dict[str, _Box]:
-    """Boxes of every node, each level spread over the widest one's width."""
+    """The box of every node; each level is spread over the width of the widest."""
     level = level_of(topology)
     up: dict[str, list[Link]] = {name: [] for name in level}
     for link in topology.links:
@@ -96,32 +96,32 @@ def _place(topology: Topology, levels: Sequence[Sequence[str]], marked: frozense
             left += widths[name] + (0 if step is not None else spare / max(1, len(tier) - 1))
     for name, box in boxes.items():
         links = up[name]
-        order = sorted(links, key=lambda link: _aim(boxes, link, name))
+        order = sorted(links, key=lambda link: _far_middle(boxes, link, name))
         first = box.left + (box.width - (2 * len(links) - 1)) // 2
         box.columns = {link.name: first + 2 * place for place, link in enumerate(order)}
     return boxes
 
 
-def _aim(boxes: dict[str, _Box], link: Link, node: str) -> int:
+def _far_middle(boxes: dict[str, _Box], link: Link, node: str) -> int:
     other = boxes[link.b if node == link.a else link.a]
     return other.left * 2 + other.width
 
 
-def _line(canvas: _Canvas, row: int, columns: Iterable[int], arms: dict[int, str]) -> None:
-    """A line through a row from its first column to its last; ``arms`` are what leaves it up or down."""
+def _line(canvas: _Canvas, row: int, columns: Iterable[int], branches: dict[int, str]) -> None:
+    """A line in a row from its first column to its last; ``branches`` leave it up (u) or down (d)."""
     low, high = min(columns := list(columns)), max(columns)
     for column in range(low, high + 1):
         sides = ("l" if column > low else "") + ("r" if column < high else "")
-        vertical = arms.get(column, "")
+        vertical = branches.get(column, "")
         if not vertical and canvas.rows[row][column] != " ":
-            continue  # a line that crosses, and is not joined
-        canvas.put(row, column, _ARMS["".join(side for side in "udlr" if side in vertical + sides)])
+            continue  # a crossing line, not connected
+        canvas.put(row, column, _STROKES["".join(side for side in "udlr" if side in vertical + sides)])
 
 
 def _buses(
     canvas: _Canvas, topology: Topology, boxes: dict[str, _Box], upper: Sequence[str], lower: Sequence[str]
 ) -> None:
-    """Below each upper node a line that leads to its links' columns in the level below."""
+    """A line below each upper node, which leads to the columns of its links in the level below."""
     taken = {column for name in lower for column in boxes[name].columns.values()}
     below = {
         name: [
@@ -143,7 +143,7 @@ def _buses(
         stubs[name] = alone[0] if alone else min(free, key=lambda column: abs(column - middle))
         taken.add(stubs[name])
     first = canvas.new(len(used))
-    for place, name in enumerate(used):  # first what goes down through the rows, then the lines across
+    for place, name in enumerate(used):  # first the vertical strokes, then the lines across
         canvas.put(first - 1, stubs[name], "┬")
         for row in range(first, first + place):
             canvas.put(row, stubs[name], "│")
@@ -151,13 +151,13 @@ def _buses(
             for column in below[name]:
                 canvas.put(row, column, "│")
     for place, name in enumerate(used):
-        arms = {column: "d" for column in below[name]}
-        arms[stubs[name]] = "u" + arms.get(stubs[name], "")
-        _line(canvas, first + place, [*below[name], stubs[name]], arms)
+        branches = {column: "d" for column in below[name]}
+        branches[stubs[name]] = "u" + branches.get(stubs[name], "")
+        _line(canvas, first + place, [*below[name], stubs[name]], branches)
 
 
 def _arcs(canvas: _Canvas, topology: Topology, boxes: dict[str, _Box], level: Sequence[str]) -> None:
-    """Above a level the links between its own nodes, the shortest lowest."""
+    """The links between nodes of one level, above it; the shortest is the lowest."""
     own = [link for link in topology.links if link.a in level and link.b in level]
     own.sort(key=lambda link: -abs(boxes[link.a].columns[link.name] - boxes[link.b].columns[link.name]))
     between = {link.name for link in own}
@@ -177,14 +177,14 @@ def _arcs(canvas: _Canvas, topology: Topology, boxes: dict[str, _Box], level: Se
 def _strokes(
     canvas: _Canvas, topology: Topology, boxes: dict[str, _Box], level: Sequence[str], marked: frozenset[str]
 ) -> None:
-    """Where each link enters its node: a double stroke for a member, a cross for a marked one."""
+    """The stroke where each link enters its node: double for a member, a cross for a marked link."""
     columns = [(name, column) for node in level for name, column in boxes[node].columns.items()]
     if not columns:
         return
-    row, bundled = canvas.new(), members(topology)
+    row, in_lags = canvas.new(), members(topology)
     links = {link.name: link for link in topology.links}
     for name, column in columns:
-        canvas.put(row, column, "✗" if is_marked(links[name], marked) else "║" if name in bundled else "│")
+        canvas.put(row, column, "✗" if is_marked(links[name], marked) else "║" if name in in_lags else "│")
 
 
 def _draw_boxes(canvas: _Canvas, boxes: dict[str, _Box], level: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Where things go: hosts at the bottom, above them their switches, above these the switches that have no host.
+"""The tiers of a drawing: hosts at the bottom, above them their switches, above these the switches without hosts.
 
 tier 2   spine1   spine2
 tier 1   leaf1  leaf2  leaf3
@@ -11,7 +11,7 @@ from testbed.spec import Link, Topology
 
 
 def tiers(topology: Topology) -> list[list[str]]:
-    """The nodes of each tier, in the order of the spec; a link joins nodes of one tier, or of two neighbouring ones."""
+    """The nodes of each tier, in the order of the spec. A link joins nodes of one tier or of neighbouring tiers."""
     hosts = [host.name for host in topology.hosts]
     found = [hosts]
     left = [switch.name for switch in topology.switches]
@@ -30,11 +30,11 @@ def level_of(topology: Topology) -> dict[str, int]:
 
 def members(topology: Topology) -> set[str]:
     """The names of the links that are members of a bond or of a LAG."""
-    bundled = {i for host in topology.hosts if host.bond for i in host.bond.members}
-    bundled |= {port for lag in topology.lags for port in lag.ports}
-    return {link.name for link in topology.links if {link.a_interface, link.b_interface} & bundled}
+    found = {i for host in topology.hosts if host.bond for i in host.bond.members}
+    found |= {port for lag in topology.lags for port in lag.ports}
+    return {link.name for link in topology.links if {link.a_interface, link.b_interface} & found}
 
 
 def is_marked(link: Link, marks: frozenset[str]) -> bool:
-    """Whether the link, or one of its interfaces, is to stand out."""
+    """Whether the link or one of its interfaces is to be highlighted."""
     return not marks.isdisjoint((link.name, link.a_interface, link.b_interface))

@@ -1,5 +1,7 @@
-"""A network as SVG, laid out in tiers. Members of bonds and LAGs are thick, and tied together where they enter a host;
-a dashed frame holds the switches of one LACP system; what is marked is red.
+"""A network as SVG, in tiers.
+
+Members of bonds and LAGs are thick, with a ring around them where they enter a host; a dashed frame holds the switches
+of one LACP system; marked elements are red.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from testbed.spec import Lag, Link, Topology
 
 _MARGIN, _GAP, _BOX_HEIGHT, _TIER_STEP = 30.0, 34.0, 58.0, 190.0
 _LINE = 15.0
-#: How far above a host the ring around its members is.
+#: The height above a host of the ring around its members.
 _RING = 24.0
-#: With more links than this, interfaces are told by tooltips alone.
+#: With more links than this, interface names appear in tooltips only.
 _LABELLED_LINKS = 14
 _STYLE = """
   text { font: 13px sans-serif; fill: #1a1a1a; text-anchor: middle }
@@ -32,7 +34,7 @@ _STYLE = """
 
 @dataclass
 class Text:
-    """A piece of text, by the middle of its base line; a legend's by its left end."""
+    """A piece of text. x and y are the middle of its base line; for a legend the left end."""
 
     x: float
     y: float
@@ -41,7 +43,7 @@ class Text:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """About what it covers: left, top, right, bottom."""
+        """The area it covers, approximately: left, top, right, bottom."""
         size = {"small": 11, "port": 10, "legend": 12}.get(self.kind, 13)
         width = 0.58 * size * len(self.text)
         left = self.x if self.kind == "legend" else self.x - width / 2
@@ -50,7 +52,7 @@ class Text:
 
 @dataclass
 class Node:
-    """A node's box; ``ends`` are where its links meet it, by the link's name."""
+    """A node's box; ``ends`` are the points where its links meet it, by the link's name."""
 
     name: str
     x: float
@@ -60,13 +62,13 @@ class Node:
 
     @property
     def middle(self) -> float:
-        """The middle of the box, across."""
+        """The horizontal middle of the box."""
         return self.x + self.width / 2
 
 
 @dataclass
 class Layout:
-    """Where everything goes, in pixels."""
+    """The position of everything, in pixels."""
 
     nodes: dict[str, Node]
     arcs: dict[str, float]  # the height of a link within a tier above its nodes, by the link's name
@@ -76,9 +78,9 @@ class Layout:
 
 
 def svg(topology: Topology, marks: Iterable[str] = ()) -> str:
-    """The drawing as the text of an SVG file. What is in ``marks`` stands out."""
+    """The drawing as the text of an SVG file; elements in ``marks`` are red."""
     marked = frozenset(marks)
-    layout = laid_out(topology)
+    layout = lay_out(topology)
     size = f'width="{layout.width:.0f}" height="{layout.height:.0f}"'
     box = f'viewBox="0 0 {layout.width:.0f} {layout.height:.0f}"'
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} {box}>', f"<style>{_STYLE}</style>"]
@@ -91,8 +93,8 @@ def svg(topology: Topology, marks: Iterable[str] = ()) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def laid_out(topology: Topology) -> Layout:
-    """Where everything goes: tiers from top to bottom, each spread over the width of the widest."""
+def lay_out(topology: Topology) -> Layout:
+    """The position of everything: tiers from top to bottom, each spread over the width of the widest."""
     levels, level = tiers(topology)[::-1], level_of(topology)
     labelled = len(topology.links) <= _LABELLED_LINKS
     touching: dict[str, list[Link]] = {name: [] for name in level}
@@ -157,7 +159,7 @@ def _attach(
     level: dict[str, int],
     arcs: dict[str, float],
 ) -> None:
-    """Spread the ends of a node's links along its edges, in the order of where they lead."""
+    """Spread the ends of a node's links along its edges, in the order of their far ends."""
     edges: dict[str, list[Link]] = {"top": [], "bottom": [], "left": [], "right": []}
     for link in links:
         other = nodes[link.b if link.a == node.name else link.a]
@@ -225,7 +227,7 @@ def _named(lags: list[Lag]) -> str:
 
 
 def _systems(topology: Topology, layout: Layout) -> list[str]:
-    """A frame around the switches of each LACP system that has LAGs on several."""
+    """A frame around the switches of each LACP system with LAGs on several switches."""
     frames = []
     for system in topology.systems:
         lags = [lag for lag in topology.lags if lag.lacp != "off" and lag.system == system.name]
@@ -256,7 +258,7 @@ def _link(topology: Topology, layout: Layout, link: Link, marked: frozenset[str]
 
 
 def _bonds(topology: Topology, layout: Layout) -> list[str]:
-    """A flat ring around the members of each bond, just before they enter the host."""
+    """A flat ring around the members of each bond, just above the host."""
     rings = []
     for host in topology.hosts:
         if host.bond is None:
@@ -272,7 +274,7 @@ def _bonds(topology: Topology, layout: Layout) -> list[str]:
 
 
 def _near(link: Link, host: str, layout: Layout) -> tuple[float, float]:
-    """Where the link is, a little before it enters the host."""
+    """The point of the link at the height of the ring."""
     (x, y), (far_x, far_y) = (layout.nodes[node].ends[link.name] for node in sorted((link.a, link.b), key=host.__ne__))
     share = _RING / (y - far_y) if y > far_y else 0.0
     return x + (far_x - x) * share, y - (y - far_y) * share

@@ -1,4 +1,4 @@
-"""An experiment as a value: a question, what is varied, what is done inside, what is read from the raw files.
+"""An experiment as a value: a question, factors, a procedure on the live network, and metrics from the raw files.
 
 An experiment file returns one frozen :class:`Experiment`.
 """
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Experiment:
     """A question, what is varied, what is done inside the network, and what is read from the raw files.
 
-    ``procedure`` runs inside, on the live network; ``measure`` runs outside, on the raw files alone, and returns
-    the metrics (names in results/README.md) and warnings. ``figures`` names functions of ``testbed.figures``.
+    ``procedure`` runs inside, on the live network. ``measure`` runs outside, on the raw files alone; it returns the
+    metrics (names in results/README.md) and warnings. ``figures`` are names of ``testbed.figures.FIGURES``.
     """
 
     name: str
@@ -36,16 +36,16 @@ class Experiment:
     figures: tuple[str, ...]
     repetitions: int = 1
     quick_repetitions: int = 1
-    #: The metric that the question is about: ``--until-ci`` goes by the interval of its median.
+    #: The metric that the question is about: ``--until-ci`` uses the interval of its median.
     primary: str = "outage_s"
-    #: Why a case makes no sense in its network, such as a fault of a controller that is not there; None if it does.
+    #: Why a case does not apply to its network, such as a controller's fault without a controller; None if it applies.
     #: Such a case is left out of the plan, and the run says so.
-    senseless: Callable[[Mapping[str, Level], Topology], str | None] | None = None
-    #: Factors that are part of a case only when they are asked for; their first level is what holds otherwise.
+    not_applicable: Callable[[Mapping[str, Level], Topology], str | None] | None = None
+    #: Factors that are part of a case only if --set names them; otherwise their first level holds.
     options: tuple[Factor, ...] = ()
-    #: The hosts whose bonds it is about: a network in which one of them has no bond is refused.
+    #: The hosts whose bonds the experiment is about: a network in which one of them has no bond is refused.
     bonded: tuple[str, ...] = ()
-    #: A trial's longest possible duration on its own clock, in seconds: past it the guest has gone astray.
+    #: The longest possible duration of a trial on its own clock, in seconds: a guest that takes longer is stuck.
     limit_s: float = 600.0
 
     def factor(self, name: str) -> Factor | None:

@@ -1,4 +1,4 @@
-"""The page: what a run's files say, put into the template."""
+"""The page: the template, filled from a run's files."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from testbed.report.verdicts import verdicts
 from testbed.results import checksums
 from testbed.results.result import Record, Run
 
-#: Keys of run.json that the page shows; one that is missing is left empty.
+#: The keys of run.json that the page shows; a missing one stays empty.
 _SHOWN = ("title", "question", "topology", "seed", "backend", "clock", "commit", "drawing")
-#: Figures as wide as a page of print; the others are as wide as a column.
+#: Figures wider than this are as wide as a printed page; the others are as wide as a column.
 _WIDE_IN = style.COLUMN_IN + 0.1
 
 
-def doubts(run: Run) -> list[str]:
-    """What is wrong with a run as a whole, one sentence each; trials that failed are no doubt but a result."""
+def problems(run: Run) -> list[str]:
+    """What is wrong with a run as a whole, one sentence each. A failed trial is not a problem but a result."""
     found = []
     if len(run.records) < run.planned:
         found.append(f"This run is not complete: {len(run.records)} of {run.planned} trials have ended.")
     found += [f"Damaged, and counted nowhere: {text}" for text in run.damaged]
-    found += [f"Raw evidence is not as it was written: {text}" for text in checksums.findings(run)]
-    unfaithful = [r for r in run.records if any(warning.startswith("fidelity: ") for warning in r.warnings)]
-    if unfaithful:
-        numbers = ", ".join(str(record.number) for record in sorted(unfaithful, key=lambda r: r.number))
+    found += [f"Raw files are not as they were written: {text}" for text in checksums.findings(run)]
+    late = [r for r in run.records if any(warning.startswith("fidelity: ") for warning in r.warnings)]
+    if late:
+        numbers = ", ".join(str(record.number) for record in sorted(late, key=lambda r: r.number))
         found.append(
-            f"The machine did not keep up in {len(unfaithful)} of {len(run.records)} trials, whose times are not to be"
-            f" trusted: {numbers}"
+            f"The machine did not keep up in {len(late)} of {len(run.records)} trials, so do not trust their times:"
+            f" {numbers}"
         )
     until = run.manifest.get("until_ci")
     if until and until.get("reached") is False:
@@ -63,7 +63,7 @@ def write_report(run: Run) -> Path:
         run=run,
         manifest={**dict.fromkeys(_SHOWN, ""), **manifest},
         statuses=[(s, sum(r.status == s for r in run.records)) for s in ("ok", "failed", "censored")],
-        doubts=doubts(run),
+        problems=problems(run),
         left_out=manifest.get("left_out", ()),
         until=manifest.get("until_ci"),
         header=header,
@@ -84,7 +84,7 @@ def write_report(run: Run) -> Path:
 
 
 def _figure(name: str, drawing: style.Drawing) -> dict[str, Any]:
-    """What the template shows of a figure: a data URI, so that nothing is fetched and no inner names clash."""
+    """A figure for the template: as a data URI, so that nothing is fetched and no names inside it clash."""
     file = io.BytesIO()
     style.save(drawing, file, "svg")
     image = "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
@@ -93,13 +93,13 @@ def _figure(name: str, drawing: style.Drawing) -> dict[str, Any]:
 
 
 def _files(run: Run, record: Record) -> list[str]:
-    """The raw files of a trial that are there."""
+    """The raw files of a trial that exist."""
     directory = run.path / record.raw
     return sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
 
 
 def _values(record: Record) -> str:
-    """What a trial measured, in a few words."""
+    """The main metrics of a trial, in a few words."""
     metrics = record.metrics
     if isinstance(outage_s := metrics.get("outage_s"), int | float):
         more = f", {metrics['lost']} lost" if "lost" in metrics else ""

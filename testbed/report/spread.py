@@ -1,4 +1,4 @@
-"""How the trials of each case are spread: quartiles, extremes, and the percentiles that there are trials enough for."""
+"""The spread of the trials of each case: quartiles, extremes, and percentiles where there are enough trials."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from testbed import stats
 from testbed.report.tables import factor_names, listed, number
 from testbed.results.result import Record, Run, observations
 
-#: What is spread out, with its name, its unit and how many of these make one of the metric's own; a list of times
-#: counts with all of them.
+#: The metrics, each with its name in the table, its unit there, and the factor to that unit. Of a metric that is a
+#: list, every entry counts.
 _METRICS = {
     "outage_s": ("outage", "ms", 1e3),
     "stall_s": ("stall", "ms", 1e3),
@@ -17,12 +17,12 @@ _METRICS = {
     "goodput_mbps": ("goodput", "Mbit/s", 1.0),
 }
 _PERCENTILES = (95.0, 99.0)
-#: Fewer values than these have no spread worth a table.
+#: Fewer values than these get no row.
 _LEAST = 4
 
 
 def spread_rows(run: Run) -> tuple[list[str], list[list[str]]]:
-    """The table: its header, and a row of text for each case and metric with values enough; no row if none has."""
+    """The table: its header, and a row of text for each case and metric with enough values; there may be no row."""
     names = factor_names(run)
     percentiles = [f"{percent:g}th" for percent in _PERCENTILES]
     header = [*names, "of", "n", "least", "1st quartile", "median", "3rd quartile", *percentiles, "most"]

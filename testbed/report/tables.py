@@ -1,4 +1,4 @@
-"""The table of a run's cases: what their trials say together, as text."""
+"""The table of a run's cases: the summary of each case's trials, as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from testbed.results.result import Record, Run, observations, quantities
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table: shown if a trial has the metric and a case has something to say in it."""
+    """A column of the table, shown if a trial has the metric; ``text`` makes a case's cell from its trials."""
 
     metric: str
     heading: str
@@ -21,12 +21,12 @@ class Column:
 
 
 def number(value: float, form: str, scale: float) -> str:
-    """A value as text; ``beyond`` if it lies beyond what was seen."""
+    """A value as text; ``beyond`` if it is infinite, which means above every observed value."""
     return "beyond" if math.isinf(value) else form.format(value * scale)
 
 
 def _median(metric: str, form: str, scale: float = 1.0) -> Callable[[Sequence[Record]], str]:
-    """The median, of which censored trials are known to be a part; ``beyond`` if it lies beyond what was seen."""
+    """The median, with censored values as lower bounds."""
 
     def text(records: Sequence[Record]) -> str:
         values, censored = observations(records, metric)
@@ -46,7 +46,7 @@ def _interval(metric: str, form: str, scale: float = 1.0) -> Callable[[Sequence[
 
 
 def _most(metric: str, form: str, scale: float = 1.0) -> Callable[[Sequence[Record]], str]:
-    """The largest value; a trial in which it had not ended yet stands with a ``>``."""
+    """The largest value, with a ``>`` if it is a lower bound."""
 
     def text(records: Sequence[Record]) -> str:
         values, censored = observations(records, metric)
@@ -67,17 +67,17 @@ def _constant(metric: str, scale: float = 1.0) -> Callable[[Sequence[Record]], s
 
 
 def share_true(metric: str) -> Callable[[Sequence[Record]], str]:
-    """In how many of the trials that say so a metric is true."""
+    """In how many trials a metric is true, of those that have it."""
 
     def text(records: Sequence[Record]) -> str:
-        judged = [value for record in records if isinstance(value := record.metrics.get(metric), bool)]
-        return f"{sum(judged)} of {len(judged)}" if judged else "-"
+        found = [value for record in records if isinstance(value := record.metrics.get(metric), bool)]
+        return f"{sum(found)} of {len(found)}" if found else "-"
 
     return text
 
 
 def listed(records: Sequence[Record], metric: str) -> list[float | None]:
-    """The entries of a metric that is a list, such as one time for each fault, of all trials that did not fail."""
+    """The entries of a metric that is a list, such as one time for each fault, in all trials that did not fail."""
     return [value for record in records if record.status != "failed" for value in record.metrics.get(metric) or ()]
 
 
@@ -115,9 +115,9 @@ COLUMNS = (
     ),
     Column("placement_as_predicted", "as predicted", share_true("placement_as_predicted")),
 )
-#: The metrics of which one at least is in a table that says what its experiment asked; else it shows every number.
+#: The main metrics; the table of a run without any of them shows its other metrics as well.
 _KNOWN = ("goodput_mbps", "outage_s", "stall_s", "detections_s")
-#: Of other experiments so many metrics fit beside each other.
+#: At most so many of these others.
 _MOST_OTHERS = 6
 
 
@@ -132,7 +132,7 @@ def _columns(run: Run) -> list[Column]:
 
 
 def _other(run: Run, metric: str) -> Column | None:
-    """A column for a metric that nobody described: its median, or how often it is true."""
+    """A column for a metric that has none in COLUMNS: its median, or how often it is true."""
     values = [record.metrics.get(metric) for record in run.records]
     if any(isinstance(value, bool) for value in values):
         return Column(metric, metric, share_true(metric))
@@ -142,13 +142,13 @@ def _other(run: Run, metric: str) -> Column | None:
 
 
 def factor_names(run: Run) -> list[str]:
-    """The factors that tell the cases apart; the mode is named in any case."""
+    """The factors that distinguish the cases; always the mode, if there is one."""
     varied = run.varied()
     return varied if "mode" in varied or "mode" not in run.manifest["factors"] else ["mode", *varied]
 
 
 def case_name(run: Run, case: dict[str, Any]) -> str:
-    """What tells this case from the others, in words."""
+    """The levels that distinguish this case from the others, in words."""
     return ", ".join(f"{name} {case.get(name)}" for name in factor_names(run)) or run.experiment
 
 
@@ -164,7 +164,7 @@ def case_rows(run: Run) -> tuple[list[str], list[list[str]]]:
 
 
 def _count(records: Sequence[Record]) -> str:
-    """How many trials; and of them, how many did not end well."""
+    """How many trials; and how many of them failed or are censored."""
     statuses = [record.status for record in records]
     bad = [f"{statuses.count(s)} {s}" for s in ("failed", "censored") if s in statuses]
     return f"{len(statuses)}" + (f" ({', '.join(bad)})" if bad else "")

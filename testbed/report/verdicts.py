@@ -1,4 +1,4 @@
-"""Each case of a run against what theory predicts, in sentences."""
+"""Each case of a run compared with what theory predicts, in sentences."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from testbed import stats, theory
 from testbed.report.tables import case_name, listed
 from testbed.results.result import Record, Run, observations, quantities
 
-#: From this part of the ideal on, a goodput counts as having reached it.
+#: A goodput of at least this part of the ideal counts as having reached it.
 REACHED = 0.99
-#: A sample of theory's own distribution is refused once in so many cases (the level of the test).
+#: The level of the test: a sample of theory's own distribution is rejected in this part of all cases.
 LEVEL = 0.01
-#: Fewer detection times than these say little of a distribution.
+#: Fewer detection times than these say little about a distribution.
 LEAST_TIMES = 10
 
-#: A sentence, and whether theory holds (None: it says nothing).
+#: A sentence, and whether it agrees with theory (None: theory predicts nothing).
 Claim = tuple[str, bool | None]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a case says about what theory predicts: it ``holds``, it does not, or (None) there is nothing to hold."""
+    """Whether a case agrees with theory: it ``holds``, it does not, or (None) theory predicts nothing."""
 
     case: str
     text: str
@@ -31,7 +31,7 @@ class Verdict:
 
 
 def verdicts(run: Run) -> list[Verdict]:
-    """Each case against theory."""
+    """The verdict for each case."""
     found = []
     for case, records in run.cases():
         name = case_name(run, case)
@@ -46,12 +46,12 @@ def verdicts(run: Run) -> list[Verdict]:
                 *(_aggregation(case, records), _detection(records), *_agreements(records)),
             )
             if claim is not None
-        ] or [("There is nothing that theory says of it.", None)]
+        ] or [("Theory predicts nothing for this case.", None)]
         text = " ".join(words for words, _ in claims)
         if failed:
-            text += f" {failed} of {len(records)} trials failed and say nothing."
-        judged = [holds for _, holds in claims if holds is not None]
-        found.append(Verdict(name, text, all(judged) if judged else None))
+            text += f" {failed} of {len(records)} trials failed and do not count."
+        decided = [holds for _, holds in claims if holds is not None]
+        found.append(Verdict(name, text, all(decided) if decided else None))
     return found
 
 
@@ -60,39 +60,39 @@ def _failover(records: Sequence[Record]) -> Claim | None:
         return None
     censored = sum(record.status == "censored" for record in records)
     never = f" In {censored} of {len(records)} trials traffic did not resume before the repair." if censored else ""
-    judged = [record.metrics["within_bound"] for record in records if record.metrics.get("within_bound") is not None]
-    if not judged:
+    kept = [record.metrics["within_bound"] for record in records if record.metrics.get("within_bound") is not None]
+    if not kept:
         return f"Theory gives no bound: this fault is not noticed in this mode.{never}", None
     bounds_ms = sorted({value * 1e3 for value in quantities(records, "bound_s")})
     if not bounds_ms:
-        return f"Theory is kept in {sum(judged)} of {len(judged)} trials.{never}", all(judged)
+        return f"{sum(kept)} of {len(kept)} trials agree with theory.{never}", all(kept)
     bound = f"{bounds_ms[-1]:g} ms"
-    if all(judged):
+    if all(kept):
         most = max(observations(records, "outage_s")[0]) * 1e3
         return f"Every outage is within the bound of {bound} and its tolerance; the longest is {most:.1f} ms.", True
-    return f"{judged.count(False)} of {len(judged)} outages exceed the bound of {bound}.{never}", False
+    return f"{kept.count(False)} of {len(kept)} outages exceed the bound of {bound}.{never}", False
 
 
 def _stall(records: Sequence[Record]) -> Claim | None:
-    """How long TCP flows stood still against what their timers let expect."""
+    """How long TCP flows stalled, compared with what their timers allow."""
     stalls = observations(records, "stall_s")[0]
     if not stalls:
         return None
-    judged = [value for record in records if isinstance(value := record.metrics.get("within_bound"), bool)]
-    if not judged:
+    kept = [value for record in records if isinstance(value := record.metrics.get("within_bound"), bool)]
+    if not kept:
         return "Theory gives no bound for the stall of a flow: this fault is not noticed in this mode.", None
     bound_ms = max(quantities(records, "bound_s")) * 1e3
-    if all(judged):
-        text = f"No flow stood still for longer than TCP's timers explain, {bound_ms:.0f} ms;"
+    if all(kept):
+        text = f"No flow stalled for longer than TCP's timers explain, {bound_ms:.0f} ms;"
         return f"{text} the longest is {max(stalls) * 1e3:.1f} ms.", True
     return (
-        f"In {judged.count(False)} of {len(judged)} trials a flow stood still for longer than {bound_ms:.0f} ms.",
+        f"In {kept.count(False)} of {len(kept)} trials a flow stalled for longer than {bound_ms:.0f} ms.",
         False,
     )
 
 
 def _degraded(records: Sequence[Record]) -> Claim | None:
-    """Goodput before, during and after a fault against what the members in use can carry."""
+    """Goodput before, during and after a fault, compared with what the members in use can carry."""
     parts = []
     for when, words in (("before", "before the fault"), ("during", "while it lasted"), ("after", "after the repair")):
         pairs = [(r.metrics.get(f"goodput_{when}_mbps"), r.metrics.get(f"ideal_{when}_mbps")) for r in records]
@@ -100,7 +100,7 @@ def _degraded(records: Sequence[Record]) -> Claim | None:
         if found is None:
             return None
         parts.append((found.median, f"{found.median * 100:.1f} % {words}"))
-    text = f"Of what the members in use can carry the flows got {', '.join(words for _, words in parts)}."
+    text = f"The flows reached, of what the members in use can carry: {', '.join(words for _, words in parts)}."
     return text, all(median >= REACHED for median, _ in parts)
 
 
@@ -118,12 +118,12 @@ def _aggregation(case: dict[str, Any], records: Sequence[Record]) -> Claim | Non
         and case.get("flows")
     ):
         expected = theory.expected_links_used(int(case["flows"]), members) / members
-        return f"{text}; with flows hashed at random the mean to expect is {expected * 100:.1f} %.", None
+        return f"{text}; with flows hashed at random the expected mean is {expected * 100:.1f} %.", None
     return f"{text}.", ratio.median >= REACHED
 
 
 def _detection(records: Sequence[Record]) -> Claim | None:
-    """Detection times against the uniform distribution whose mean and end are metrics."""
+    """Detection times compared with the uniform distribution whose mean and end are metrics."""
     noticed = listed(records, "detections_s")
     expected, bound = (next(iter(quantities(records, name)), None) for name in ("expected_s", "bound_s"))
     if not noticed or expected is None or bound is None:
@@ -131,29 +131,29 @@ def _detection(records: Sequence[Record]) -> Claim | None:
     times = [float(time) for time in noticed if time is not None]
     low = 2 * expected - bound
     unnoticed = len(noticed) - len(times)
-    words = f"uniform over ({low * 1e3:g}, {bound * 1e3:g}] ms"
+    law = f"uniform over ({low * 1e3:g}, {bound * 1e3:g}] ms"
     missed = f" {unnoticed} of {len(noticed)} faults were not noticed." if unnoticed else ""
     if len(times) < LEAST_TIMES:
-        return f"{len(times)} detection times are too few to compare with theory's, {words}.{missed}", None
+        return f"{len(times)} detection times are too few to compare with theory ({law}).{missed}", None
     fit = stats.uniform_fit(times, low, bound)
     assert fit is not None
     agree = fit.p >= LEVEL
-    verb = "agree with" if agree else "are not"
-    text = f"{len(times)} detection times {verb} theory's, {words} (Kolmogorov-Smirnov p = {fit.p:.2g}).{missed}"
+    verb = "agree with" if agree else "differ from"
+    text = f"{len(times)} detection times {verb} theory, {law} (Kolmogorov-Smirnov p = {fit.p:.2g}).{missed}"
     return text, agree and not unnoticed
 
 
-#: Metrics that are true where something is as it should be, and what that is.
+#: The metrics that are true where theory predicted right, and the sentence for each.
 _AGREEMENTS = {
-    "placement_as_predicted": "Every flow is on the members that theory says",
-    "agrees_with_oracle": "Who could still talk is who should by the network's graph",
+    "placement_as_predicted": "Every flow was on the member that theory predicts",
+    "agrees_with_oracle": "The hosts that could reach each other were those that theory predicts",
 }
 
 
 def _agreements(records: Sequence[Record]) -> list[Claim]:
     found: list[Claim] = []
     for metric, words in _AGREEMENTS.items():
-        judged = [value for record in records if isinstance(value := record.metrics.get(metric), bool)]
-        if judged:
-            found.append((f"{words} in {sum(judged)} of {len(judged)} trials.", all(judged)))
+        right = [value for record in records if isinstance(value := record.metrics.get(metric), bool)]
+        if right:
+            found.append((f"{words} in {sum(right)} of {len(right)} trials.", all(right)))
     return found

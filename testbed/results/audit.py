@@ -1,4 +1,4 @@
-"""What an audit fails, and what it found: which element takes the talk of the protected hosts with it. Pure.
+"""Which elements an audit fails, and which of them are single points of failure for the protected hosts. Pure.
 
 topology --> levels of the factor `element` --> (experiments/audit.py, a run) --> rows, verdict
 """
@@ -18,13 +18,13 @@ from testbed.spec import SwitchSide, Topology
 def levels(
     topology: Topology, side: SwitchSide = SwitchSide(), *, quick: bool = False, pairs: bool = False
 ) -> tuple[str, ...]:
-    """The levels of the factor ``element``: each one alone; with ``pairs`` every two at once as well.
+    """The levels of the factor ``element``: each element alone; with ``pairs`` also every two at once.
 
-    ``quick``: of links, members and interfaces that differ in nothing but their place, the first only.
+    ``quick``: only the first of parallel links or members, and of each host's interfaces.
     """
     chosen = elements(topology, side)
     if quick:
-        chosen = _of_each_sort(topology, chosen)
+        chosen = _first_of_each(topology, chosen)
     single = tuple(element.name for element in chosen)
     if not pairs:
         return single
@@ -32,22 +32,22 @@ def levels(
     return single + tuple(f"{a.name}+{b.name}" for a, b in both if not _same(topology, a, b))
 
 
-def _of_each_sort(topology: Topology, chosen: Sequence[Element]) -> tuple[Element, ...]:
-    """The first element of each kind between the same nodes, and of interfaces the first of each host."""
-    sorts: dict[object, Element] = {}
+def _first_of_each(topology: Topology, chosen: Sequence[Element]) -> tuple[Element, ...]:
+    """The first element of each kind between the same nodes, and the first interface of each host."""
+    groups: dict[object, Element] = {}
     links = {link.name: link for link in topology.links}
     for element in chosen:
-        sort: object = element.name
+        group: object = element.name
         if element.name in links:
-            sort = frozenset((links[element.name].a, links[element.name].b))
+            group = frozenset((links[element.name].a, links[element.name].b))
         elif element.kind == "interface":
-            sort = ("interface", topology.owner(element.name))
-        sorts.setdefault(sort, element)
-    return tuple(sorts.values())
+            group = ("interface", topology.owner(element.name))
+        groups.setdefault(group, element)
+    return tuple(groups.values())
 
 
 def _same(topology: Topology, a: Element, b: Element) -> bool:
-    """Whether one is a link and the other an interface of it: to fail both is to fail one."""
+    """Whether one is a link and the other an interface of it: failing both is failing one."""
     for link, interface in ((a, b), (b, a)):
         if link.kind in ("link", "member") and interface.kind == "interface":
             found = topology.link_of(interface.name)
@@ -58,7 +58,7 @@ def _same(topology: Topology, a: Element, b: Element) -> bool:
 
 @dataclass(frozen=True)
 class Row:
-    """What the failure of an element, or of two, did."""
+    """What the failure of an element, or of two at once, did."""
 
     element: str
     kind: str
@@ -78,7 +78,7 @@ class Row:
 
 
 def rows_of(records: Sequence[Record]) -> list[Row]:
-    """The rows of an audit's trials, in their order; of repetitions the worst."""
+    """The rows of an audit's trials, in their order; of several repetitions the worst."""
     worst: dict[str, Row] = {}
     for record in records:
         row = _row(record)
@@ -114,25 +114,28 @@ def weak_points(rows: Sequence[Row]) -> list[str]:
 
 
 def verdict(topology: Topology, rows: Sequence[Row]) -> str:
-    """What the audit says, in sentences."""
+    """The result of the audit, in sentences."""
     hosts = topology.protected_hosts()
-    whom = f"the talk of {', '.join(hosts)}" if len(hosts) <= 4 else f"the talk of {len(hosts)} hosts"
+    between = ", ".join(hosts) if len(hosts) <= 4 else f"{len(hosts)} hosts"
+    traffic = f"traffic between {between}"
     weak = weak_points(rows)
     tried = sum(row.single and row.status != "failed" for row in rows)
     if weak:
-        sentences = [f"{len(weak)} of {tried} elements are single points of failure for {whom}: {', '.join(weak)}."]
+        sentences = [f"{len(weak)} of {tried} elements are single points of failure for {traffic}: {', '.join(weak)}."]
     else:
-        sentences = [f"No single point of failure for {whom} among {tried} elements."]
+        sentences = [f"No single point of failure for {traffic} among {tried} elements."]
     doubles = [row for row in rows if not row.single and row.status != "failed"]
     lost = [row for row in doubles if row.status == "lost" and not set(row.element.split("+")) & set(weak)]
     if doubles:
-        sentences.append(f"{len(lost)} of {len(doubles)} pairs take it down together.")
+        sentences.append(
+            f"{len(lost)} of {len(doubles)} pairs interrupt it together, though neither element does alone."
+        )
     if failed := [row.element for row in rows if row.status == "failed"]:
         sentences.append(f"Not decided, because the trial failed: {', '.join(failed)}.")
     if differing := [row.element for row in rows if row.agrees_with_oracle is False]:
-        sentences.append(f"Not what theory expects: {', '.join(differing)}.")
+        sentences.append(f"Not as theory predicts: {', '.join(differing)}.")
     if late := [row.element for row in rows if row.status == "survived" and row.within_bound is False]:
-        sentences.append(f"Longer than its bound: {', '.join(late)}.")
+        sentences.append(f"Outage longer than its bound: {', '.join(late)}.")
     return " ".join(sentences)
 
 

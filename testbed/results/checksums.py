@@ -1,6 +1,6 @@
-"""Which raw files a trial left, with their sizes and digests, so that one that is lost or changed later is noticed.
+"""The raw files of a trial with their sizes and SHA-256 digests, so that a later loss or change is noticed.
 
-trial ends --> raw/NNN/files.json --> (later) findings(run): what is no longer as it was
+trial ends --> raw/NNN/files.json --> (later) findings(run): which files are missing or changed
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NAME = "files.json"
 
 
 def write(directory: Path) -> None:
-    """Write the inventory of a trial's raw directory into it."""
+    """Write files.json, the list of the files in a trial's raw directory, into that directory."""
     files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != NAME)
     found = {path.relative_to(directory).as_posix(): _entry(path) for path in files}
     (directory / NAME).write_text(json.dumps(found, indent=1) + "\n")
@@ -27,10 +27,10 @@ def _entry(path: Path) -> dict[str, int | str]:
 
 
 def findings(run: Run) -> list[str]:
-    """What of the run's raw files is missing or not as it was, one sentence each.
+    """Which of the run's raw files are missing or changed, one sentence each.
 
-    A run without any raw directory, such as a reference that keeps the numbers alone, has nothing to find; nor has
-    one that was made before there were inventories.
+    Empty for a run without raw directories, such as a reference, which keeps only the numbers, and for one without
+    any files.json.
     """
     if not any((run.path / "raw").glob(f"*/{NAME}")):
         return []

@@ -1,6 +1,6 @@
-"""Two runs, or the levels of a factor within one: what differs in what came out, by more than chance.
+"""Two runs, or the levels of a factor within one: which metrics differ by more than chance.
 
-Of two runs also what was done differently.
+For two runs also in what they were made differently.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from testbed.errors import SpecError, unknown
 from testbed.results.result import Record, Run
 from testbed.results.significance import MARGIN, Judgement, Pair, judge
 
-#: Keys of run.json that say how a run was made. What else is in it is text, or follows from these.
+#: The keys of run.json that say how a run was made. Its other keys are texts, or follow from these.
 _KEYS = ("experiment", "topology", "factors", "repetitions", "seed", "backend", "clock", "commit", "kernel", "tools")
 
 
@@ -30,7 +30,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What changed, the judgements on shared cases, and the cases that only one run has."""
+    """The keys that changed, the judgements on shared cases, and the cases that only one run has."""
 
     changes: tuple[Change, ...]
     judgements: tuple[Judgement, ...]
@@ -59,13 +59,13 @@ class Contrast:
 
     @property
     def names(self) -> tuple[str, str]:
-        """Both levels as one types them."""
-        return spelled(self.before), spelled(self.after)
+        """Both levels as --set takes them."""
+        return as_typed(self.before), as_typed(self.after)
 
 
 @dataclass(frozen=True)
 class LevelComparison:
-    """Each level of a factor but the first against that."""
+    """Each level of a factor but the first, compared with the first."""
 
     factor: str
     contrasts: tuple[Contrast, ...]
@@ -86,7 +86,7 @@ class LevelComparison:
 
 
 def _json(data: dict[str, Any]) -> dict[str, Any]:
-    """What JSON can say. What is infinite (a median beyond what was seen) is the word ``inf``."""
+    """The data with every infinite number (a median beyond the longest time observed) as the word ``inf``, for JSON."""
     found: dict[str, Any] = json.loads(json.dumps(_finite(data)))
     return found
 
@@ -100,8 +100,8 @@ def _finite(value: Any) -> Any:
 
 
 def compare(before: Run, after: Run, margin: float = MARGIN) -> Comparison:
-    """The second run against the first. Errors: SpecError if they share no case."""
-    names = _told_apart(before, after)
+    """The second run compared with the first. Errors: SpecError if they share no case."""
+    names = _factors_of_cases(before, after)
     cases = _cases(before.records, names), _cases(after.records, names)
     pairs = _pairs(*cases)
     if not pairs:
@@ -110,16 +110,16 @@ def compare(before: Run, after: Run, margin: float = MARGIN) -> Comparison:
             "Compare runs of one experiment with levels in common.",
         )
     (judged,) = judge([pairs], margin)
-    return Comparison(tuple(changes(before.manifest, after.manifest)), judged, *_lone(*cases))
+    return Comparison(tuple(changes(before.manifest, after.manifest)), judged, *_unshared(*cases))
 
 
 def compare_levels(run: Run, factor: str, named: Sequence[str] = (), margin: float = MARGIN) -> LevelComparison:
-    """The levels of a factor of one run, each against the first, in every case that the other factors make.
+    """The levels of a factor of one run, each compared with the first, in every case that the other factors make.
 
-    ``named`` are the levels as one types them, all of run.json if none. The trials of two levels have different seeds,
-    whatever their repetition, so their samples are independent. Which level comes first is the reader's choice, so
-    nothing differs without a test. Errors: SpecError for a factor or level that the run has not, for fewer than two
-    levels, and if no level shares a case with the first.
+    ``named`` are the levels as --set takes them; none: all of run.json. The trials of two levels have different seeds,
+    whatever their repetition, so their samples are independent. The order of levels is the reader's choice, so nothing
+    differs without a test. Errors: SpecError for an unknown factor or level, for fewer than two levels, and if no
+    level shares a case with the first.
     """
     levels = _levels(run, factor, named)
     names = [name for name in run.varied() if name != factor]
@@ -127,21 +127,21 @@ def compare_levels(run: Run, factor: str, named: Sequence[str] = (), margin: flo
     groups = [_pairs(base, other) for other in others]
     if not any(groups):
         raise SpecError(
-            f"no level of {factor!r} shares a case with {spelled(levels[0])} in {run.path}: nothing can be compared",
+            f"no level of {factor!r} shares a case with {as_typed(levels[0])} in {run.path}: nothing can be compared",
             f"Name another level first: --by {factor}=LEVEL,LEVEL",
         )
     judged = judge(groups, margin, tests_alone=True)
     return LevelComparison(
         factor,
         tuple(
-            Contrast(levels[0], level, own, *_lone(base, other))
+            Contrast(levels[0], level, own, *_unshared(base, other))
             for level, own, other in zip(levels[1:], judged, others, strict=True)
         ),
     )
 
 
-def spelled(level: Any) -> str:
-    """A level as one types it."""
+def as_typed(level: Any) -> str:
+    """A level as --set takes it."""
     return str(level).lower() if isinstance(level, bool) else str(level)
 
 
@@ -153,14 +153,14 @@ def _levels(run: Run, factor: str, named: Sequence[str]) -> list[Any]:
     known = factors[factor]
     if len(known) < 2:
         raise SpecError(
-            f"factor {factor!r} has one level in {run.path}, {', '.join(map(spelled, known))}; wanted two or more",
+            f"factor {factor!r} has one level in {run.path}, {', '.join(map(as_typed, known))}; wanted two or more",
             f"Type: testbed compare {run.path} {f'--by {run.varied()[0]}' if run.varied() else 'RUN'}",
         )
     if not named:
         return list(known)
     levels = [_level(factor, known, text) for text in named]
     if len(levels) < 2 or any(level in levels[:place] for place, level in enumerate(levels)):
-        example = ",".join(map(spelled, [levels[0], *(level for level in known if level != levels[0])]))
+        example = ",".join(map(as_typed, [levels[0], *(level for level in known if level != levels[0])]))
         raise SpecError(
             f"--by {factor}={','.join(named)} does not name two or more different levels",
             f"Type: --by {factor}={example}, or some of these",
@@ -171,9 +171,9 @@ def _levels(run: Run, factor: str, named: Sequence[str]) -> list[Any]:
 def _level(factor: str, known: Sequence[Any], text: str) -> Any:
     """The level that was typed; 1 stands for 1.0, as with --set."""
     for level in known:
-        if text == spelled(level) or (isinstance(level, float) and text == f"{level:g}"):
+        if text == as_typed(level) or (isinstance(level, float) and text == f"{level:g}"):
             return level
-    raise unknown(f"level of factor {factor!r}:", text, map(spelled, known))
+    raise unknown(f"level of factor {factor!r}:", text, map(as_typed, known))
 
 
 #: The records of each case, by its factors and levels as JSON.
@@ -193,7 +193,7 @@ def _pairs(before: _Cases, after: _Cases) -> list[Pair]:
     return [(_name(key), before[key], after[key]) for key in before if key in after]
 
 
-def _lone(before: _Cases, after: _Cases) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _unshared(before: _Cases, after: _Cases) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names of the cases that only the first has, and of those that only the second has."""
     return (
         tuple(_name(key) for key in before if key not in after),
@@ -201,10 +201,10 @@ def _lone(before: _Cases, after: _Cases) -> tuple[tuple[str, ...], tuple[str, ..
     )
 
 
-def _told_apart(*runs: Run) -> list[str]:
-    """The factors by which cases go: those with more than one level in a run.
+def _factors_of_cases(*runs: Run) -> list[str]:
+    """The factors that make the cases: those with more than one level in a run.
 
-    A factor that has one level in each run, another in each perhaps, is what the comparison is about.
+    A factor with one level in each run, perhaps a different one, is what the comparison is about.
     """
     levels: list[dict[str, set[str]]] = [{}, {}]
     for own, run in zip(levels, runs, strict=True):
@@ -221,7 +221,7 @@ def _name(key: str) -> str:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """What of two manifests differs in how the runs were made; of mappings, such as the tools, key by key."""
+    """The keys of two manifests that say that the runs were made differently; of mappings, such as tools, each key."""
     found = []
     for key in _KEYS:
         was, now = before.get(key), after.get(key)
@@ -235,4 +235,4 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
 
 
 def _unordered(value: Any) -> Any:
-    return sorted(map(repr, value)) if isinstance(value, list) else value  # the levels of a factor
+    return sorted(map(repr, value)) if isinstance(value, list) else value  # the levels of a factor have no order

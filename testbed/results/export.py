@@ -10,27 +10,26 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-from testbed.errors import TestbedError
+from testbed.results import frames
 from testbed.results.result import Record, Run
 
 _BEFORE = ("experiment", "trial", "repetition", "seed", "status")
 _AFTER = ("metric", "index", "unit", "value", "text")
-#: Of a DataFrame's columns; a factor's goes by its levels.
+#: The types of a DataFrame's columns; a factor's column has the type of its levels.
 _TYPES = {
     **dict.fromkeys(("experiment", "status", "metric", "index", "unit", "text"), "string"),
     **dict.fromkeys(("trial", "repetition", "seed"), "int64"),
     "value": "float64",
 }
-#: What a name ends in, and the unit that says.
+#: The unit that the end of a metric's name says.
 _UNITS = {"_s": "s", "_ms": "ms", "_mbps": "Mbit/s", "_bytes": "octets", "_flows": "flows"}
 
 
 def columns(run: Run) -> list[str]:
-    """The names of the columns; a factor named as one of the others has ``factor_`` before its name."""
+    """The names of the columns; a factor with the name of another column gets the prefix ``factor_``."""
     return [*_BEFORE, *(_factor(name) for name in run.manifest["factors"]), *_AFTER]
 
 
@@ -56,7 +55,7 @@ def _entries(record: Record) -> Iterator[tuple[str, str, str, float | None, str 
 
 
 def _values(name: str, index: str, value: Any) -> Iterator[tuple[str, str, str, float | None, str | None]]:
-    """The numbers and words in a metric: a list's by their place, a mapping's by their key and inner name."""
+    """The numbers and words in a metric: those of a list by place, those of a mapping by key and inner name."""
     if isinstance(value, list):
         for place, each in enumerate(value):
             yield from _values(name, f"{index}.{place}" if index else str(place), each)
@@ -83,20 +82,15 @@ def write_csv(run: Run, file: IO[str]) -> None:
 def long_frame(run: Run) -> Any:
     """The long form as a pandas DataFrame, ready for ``to_parquet``. Errors: TestbedError without pandas.
 
-    Types go by the manifest, so that trials that are still missing change none. A factor is ``int64``, ``float64`` or
-    ``bool`` if all its levels are, else ``string``: a column of a Parquet file has one type.
+    Types come from the manifest, so trials that are still missing do not change them. A factor is ``int64``,
+    ``float64`` or ``bool`` if all its levels are, else ``string``: a column of a Parquet file has one type.
     """
-    try:
-        import pandas  # optional
-    except ImportError as error:
-        raise TestbedError("pandas is not installed", "Type: pip install pandas, or use export.rows().") from error
-    frame = pandas.DataFrame(list(rows(run)), columns=columns(run), dtype=object)
     factors = {_factor(name): _column_type(levels) for name, levels in run.manifest["factors"].items()}
-    return frame.astype({**_TYPES, **factors})
+    return frames.frame(list(rows(run)), columns(run), {**_TYPES, **factors}, instead="export.rows()")
 
 
 def _column_type(levels: Sequence[Any]) -> str:
-    """The type of the column of a factor that has those levels."""
+    """The type of the column of a factor with these levels."""
     kinds = {type(level) for level in levels}
     if kinds == {bool}:
         return "bool"
@@ -113,10 +107,5 @@ def save_csv(run: Run, path: Path) -> None:
 
 def save_parquet(run: Run, path: Path) -> None:
     """`long_frame` into a Parquet file. Errors: TestbedError without pandas or pyarrow."""
-    lacking = [name for name in ("pandas", "pyarrow") if find_spec(name) is None]
-    if lacking:
-        raise TestbedError(
-            f"Parquet needs pandas and pyarrow; not installed: {', '.join(lacking)}",
-            "Type: pip install pandas pyarrow, or export with --csv FILE.",
-        )
-    long_frame(run).to_parquet(path, engine="pyarrow", index=False)
+    frames.require_parquet()
+    frames.write_parquet(long_frame(run), path)

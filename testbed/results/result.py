@@ -1,4 +1,4 @@
-"""A run on disk: its manifest, its trials one line each, its raw files (results/README.md tells every key)."""
+"""A run on disk: its manifest, its trials one line each, its raw files (results/README.md explains every key)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from testbed.errors import SpecError, TestbedError
+from testbed.errors import SpecError
+from testbed.results import frames
 
 FORMAT = 1
 _MANIFEST, _TRIALS = "run.json", "trials.jsonl"
@@ -42,7 +43,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Run:
-    """A loaded run. ``damaged`` names what of trials.jsonl could not be read, or contradicts itself."""
+    """A loaded run. ``damaged`` names the lines of trials.jsonl that cannot be read or contradict another line."""
 
     path: Path
     manifest: Mapping[str, Any]
@@ -86,11 +87,7 @@ class Run:
 
     def frame(self) -> Any:
         """:meth:`rows` as a pandas DataFrame. Errors: TestbedError if pandas is not installed."""
-        try:
-            import pandas  # optional
-        except ImportError as error:
-            raise TestbedError("pandas is not installed", "Type: pip install pandas, or use rows().") from error
-        return pandas.DataFrame(self.rows())
+        return frames.frame(self.rows(), instead="rows()")
 
 
 def create(path: Path, manifest: Mapping[str, Any]) -> None:
@@ -108,8 +105,8 @@ def create(path: Path, manifest: Mapping[str, Any]) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """This run is ours while the block runs. Errors: SpecError if another process is writing it."""
-    # The lock is on the directory itself: it leaves no file, and it ends with the process, however that ends.
+    """Hold the run for writing while the block runs. Errors: SpecError if another process is writing it."""
+    # The lock is on the directory itself: it leaves no file, and it ends when the process ends, in whatever way.
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
@@ -124,7 +121,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def append_trial(path: Path, record: Record) -> None:
-    """Write one trial, at once and durably. A last line that an interruption cut off is dropped: it was no trial."""
+    """Write one trial and flush it to disk. A last line that an interruption cut off is dropped: it was no trial."""
     with (path / _TRIALS).open("r+b") as file:
         whole = file.read().rpartition(b"\n")
         file.seek(len(whole[0] + whole[1]))
@@ -135,7 +132,7 @@ def append_trial(path: Path, record: Record) -> None:
 
 
 def finish(path: Path) -> None:
-    """Put the trials into the order of the plan: with several at a time they end in any order."""
+    """Put the trials into the order of the plan; with several at a time they end in any order."""
     run = load(path)
     if not run.damaged:
         records = sorted(run.records, key=lambda record: record.number)
@@ -143,7 +140,7 @@ def finish(path: Path) -> None:
 
 
 def amend(path: Path, **changes: Any) -> None:
-    """Change keys of the manifest of a run that is under way: how far it goes is known when it ends."""
+    """Change keys of the manifest of an unfinished run, whose number of repetitions may grow."""
     manifest = json.loads((path / _MANIFEST).read_text())
     _write(path / _MANIFEST, json.dumps({**manifest, **changes}, indent=1) + "\n")
 
@@ -151,9 +148,9 @@ def amend(path: Path, **changes: Any) -> None:
 def load(place: Path | str) -> Run:
     """A run from its files. A damaged line is named in ``damaged`` and counts nowhere.
 
-    Of lines that are about the same trial one counts if they are the same, and none if they differ.
+    If several lines are about one trial, one counts if they are equal, and none if they differ.
 
-    Errors: SpecError if there is no run, or of a format that this version does not know.
+    Errors: SpecError if there is no run, or one in a format that this version does not know.
     """
     path = Path(place)
     try:
@@ -201,14 +198,14 @@ def _write(path: Path, text: str) -> None:
     part.replace(path)
 
 
-#: Of a censored trial these are lower bounds: traffic had not resumed when it was last looked at.
+#: The metrics that are lower bounds in a censored trial: traffic had not resumed at its end.
 CENSORED = ("outage_s", "outage_loss_s", "outage_rate_s", "stall_s")
 
 
 def observations(records: Sequence[Record], metric: str) -> tuple[list[float], list[bool]]:
-    """The values of a metric of the trials that did not fail, and of each whether it is a lower bound.
+    """The values of a metric in the trials that did not fail, and for each whether it is a lower bound.
 
-    Of a censored trial only what is known to be a lower bound counts.
+    A censored trial counts only for the metrics in `CENSORED`.
     """
     found = [
         (value, record.status == "censored")
@@ -220,6 +217,6 @@ def observations(records: Sequence[Record], metric: str) -> tuple[list[float], l
 
 
 def quantities(records: Sequence[Record], metric: str) -> list[float]:
-    """The values of a scalar metric of the trials that have one."""
+    """The values of a scalar metric in the trials that have one."""
     found = (record.metrics.get(metric) for record in records)
     return [float(value) for value in found if isinstance(value, int | float)]

@@ -1,4 +1,4 @@
-"""Whether what two sets of trials of a case measured differs by more than chance, and by enough to matter."""
+"""Whether a metric differs between two sets of trials by more than chance, and by enough to matter."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from dataclasses import dataclass
 from testbed import stats
 from testbed.results.result import Record, observations
 
-#: A difference counts if chance makes one like it less often than this, after Holm's correction for all tests made.
+#: The level of significance, after Holm's correction for all tests made.
 LEVEL = 0.05
 #: A delta below this is negligible (J. Romano et al., 2006, for N. Cliff's delta).
 NEGLIGIBLE = 0.147
-#: By default medians or means that differ by less than this part of them do not matter.
+#: By default, medians or means that differ by less than this part do not matter.
 MARGIN = 0.05
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One metric of one case on both sides, such as in two runs.
+    """The result for one metric of one case on two sides, such as two runs.
 
-    ``before`` and ``after`` are medians in the metric's unit, or shares of trials where it is true or false; ``word``
-    is ``same``, ``no difference``, ``too few trials`` (to tell chance from effect), ``negligible`` or ``differs``;
-    ``matters`` is that it differs. ``p`` is corrected for all tests of the comparison.
+    ``before`` and ``after`` are medians in the metric's unit, or, for a metric that is true or false, the share of
+    trials in which it is true. ``word`` is ``same``, ``no difference``, ``too few trials`` (for a test),
+    ``negligible`` (below the margin) or ``differs``; ``matters`` holds for the last. ``p`` is corrected for all tests
+    of the comparison.
     """
 
     case: str
@@ -38,27 +39,27 @@ class Judgement:
     matters: bool
 
 
-#: A case's name, and its records on the one side and on the other.
+#: A case's name, and its records on the first and on the second side.
 Pair = tuple[str, Sequence[Record], Sequence[Record]]
 
 
 def judge(groups: Sequence[Sequence[Pair]], margin: float, *, tests_alone: bool = False) -> list[tuple[Judgement, ...]]:
-    """What each metric of each pair says, group by group; corrected for the tests of all groups together.
+    """The judgements of each group, one for each metric of each pair; p is corrected for the tests of all groups.
 
-    Unless ``tests_alone``, two things differ without a test: a statement that held always on the first side and does
-    not on the second, and samples too small for a test that do not overlap.
+    Two things differ without a test: a metric that is true in every trial of the first side and not of the second, and
+    samples that are too small for a test and do not overlap. With ``tests_alone`` they do not differ.
     """
-    drafts = [[draft for pair in pairs for draft in _of_case(*pair, margin)] for pairs in groups]
-    corrected = iter(stats.holm([draft.p for own in drafts for draft in own if draft.p is not None]))
+    results = [[found for pair in pairs for found in _of_case(*pair, margin)] for pairs in groups]
+    corrected = iter(stats.holm([found.p for own in results for found in own if found.p is not None]))
     return [
-        tuple(_judged(draft, None if draft.p is None else next(corrected), tests_alone) for draft in own)
-        for own in drafts
+        tuple(_judgement(found, None if found.p is None else next(corrected), tests_alone) for found in own)
+        for own in results
     ]
 
 
 @dataclass(frozen=True)
-class _Draft:
-    """A judgement before the correction: ``large`` is by more than the margin, ``apart`` without a test."""
+class _Result:
+    """A result before the correction: ``large`` is by more than the margin, ``apart`` differs without a test."""
 
     case: str
     metric: str
@@ -73,19 +74,19 @@ class _Draft:
     apart: bool
 
 
-def _judged(draft: _Draft, p: float | None, tests_alone: bool) -> Judgement:
-    unlikely = (p is not None and p < LEVEL) or (draft.apart and not tests_alone)
-    if draft.same:
+def _judgement(found: _Result, p: float | None, tests_alone: bool) -> Judgement:
+    unlikely = (p is not None and p < LEVEL) or (found.apart and not tests_alone)
+    if found.same:
         word = "same"
     elif unlikely:
-        word = "differs" if draft.large else "negligible"
+        word = "differs" if found.large else "negligible"
     else:
         word = "too few trials" if p is None else "no difference"
-    shared = draft.case, draft.metric, draft.n, draft.before, draft.after, draft.delta, draft.interval
+    shared = found.case, found.metric, found.n, found.before, found.after, found.delta, found.interval
     return Judgement(*shared, p, word, word == "differs")
 
 
-def _of_case(name: str, first: Sequence[Record], second: Sequence[Record], margin: float) -> list[_Draft]:
+def _of_case(name: str, first: Sequence[Record], second: Sequence[Record], margin: float) -> list[_Result]:
     found = [_truth(name, "failed", [[r.status == "failed" for r in records] for records in (first, second)])]
     metrics = dict.fromkeys(metric for record in (*first, *second) for metric in record.metrics)
     for metric in metrics:
@@ -94,15 +95,15 @@ def _of_case(name: str, first: Sequence[Record], second: Sequence[Record], margi
         if all(truths):
             found.append(_truth(name, metric, truths))
         elif not any(truths):
-            draft = _number(name, metric, first, second, margin)
-            found += [draft] if draft else []
+            number = _number(name, metric, first, second, margin)
+            found += [number] if number else []
     return found
 
 
-def _truth(case: str, metric: str, samples: Sequence[Sequence[bool]]) -> _Draft:
-    """A statement that is true or false of each trial. One that held always and does not any more matters."""
+def _truth(case: str, metric: str, samples: Sequence[Sequence[bool]]) -> _Result:
+    """A metric that is true or false in each trial. One that was always as wanted, and no longer is, matters."""
     sizes = len(samples[0]), len(samples[1])
-    # All of the one and none of the other is the rarest that chance can do with so many trials.
+    # True in all trials of one side and in none of the other is the most extreme result with so many trials.
     few = stats.fisher((sizes[0], 0), (0, sizes[1])) >= LEVEL
     counts = [(sum(sample), len(sample) - sum(sample)) for sample in samples]
     shares = [yes / (yes + no) for yes, no in counts]
@@ -111,10 +112,10 @@ def _truth(case: str, metric: str, samples: Sequence[Sequence[bool]]) -> _Draft:
     same = shares[0] == shares[1]
     apart = broken or (few and abs(shares[1] - shares[0]) == 1)
     p = None if same or few else stats.fisher(*counts)
-    return _Draft(case, metric, sizes, shares[0], shares[1], None, None, p, same, large=True, apart=apart)
+    return _Result(case, metric, sizes, shares[0], shares[1], None, None, p, same, large=True, apart=apart)
 
 
-def _number(case: str, metric: str, first: Sequence[Record], second: Sequence[Record], margin: float) -> _Draft | None:
+def _number(case: str, metric: str, first: Sequence[Record], second: Sequence[Record], margin: float) -> _Result | None:
     (one, cut1), (other, cut2) = observations(first, metric), observations(second, metric)
     if not one or not other:
         return None
@@ -123,9 +124,9 @@ def _number(case: str, metric: str, first: Sequence[Record], second: Sequence[Re
         _beyond(found.before, found.after, margin)
         or _beyond(math.fsum(one) / len(one), math.fsum(other) / len(other), margin)
     ) and abs(found.delta) >= NEGLIGIBLE
-    # With few trials no test can tell; samples that do not even touch are told apart all the same.
+    # With few trials there is no test; samples that do not overlap differ all the same.
     apart = found.p is None and abs(found.delta) == 1
-    return _Draft(
+    return _Result(
         case,
         metric,
         (len(one), len(other)),

@@ -1,4 +1,4 @@
-"""Outside: from a plan of trials to a result directory, several trials side by side, resumable.
+"""From a plan of trials to a result directory: several trials at a time, resumable.
 
 plan --> for each trial: raw/NNN/trial.json --> a backend --> raw files --> Experiment.measure --> trials.jsonl
 """
@@ -21,23 +21,28 @@ from testbed.backends import kernel
 from testbed.backends.watchdog import Cancelled, Watchdog, stood
 from testbed.design.trial import Measured, Trial
 from testbed.errors import TestbedError, TrialError
+from testbed.experiment import user_code
 from testbed.experiment.experiment import Experiment
-from testbed.results import checksums
+from testbed.experiment.plan import Until, shuffled
+from testbed.results import checksums, result
 from testbed.results.result import Record, append_trial
 from testbed.run import fidelity
 from testbed.run.executor import Backend
+from testbed.run.prepare import Prepared, order_of
 
-#: No trial in virtual time needs this long: a guest that does is stuck, for instance in a loop that holds its clock
-#: still.
+#: No trial in virtual time needs this long: a guest that does is stuck, for example in a loop without a pause, in which
+#: its clock stands still.
 WALL_LIMIT_S = 300.0
-#: Where time is real a trial takes as long as what it waits for; lacp_timers takes three quarters of an hour.
+#: In real time a trial takes as long as what it waits for; lacp_timers takes three quarters of an hour.
 REAL_LIMIT_S = 6 * 3600.0
+#: What a trial's status may be.
+_STATUSES = ("ok", "failed", "censored")
 
 
 def run_trial(
     backend: Backend, experiment: Experiment, trial: Trial, run: Path, watchdog: Watchdog, cpu: int
 ) -> Record:
-    """Carry out one trial and measure it; a trial that fails is a record too."""
+    """Carry out one trial and measure it. A trial that fails has a record too, with the reason."""
     directory = run / trial.directory
     shutil.rmtree(directory, ignore_errors=True)  # what an interrupted attempt left
     directory.mkdir(parents=True)
@@ -86,19 +91,36 @@ def _virtual_s(directory: Path) -> float:
 
 
 def evaluate(experiment: Experiment, trial: Trial, directory: Path) -> Measured:
-    """What the raw files of a trial say. Errors: TrialError if the trial failed or a file is missing or damaged."""
+    """What the raw files of a trial say.
+
+    Errors: TrialError if the trial failed, if a raw file is missing or damaged, and, with file and line, for an
+    exception in the experiment's ``measure`` or a result that no record can hold.
+    """
     outcome = _outcome(directory)
     if outcome["status"] != "ok":
         raise TrialError(outcome["reason"])
-    try:
-        return experiment.measure(directory, trial)
-    except FileNotFoundError as error:
-        raise TrialError(f"raw file {Path(error.filename).name} is missing") from error
+    measure = experiment.measure
+    with user_code.calling_in_trial(measure):
+        try:
+            found = measure(directory, trial)
+        except FileNotFoundError as error:
+            missing = Path(str(error.filename))
+            if not missing.is_relative_to(directory):
+                raise
+            raise TrialError(f"raw file {missing.name} is missing") from error
+        if isinstance(found, Measured):
+            json.dumps([found.metrics, found.reason, list(found.warnings)])  # or trials.jsonl cannot hold it
+    if not isinstance(found, Measured):
+        raise user_code.wrong_in_trial(measure, f"returned {user_code.type_name(found)}; wanted a Measured")
+    if found.status not in _STATUSES:
+        what = f"returned the status {found.status!r}; wanted one of {', '.join(_STATUSES)}"
+        raise user_code.wrong_in_trial(measure, what)
+    return found
 
 
 @contextmanager
 def _reserved_cpu(slot: int) -> Iterator[int]:
-    """A processor for one guest: one that no other run of ours uses now, if there is one."""
+    """A processor for one guest: if possible one that no other run of the testbed is using."""
     cpus = sorted(os.sched_getaffinity(0))
     locks = kernel.cache_root() / "cpus"
     with ExitStack() as stack:
@@ -107,7 +129,7 @@ def _reserved_cpu(slot: int) -> Iterator[int]:
                 locks.mkdir(parents=True, exist_ok=True)
                 lock = stack.enter_context((locks / str(cpu)).open("w"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:  # in use, or a cache that only others may write: then any will do
+            except OSError:  # in use, or the cache is not ours to write
                 continue
             break
         else:
@@ -124,9 +146,10 @@ def execute(
     jobs: int,
     done: Callable[[Record], None],
 ) -> bool:
-    """Carry out trials, ``jobs`` at a time, writing each record as it ends; True if all were, False if interrupted.
+    """Carry out trials, ``jobs`` at a time, and write each record as it ends; False if interrupted.
 
-    On Ctrl-C the trials under way are ended and leave no record; the finished ones stay.
+    On Ctrl-C the running trials are ended and leave no record; the finished ones stay. Errors: TestbedError if the
+    machine, and not a trial, is at fault; the running trials are ended as well.
     """
     cancelled = threading.Event()
     failure: TestbedError | None = None
@@ -148,7 +171,7 @@ def execute(
         except (KeyboardInterrupt, Cancelled):
             _cancel(cancelled, waiting)
             return False
-        except TestbedError as error:  # not a trial's failure: the machine's
+        except TestbedError as error:  # a trial's own failure is a record; this is the machine's
             _cancel(cancelled, waiting)
             failure = error
     if failure is not None:
@@ -160,3 +183,50 @@ def _cancel(cancelled: threading.Event, waiting: set[Future[Record]]) -> None:
     cancelled.set()
     for future in waiting:
         future.cancel()
+
+
+def carry_out(
+    prepared: Prepared,
+    backend: Backend,
+    place: Path,
+    *,
+    jobs: int | None,
+    planned: Callable[[int], None],
+    done: Callable[[Record | None], None],
+) -> bool:
+    """Carry out what is planned into ``place``, with ``until`` as often as that needs; False if interrupted.
+
+    ``planned`` is called with the number of trials in all, again whenever it grows; ``done`` with the record of each
+    trial as it ends, and with None for each trial that an earlier run of the same command finished.
+    """
+    with result.locked(place):
+        old = {record.number for record in result.load(place).records}
+        for _ in old:
+            done(None)
+        repetitions: int | None = prepared.repetitions
+        while repetitions is not None:
+            trials = shuffled(prepared.planned(repetitions), prepared.seed)
+            planned(len(trials))
+            if prepared.until and repetitions > int(result.load(place).manifest["repetitions"]):
+                result.amend(place, repetitions=repetitions, order=order_of(trials))
+            finished = {record.number for record in result.load(place).records}
+            waiting = [trial for trial in trials if trial.number not in finished]
+            # In real time, trials at the same time would disturb each other.
+            at_once = jobs or (len(os.sched_getaffinity(0)) if trials[0].clock == "virtual" else 1)
+            ended = execute(backend, prepared.experiment, waiting, place, jobs=at_once, done=done)
+            result.finish(place)
+            if not ended:
+                return False
+            repetitions = _further(prepared.until, place)
+    return True
+
+
+def _further(until: Until | None, place: Path) -> int | None:
+    """How many repetitions a run needs in all; None if it has enough. The outcome is written into run.json."""
+    if until is None:
+        return None
+    from testbed.run import stopping  # it needs scipy, which takes a second
+
+    run = result.load(place)
+    result.amend(place, until_ci=stopping.outcome(run, until))
+    return stopping.next_repetitions(run, until)

@@ -1,4 +1,4 @@
-"""Where a run's trials are carried out: in a guest kernel, or in this machine's own."""
+"""Where a run's trials are carried out: in a guest kernel, or in this machine's own kernel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Backend(Protocol):
         """``guest`` or ``native``, for run.json."""
 
     def run(self, directory: Path, trial: Trial, watchdog: Watchdog, cpu: int) -> None:
-        """Carry out the trial whose trial.json is in ``directory``, on that processor."""
+        """Carry out the trial whose trial.json is in ``directory``, on processor ``cpu``."""
 
 
 @dataclass(frozen=True)

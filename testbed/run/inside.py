@@ -1,8 +1,8 @@
-"""Inside: build the network of one trial, run its procedure, write what was seen.
+"""Inside: build the network of one trial, run its procedure, write the raw files.
 
 Usage: python -m testbed.run.inside DIRECTORY
 
-DIRECTORY holds trial.json and gets the raw files; outcome.json, written last, says how it went.
+DIRECTORY holds trial.json and receives the raw files; outcome.json is written last, with the status and the reason.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 
 from testbed.design.trial import Trial
 from testbed.errors import TestbedError
-from testbed.experiment import discovery
+from testbed.experiment import discovery, user_code
 from testbed.lab import lab
 
 
 class _Phases:
-    """Where the trial stands, for the watchdog outside: a line when each phase begins."""
+    """A line in phase.log when each phase begins, so that the watchdog outside can say where a trial stood."""
 
     def __init__(self, directory: Path, origin_s: float) -> None:
         self._path = directory / "phase.log"
@@ -50,7 +50,8 @@ def run(directory: Path) -> None:
                 phases.enter("waiting for convergence")
                 bench.wait_converged()
                 phases.enter("running the procedure")
-                experiment.procedure(bench)
+                with user_code.calling_in_trial(experiment.procedure):
+                    experiment.procedure(bench)
                 bench.write("bonds.json", bench.bonds())
                 phases.enter("ending the network")
             except BaseException:
@@ -58,6 +59,8 @@ def run(directory: Path) -> None:
                     shutil.copy(log, directory)
                 raise
     except TestbedError as error:
+        if error.__cause__ is not None:
+            traceback.print_exc()  # goes to trial.log, which a failed trial keeps
         outcome = {"status": "failed", "reason": error.message}
     except Exception as error:
         traceback.print_exc()

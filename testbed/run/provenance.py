@@ -1,4 +1,4 @@
-"""By which code a run was made: the checkout's commit, and a digest of all that decides a trial's bytes."""
+"""Which code made a run: the checkout's commit, and a digest of every file that affects a trial's bytes."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def commit() -> str | None:
     return head + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "") if head else None
 
 
-#: The packages that only read results: no trial goes another way by them.
+#: The packages that only read results: they do not affect a trial.
 READERS = ("campaign", "cli", "drawing", "figures", "report", "results")
 
 
 def code_digest(project: Path = _PROJECT) -> str:
-    """A digest of all that is ours and carries out a trial or measures it: while it is the same, so are the bytes."""
+    """A digest of all our files that carry out or measure a trial; while it is the same, so are a trial's bytes."""
     digest = hashlib.sha256()
-    for room in ("experiments", "testbed", "topologies"):
-        for path in sorted((project / room).rglob("*")):
-            parts = path.relative_to(project / room).parts
+    for part in ("experiments", "testbed", "topologies"):
+        for path in sorted((project / part).rglob("*")):
+            parts = path.relative_to(project / part).parts
             if path.is_file() and path.suffix != ".pyc" and parts[0] not in READERS:
                 content = path.read_bytes()
                 digest.update(f"{path.relative_to(project).as_posix()} {len(content)}\n".encode() + content)

@@ -1,4 +1,4 @@
-"""When a run has repetitions enough: once the median of its primary metric is known well in every case."""
+"""When a run has enough repetitions: once the median of its primary metric is precise enough in every case."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from testbed.results.result import Run, observations
 
 
 def half_widths(run: Run, metric: str) -> list[float]:
-    """Of each case half the 95 % interval of the metric's median over that median; infinite if it has none."""
+    """For each case, half the width of the 95 % interval of the metric's median, relative to the median.
+
+    Infinite where there is no interval.
+    """
     found = []
     for _, records in run.cases():
         values, censored = observations(records, metric)
@@ -22,16 +25,19 @@ def half_widths(run: Run, metric: str) -> list[float]:
 
 
 def next_repetitions(run: Run, until: Until) -> int | None:
-    """How many repetitions the run needs in all, as far as can be told now; None if it has enough, or the most."""
+    """How many repetitions the run needs in all, estimated from the trials so far; None if it needs no more.
+
+    It needs no more with ``until.most`` repetitions either.
+    """
     now = int(run.manifest["repetitions"])
     if now >= until.most or (run.records and max(half_widths(run, until.metric)) <= until.relative):
         return None
-    # Half as many again: few looks at the data, and at most half of the trials more than were needed.
+    # Half as many again: the data is tested only a few times, and at most half more trials than needed are run.
     return min(max(now + 1, math.ceil(now * 1.5), stats.LEAST_FOR_INTERVAL), until.most)
 
 
 def outcome(run: Run, until: Until) -> dict[str, Any]:
-    """What run.json says of it: what was asked, and what came of it."""
+    """What run.json says about it: the request, the widest interval, and whether the precision was reached."""
     widest = max(half_widths(run, until.metric), default=math.inf)
     reached = widest <= until.relative
     return {**asdict(until), "widest": round(widest, 6) if math.isfinite(widest) else None, "reached": reached}

@@ -1,4 +1,4 @@
-"""Comparing a run with its reference: what must agree, and what each injected difference is told as."""
+"""Comparing a run with its reference: what must agree, and how each injected difference is reported."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from testbed.campaign.reproduce import compare, expected_s, judged, keep
+from testbed.campaign.reproduce import compare, compare_with_reference, expected_s, keep
 from testbed.campaign.steps import CAMPAIGN, RYU, Step
 from testbed.cli.reproduce import reproduce
 from testbed.errors import SpecError, TestbedError
 from testbed.experiment import discovery
-from testbed.experiment.plan import levels_of
+from testbed.experiment.plan import factor_levels
 from testbed.results import result
 from testbed.results.result import Record, Run
 
@@ -85,25 +85,25 @@ def test_the_same_bytes_are_asked_of_the_same_parts_only(key: str) -> None:
     assert (found.trials, found.identical, found.differences) == (3, 2, ())
 
 
-def test_a_run_that_does_not_know_its_code_is_nobodys() -> None:
+def test_a_run_without_a_code_digest_need_not_be_identical() -> None:
     both = {"code": None}
     assert compare(run(outages(0.02), **both), run(outages(0.021), **both)).differences == ()
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "text"),
     [
         ({"status": "failed", "reason": "no link"}, "trial 2 is failed (no link); the reference is ok"),
         ({"within_bound": False}, "trial 2: within_bound is False; the reference has True"),
         ({"outage_s": None}, "outage_s is known of 2 trials; in the reference of 3"),
     ],
 )
-def test_an_injected_difference_is_told(change: Mapping[str, Any], told: str) -> None:
+def test_an_injected_difference_is_reported(change: Mapping[str, Any], text: str) -> None:
     found = compare(REFERENCE, run(changed(outages(0.02, 0.05, 0.09), 1, **change), code="other"))
-    assert f"mode=active-backup: {told}" in found.differences
+    assert f"mode=active-backup: {text}" in found.differences
 
 
-def test_flows_on_other_members_are_told() -> None:
+def test_flows_on_other_members_are_reported() -> None:
     predicted = {"predicted_member_flows": [3, 1]}
     before = run([record(1, "802.3ad", 0, measured_member_flows=[3, 1], **predicted)])
     after = run([record(1, "802.3ad", 0, measured_member_flows=[2, 2], **predicted)], code="other")
@@ -119,7 +119,7 @@ def test_goodput_may_differ_by_one_per_cent_of_the_ideal(mbps: float, *, agrees:
     assert (compare(before, after).differences == ()) is agrees
 
 
-def test_where_nobody_can_predict_flows_their_members_are_chance() -> None:
+def test_where_flows_cannot_be_predicted_their_members_are_chance() -> None:
     chance = {"predicted_member_flows": None}
     before = run([record(1, "802.3ad", 0, measured_member_flows=[3, 1], **chance)])
     after = run([record(1, "802.3ad", 0, measured_member_flows=[2, 2], **chance)], code="other")
@@ -151,7 +151,7 @@ def test_where_the_reference_itself_missed_the_bound_its_trials_count(outage_s: 
     assert (compare(run(trials), after).differences == ()) is agrees
 
 
-def test_what_the_reference_does_not_have_is_told() -> None:
+def test_what_the_reference_does_not_have_is_reported() -> None:
     other = run([record(1, "802.3ad", 0, outage_s=0.0)])
     assert compare(REFERENCE, other).differences == ("mode=802.3ad: the reference has no such case",)
     later = run([record(1, "active-backup", 7, outage_s=0.02)])
@@ -174,17 +174,17 @@ def test_a_reference_is_kept_and_found(tmp_path: Path) -> None:
     (place / "figures" / "outage.csv").write_text("a,b\n")
     (place / "figures" / "outage.png").write_text("large")
     with pytest.raises(TestbedError, match="there is no reference of one"):
-        judged(step, place, reference)
+        compare_with_reference(step, place, reference)
     keep(step, place, reference)
     assert sorted(path.name for path in reference.rglob("*.*")) == ["outage.csv", "run.json", "trials.jsonl"]
-    found = judged(step, place, reference)
+    found = compare_with_reference(step, place, reference)
     assert (found.trials, found.identical) == (3, 3)
 
 
 def _levels(step: Step, *, quick: bool) -> dict[str, tuple[Any, ...]]:
     settings = step.settings(quick=quick)
     experiment = discovery.experiment(step.experiment)
-    return levels_of(experiment, discovery.topology(experiment.topology), settings, quick=False)
+    return factor_levels(experiment, discovery.topology(experiment.topology), settings, quick=False)
 
 
 @pytest.mark.parametrize("step", CAMPAIGN, ids=lambda step: step.name)
@@ -215,7 +215,7 @@ def test_how_long_it_takes_is_what_the_references_trials_took(tmp_path: Path) ->
     assert expected_s(step, quick=True, ryu=True, processors=2, reference=tmp_path) == 20
 
 
-def test_without_ryu_its_arm_is_left_out() -> None:
+def test_without_ryu_its_level_is_left_out() -> None:
     (step,) = (step for step in CAMPAIGN if RYU in step.levels.get("controller", ""))
     assert "controller=testbed,ovs,ryu-example" in step.words(quick=False)
     assert "controller=testbed,ovs" in step.words(quick=False, ryu=False)
@@ -227,13 +227,13 @@ def test_every_step_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "text"),
     [
         (["--keep", "--quick"], "--keep with --quick would make a part of the campaign the reference"),
         (["miimom"], "unknown step 'miimom'"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_runs(words: list[str], told: str) -> None:
+def test_what_is_not_possible_is_refused_before_anything_runs(words: list[str], text: str) -> None:
     answer = CliRunner().invoke(reproduce, words)
     assert isinstance(answer.exception, SpecError)
-    assert answer.exception.message.startswith(told)
+    assert answer.exception.message.startswith(text)

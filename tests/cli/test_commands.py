@@ -41,7 +41,7 @@ def test_a_report_comes_with_the_figures_that_it_links_to(tmp_path: Path) -> Non
     assert (path / "report.html").exists() and (path / "figures" / "outage.pdf").exists()
 
 
-def test_what_is_wrong_with_a_run_is_told_on_the_terminal(tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_run_is_printed(tmp_path: Path) -> None:
     run = synthetic.transfers(tmp_path / "run")
     (run.path / "raw/001/timeline.jsonl").unlink()
     with (run.path / "trials.jsonl").open("a") as file:
@@ -111,7 +111,8 @@ def test_levels_that_differ_are_a_finding_and_no_failure(tmp_path: Path) -> None
 
 def test_levels_with_too_few_trials_are_not_said_to_be_alike(tmp_path: Path) -> None:
     found = call("compare", synthetic.failover(tmp_path / "run", repetitions=2, troubled=False).path, "--by", "mode")
-    assert re.search(r"^\d+ cannot tell; with 4 or more --repetitions each has a test\.$", found.output, re.MULTILINE)
+    text = r"^\d+ have too few trials for a test; 4 or more --repetitions are enough\.$"
+    assert re.search(text, found.output, re.MULTILINE)
 
 
 def test_one_run_alone_is_compared_with_nothing(tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_levels_of_two_runs_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["0%", "100%", "five", "-5%"])
-def test_a_precision_that_is_none_is_refused(text: str) -> None:
+def test_a_precision_that_is_not_possible_is_refused(text: str) -> None:
     found = call("run", "failover", "--dry-run", f"--until-ci={text}")
     assert isinstance(found.exception, SpecError)
     assert found.exception.message == f"--until-ci {text} is not a percentage above 0 and below 100"

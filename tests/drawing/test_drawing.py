@@ -11,7 +11,7 @@ import pytest
 
 from testbed import drawing
 from testbed.drawing.tiers import tiers
-from testbed.drawing.vector import laid_out
+from testbed.drawing.vector import lay_out
 from testbed.spec import BondOptions, Cable, Topology
 from topologies.back_to_back import back_to_back
 from topologies.dual_switch import dual_switch
@@ -125,7 +125,7 @@ def test_the_svg_names_every_node_and_link_and_is_well_formed(topology: Topology
 
 @every
 def test_nothing_in_the_svg_overlaps_or_leaves_the_page(topology: Topology) -> None:
-    layout = laid_out(topology)
+    layout = lay_out(topology)
     boxes = [(n.x, n.y, n.x + n.width, n.y + 58, n.name) for n in layout.nodes.values()]
     texts = [(*text.box, text.text) for text in layout.texts]
     for group in (boxes, texts):

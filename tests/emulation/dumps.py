@@ -16,7 +16,7 @@ from typing import Any
 
 from testbed.design.trial import Trial
 from testbed.experiment import discovery
-from testbed.experiment.plan import made
+from testbed.experiment.plan import build_topology
 from testbed.faults.schedule import parsed
 from testbed.lab.lab import Lab, opened
 
@@ -116,7 +116,7 @@ def during_fault(lab: Lab, name: str, element: str, parameters: dict[str, Any]) 
 
 def main(topology: str, settings: str, controller: str, wanted: str) -> None:
     """Print the dumps of every fault."""
-    network = made(discovery.topology(topology), json.loads(settings))
+    network = build_topology(discovery.topology(topology), json.loads(settings))
     trial = Trial(1, "", {"controller": controller}, 0, 1, network)
     with tempfile.TemporaryDirectory() as scratch, opened(trial, Path("/tmp/trial"), Path(scratch)) as lab:
         lab.wait_converged()

@@ -70,7 +70,7 @@ def test_unprotected_falls_with_a_link_or_a_switch(
     assert all(row["agrees_with_oracle"] for row in found.values())
     said = json.loads(answer.stdout)
     assert said["single_points_of_failure"] == ["h1-eth0--s1-eth1", "s2"]
-    assert said["verdict"].startswith("2 of 3 elements are single points of failure for the talk of h1, h2: ")
+    assert said["verdict"].startswith("2 of 3 elements are single points of failure for traffic between h1, h2: ")
     assert "marked" in (place / "figures" / "topology.svg").read_text()
     lost = [record for record in load(place).records if record.case["element"] != "c0"]
     assert {record.status for record in lost} == {"censored"}
@@ -80,7 +80,7 @@ def test_unprotected_falls_with_a_link_or_a_switch(
 def test_hosts_that_are_not_protected_are_asked_too(
     audits: dict[str, tuple[subprocess.CompletedProcess[str], Path]],
 ) -> None:
-    """h3 hangs on s1 by one link: with s1 it is cut off, as the oracle says, and mlag survives all the same."""
+    """h3 hangs on s1 by one link: with s1 it is cut off, as theory says, and mlag survives all the same."""
     _, place = audits["mlag"]
     (record,) = (record for record in load(place).records if record.case["element"] == "s1")
     reached = {"-".join(e["pair"]): e["lost"] for e in json.loads((place / record.raw / "reach.json").read_text())}

@@ -1,4 +1,7 @@
-"""What cannot be is refused before anything runs, with what was found, what was wanted, what to type next."""
+"""What is not possible is refused before anything runs, with what was found, what was wanted, what to type next.
+
+What goes wrong in a trial, in a user's own code as well, is the reason of that trial; the run goes on.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.results.result import Run
+from testbed.results.result import Run, load
 from testbed.spec import MODES
 from tests.emulation.support import testbed
 
@@ -22,6 +25,30 @@ def endless_speed():
         Link("h2", "h2-eth0", "s1", "s1-eth2", rate_mbps=None),
     )
     return Topology("endless_speed", hosts, (Switch("s1", 1),), links)
+'''
+
+_MISTAKES = '''"""An experiment with a mistake where its factor says."""
+from testbed.experiment import Experiment, Factor, Measured
+
+
+def procedure(lab):
+    lab.write("written.json", "before the mistake")
+    if lab.case["mistake"] == "procedure":
+        lab.bonding
+
+
+def measure(raw, trial):
+    if trial.case["mistake"] == "measure":
+        return Measured({"ratio": 1 / 0})
+    return Measured({"ratio": 1.0})
+
+
+def mistakes():
+    return Experiment(
+        name="mistakes", title="Mistakes", question="Does the run go on?", topology="back_to_back",
+        factors=(Factor("mistake", ("procedure", "measure", "none"), "where"),), procedure=procedure, measure=measure,
+        figures=(),
+    )
 '''
 
 
@@ -144,3 +171,23 @@ def test_virtual_time_needs_the_guest(place: Path) -> None:
         "Add: --clock real",
     ]
     assert not place.exists()
+
+
+def test_a_mistake_in_a_users_experiment_fails_its_trial_and_the_run_goes_on(tmp_path: Path, place: Path) -> None:
+    experiment = tmp_path / "mistakes.py"
+    experiment.write_text(_MISTAKES)
+    answer = testbed("run", str(experiment), "--out", str(place))
+    assert answer.returncode == 1, answer.stderr
+    assert "Traceback" not in answer.stderr + answer.stdout
+    inside, outside, none = load(place).records
+    assert [record.case["mistake"] for record in (inside, outside, none)] == ["procedure", "measure", "none"]
+    assert inside.reason == "mistakes.py, line 8: AttributeError: 'Lab' object has no attribute 'bonding'"
+    assert outside.reason == "mistakes.py, line 13: ZeroDivisionError: division by zero"
+    assert [record.status for record in (inside, outside, none)] == ["failed", "failed", "ok"]
+    for record in (inside, outside):
+        assert f"trial {record.number} (mistake={record.case['mistake']}) failed: {record.reason}" in " ".join(
+            answer.stderr.split()
+        )
+        assert (place / record.raw / "written.json").exists()
+    # The traceback of what went wrong inside is kept for the author.
+    assert "in procedure" in (place / inside.raw / "trial.log").read_text()

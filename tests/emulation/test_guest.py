@@ -112,7 +112,7 @@ def test_a_procedure_that_hangs_is_a_failed_trial_that_keeps_what_it_wrote(
     request = prepare.Request(str(HERE / "endless.py"), None, {}, None, 1, False, "guest", "virtual")
     told: list[result.Record | None] = []
     prepared = prepare.prepare(request, [])
-    assert prepare.carry_out(
+    assert execute.carry_out(
         prepared, prepare.begin(prepared, place, resume=False), place, jobs=1, planned=lambda _: None, done=told.append
     )
     (record,) = result.load(place).records

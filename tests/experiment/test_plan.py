@@ -1,4 +1,4 @@
-"""What is planned: which trials, in which order, which cases make no sense, and how many repetitions are enough."""
+"""What is planned: which trials, in which order, which cases do not apply, and how many repetitions are enough."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from testbed.design.trial import Trial
 from testbed.errors import SpecError
 from testbed.experiment import discovery
 from testbed.experiment.experiment import Experiment
-from testbed.experiment.plan import Until, cases_of, plan, shuffled
+from testbed.experiment.plan import Until, list_cases, plan, shuffled
 from testbed.results.result import Run
 from testbed.run import prepare, stopping
 from testbed.spec import Topology
 
-EXPERIMENT = replace(discovery.experiment("failover"), senseless=None)
+EXPERIMENT = replace(discovery.experiment("failover"), not_applicable=None)
 TOPOLOGY = discovery.topology("single_switch")
 LEVELS: dict[str, tuple[Level, ...]] = {"mode": ("802.3ad", "active-backup"), "members": (2, 3)}
 
 
 def planned(repetitions: int, seed: int = 1, experiment: Experiment = EXPERIMENT) -> tuple[Trial, ...]:
-    cases, _ = cases_of(experiment, TOPOLOGY, LEVELS)
+    cases, _ = list_cases(experiment, TOPOLOGY, LEVELS)
     return plan(experiment, TOPOLOGY, cases, repetitions=repetitions, seed=seed, clock="virtual", source="failover")
 
 
@@ -50,23 +50,23 @@ def test_the_order_is_drawn_from_the_seed_in_blocks_of_repetitions() -> None:
     assert [trial.number for trial in shuffled(planned(3), 1)] == order[:12]
 
 
-def test_cases_without_sense_are_left_out_with_the_reason() -> None:
-    def senseless(case: Mapping[str, Level], network: Topology) -> str | None:
+def test_cases_that_do_not_apply_are_left_out_with_the_reason() -> None:
+    def not_applicable(case: Mapping[str, Level], network: Topology) -> str | None:
         assert network.hosts
-        return "three is a crowd" if case["members"] == 3 else None
+        return "wanted two members" if case["members"] == 3 else None
 
-    kept, left_out = cases_of(replace(EXPERIMENT, senseless=senseless), TOPOLOGY, LEVELS)
+    kept, left_out = list_cases(replace(EXPERIMENT, not_applicable=not_applicable), TOPOLOGY, LEVELS)
     assert [case["members"] for case in kept] == [2, 2]
     assert left_out == [
-        ({"mode": "802.3ad", "members": 3}, "three is a crowd"),
-        ({"mode": "active-backup", "members": 3}, "three is a crowd"),
+        ({"mode": "802.3ad", "members": 3}, "wanted two members"),
+        ({"mode": "active-backup", "members": 3}, "wanted two members"),
     ]
-    assert len(planned(2, experiment=replace(EXPERIMENT, senseless=senseless))) == 4
+    assert len(planned(2, experiment=replace(EXPERIMENT, not_applicable=not_applicable))) == 4
 
 
-def test_a_run_of_nonsense_is_refused() -> None:
-    with pytest.raises(SpecError, match=r"no case of this run makes sense: never"):
-        cases_of(replace(EXPERIMENT, senseless=lambda case, network: "never"), TOPOLOGY, LEVELS)
+def test_a_run_without_a_case_that_applies_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"no case of this run applies: never"):
+        list_cases(replace(EXPERIMENT, not_applicable=lambda case, network: "never"), TOPOLOGY, LEVELS)
 
 
 def run(path: Path, samples: dict[str, list[float]], **more: Any) -> Run:
@@ -81,14 +81,14 @@ def run(path: Path, samples: dict[str, list[float]], **more: Any) -> Run:
 
 
 UNTIL = Until(0.05, "outage_s", 2, 40)
-EXACT, VAGUE = [0.1] * 8, [0.01, 0.2] * 4
+EXACT, WIDE = [0.1] * 8, [0.01, 0.2] * 4
 
 
-def test_enough_is_when_every_case_is_known_well(tmp_path: Path) -> None:
+def test_repetitions_are_enough_when_every_case_is_precise(tmp_path: Path) -> None:
     known = run(tmp_path / "known", {"802.3ad": EXACT, "active-backup": [0.1, 0.101] * 4})
     assert stopping.next_repetitions(known, UNTIL) is None
     assert stopping.outcome(known, UNTIL)["reached"] is True
-    vague = run(tmp_path / "vague", {"802.3ad": EXACT, "active-backup": VAGUE})
+    vague = run(tmp_path / "vague", {"802.3ad": EXACT, "active-backup": WIDE})
     assert stopping.next_repetitions(vague, UNTIL) == 12  # half as many again
     found = stopping.outcome(vague, UNTIL)
     assert found["reached"] is False and found["widest"] > 0.5
@@ -98,13 +98,13 @@ def test_two_trials_that_agree_are_not_enough(tmp_path: Path) -> None:
     assert stopping.next_repetitions(run(tmp_path / "run", {"802.3ad": [0.1, 0.1]}), UNTIL) == 6
 
 
-def test_it_ends_at_the_most(tmp_path: Path) -> None:
-    vague = run(tmp_path / "vague", {"802.3ad": VAGUE})
+def test_it_ends_at_the_maximum(tmp_path: Path) -> None:
+    vague = run(tmp_path / "vague", {"802.3ad": WIDE})
     assert stopping.next_repetitions(vague, replace(UNTIL, most=10)) == 10
     assert stopping.next_repetitions(vague, replace(UNTIL, most=8)) is None
 
 
-def test_trials_that_failed_or_never_recovered_do_not_make_it_known(tmp_path: Path) -> None:
+def test_trials_that_failed_or_never_recovered_do_not_make_it_precise(tmp_path: Path) -> None:
     for status in ("failed", "censored"):
         never = run(tmp_path / status, {"802.3ad": EXACT}, status=status)
         assert stopping.next_repetitions(never, UNTIL) == 12

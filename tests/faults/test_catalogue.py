@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from experiments.failover import element_of, senseless
+from experiments.failover import element_of, not_applicable
 from testbed.errors import SpecError
 from testbed.faults import cabling, catalogue
 from testbed.spec import BondOptions
@@ -123,15 +123,15 @@ def test_what_is_out_of_service_is_known_to_theory() -> None:
 
 def test_failover_leaves_out_what_cannot_be() -> None:
     common = {"mode": "802.3ad", "controller": "testbed"}
-    assert senseless({**common, "fault": "carrier_loss"}, single_switch()) is None
+    assert not_applicable({**common, "fault": "carrier_loss"}, single_switch()) is None
     alone = {**common, "controller": "none", "fault": "controller_crash"}
-    assert senseless(alone, single_switch()) == (
+    assert not_applicable(alone, single_switch()) == (
         "controller_crash: with controller=none no controller controls the switches"
     )
     backup = {**common, "mode": "active-backup", "fault": "lacp_loss"}
-    assert senseless(backup, single_switch(bonding=STATIC)) == "lacp_loss: mode active-backup speaks no LACP"
+    assert not_applicable(backup, single_switch(bonding=STATIC)) == "lacp_loss: mode active-backup speaks no LACP"
     with pytest.raises(SpecError, match="duty of fault flapping is 2"):
-        senseless({**common, "fault": "flapping", "flap_duty": 2.0}, single_switch())
+        not_applicable({**common, "fault": "flapping", "flap_duty": 2.0}, single_switch())
 
 
 def test_what_fails_follows_from_the_member_in_use() -> None:

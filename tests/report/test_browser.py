@@ -44,12 +44,12 @@ onload = () => {{
 }};
 </script></body>"""
 
-#: Who the browser says asked for what it looks for by itself, such as its own updates.
+#: The initiator of the browser's own requests, such as updates.
 _ITSELF = "not an origin"
 
 
 def browse(page: Path, tmp_path: Path) -> tuple[str, str, set[str]]:
-    """What the page became, what the browser's console said, and what the page (not the browser itself) asked for."""
+    """The page's DOM, the lines of the browser's console, and the URLs that the page (not the browser) requested."""
     assert CHROMIUM is not None
     log = tmp_path / "net.json"
     found = subprocess.run(
@@ -100,7 +100,7 @@ def test_nothing_is_fetched_and_nothing_is_wrong(report: Path, tmp_path: Path) -
     assert asked == set()
 
 
-def test_the_browser_would_have_told(tmp_path: Path) -> None:
+def test_the_browser_reports_errors_and_requests(tmp_path: Path) -> None:
     page = tmp_path / "bad.html"
     page.write_text('<script>console.error("oh")</script><img src="http://192.0.2.1/x.png">')
     _, console, asked = browse(page, tmp_path)

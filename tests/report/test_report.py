@@ -10,7 +10,7 @@ from pathlib import Path
 
 import synthetic
 
-from testbed.report import case_rows, doubts, verdicts, write_report
+from testbed.report import case_rows, problems, verdicts, write_report
 from testbed.report.spread import spread_rows
 from testbed.results.result import load
 
@@ -73,7 +73,7 @@ def test_the_same_run_gives_the_same_report(tmp_path: Path) -> None:
     assert write_report(run).read_bytes() == first
 
 
-def test_an_unfinished_run_and_damage_are_told(tmp_path: Path) -> None:
+def test_an_unfinished_run_and_damage_are_reported(tmp_path: Path) -> None:
     whole = synthetic.failover(tmp_path / "whole", repetitions=3)
     manifest = {**whole.manifest, "repetitions": 5}
     run = synthetic.write(tmp_path / "part", {k: v for k, v in manifest.items() if k != "format"}, [*whole.records])
@@ -132,7 +132,7 @@ def test_verdicts_of_failover(tmp_path: Path) -> None:
     assert broken.holds is False
     assert broken.text == (
         "1 of 11 outages exceed the bound of 100 ms. In 1 of 12 trials traffic did not resume before the repair."
-        " 1 of 12 trials failed and say nothing."
+        " 1 of 12 trials failed and do not count."
     )
 
 
@@ -145,18 +145,18 @@ def test_a_fault_that_nothing_notices_has_no_verdict(tmp_path: Path) -> None:
 def test_random_placement_is_compared_with_its_mean_without_a_verdict(tmp_path: Path) -> None:
     found = {verdict.case: verdict for verdict in verdicts(synthetic.aggregation(tmp_path / "run"))}
     # 8 members, 16 flows: 1 - (7/8)^16 = 88.2 %.
-    assert "the mean to expect is 88.2 %." in found["mode 802.3ad, members 8"].text
+    assert "the expected mean is 88.2 %." in found["mode 802.3ad, members 8"].text
     assert found["mode 802.3ad, members 8"].holds is None
     assert found["mode balance-rr, members 8"].holds is True
 
 
-def test_lost_and_changed_evidence_is_told(tmp_path: Path) -> None:
+def test_lost_and_changed_raw_files_are_reported(tmp_path: Path) -> None:
     run = synthetic.transfers(tmp_path / "run")
-    assert doubts(run) == []
+    assert problems(run) == []
     (run.path / "raw/001/timeline.jsonl").unlink()
     (run.path / "raw/002/member_rates.csv").write_text("t_s\n")
     text = html.unescape(write_report(run).read_text())
-    assert "Raw evidence is not as it was written: raw/001/timeline.jsonl is missing" in text
+    assert "Raw files are not as they were written: raw/001/timeline.jsonl is missing" in text
     assert re.search(r"raw/002/member_rates.csv has 4 octets; it had \d+", text)
     assert 'href="raw/001/member_rates.csv"' in text and 'href="raw/001/timeline.jsonl"' not in text
 
@@ -168,33 +168,33 @@ def test_trials_on_a_machine_that_did_not_keep_up_are_named(tmp_path: Path) -> N
         for n in (1, 2)
     ]
     manifest = synthetic.manifest("failover", {"mode": ["802.3ad"]}, [], repetitions=2)
-    assert doubts(synthetic.write(tmp_path / "run", manifest, records)) == [
-        "The machine did not keep up in 1 of 2 trials, whose times are not to be trusted: 2"
+    assert problems(synthetic.write(tmp_path / "run", manifest, records)) == [
+        "The machine did not keep up in 1 of 2 trials, so do not trust their times: 2"
     ]
 
 
-def test_a_precision_that_was_not_reached_and_cases_left_out_are_told(tmp_path: Path) -> None:
+def test_a_precision_that_was_not_reached_and_cases_left_out_are_reported(tmp_path: Path) -> None:
     until = {"relative": 0.05, "metric": "outage_s", "least": 2, "most": 4, "widest": 0.2, "reached": False}
     more = {"until_ci": until, "left_out": ["mode=802.3ad fault=flood: no"], "repetitions": 4, "order": ""}
     run = synthetic.failover(tmp_path / "whole", repetitions=4)
     manifest = {**{key: value for key, value in run.manifest.items() if key != "format"}, **more}
     again = synthetic.write(tmp_path / "run", manifest, [*run.records])
     told = "The median of outage_s is not known to 5 % in every case after 4 repetitions."
-    assert doubts(again) == [told]
+    assert problems(again) == [told]
     text = write_report(again).read_text()
     assert told in text and "Left out: mode=802.3ad fault=flood: no" in text
 
 
-def test_detection_times_are_judged_by_their_distribution(tmp_path: Path) -> None:
+def test_detection_times_are_compared_with_their_distribution(tmp_path: Path) -> None:
     for found in verdicts(synthetic.noticed(tmp_path / "even")):
         assert found.holds is True
-        assert re.search(r"200 detection times agree with theory's, uniform over \(0, \d+\] ms", found.text)
+        assert re.search(r"200 detection times agree with theory, uniform over \(0, \d+\] ms", found.text)
     for found in verdicts(synthetic.noticed(tmp_path / "skewed", evenly=False)):
         assert found.holds is False
-        assert "200 detection times are not theory's" in found.text
+        assert "200 detection times differ from theory" in found.text
 
 
-def test_an_experiment_that_nobody_described_has_a_table_of_its_numbers(tmp_path: Path) -> None:
+def test_an_experiment_with_other_metrics_has_a_table_of_these(tmp_path: Path) -> None:
     metrics = {"shuffled_ratio": 0.25, "kept": True, "name": "x", "many": [1]}
     one = synthetic.record(1, "reordering", {"mode": "balance-rr"}, metrics)
     run = synthetic.write(tmp_path / "run", synthetic.manifest("any", {"mode": ["balance-rr"]}, []), [one])
@@ -202,7 +202,7 @@ def test_an_experiment_that_nobody_described_has_a_table_of_its_numbers(tmp_path
     assert (header, rows) == (["mode", "n", "shuffled_ratio", "kept"], [["balance-rr", "1", "0.25", "1 of 1"]])
 
 
-def test_a_median_beyond_what_was_seen(tmp_path: Path) -> None:
+def test_a_median_beyond_every_observed_value(tmp_path: Path) -> None:
     case = {"mode": "active-backup"}
     records = [synthetic.record(n, "failover", case, {"outage_s": 3.0}, status="censored") for n in range(1, 9)]
     run = synthetic.write(tmp_path / "run", synthetic.manifest("failover", {"mode": ["active-backup"]}, []), records)
@@ -211,7 +211,7 @@ def test_a_median_beyond_what_was_seen(tmp_path: Path) -> None:
     assert (row["outage ms"], row["longest ms"], row["95 % interval"]) == ("beyond", "> 3000.0", "beyond to beyond")
 
 
-def test_the_spread_of_a_case_has_the_percentiles_that_there_are_trials_enough_for(tmp_path: Path) -> None:
+def test_the_spread_has_only_percentiles_with_enough_trials(tmp_path: Path) -> None:
     records = [
         synthetic.record(n, "failover", {"mode": "active-backup"}, {"outage_s": n / 1e3, "within_bound": True})
         for n in range(1, 22)
@@ -241,7 +241,7 @@ def test_a_spread_counts_censored_trials_and_every_detection(tmp_path: Path) -> 
     assert float(second[header.index("99th")]) == 9801.0
 
 
-def test_what_a_failed_trial_noticed_counts_nowhere(tmp_path: Path) -> None:
+def test_detections_of_a_failed_trial_do_not_count(tmp_path: Path) -> None:
     good, bad = [0.001 * n for n in range(1, 11)], [7.0] * 10
     records = [
         synthetic.record(1, "any", {"mode": "a"}, {"detections_s": good, "detection_max_s": 0.01}),
@@ -260,11 +260,11 @@ def test_few_trials_have_no_spread(tmp_path: Path) -> None:
     assert '<h2 id="spread">' not in write_report(run).read_text()
 
 
-def test_stalls_are_judged_by_tcps_timers_and_goodput_by_the_members_left(tmp_path: Path) -> None:
+def test_stalls_are_compared_with_tcps_timers_and_goodput_with_the_members_left(tmp_path: Path) -> None:
     run = synthetic.tcp_failover(tmp_path / "run")
     (verdict,) = verdicts(run)
     assert verdict.holds is True
-    assert "No flow stood still for longer than TCP's timers explain" in verdict.text
+    assert "No flow stalled for longer than TCP's timers explain" in verdict.text
     assert "100.0 % before the fault, 99.9 % while it lasted, 100.0 % after the repair" in verdict.text
     worse = [
         synthetic.record(n, "tcp_failover", r.case, {**r.metrics, "within_bound": n > 1, "goodput_during_mbps": 700.0})
@@ -272,4 +272,4 @@ def test_stalls_are_judged_by_tcps_timers_and_goodput_by_the_members_left(tmp_pa
     ]
     (verdict,) = verdicts(dataclasses.replace(run, records=tuple(worse)))
     assert verdict.holds is False
-    assert "In 1 of 4 trials a flow stood still for longer" in verdict.text
+    assert "In 1 of 4 trials a flow stalled for longer" in verdict.text

@@ -1,4 +1,4 @@
-"""What an audit fails, and what it says of what it found."""
+"""Which elements an audit fails, and what it reports about them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from experiments.audit import FAULTS, audit, probed_pairs
 from testbed.errors import SpecError
-from testbed.experiment.plan import levels_of
+from testbed.experiment.plan import factor_levels
 from testbed.faults import catalogue
 from testbed.faults.elements import elements
 from testbed.results import audit as audits
@@ -60,7 +60,7 @@ def test_every_two_but_a_link_and_its_own_interface() -> None:
     assert "h1-eth0--s1-eth1+h2-eth0" in pairs and "s1+c0" in pairs
 
 
-def test_quick_fails_one_of_each_sort() -> None:
+def test_quick_fails_one_of_each_kind() -> None:
     found = audits.levels(mlag(members=2, peer_members=2), quick=True)
     assert found == (
         *("h1-eth0--s1-eth1", "h1-eth1--s2-eth1", "h2-eth0--s1-eth3", "h2-eth1--s2-eth3"),
@@ -78,7 +78,7 @@ def test_every_kind_of_element_has_a_fault_that_takes_it() -> None:
 def test_levels_pass_as_one_setting() -> None:
     """Element names hold neither commas nor plus signs, which divide levels and elements."""
     wanted = audits.levels(leaf_spine(), pairs=True)
-    found = levels_of(audit(), leaf_spine, {"element": ",".join(wanted)}, quick=False)
+    found = factor_levels(audit(), leaf_spine, {"element": ",".join(wanted)}, quick=False)
     assert found["element"] == wanted
 
 
@@ -90,10 +90,10 @@ def test_many_hosts_are_probed_each_with_the_next() -> None:
 def test_a_network_without_weak_points() -> None:
     rows = audits.rows_of([record("s1"), record("s2", outage_s=0.05)])
     assert audits.weak_points(rows) == []
-    assert audits.verdict(mlag(), rows) == "No single point of failure for the talk of h1, h2 among 2 elements."
+    assert audits.verdict(mlag(), rows) == "No single point of failure for traffic between h1, h2 among 2 elements."
 
 
-def test_weak_points_doubts_and_disagreement_are_told() -> None:
+def test_weak_points_undecided_and_unpredicted_elements_are_reported() -> None:
     rows = audits.rows_of(
         [
             record("s1", survived=False, agrees_with_oracle=False),
@@ -106,8 +106,9 @@ def test_weak_points_doubts_and_disagreement_are_told() -> None:
     )
     assert audits.weak_points(rows) == ["s1"]
     assert audits.verdict(unprotected(), rows) == (
-        "1 of 2 elements are single points of failure for the talk of h1, h2: s1. 1 of 3 pairs take it down together."
-        " Not decided, because the trial failed: c0. Not what theory expects: s1. Longer than its bound: s2."
+        "1 of 2 elements are single points of failure for traffic between h1, h2: s1."
+        " 1 of 3 pairs interrupt it together, though neither element does alone."
+        " Not decided, because the trial failed: c0. Not as theory predicts: s1. Outage longer than its bound: s2."
     )
     assert audits.as_json(unprotected(), rows)["single_points_of_failure"] == ["s1"]
 
@@ -146,7 +147,7 @@ def test_show_draws_and_lists(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shelf", "texts"),
+    ("kind", "texts"),
     [
         ("topologies", ("leaf_spine", "Survives the loss of any link, leaf or spine", "spines=2, leaves=4")),
         ("faults", ("switch_crash", "of a switch", "--set flap_period_ms=400.0")),
@@ -155,11 +156,11 @@ def test_show_draws_and_lists(tmp_path: Path) -> None:
         ("controllers", ("ovs",)),
     ],
 )
-def test_a_list_by_itself_is_told_in_full(shelf: str, texts: tuple[str, ...]) -> None:
+def test_one_kind_alone_is_listed_with_its_details(kind: str, texts: tuple[str, ...]) -> None:
     from click.testing import CliRunner
 
     from testbed.cli import cli
 
-    answer = CliRunner().invoke(cli, ["list", shelf])
+    answer = CliRunner().invoke(cli, ["list", kind])
     assert answer.exit_code == 0, answer.output
     assert all(text in answer.output for text in texts), answer.output

@@ -1,4 +1,4 @@
-"""Topologies: each builds for every mode that it takes and refuses the others with a reason; drawings are complete."""
+"""Topologies: each builds for every mode it supports and refuses the others with a reason; drawings are complete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from testbed.errors import SpecError
 from testbed.experiment import discovery
-from testbed.experiment.plan import made, topology_defaults
+from testbed.experiment.plan import build_topology, topology_defaults
 from testbed.schemes import SCHEMES
 from testbed.spec import MODES, STATIC_LAG_MODES, BondOptions, Topology
 from testbed.spec.wiring import Wiring
@@ -37,7 +37,7 @@ NAMES = (
 TAKES = {"dual_switch": ("active-backup", "balance-tlb", "balance-alb"), "back_to_back": MODES[:5], "unprotected": ()}
 
 
-def test_the_shelf() -> None:
+def test_the_names() -> None:
     assert tuple(discovery.names("topologies")) == NAMES
 
 
@@ -48,7 +48,7 @@ def test_every_mode_builds_or_is_refused(name: str, mode: str) -> None:
     if "mode" not in topology_defaults(function):
         assert name == "unprotected"
     elif mode in TAKES.get(name, MODES):
-        topology = made(function, {"mode": mode})
+        topology = build_topology(function, {"mode": mode})
         bonds = [host.bond for host in topology.hosts if host.bond]
         assert {bond.mode for bond in bonds} == {mode}
         of_hosts = [lag for lag in topology.lags if lag.name.startswith("lag-")]
@@ -58,13 +58,13 @@ def test_every_mode_builds_or_is_refused(name: str, mode: str) -> None:
         assert must_connect(expected(topology, ()), topology.protected_hosts()) is True
     else:
         with pytest.raises(SpecError, match=rf"{name} does not take mode {re.escape(mode)}: "):
-            made(function, {"mode": mode})
+            build_topology(function, {"mode": mode})
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_file_opens_with_its_drawing_and_tells_what_it_survives(name: str) -> None:
+def test_the_file_opens_with_its_drawing_and_says_what_it_survives(name: str) -> None:
     function = discovery.topology(name)
-    drawing, topology = discovery.drawing(function), made(function, {})
+    drawing, topology = discovery.drawing(function), build_topology(function, {})
     assert all(line.isascii() and len(line) <= 120 for line in drawing.splitlines())
     for node in topology.nodes():
         assert re.search(rf"\b{node}\b", drawing), node
@@ -74,10 +74,10 @@ def test_the_file_opens_with_its_drawing_and_tells_what_it_survives(name: str) -
 
 @pytest.mark.parametrize("name", ["back_to_back", "dual_switch", "mlag", "single_switch", "trunk", "unprotected"])
 def test_the_drawing_names_every_interface(name: str) -> None:
-    """Of links without end in number, ring and leaf_spine draw the shape alone."""
+    """ring and leaf_spine, which may have any number of links, draw the shape only."""
     function = discovery.topology(name)
     drawing = discovery.drawing(function)
-    topology = made(function, {"members": 1} if name == "mlag" else {})
+    topology = build_topology(function, {"members": 1} if name == "mlag" else {})
     missing = [i for link in topology.links for i in (link.a_interface, link.b_interface) if i not in drawing]
     assert [i for i in missing if not (name == "mlag" and i.startswith("h3"))] == []
 
@@ -87,7 +87,7 @@ def ends(topology: Topology) -> list[str]:
     return [link.name for link in topology.links]
 
 
-def test_wiring_of_the_standing_topologies() -> None:
+def test_wiring_of_the_fixed_topologies() -> None:
     assert ends(single_switch()) == ["h1-eth0--s1-eth1", "h1-eth1--s1-eth2", "h2-eth0--s1-eth3", "h2-eth1--s1-eth4"]
     assert ends(mlag(members=2, peer_members=2)) == [
         *("h1-eth0--s1-eth1", "h1-eth1--s2-eth1", "h1-eth2--s1-eth2", "h1-eth3--s2-eth2"),
@@ -137,30 +137,30 @@ def test_a_ring_closes() -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: ring(switches=2), "ring takes 3 switches or more, not 2\nWith two: --topology trunk, or mlag."),
-        (lambda: leaf_spine(leaves=3), "leaf_spine takes leaves by pairs, not 3\nFor example: --set leaves=4"),
-        (lambda: leaf_spine(hosts=0), "leaf_spine takes 1 host or more, not 0"),
+        (lambda: ring(switches=2), "ring needs 3 switches or more, not 2\nFor two: --topology trunk, or mlag."),
+        (lambda: leaf_spine(leaves=3), "leaf_spine needs leaves in pairs, not 3\nFor example: --set leaves=4"),
+        (lambda: leaf_spine(hosts=0), "leaf_spine needs 1 host or more, not 0"),
         (
             lambda: dual_switch(peer_links=2),
             "dual_switch takes peer_links 0 or 1, not 2: independent switches have no LAG",
         ),
         (
             lambda: dual_switch(bonding=BondOptions(mode="802.3ad")),
-            "dual_switch does not take mode 802.3ad: its two independent switches are no single LAG\n"
-            "Take one of the modes active-backup, balance-tlb, balance-alb;"
-            " or --topology mlag, whose switches are one LAG.",
+            "dual_switch does not take mode 802.3ad: its two independent switches cannot form one LAG\n"
+            "Use one of the modes active-backup, balance-tlb, balance-alb;"
+            " or --topology mlag, whose switches form one LAG.",
         ),
         (
             lambda: dual_switch(peer_links=0),
             "dual_switch with peer_links=0 does not take mode active-backup: hosts that receive on one member only"
-            " would be out of reach once they are on different switches\n"
-            "Leave peer_links at 1, or take one of the modes balance-rr, broadcast.",
+            " could not reach each other once they use different switches\n"
+            "Leave peer_links at 1, or use one of the modes balance-rr, broadcast.",
         ),
         (
             lambda: back_to_back(bonding=BondOptions(mode="balance-alb")),
-            "back_to_back does not take mode balance-alb: it sends on members whose far ends take nothing in,"
-            " as the other bond receives by its own choice of members\n"
-            "Take another mode, or --topology single_switch.",
+            "back_to_back does not take mode balance-alb: it would send on members on which the other bond,"
+            " which chooses its members by itself, receives nothing\n"
+            "Use another mode, or --topology single_switch.",
         ),
         (
             lambda: unprotected(switches=0),
@@ -168,14 +168,14 @@ def test_a_ring_closes() -> None:
         ),
     ],
 )
-def test_what_cannot_be_says_why(make: object, text: str) -> None:
+def test_what_is_not_possible_is_refused_with_the_reason(make: object, text: str) -> None:
     assert callable(make)
     with pytest.raises(SpecError) as caught:
         make()
     assert str(caught.value) == text
 
 
-def test_networks_apart_take_what_sends_on_both() -> None:
+def test_separate_networks_support_modes_that_send_on_both() -> None:
     for mode in ("balance-rr", "broadcast"):
         topology = dual_switch(peer_links=0, bonding=BondOptions(mode=mode))
         assert len(topology.links) == 4 and topology.lags == ()
@@ -191,8 +191,8 @@ def test_a_protected_host_has_to_be_there() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_topology_survives_being_written_down(name: str) -> None:
-    topology = made(discovery.topology(name), {})
+def test_a_topology_is_the_same_after_json(name: str) -> None:
+    topology = build_topology(discovery.topology(name), {})
     assert Topology.from_json(topology.to_json()) == topology
 
 
@@ -210,7 +210,7 @@ def test_the_users_own_file_may_use_the_same_pieces(tmp_path: Path) -> None:
         "    return net.topology('mine')\n"
     )
     function = discovery.topology(str(mine))
-    topology = made(function, {"members": 3, "mode": "802.3ad"})
+    topology = build_topology(function, {"members": 3, "mode": "802.3ad"})
     assert topology.lags[0].ports == ("s1-eth1", "s1-eth2", "s1-eth3")
     assert topology.protected_hosts() == ("h1", "h2")
     assert discovery.survives(function) == "Survives little."
@@ -243,10 +243,10 @@ def custom(tmp_path: Path, text: str = CUSTOM) -> str:
     return str(path)
 
 
-def test_a_file_of_mininets_becomes_a_topology(tmp_path: Path) -> None:
+def test_a_mininet_file_becomes_a_topology(tmp_path: Path) -> None:
     function = discovery.topology(custom(tmp_path))
     assert {"servers", "mode", "rate_mbps", "vlan", "mux"} <= topology_defaults(function).keys()
-    topology = made(function, {"servers": 2, "mode": "802.3ad", "rate_mbps": 100.0})
+    topology = build_topology(function, {"servers": 2, "mode": "802.3ad", "rate_mbps": 100.0})
     assert topology.name == "campus"
     assert [(host.name, host.bond is not None) for host in topology.hosts] == [
         ("srv1", True),
@@ -260,12 +260,12 @@ def test_a_file_of_mininets_becomes_a_topology(tmp_path: Path) -> None:
     first = links["srv1-eth0--core2-eth2"]
     assert (first.rate_mbps, first.delay_ms, first.queue_packets) == (100.0, 0.5, 50)
     assert links["core1-eth1--core2-eth1"].rate_mbps == 10_000.0
-    assert made(function, {"name": "db"}).hosts[0].name == "db1"
+    assert build_topology(function, {"name": "db"}).hosts[0].name == "db1"
 
 
 def test_ports_have_the_numbers_that_mininet_gives_them(tmp_path: Path) -> None:
     function = discovery.topology(custom(tmp_path))
-    topology = made(function, {"servers": 3})
+    topology = build_topology(function, {"servers": 3})
     namespace: dict[str, object] = {}
     exec(compile(CUSTOM, "campus.py", "exec"), namespace)
     campus = namespace["Campus"]
@@ -305,11 +305,11 @@ def test_ports_have_the_numbers_that_mininet_gives_them(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_mininet_knows_and_we_do_not_is_told(
+def test_what_mininet_has_and_we_do_not_is_refused(
     tmp_path: Path, text: str, levels: dict[str, int], message: str
 ) -> None:
     with pytest.raises(SpecError) as caught:
-        made(discovery.topology(custom(tmp_path, text)), levels)
+        build_topology(discovery.topology(custom(tmp_path, text)), levels)
     assert str(caught.value) == message
 
 
