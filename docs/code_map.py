@@ -1,4 +1,4 @@
-"""Draw the map of docs/code.md from the code: packages with their sentences and files, and the arrows between them.
+"""Draw the map of docs/code.md from the code: packages, their sentences and files, and the arrows between them.
 
 Usage: .venv/bin/python docs/code_map.py   (rewrites docs/figures/code.svg, and docs/code.md below its marker; a test
 compares both)
@@ -115,24 +115,14 @@ def figure() -> str:
 
 
 def drawn() -> str:
-    """The page's lower part: each package with its sentence, what it imports, and its files, each with its own."""
-    packages = layers()
-    arrows = imports(packages)
-    parts = [MARKER]
-    for package in packages:
+    """The page's lower part: each package with its sentence and the names of its files."""
+    rows = [MARKER, "\n| package | what it is | files |\n|---|---|---|\n"]
+    for package in layers():
+        base = ROOT.joinpath(*package.split("."))
+        names = ", ".join(path.relative_to(base).with_suffix("").as_posix() for path in files(package))
         place = package.replace(".", "/")
-        parts.append(f"\n### `{place}{'/' if files(package) else '.py'}`\n\n{sentence(source(package))}\n")
-        used = sorted((each.removeprefix("testbed.") for each in arrows[package]), key=str)
-        parts.append(f"Imports: {', '.join(used) or 'nothing of ours'}.\n")
-        own = files(package)
-        if own:
-            parts.append("\n| file | |\n|---|---|\n")
-            base = ROOT.joinpath(*package.split("."))
-            parts += [
-                f"| `{path.relative_to(base).as_posix()}` | {sentence(path).replace('|', chr(92) + '|')} |\n"
-                for path in own
-            ]
-    return "".join(parts)
+        rows.append(f"| `{place}{'/' if names else '.py'}` | {sentence(source(package))} | {names} |\n")
+    return "".join(rows)
 
 
 def page(text: str) -> str:

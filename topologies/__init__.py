@@ -1,1 +1,1 @@
-"""Topologies: one file each, with a function of the same name that returns a frozen Topology."""
+"""Topologies: one file each, opened by its drawing."""

@@ -1,4 +1,4 @@
-"""Our OpenFlow controller: LACP for the switches' LAGs, and the forwarding that bonded hosts need.
+"""Our OpenFlow controller: LACP, and forwarding for bonded hosts.
 
 The two ports are those at which the testbed starts a controller.
 """

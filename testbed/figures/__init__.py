@@ -1,4 +1,4 @@
-"""The figures of a run: drawn from its files alone, so that they can be drawn again at any time."""
+"""The figures of a run, drawn from its files alone."""
 
 from __future__ import annotations
 
