@@ -58,17 +58,17 @@ def procedure(lab: Lab) -> None:
     even, addresses = lab.case["placement"] == "even", int(lab.case.get("addresses", 1))
     pairs = lab.place_flows(int(lab.case["flows"]), even=even, protocol=protocol, addresses=addresses)
     lab.write("placement.json", pairs)
-    members = lab.members("h1")
+    members = lab.members(lab.client)
     with (
-        counting(lab.network, "h1", "h2", pairs) as counters,
-        sampling(lab.network, ("h1", "h2"), lab.raw / "member_rates.csv", origin_s=lab.origin_s),
+        counting(lab.network, *lab.pair, pairs) as counters,
+        sampling(lab.network, lab.pair, lab.raw / "member_rates.csv", origin_s=lab.origin_s),
     ):
         start = lab.counters(members)
         lab.note("iperf3", "begin", flows=len(pairs))
         with iperf3.transferring(
             lab.network,
-            "h1",
-            "h2",
+            lab.client,
+            lab.server,
             pairs,
             lab.raw / "iperf3.json",
             seconds=float(lab.case["duration_s"]),
@@ -82,7 +82,7 @@ def procedure(lab: Lab) -> None:
 
 
 def _ideal_mbps(trial: Trial) -> float | None:
-    bond = trial.topology.bond("h1")
+    bond = trial.topology.bond(trial.topology.client)
     rate_mbps = trial.topology.link_of(bond.members[0]).rate_mbps
     if rate_mbps is None:
         return None
@@ -93,7 +93,7 @@ def _ideal_mbps(trial: Trial) -> float | None:
 def _placed(raw: Path, trial: Trial, host: str, direction: str, predicted: str) -> MemberFlows:
     """Where the flows were at one host's members, beside where placement.json has them."""
     topology = trial.topology
-    own = {"source_ip": topology.host("h1").ip, "target_ip": topology.host("h2").ip}
+    own = {"source_ip": topology.host(topology.client).ip, "target_ip": topology.host(topology.server).ip}
     bond = topology.host(host).bond
     members = bond.members if bond else topology.interfaces(host)
     flows: dict[FlowKey, int | None] = {}
@@ -117,8 +117,8 @@ def read(raw: Path, trial: Trial) -> Measured:
     octets = member_deltas(read_json(raw / "counters.json"), "tx_bytes")
     carried = list(octets.values())
     ideal = _ideal_mbps(trial)
-    sent = _placed(raw, trial, "h1", "out", "member")
-    arrived = _placed(raw, trial, "h2", "in", "switch_member")
+    sent = _placed(raw, trial, trial.topology.client, "out", "member")
+    arrived = _placed(raw, trial, trial.topology.server, "in", "switch_member")
     cpu = received.cpu_percent if trial.clock == "real" else (None, None)
     return Measured(
         {
@@ -160,7 +160,7 @@ def aggregation() -> Experiment:
             Factor("omit_s", (1,), "seconds of start-up before them, not counted", least=0),
         ),
         options=(Factor("addresses", (1,), "addresses of each host, for hashes that go by them", least=1),),
-        bonded=("h1",),
+        bonded=True,
         procedure=procedure,
         measure=read,
         figures=("aggregate", "members", "throughput"),

@@ -50,9 +50,9 @@ def procedure(lab: Lab) -> None:
     """Inside: probe, break the controller, cut a member, mend both."""
     event, down_s = str(lab.case["event"]), float(lab.case["down_s"])
     with probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3), contextlib.ExitStack() as cut:
-        member = carrying(lab, "h1")
+        member = carrying(lab, lab.client)
         lab.sleep_until(lab.now() + _BEFORE_S)
-        wait_random_phase(lab, lacp_period_s(lab, "h1"))
+        wait_random_phase(lab, lacp_period_s(lab, lab.client))
         begun = lab.now()
         with lab.fault(event, CONTROLLER):
             if lab.case["member_cut"]:
@@ -62,7 +62,7 @@ def procedure(lab: Lab) -> None:
         lab.sleep_until(lab.now() + _RECONNECT_S + AGGREGATE_WAIT_S + 2 * EXCHANGE_S)
         lab.note("network", "settled")
         cut.close()
-        wait_back(lab, "h1")
+        wait_back(lab, lab.client)
         lab.sleep_until(lab.now() + _AFTER_S)
 
 
@@ -77,7 +77,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     returns = [outage(flow, interval_s, settled_s, float(flow.sent_s[-1])) for flow in flows]
     worst = max(found, key=lambda each: each.outage_s)
     back_s = _back_s(timeline, trial, begin_s)
-    bond = trial.topology.bond("h1")
+    bond = trial.topology.bond(trial.topology.client)
     # A process that was only stopped knows what it knew.
     restart = "resume" if trial.case["event"] == "controller_pause" else str(trial.case["restart"])
     bound = controller_loss_bound(bond.lacp_rate, back_s - begin_s, restart)
@@ -151,7 +151,7 @@ def controller_loss() -> Experiment:
             Factor("member_cut", (False,), "whether a member in use is cut meanwhile", known=(False, True)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
-        bonded=("h1",),
+        bonded=True,
         procedure=procedure,
         measure=read,
         figures=("outage",),

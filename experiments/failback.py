@@ -37,18 +37,18 @@ _RESUMED_S, _AFTER_S = 1.0, 0.5
 
 def procedure(lab: Lab) -> None:
     """Inside: probe, cut, repair, and move the traffic back."""
-    bond = lab.topology.bond("h1")
+    bond = lab.topology.bond(lab.client)
     with probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3):
-        member = carrying(lab, "h1")
+        member = carrying(lab, lab.client)
         lab.sleep_until(lab.now() + BEFORE_S)
         wait_random_phase(lab, bond.miimon_ms / 1e3)
         with lab.fault("carrier_loss", far_end(lab, member)):
             lab.sleep_until(lab.now() + noticed_s(lab, "carrier_loss") + _RESUMED_S)
-        wait_back(lab, "h1")
+        wait_back(lab, lab.client)
         lab.sleep_until(lab.now() + _AFTER_S)
         if lab.case["back"] == "hand":
             lab.note("network", "by_hand", interface=member)
-            lab.network.bond("h1").set_active(member)
+            lab.network.bond(lab.client).set_active(member)
             lab.sleep_until(lab.now() + _AFTER_S)
 
 
@@ -58,7 +58,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     timeline = read_timeline(raw / "timeline.jsonl")
     used = event_of(timeline, "network", "member_in_use")["interface"]
     end_s = event_of(timeline, "fault", "end")["t_s"]
-    active = [e for e in timeline if e["event"] == "active_member" and e.get("host") == "h1"]
+    active = [e for e in timeline if e["event"] == "active_member" and e.get("host") == trial.topology.client]
     back = next((e["t_s"] for e in active if e["t_s"] > end_s and e["new"] == used), None)
     extra = {
         "returned": active[-1]["new"] == used if active else None,
@@ -83,7 +83,7 @@ def failback() -> Experiment:
             Factor("updelay_ms", (0, 500), "how long a carrier must be there", least=0),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
-        bonded=("h1",),
+        bonded=True,
         procedure=procedure,
         measure=read,
         figures=("outage", "lanes"),

@@ -58,14 +58,14 @@ def element_of(topology: Topology, fault: str, member: str) -> str:
     kind = catalogue.named(fault).element
     if kind == "cable" or kind == "any":
         return port
-    return {"switch": topology.owner(port), "host": "h1"}.get(kind, catalogue.CONTROLLER)
+    return {"switch": topology.owner(port), "host": topology.client}.get(kind, catalogue.CONTROLLER)
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why the fault of a case cannot be in that network; None if it can. Errors: SpecError for bad parameters."""
     fault = str(case["fault"])
-    bond = topology.host("h1").bond
-    member = bond.members[0] if bond else topology.interfaces("h1")[0]
+    bond = topology.host(topology.client).bond
+    member = bond.members[0] if bond else topology.interfaces(topology.client)[0]
     element = str(case.get("element", "")) or element_of(topology, fault, member)
     if "controller" in catalogue.named(fault).element and not schemes.chosen(case).side.controller:
         return f"{fault}: with controller={case['controller']} no controller controls the switches"
@@ -100,7 +100,7 @@ def procedure(lab: Lab) -> None:
     parameters = catalogue.parameters_of(fault, lab.case)
     ports = steps.ports_of_one_member(lab)
     with steps.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, source_ports=ports):
-        element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, steps.carrying(lab, "h1"))
+        element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, steps.carrying(lab, lab.client))
         lab.sleep_until(lab.now() + steps.BEFORE_S)
         steps.wait_random_phase(lab, steps.period_s(lab, fault))
         with lab.fault(fault, element, **parameters):

@@ -41,7 +41,7 @@ _AFTER_S = 1.0
 
 def procedure(lab: Lab) -> None:
     """Inside: a flow on each member, and one of these flaps."""
-    bond = lab.topology.bond("h1")
+    bond = lab.topology.bond(lab.client)
     ways, ports, places = _spread(lab)
     settings = catalogue.parameters_of("flapping", lab.case)
     flapping_s = float(settings["count"]) * float(settings["period_ms"]) / 1e3
@@ -49,7 +49,7 @@ def procedure(lab: Lab) -> None:
         flows(lab, ways, source_ports=ports) as found,
         probing(found, float(lab.case["probe_interval_ms"]) / 1e3, lab.raw / "probe.csv", origin_s=lab.origin_s),
     ):
-        member = bond.members[0] if places else carrying(lab, "h1")
+        member = bond.members[0] if places else carrying(lab, lab.client)
         lab.write(
             "flows.json",
             [
@@ -61,23 +61,23 @@ def procedure(lab: Lab) -> None:
         wait_random_phase(lab, bond.miimon_ms / 1e3)
         with lab.fault("flapping", far_end(lab, member), **settings):
             lab.sleep_until(lab.now() + flapping_s + noticed_s(lab, "carrier_loss"))
-        wait_back(lab, "h1")
+        wait_back(lab, lab.client)
         lab.sleep_until(lab.now() + _AFTER_S)
 
 
 def _spread(lab: Lab) -> tuple[list[tuple[str, str]], list[int] | None, list[int]]:
     """The flows: from whom to whom, from which port, and by which member of h1; no ports where no hash decides."""
-    bond = lab.topology.bond("h1")
-    there, back = (Placement(lab.network, *ends) for ends in (("h1", "h2"), ("h2", "h1")))
+    bond = lab.topology.bond(lab.client)
+    there, back = Placement(lab.network, *lab.pair), Placement(lab.network, *lab.pair[::-1])
     count = len(bond.members)
-    ways = [("h1", "h2")] * count
+    ways = [lab.pair] * count
     chosen = [there.source_port(place, PORTS[place], lab.random) for place in range(count)] if there.predictable else []
     if chosen and back.asked:
-        ways += [("h2", "h1")] * count
+        ways += [lab.pair[::-1]] * count
         chosen += [back.source_port(at, PORTS[count + at], lab.random, at_target=True) for at in range(count)]
     found = [each for each in chosen if each is not None]
-    if not lab.answered("h1") or len(found) < len(ways):
-        return [("h1", "h2"), ("h2", "h1")], None, []
+    if not lab.answered(lab.client) or len(found) < len(ways):
+        return [lab.pair, lab.pair[::-1]], None, []
     return ways, [port for port, _ in found], [place for _, place in found]
 
 
@@ -139,7 +139,7 @@ def flapping() -> Experiment:
             Factor("updelay_ms", (0, 2000), "how long a carrier must be there", least=0),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
-        bonded=("h1",),
+        bonded=True,
         procedure=procedure,
         measure=read,
         figures=("outage", "lanes"),

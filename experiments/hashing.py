@@ -53,18 +53,18 @@ def procedure(lab: Lab) -> None:
     addresses, vlans = int(lab.case["addresses"]), int(lab.case["vlans"])
     pairs = _over_bond(lab, addresses) if vlans == 0 else _into_vlans(lab, vlans)
     stream = lab.case["protocol"] == "tcp"
-    members = [*lab.members("h1"), *lab.members("h2")]
+    members = [*lab.members(lab.client), *lab.members(lab.server)]
     flows = []
     with contextlib.ExitStack() as stack:
         if vlans == 0:
-            server = stack.enter_context(lab.network.socket("h2", kind=_kind(stream=stream)))
+            server = stack.enter_context(lab.network.socket(lab.server, kind=_kind(stream=stream)))
             server.bind(("", _SERVER_PORT))
             if stream:
                 server.listen(1024)
         capture = stack.enter_context(capturing(lab.network, members))
         for number, port in enumerate(_ports(lab)):
             vlan, source, target = pairs[number % len(pairs)]
-            with lab.network.socket("h1", kind=_kind(stream=stream)) as sock:
+            with lab.network.socket(lab.client, kind=_kind(stream=stream)) as sock:
                 if stream and not port:  # connect() is to choose the port, not bind()
                     sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
                 sock.bind((source, port))
@@ -83,10 +83,10 @@ def procedure(lab: Lab) -> None:
 
 def _ask_switch(lab: Lab, flows: list[dict[str, Any]]) -> None:
     """Add to each flow the member of h2 that the switch says it sends it to, if it can be asked."""
-    placement = Placement(lab.network, "h1", "h2")
+    placement = Placement(lab.network, *lab.pair)
     for flow in flows:
         given = _tuple(lab.trial, flow)
-        entry = theory.member_of_flow(lab.topology.bond("h1"), given)
+        entry = theory.member_of_flow(lab.topology.bond(lab.client), given)
         flow["switch_member"] = placement.exit_member(given, entry or 0, str(lab.case["protocol"]))
 
 
@@ -117,13 +117,13 @@ def _ports(lab: Lab) -> list[int]:
 
 def _over_bond(lab: Lab, count: int) -> list[Pair]:
     """Every one of ``count`` addresses of h1 with every one of h2."""
-    vlan = lab.topology.host("h1").vlan or None
+    vlan = lab.topology.host(lab.client).vlan or None
     return [(vlan, *pair) for pair in address_pairs(lab.network, *lab.pair, count)]
 
 
 def _into_vlans(lab: Lab, count: int) -> list[Pair]:
     """An interface of h1 in each VLAN from 10 on, with a neighbour that has h2's MAC address."""
-    netlink, bond = lab.network.netlink("h1"), lab.topology.bond("h1")
+    netlink, bond = lab.network.netlink(lab.client), lab.topology.bond(lab.client)
     parent = netlink.link_lookup(ifname=bond.name)[0]
     pairs: list[Pair] = []
     for vlan in range(10, 10 + count):
@@ -133,13 +133,13 @@ def _into_vlans(lab: Lab, count: int) -> list[Pair]:
         netlink.link("set", index=index, state="up")
         source, target = f"10.{vlan}.0.1", f"10.{vlan}.0.2"
         add(netlink, name, f"{source}/24")
-        netlink.neigh("add", dst=target, lladdr=lab.topology.host_mac("h2"), ifindex=index, state="permanent")
+        netlink.neigh("add", dst=target, lladdr=lab.topology.host_mac(lab.server), ifindex=index, state="permanent")
         pairs.append((vlan, source, target))
     return pairs
 
 
 def _tuple(trial: Trial, flow: dict[str, Any]) -> theory.Tuple5:
-    macs = trial.topology.host_mac("h1"), trial.topology.host_mac("h2")
+    macs = trial.topology.host_mac(trial.topology.client), trial.topology.host_mac(trial.topology.server)
     return theory.Tuple5(
         *macs,
         flow["source_ip"],
@@ -154,7 +154,7 @@ def _tuple(trial: Trial, flow: dict[str, Any]) -> theory.Tuple5:
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: measured beside predicted placement, from the raw files."""
     timeline = read_timeline(raw / "timeline.jsonl")
-    bond, flows = trial.topology.bond("h1"), read_json(raw / "flows.json")
+    bond, flows = trial.topology.bond(trial.topology.client), read_json(raw / "flows.json")
     predicted: dict[FlowKey, int | None] = {}
     onward: dict[FlowKey, int | None] = {}
     older = [0] * len(bond.members)
@@ -186,7 +186,7 @@ def read(raw: Path, trial: Trial) -> Measured:
 
 def _sent_on(raw: Path, trial: Trial, onward: dict[FlowKey, int | None]) -> MemberFlows | None:
     """Where the flows arrived at h2; None if they were not to arrive."""
-    bond = trial.topology.host("h2").bond
+    bond = trial.topology.host(trial.topology.server).bond
     if bond is None or trial.case["vlans"]:
         return None
     return flows_by_member(packets_by_member(raw / "captured.csv", bond.members, "in"), onward, len(bond.members))
@@ -220,7 +220,7 @@ def hashing() -> Experiment:
             Factor("vlans", (0,), "VLANs that h1 sends into; 0: none", least=0),
             Factor("flows", (64,), "flows from h1 to h2", least=1),
         ),
-        bonded=("h1",),
+        bonded=True,
         procedure=procedure,
         measure=read,
         figures=("placement",),

@@ -39,23 +39,26 @@ _NOTICED_S = 1.0
 
 def procedure(lab: Lab) -> None:
     """Inside: silence one member after another."""
-    rate = lab.topology.bond("h1").lacp_rate
+    rate = lab.topology.bond(lab.client).lacp_rate
     longest_s = theory.bonding_lacp_bound(rate).limit_s
     for _ in range(int(lab.case["faults"])):
-        port = far_end(lab, lab.random.choice(lab.members("h1")))
-        wait_random_phase(lab, lacp_period_s(lab, "h1"))
+        port = far_end(lab, lab.random.choice(lab.members(lab.client)))
+        wait_random_phase(lab, lacp_period_s(lab, lab.client))
         with lab.fault("silent_loss", port):
             lab.sleep_until(lab.now() + longest_s + _NOTICED_S)
-        if not wait_back(lab, "h1"):
+        if not wait_back(lab, lab.client):
             return
 
 
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: the metrics of a trial from its raw files."""
     timeline = read_timeline(raw / "timeline.jsonl")
-    rate = trial.topology.bond("h1").lacp_rate
+    rate = trial.topology.bond(trial.topology.client).lacp_rate
     if trial.case["end"] == "host":
-        found, bound = after_each_fault(timeline, "h1", ("role", "backup")), theory.bonding_lacp_bound(rate)
+        found, bound = (
+            after_each_fault(timeline, trial.topology.client, ("role", "backup")),
+            theory.bonding_lacp_bound(rate),
+        )
     else:
         found, bound = expired_after_each_fault(timeline), theory.facing_bonding_lacp_bound(rate)
     seen = [at for at in found if at is not None]
@@ -98,7 +101,7 @@ def lacp_timers() -> Experiment:
             Factor("end", ("host", "switch"), "who is to notice", known=("host", "switch")),
             Factor("faults", (20,), "silences in one trial", least=1),
         ),
-        bonded=("h1",),
+        bonded=True,
         procedure=procedure,
         measure=read,
         figures=("detection",),

@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 
 def procedure(lab: Lab) -> None:
     """Inside: cut one member after another."""
-    bond = lab.topology.bond("h1")
+    bond = lab.topology.bond(lab.client)
     period_s = theory.monitor_period_s(bond.miimon_ms)
     for _ in range(int(lab.case["faults"])):
-        port = far_end(lab, lab.random.choice(lab.members("h1")))
+        port = far_end(lab, lab.random.choice(lab.members(lab.client)))
         wait_random_phase(lab, period_s)
         with lab.fault("carrier_loss", port):
             lab.sleep_until(lab.now() + bond.downdelay_ms / 1e3 + 2 * period_s)
-        if not wait_back(lab, "h1"):
+        if not wait_back(lab, lab.client):
             return
 
 
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: the metrics of a trial from its raw files."""
     timeline = read_timeline(raw / "timeline.jsonl")
-    found = after_each_fault(timeline, "h1")
+    found = after_each_fault(timeline, trial.topology.client)
     seen = [at for at in found if at is not None]
-    bond = trial.topology.bond("h1")
+    bond = trial.topology.bond(trial.topology.client)
     period_s = theory.monitor_period_s(bond.miimon_ms)
     delay_s = bond.downdelay_ms // bond.miimon_ms * period_s
     metrics = {
@@ -82,7 +82,7 @@ def miimon() -> Experiment:
             Factor("downdelay_ms", (0,), "how long a carrier must be gone", least=0),
             Factor("faults", (50,), "cuts in one trial", least=1),
         ),
-        bonded=("h1",),
+        bonded=True,
         procedure=procedure,
         measure=read,
         figures=("detection",),

@@ -46,15 +46,16 @@ def procedure(lab: Lab) -> None:
     """Inside: probe, break one element, let it return."""
     what = str(lab.case["element"])
     fault, element = ELEMENTS[what]
-    bond = lab.topology.bond("h1")
-    pairs = [("h1", "h2")] if what == "s1" else [("h1", "h2"), ("h1", "h3")]
+    bond = lab.topology.bond(lab.client)
+    single = [host.name for host in lab.topology.hosts if host.bond is None and what != "s1"]  # s1 takes it along
+    pairs = [lab.pair, *((lab.client, host) for host in single)]
     with probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, pairs):
-        used = carrying(lab, "h1")
+        used = carrying(lab, lab.client)
         lab.sleep_until(lab.now() + BEFORE_S)
         wait_random_phase(lab, bond.miimon_ms / 1e3)
         with lab.fault(fault, element or far_end(lab, used)):
             lab.sleep_until(lab.now() + noticed_s(lab, fault) + _RESUMED_S)
-        for host in ("h1", "h2"):
+        for host in lab.pair:
             wait_back(lab, host)
         lab.sleep_until(lab.now() + _AFTER_S)
 
@@ -84,7 +85,7 @@ def mlag() -> Experiment:
             Factor("element", tuple(ELEMENTS), "what fails", known=tuple(ELEMENTS)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
-        bonded=("h1",),
+        bonded=True,
         procedure=procedure,
         measure=read,
         figures=("outage", "ecdf", "lanes"),

@@ -45,22 +45,22 @@ _CLIENT_PORT, _SERVER_PORT = 40000, 5201
 
 def procedure(lab: Lab) -> None:
     """Inside: a probe and a TCP flow over members of unequal delay."""
-    with inside(lab.network.pid("h1")):
+    with inside(lab.network.pid(lab.client)):
         Path("/proc/sys/net/ipv4/tcp_reordering").write_text(str(lab.case["tcp_reordering"]))
     difference_ms = float(lab.case["difference_ms"])
-    slower = far_end(lab, lab.members("h1")[-1])
+    slower = far_end(lab, lab.members(lab.client)[-1])
     with contextlib.ExitStack() as stack:
         if difference_ms:
             stack.enter_context(lab.fault("slow", slower, delay_ms=difference_ms))
         with (
-            flows(lab, [("h1", "h2")]) as found,
+            flows(lab, [lab.pair]) as found,
             probing(found, _interval_s(lab.trial), lab.raw / "probe.csv", origin_s=lab.origin_s),
         ):
             lab.sleep_until(lab.now() + _PROBED_S)
         ports = [{"client_port": _CLIENT_PORT, "server_port": _SERVER_PORT}]
         seconds, omit_s = float(lab.case["duration_s"]), float(lab.case["omit_s"])
         with iperf3.transferring(
-            lab.network, "h1", "h2", ports, lab.raw / "iperf3.json", seconds=seconds, omit_s=omit_s
+            lab.network, *lab.pair, ports, lab.raw / "iperf3.json", seconds=seconds, omit_s=omit_s
         ):
             pass  # until it has ended
 
@@ -75,7 +75,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     (flow,) = load_probe(raw / "probe.csv")
     arrived = len(flow.sent_s) - flow.lost
     received = load_iperf3(raw / "iperf3.json")
-    bond = trial.topology.bond("h1")
+    bond = trial.topology.bond(trial.topology.client)
     rate_mbps = trial.topology.link_of(bond.members[0]).rate_mbps
     assert rate_mbps is not None
     spread = bond.mode == "balance-rr"
@@ -115,7 +115,7 @@ def reordering() -> Experiment:
             Factor("duration_s", (2,), "seconds of TCP that count", (1,), least=1),
             Factor("omit_s", (1,), "seconds of start-up before them, not counted", least=0),
         ),
-        bonded=("h1",),
+        bonded=True,
         procedure=procedure,
         measure=read,
         figures=("reordering",),

@@ -65,28 +65,30 @@ def procedure(lab: Lab) -> None:
     """Inside: transfer, strike, repair."""
     fault = str(lab.case["fault"])
     parameters = catalogue.parameters_of(fault, lab.case)
-    bond = lab.topology.bond("h1")
+    bond = lab.topology.bond(lab.client)
     pairs = lab.place_flows(int(lab.case["flows"]), even=True)
     lab.write("placement.json", pairs)
     period_s = steps.period_s(lab, fault)
     away_s = steps.noticed_s(lab, fault, **parameters) + _SETTLED_S + _WINDOW_S
-    back_s = (_AGREED_S + steps.lacp_period_s(lab, "h1") if bond.mode == "802.3ad" else 0.0) + bond.updelay_ms / 1e3
+    back_s = (
+        _AGREED_S + steps.lacp_period_s(lab, lab.client) if bond.mode == "802.3ad" else 0.0
+    ) + bond.updelay_ms / 1e3
     total_s = _WARM_UP_S + _WINDOW_S + period_s + away_s + back_s + _SETTLED_S + _WINDOW_S
     with (
-        sampling(lab.network, ("h1", "h2"), lab.raw / "member_rates.csv", origin_s=lab.origin_s),
-        progressing(lab.network, "h2", pairs, lab.raw / "progress.csv", origin_s=lab.origin_s) as flows,
-        iperf3.transferring(lab.network, "h1", "h2", pairs, lab.raw / "iperf3.json", seconds=total_s, omit_s=0.0),
+        sampling(lab.network, lab.pair, lab.raw / "member_rates.csv", origin_s=lab.origin_s),
+        progressing(lab.network, lab.server, pairs, lab.raw / "progress.csv", origin_s=lab.origin_s) as flows,
+        iperf3.transferring(lab.network, *lab.pair, pairs, lab.raw / "iperf3.json", seconds=total_s, omit_s=0.0),
     ):
         flows.wait_started()
         lab.note("iperf3", "begin", flows=len(pairs))
         lab.sleep_until(lab.now() + _WARM_UP_S + _WINDOW_S)
-        member = steps.carrying(lab, "h1")
+        member = steps.carrying(lab, lab.client)
         steps.wait_random_phase(lab, period_s)
-        lab.note("iperf3", "round_trip", median_s=statistics.median(round_trips_s(lab.network, "h1", pairs)))
+        lab.note("iperf3", "round_trip", median_s=statistics.median(round_trips_s(lab.network, lab.client, pairs)))
         element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, member)
         with lab.fault(fault, element, **parameters):
             lab.sleep_until(lab.now() + away_s)
-        steps.wait_back(lab, "h1")
+        steps.wait_back(lab, lab.client)
     lab.note("iperf3", "end")
 
 
@@ -125,7 +127,7 @@ def read(raw: Path, trial: Trial) -> Measured:
 def _longest_rtt_s(trial: Trial) -> float:
     """A round trip behind full queues: before the sender's link, and where several of these feed one link of the
     receiver, before that as well. Acknowledgements are short and wait for nothing."""
-    bond = trial.topology.bond("h1")
+    bond = trial.topology.bond(trial.topology.client)
     link = trial.topology.link_of(bond.members[0])
     assert link.rate_mbps is not None
     queues = 1 if bond.mode in theory.ONE_MEMBER_MODES else 2
@@ -136,7 +138,7 @@ def _goodputs(
     raw: Path, trial: Trial, delivered: Mapping[int, tcp_stall.Delivered], struck: str, window: tuple[float, float]
 ) -> dict[str, float]:
     """Goodput of the last second before the fault, before the repair and before the end, each beside its ideal."""
-    bond = trial.topology.bond("h1")
+    bond = trial.topology.bond(trial.topology.client)
     flows = [_tuple(trial, pair) for pair in read_json(raw / "placement.json")]
     last_s = min(float(flow.t_s[-1]) for flow in delivered.values())
     left = dataclasses.replace(bond, members=tuple(name for name in bond.members if name != struck))
@@ -157,15 +159,22 @@ def _links_used(bond: Bond, flows: Sequence[theory.Tuple5]) -> int:
 
 
 def _link_mbps(trial: Trial) -> float:
-    link = trial.topology.link_of(trial.topology.bond("h1").members[0])
+    link = trial.topology.link_of(trial.topology.bond(trial.topology.client).members[0])
     assert link.rate_mbps is not None
     return theory.ideal_mbps("active-backup", 1, link.rate_mbps)
 
 
 def _tuple(trial: Trial, pair: Mapping[str, int]) -> theory.Tuple5:
     topology = trial.topology
-    ends = topology.host_mac("h1"), topology.host_mac("h2"), topology.host("h1").ip, topology.host("h2").ip
-    return theory.Tuple5(*ends, pair["client_port"], pair["server_port"], vlan=topology.host("h1").vlan or None)
+    ends = (
+        topology.host_mac(topology.client),
+        topology.host_mac(topology.server),
+        topology.host(topology.client).ip,
+        topology.host(topology.server).ip,
+    )
+    return theory.Tuple5(
+        *ends, pair["client_port"], pair["server_port"], vlan=topology.host(topology.client).vlan or None
+    )
 
 
 def tcp_failover() -> Experiment:
@@ -187,7 +196,7 @@ def tcp_failover() -> Experiment:
             Factor("element", ("",), "what fails, by name; none: the member of h1 that sends most"),
             *catalogue.OPTIONS,
         ),
-        bonded=("h1",),
+        bonded=True,
         procedure=procedure,
         measure=read,
         figures=("stall", "throughput"),

@@ -43,8 +43,8 @@ class Experiment:
     not_applicable: Callable[[Mapping[str, Level], Topology], str | None] | None = None
     #: Factors that are part of a case only if --set names them; otherwise their first level holds.
     options: tuple[Factor, ...] = ()
-    #: The hosts whose bonds the experiment is about: a network in which one of them has no bond is refused.
-    bonded: tuple[str, ...] = ()
+    #: Whether the experiment is about the bond of the measured client: a network in which it has none is refused.
+    bonded: bool = False
     #: The longest possible duration of a trial on its own clock, in seconds: a guest that takes longer is stuck.
     limit_s: float = 600.0
 

@@ -186,8 +186,8 @@ def plan(
                 " where time is virtual it would be infinitely fast and a TCP flow over it would never end",
                 "Give every link a rate_mbps, or use --clock real.",
             )
-        for host in experiment.bonded:
-            network.bond(host)
+        if experiment.bonded:
+            network.bond(network.client)
         networks.append(network)
     return tuple(
         Trial(

@@ -63,6 +63,16 @@ class Lab:
         """The hosts that are measured: the client and the server."""
         return self.topology.pair
 
+    @property
+    def client(self) -> str:
+        """The measured host that sends."""
+        return self.topology.client
+
+    @property
+    def server(self) -> str:
+        """The measured host that receives."""
+        return self.topology.server
+
     def socket(self, host: str, family: int | None = None) -> Socket:
         """A UDP socket at a host; unless a family is given, of the family of the host's address."""
         return self.network.socket(host, family)

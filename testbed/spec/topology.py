@@ -173,6 +173,16 @@ class Topology:
             )
         return found[0], found[1]
 
+    @property
+    def client(self) -> str:
+        """The first of the `pair`, which sends."""
+        return self.pair[0]
+
+    @property
+    def server(self) -> str:
+        """The second of the `pair`."""
+        return self.pair[1]
+
     def protected_hosts(self) -> tuple[str, ...]:
         """The hosts whose traffic among each other must survive a failure."""
         bonded = tuple(host.name for host in self.hosts if host.bond is not None)
