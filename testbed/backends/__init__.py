@@ -1,1 +1,4 @@
-"""Where a trial runs: in a guest kernel or in this machine's own. Also what both need from the machine."""
+"""Where a trial runs.
+
+In a guest kernel (guest), or in this machine's own (native). Also what both need from the machine.
+"""
