@@ -166,15 +166,9 @@ def _link_mbps(trial: Trial) -> float:
 
 def _tuple(trial: Trial, pair: Mapping[str, int]) -> theory.Tuple5:
     topology = trial.topology
-    ends = (
-        topology.host_mac(topology.client),
-        topology.host_mac(topology.server),
-        topology.host(topology.client).ip,
-        topology.host(topology.server).ip,
-    )
-    return theory.Tuple5(
-        *ends, pair["client_port"], pair["server_port"], vlan=topology.host(topology.client).vlan or None
-    )
+    client, server = topology.host(topology.client), topology.host(topology.server)
+    ends = topology.host_mac(client.name), topology.host_mac(server.name), client.ip, server.ip
+    return theory.Tuple5(*ends, pair["client_port"], pair["server_port"], vlan=client.vlan or None)
 
 
 def tcp_failover() -> Experiment:
