@@ -1,4 +1,4 @@
-"""The figures of a run: drawn from its files alone, so that they can be drawn again at any time."""
+"""The figures of a run, from a loaded run only: they can be drawn again at any time."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ FIGURES: dict[str, Callable[[Run], Drawing]] = {
 
 
 def names(run: Run, wanted: Sequence[str] = ()) -> list[str]:
-    """The figures that are ``wanted``, or else those that the run's experiment asks for.
+    """The names of the figures that are ``wanted``, or else those of the run's experiment.
 
-    Errors: SpecError for a name that nobody knows.
+    Errors: SpecError for an unknown name.
     """
     found = list(dict.fromkeys(wanted or (str(name) for name in run.manifest.get("figures", ()))))
     for name in found:
@@ -57,13 +57,13 @@ def names(run: Run, wanted: Sequence[str] = ()) -> list[str]:
 
 
 def drawings(run: Run, wanted: Sequence[str] = ()) -> dict[str, Drawing]:
-    """The run's figures by name, not yet written anywhere; none of a run without a trial."""
+    """The run's figures by name, not yet written; none if the run has no trial."""
     with style.applied():
         return {name: FIGURES[name](run) for name in names(run, wanted) if run.records}
 
 
 def draw(run: Run, directory: Path, wanted: Sequence[str] = ()) -> list[Path]:
-    """Draw the run's figures into ``directory``: each as PDF, SVG and PNG, beside the CSV of what it shows."""
+    """Draw the run's figures into ``directory``: each as PDF, SVG and PNG, with a CSV of the data that it shows."""
     found = drawings(run, wanted)
     directory.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
