@@ -1,4 +1,4 @@
-"""What emulation costs: wall time as the network grows. The one figure that another machine draws otherwise."""
+"""The cost of emulation: wall time as the network grows. Only this figure depends on the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a monitor took to notice, against the uniform distribution of theory."""
+"""How long a monitor took to detect faults, against the uniform distribution of theory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from testbed import stats
 from testbed.figures.style import COLUMN_IN, PAGE_IN, THEORY, Drawing, Series, caption, empty, legend_above, series
 from testbed.results.result import Run, quantities
 
-#: Times that are so many times as long as others need an axis of their own.
+#: If times are longer than others by this factor, they need an axis of their own.
 _APART = 10.0
 _HEADER = ("series", "detection_s", "share", "low_s", "high_s", "n", "unnoticed", "ks_distance", "ks_p")
 
 
 def detection(run: Run) -> Drawing:
-    """The distribution of detection times and the uniform one, with the p value of Kolmogorov and Smirnov."""
-    text = "Share of faults that were noticed within each time, beside the uniform distribution of theory (grey) and"
-    text += " the band that holds 95 % of samples of that size; p: the test of Kolmogorov and Smirnov."
+    """The distribution of detection times and the uniform one, with the p value of the Kolmogorov-Smirnov test."""
+    text = "Share of faults that were detected within each time, with the uniform distribution of theory (grey) and"
+    text += " the band that holds 95 % of samples of that size; p: Kolmogorov-Smirnov test."
     panels = _panels([found for group in series(run) if (found := _Found.of(group)).times])
     if not panels:
         return empty(run, _HEADER, text, "no trial has a detection time")
@@ -44,7 +44,7 @@ def detection(run: Run) -> Drawing:
 
 @dataclass(frozen=True)
 class _Found:
-    """The detection times of a series, how many faults nobody noticed, and from where to where theory spreads them."""
+    """The detection times of a series, how many faults were not detected, and the interval of theory for the times."""
 
     group: Series
     times: list[float]
@@ -57,19 +57,19 @@ class _Found:
 
     @property
     def low_s(self) -> float:
-        """The least that is drawn."""
+        """The smallest value that is drawn."""
         return min(self.times + list(self.window or ()))
 
     @property
     def most_s(self) -> float:
-        """The most that is drawn."""
+        """The largest value that is drawn."""
         return max(self.times + list(self.window or ()))
 
 
 def _panels(groups: list[_Found]) -> list[list[_Found]]:
-    """The series that can be told apart on one axis, panel by panel."""
+    """The series of each panel: those that can be distinguished on one axis."""
     panels: list[list[_Found]] = []
-    for found in sorted(groups, key=lambda found: found.most_s):  # stable: else in the order of the plan
+    for found in sorted(groups, key=lambda found: found.most_s):  # stable: equal ones stay in the order of the plan
         if panels and found.most_s <= _APART * panels[-1][0].most_s:
             panels[-1].append(found)
         else:
@@ -96,7 +96,7 @@ def _draw(axes: Axes, found: _Found, right_s: float, scale: float) -> list[tuple
 
 
 def _times(group: Series) -> tuple[list[float], int]:
-    """Every detection time of a series, and how many faults nobody noticed."""
+    """Every detection time of a series, and how many faults were not detected."""
     found: list[float] = []
     unnoticed = 0
     for record in group.records:
@@ -110,7 +110,7 @@ def _times(group: Series) -> tuple[list[float], int]:
 
 
 def _window(group: Series) -> tuple[float, float] | None:
-    """The interval over which theory spreads the detection evenly: its mean and its end are metrics."""
+    """The interval of the uniform distribution of theory: its mean and its end are metrics."""
     expected, bound = (next(iter(quantities(group.records, name)), None) for name in ("expected_s", "bound_s"))
     return None if expected is None or bound is None or bound <= 0 else (2 * expected - bound, bound)
 

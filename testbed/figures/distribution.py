@@ -1,4 +1,4 @@
-"""How outages are distributed, from milliseconds to minutes, trials that never recovered included."""
+"""The distribution of outages, from milliseconds to minutes, including trials that never recovered."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from testbed.figures.style import (
 )
 from testbed.results.result import Run, observations
 
-#: What outages are measured against: the 50 ms of SONET's protection switching (Telcordia GR-253), a second, and
+#: Outages to compare with: the 50 ms of SONET's protection switching (Telcordia GR-253), a second, and
 #: LACP's short and long timeouts (IEEE 802.1AX, 6.4.4).
 GUIDES_S = (0.05, 1.0, 3.0, 90.0)
-#: Where an outage of none stands on an axis that has no zero.
+#: The place of an outage of 0 on an axis without zero.
 LEAST_S = 1e-4
 #: More bands than these hide each other.
 _MOST_BANDS = 4

@@ -1,4 +1,4 @@
-"""An audit's elements: what traffic felt when each of them failed."""
+"""The elements of an audit: the outage when each of them failed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def elements(run: Run) -> Drawing:
     usable = [record for record in run.records if "survived" in record.metrics]
     if not usable:
         return empty(run, _HEADER, text, "no trial ended well")
-    # Failed ones first, then the longest outages; the sort is stable, so the rest keeps the plan's order.
+    # First single points of failure, then the longest outages. The sort is stable: the rest keeps the plan's order.
     usable.sort(key=lambda r: (bool(r.metrics["survived"]), -float(r.metrics["outage_s"])))
     figure = Figure(figsize=(COLUMN_IN, 0.9 + 0.16 * len(usable)), layout="constrained")
     axes = figure.add_subplot()

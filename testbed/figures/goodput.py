@@ -1,4 +1,4 @@
-"""Bandwidth aggregation: goodput against members, and how the members shared the work."""
+"""Bandwidth aggregation: goodput against members, and the share of each member."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from testbed.figures.style import (
 )
 from testbed.results.result import Record, Run, quantities
 
-#: The part of the room around a number of members that its points take.
+#: The width of the points of one number of members, as a part of the distance to the next.
 _CLUSTER = 0.7
 
 
@@ -41,7 +41,7 @@ def _flows(record: Record) -> int | None:
 
 
 def _row(group: Series, members: int, records: list[Record]) -> tuple[Any, ...]:
-    """What is drawn of one series at one number of members, as in the table."""
+    """The row of the table for one series at one number of members."""
     ok = [record for record in records if record.status == "ok"]
     found = stats.summary(quantities(ok, "goodput_mbps"))
     ideal = next(iter(quantities(ok, "ideal_mbps")), None)
@@ -54,7 +54,7 @@ def _row(group: Series, members: int, records: list[Record]) -> tuple[Any, ...]:
 
 
 def aggregate(run: Run) -> Drawing:
-    """Received goodput against the number of members, with the ideal and what random hashing lets expect."""
+    """Received goodput against the number of members, with the ideal and the expectation of random hashing."""
     text = "Received goodput against member links: median, and whiskers from the least to the most of the trials."
     if not _has_members(run):
         return empty(run, _AGGREGATE, text, _NO_MEMBERS)
@@ -118,13 +118,13 @@ def _points(
 
 
 def _theory(axes: Axes, levels: list[int], rows: list[tuple[Any, ...]], scale: float, flows: list[int]) -> None:
-    """Over each cluster, a level for each value that theory gives."""
+    """A level over each cluster for each value of theory."""
     ideals: dict[str, set[float]] = {}
     for name, *_, ideal, _, _ in rows:
         ideals.setdefault(name, set()).add(ideal)
     how_many = f"{flows[0]} flows" if len(flows) == 1 else "flows"
     for name, members, *_, ideal, best, hashed in rows:
-        # An ideal that does not grow with the members is that of one link.
+        # An ideal that does not grow with the members is the ideal of one link.
         one_link = members > 1 and len(levels) > 1 and len(ideals[name] - {None}) == 1
         for label, line, value in (
             ("ideal, one link" if one_link else "ideal, all links", ":" if one_link else "-", ideal),
@@ -139,7 +139,7 @@ def _theory(axes: Axes, levels: list[int], rows: list[tuple[Any, ...]], scale: f
 
 
 def members(run: Run) -> Drawing:
-    """How the octets of a transfer were shared among the members, at the largest number of members."""
+    """The share of each member in the octets of a transfer, at the largest number of members."""
     text = "Share of the octets that each member of the sending bond sent, in the order in which they joined it."
     if not _has_members(run):
         return empty(run, _MEMBERS, text, _NO_MEMBERS)
@@ -195,7 +195,7 @@ def _bars(axes: Axes, group: Series, start: float, rows: list[tuple[Any, ...]]) 
     for _, _, place, _, median, least, most, _ in rows:
         across = start + place
         axes.bar(across, median, 0.88, color=look.colour, edgecolor="white", hatch=look.hatch)
-        if most - least > 0.002:  # less cannot be seen
+        if most - least > 0.002:  # less is not visible
             axes.errorbar(across, median, [[median - least], [most - median]], color="black", elinewidth=0.6, capsize=1)
 
 

@@ -1,4 +1,4 @@
-"""What happened around one fault, and who told of it: events in lanes on one time axis."""
+"""The events around one fault, in a lane for each source, on one time axis."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from testbed.measure.table import readable_csv
 from testbed.results.result import Record, Run
 
 _HEADER = ("trial", "lane", "t_s", "since_fault_s", "text")
-#: The lanes from top to bottom; sources that are not named here come below.
+#: The lanes from top to bottom; other sources follow below.
 _ORDER = ("fault", "wire", "carrier", "bond", "team", "lacp", "openflow", "controller", "network")
-#: What is seen before the fault and after the traffic is back, as parts of the time between.
+#: The time shown before the fault and after traffic has recovered, as parts of the time between.
 _BEFORE, _AFTER = 0.12, 0.35
 _LEAST_S = 0.002
-#: In inches: a letter of average width, what stands left of the axis, and the height of a row.
+#: In inches: a letter of average width, the labels left of the axis, and the height of a row.
 _LETTER_IN, _LEFT_IN, _ROW_IN = 0.048, 1.0, 0.125
-#: So many ticks can be told apart on the width of a page.
+#: The number of ticks that can be distinguished on the width of a page.
 _TICKS = 600
 
 
 def lanes(run: Run) -> Drawing:
-    """The events of one trial around its first fault: of the run the trial with the median outage."""
-    text = "Events around one fault, by who told of them; grey: the outage; ticks: received probe packets."
+    """The events around the first fault of one trial: the one with the median outage."""
+    text = "Events around one fault, by source; grey: the outage; ticks: received probe packets."
     usable = [r for r in run.records if fault_windows(_timeline(run, r))]
     record = typical([r for r in usable if r.metrics.get("outage_s")] or usable, "outage_s")
     if record is None:
@@ -79,7 +79,7 @@ def lanes(run: Run) -> Drawing:
 
 
 def _window(record: Record, events: list[Event], began_s: float, ended_s: float | None) -> tuple[float, float]:
-    """From a little before the fault to a little after traffic came back, or the last event before the repair."""
+    """From shortly before the fault to shortly after traffic recovered, or after the last event before the repair."""
     ended_s = float(events[-1]["t_s"]) if ended_s is None else ended_s
     during = [float(e["t_s"]) - began_s for e in events if began_s < float(e["t_s"]) < ended_s]
     length = max([float(record.metrics.get("outage_s") or 0.0), _LEAST_S, *during])
@@ -87,7 +87,7 @@ def _window(record: Record, events: list[Event], began_s: float, ended_s: float 
 
 
 def describe(event: Event) -> str:
-    """An event in a few words: where, what, and from what to what."""
+    """An event in a few words: where, what, and the new value."""
     kind = str(event.get("event", ""))
     where = event.get("interface") or event.get("port") or event.get("element") or event.get("host") or ""
     words = [str(event["fault"]) if "fault" in event else "", str(where), kind.replace("_", " ")]
@@ -105,11 +105,10 @@ def _level(value: Any) -> str:
 
 
 def _placed(events: list[Event], began_s: float, left: float, right: float) -> list[tuple[int, float, str, bool]]:
-    """For each event of a lane the row, the time, the words, and whether these stand left of their mark.
+    """For each event of a lane the row, the time, the words, and whether these are left of their mark.
 
-    So no words run into others or leave the figure.
-
-    Events of the same words in the same place are told once, with their number.
+    So no words overlap others or leave the figure. Events with the same words at the same place are shown once, with
+    their number.
     """
     inch_s = (right - left) / (PAGE_IN - _LEFT_IN)
     merged: list[tuple[float, str, int]] = []
@@ -153,7 +152,7 @@ def _timeline(run: Run, record: Record) -> list[Event]:
 
 
 def _packets(run: Run, record: Record, began_s: float, left: float, right: float) -> dict[str, list[float]]:
-    """When the probe's packets of each flow arrived, in the window: as many as can be told apart."""
+    """When the packets of each probe flow arrived, in the window: as many as can be distinguished."""
     table = readable_csv(run.path / record.raw / "probe.csv", PROBE_COLUMNS)
     found = {}
     for flow, rows in sorted(table.by("flow").items()):

@@ -1,4 +1,4 @@
-"""Every kind of bond under every fault: the outage of each cell, and whether theory's bound was kept."""
+"""Every kind of bond under every fault: the outage of each cell, and whether it is within the bound of theory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEADER = ("row", "fault", "n", "failed", "censored", "longest_outage_s", "bound
 
 @dataclass(frozen=True)
 class _Verdict:
-    """How a cell is drawn: its colour (each lighter or darker than the others in grey), hatch and words."""
+    """How a cell is drawn: its colour (different from the others in grey as well), hatch, and colour of the words."""
 
     name: str
     colour: str
@@ -35,10 +35,8 @@ _VERDICTS = (_WITHIN, _FREE, _NEVER, _BEYOND, _FAILED)
 
 
 def matrix(run: Run) -> Drawing:
-    """The longest outage of every mode under every fault, coloured by whether it kept the bound."""
-    text = (
-        "Longest outage of each combination, and in parentheses the bound of theory, which is kept up to its tolerance;"
-    )
+    """The longest outage of every mode under every fault, coloured by whether it is within the bound."""
+    text = "Longest outage of each combination, and in parentheses the bound of theory, to which a tolerance is added;"
     text += " > : it had not ended when the fault was repaired. Empty: not part of the run."
     cells: dict[tuple[str, str], list[Record]] = {}
     for record in run.records:
@@ -79,14 +77,14 @@ def _ordered(words: Any) -> list[str]:
 
 
 def _row(run: Run, record: Record) -> str:
-    """The mode, and what else varies but the fault."""
+    """The mode, and every other factor that varies except the fault."""
     names = [name for name in run.varied() if name not in ("mode", "fault")]
     words = [str(record.case.get("mode", "")), *(f"{name} {record.case.get(name)}" for name in names)]
     return ", ".join(word for word in words if word) or run.experiment
 
 
 def _words(records: Sequence[Record]) -> tuple[str, _Verdict]:
-    """What stands in a cell, and how it is drawn."""
+    """The words in a cell, and how it is drawn."""
     failed = sum(record.status == "failed" for record in records)
     trouble = f"\n{failed} of {len(records)} failed" if failed else ""
     having = [record for record in records if isinstance(record.metrics.get("outage_s"), int | float)]

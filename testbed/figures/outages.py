@@ -1,4 +1,4 @@
-"""Failover: the outage of every trial, what theory allows, and how outages are distributed."""
+"""Failover: the outage of every trial, the bound of theory, and the distribution of outages."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from testbed.results.result import Run, quantities
 _MEDIAN: dict[str, Any] = {"color": "black", "linewidth": 1.6}
 _BOUND: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 0.8}
 _MEAN: dict[str, Any] = {"color": THEORY, "linestyle": ":", "linewidth": 1.0}
-#: From this ratio of the largest to the smallest bound on, a linear axis would hide the small ones.
+#: If the ratio of the largest to the smallest bound is larger, a linear axis would hide the small ones.
 _WIDE = 30.0
 #: In the legend, in inches: an entry without its text, and a letter of average width.
 _LEGEND_IN, _LETTER_IN = 0.45, 0.047
-#: Entries of the legend that are no series: median, bound, mean, and the two kinds of trials without outage.
+#: Entries of the legend that are not series: median, bound, mean, and the two kinds of trials without outage.
 _OTHERS = 5
-#: From so many series on, their names stand upright below the axis.
+#: With this many series or more, their names are upright below the axis.
 _CROWDED = 8
 
 
@@ -61,7 +61,7 @@ def outage(run: Run) -> Drawing:
 
 
 def _briefly(run: Run, groups: list[Series]) -> list[Series]:
-    """Where several factors vary, levels that are words stand without their factor's name, to find room."""
+    """If several factors vary, levels that are words are shown without their factor's name, to save room."""
     names = run.varied()
     if len(names) < 2:
         return groups
@@ -80,7 +80,7 @@ def _columns(groups: list[Series]) -> int:
 
 
 def _strip(axes: Axes, place: int, group: Series, values: list[float], bound: float | None, mean: float | None) -> None:
-    """One series as dots, with its median, bound and predicted mean; what has no value stands at the edge."""
+    """One series as dots, with its median, bound and predicted mean; trials without a value are at the edge."""
     look = group.look
     axes.plot(
         [place + _spread(number) for number in range(len(values))],
@@ -155,5 +155,5 @@ def _finish(strip: Axes, steps: Axes, groups: list[Series], ceiling: float, *, w
 
 
 def _spread(number: int) -> float:
-    """A fixed sideways place for the n-th dot, so that dots of one height stay apart (golden ratio sequence)."""
+    """A fixed sideways place for the n-th dot, so that dots at one height do not overlap (golden ratio sequence)."""
     return ((number * 0.6180339887 + 0.5) % 1 - 0.5) * 0.5

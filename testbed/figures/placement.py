@@ -1,4 +1,4 @@
-"""On which member each flow went: what was measured beside what the hash predicts."""
+"""The member of each flow: measured, and predicted by the hash."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def placement(run: Run) -> Drawing:
 
 
 def _both(record: Record) -> list[list[int]]:
-    """Predicted and measured flows by member; nothing if the trial lacks one."""
+    """Predicted and measured flows by member; empty if the trial lacks one of them."""
     predicted, measured = (record.metrics.get(f"{kind}_member_flows") for kind in ("predicted", "measured"))
     if not isinstance(predicted, list) or not isinstance(measured, list) or len(predicted) != len(measured):
         return []

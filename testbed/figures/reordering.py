@@ -1,4 +1,4 @@
-"""Reordering: what unequal delays do to the packets of one flow, and to what TCP makes of the members' rate."""
+"""Reordering: the effect of unequal delays on the packets of one flow, and on the goodput of TCP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEADER = ("series", "difference_ms", "n", "reordered_ratio", "expected_reordere
 
 
 def reordering(run: Run) -> Drawing:
-    """The share of packets that were overtaken, beside theory's (a), and one TCP flow's goodput (b)."""
+    """The share of packets that were overtaken, with that of theory (a), and the goodput of one TCP flow (b)."""
     text = (
         "Share of one flow's packets that are overtaken (a; grey: theory) and goodput of one TCP flow in links' worth"
     )

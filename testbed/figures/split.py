@@ -1,4 +1,4 @@
-"""Where the time of an outage goes: noticing, deciding, programming, forwarding."""
+"""The breakdown of outages: detection, decision, programming, forwarding."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from testbed.figures.style import COLUMN_IN, Drawing, caption, duration, empty, legend_above, series
 from testbed.results.result import Record, Run
 
-#: The parts of an outage in the order in which they follow each other, with colour and hatch: from dark to light in
-#: grey as well.
+#: The parts of an outage in the order of time, with colour and hatch. They can be distinguished in grey as well.
 PARTS = {
     "detection": ("#0072B2", ""),
     "decision": ("#D55E00", "////"),
@@ -22,7 +21,7 @@ _HEADER = ("series", "n", "parted", *(f"mean_{part}_s" for part in PARTS), "mean
 
 def split(run: Run) -> Drawing:
     """The mean of each part of the outage, as bars that add up to the mean outage."""
-    text = "Where the time of an outage goes: means over the trials that could be split, so that the parts add up."
+    text = "Parts of the outage: means over the trials that have a breakdown, so that the parts add up."
     found = [(group, [record for record in group.usable if _parts(record)]) for group in series(run)]
     rows: list[tuple[Any, ...]] = []
     for group, parted in found:
@@ -49,7 +48,7 @@ def split(run: Run) -> Drawing:
             left += width
         words = f"{duration(row[-1])}, n = {row[2]}" if row[2] else "not split"
         axes.annotate(words, (left, place), (3, 0), textcoords="offset points", va="center", fontsize=6.5)
-        if row[2]:  # a part that is too short to be seen can be read
+        if row[2]:  # the length of a part that is too short to see
             parts = " + ".join(duration(mean) for mean in row[3:-1])
             axes.annotate(parts, (0, place + 0.275), (2, -1), textcoords="offset points", va="top", fontsize=5.5)
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])
@@ -63,9 +62,9 @@ def split(run: Run) -> Drawing:
 
 
 def _parts(record: Record) -> list[float] | None:
-    """The parts of a trial's outage; None if it was not split. A part that does not exist there takes no time."""
+    """The parts of a trial's outage; None if it has no breakdown. A part that does not exist takes no time."""
     values = [record.metrics.get(f"{part}_s") for part in PARTS]
-    # Where nothing but the detection is known, as with no outage at all, there is nothing to split.
+    # With the detection alone, or without an outage, there is no breakdown.
     if all(value is None for value in values[1:]) or record.metrics.get("outage_s") is None:
         return None
     return [float(value or 0.0) for value in values]

@@ -1,4 +1,4 @@
-"""What TCP flows made of a fault: how long each stood still, against when the bond had taken the member out."""
+"""Stalls of TCP flows after a fault, against the time until the bond stopped using the member."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ from testbed.figures.style import COLUMN_IN, THEORY, Drawing, caption, empty, le
 from testbed.results.result import Record, Run, quantities
 
 _HEADER = ("series", "trial", "flow", "status", "noticed_ms", "stall_ms")
-#: Points at which theory's steps are drawn.
+#: The number of points at which the steps of theory are drawn.
 _POINTS = 2000
 
 
 def stall(run: Run) -> Drawing:
-    """The longest stall of every flow of every trial, beside what TCP's timers make of a path that is away as long."""
+    """The longest stall of every flow of every trial, with the stall by TCP's timers for a path that fails as long."""
     text = "Longest time in which a flow delivered nothing, for every flow of every trial, against the time until the"
-    text += (
-        " bond took the member out. Grey: when a sender that hears nothing until then tries next, and when it probes"
-    )
-    text += " again if it takes that try for a mistake (F-RTO)."
+    text += " bond stopped using the member. Grey: when a sender without acknowledgements until then tries next, and"
+    text += " when it probes again if it takes the timeout for spurious (F-RTO)."
     rows = [(group.name, *row) for group in series(run) for record in group.records for row in _rows(record)]
     if not rows:
         return empty(run, _HEADER, text, "no trial has a flow that stood still for a known time")
@@ -56,7 +54,7 @@ def stall(run: Run) -> Drawing:
 
 
 def _rows(record: Record) -> list[tuple[Any, ...]]:
-    """Of each flow of a trial: trial, flow, status, and both times in ms; none of a trial in which nobody noticed."""
+    """For each flow of a trial: trial, flow, status, and both times in ms; none if the fault was not detected."""
     noticed_s = record.metrics.get("noticed_s")
     if noticed_s is None:
         return []
@@ -67,7 +65,7 @@ def _rows(record: Record) -> list[tuple[Any, ...]]:
 
 
 def _round_trip_s(run: Run) -> float:
-    """The median round-trip time of the trials in which a flow waited for a timeout; of all, if none did."""
+    """The median round-trip time of the trials in which a flow waited for a timeout; of all trials if none did."""
     waited = [r for r in run.records if float(r.metrics.get("stall_s", 0.0)) > theory.RTO_MIN_S]
     return statistics.median(quantities(waited or run.records, "rtt_s"))
 

@@ -1,7 +1,7 @@
-"""One style for all figures, and what they have in common: series of trials, their counts, their captions.
+"""One style for all figures, and their common parts: series of trials, counts and captions.
 
-The widths of an IEEE column and page, embedded fonts, colours that the colour-blind tell apart and that differ
-in grey as well, each with its own marker, line and hatch. The same run gives the same bytes.
+The widths are those of an IEEE column and page, the fonts are embedded. The colours can be distinguished by the
+colour-blind and in grey, and each has its own marker, line and hatch. The same run gives the same bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from testbed.results.result import Record, Run
 
 #: The width of a column and of a page in IEEE's journals and proceedings, in inches.
 COLUMN_IN, PAGE_IN = 3.5, 7.16
-#: The grey of what theory says.
+#: The grey of the values of theory.
 THEORY = "0.3"
 
 _STYLE: dict[str, Any] = {
@@ -63,14 +63,14 @@ KINDS = tuple(_METADATA)
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """The style, and nothing of the user's own, while the block runs."""
+    """The style, without the user's own settings, while the block runs."""
     with matplotlib.style.context(["default", _STYLE]):
         yield
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, the table of exactly what it shows, and its caption."""
+    """A figure, the table of the data that it shows, and its caption."""
 
     figure: Figure
     header: tuple[str, ...]
@@ -78,7 +78,7 @@ class Drawing:
     caption: str
 
 
-#: Where each kind of file keeps the caption.
+#: The metadata key of the caption in each kind of file.
 _CAPTION = {"pdf": "Subject", "svg": "Description", "png": "Description"}
 
 
@@ -90,7 +90,7 @@ def save(drawing: Drawing, target: Path | IO[bytes], kind: str) -> None:
 
 @dataclass(frozen=True)
 class Look:
-    """What tells one series from the others."""
+    """The look that distinguishes one series from the others."""
 
     colour: str
     marker: str
@@ -108,7 +108,7 @@ _MODES = {
     "balance-tlb": Look("#CC79A7", "P", (0, (3, 1, 1, 1, 1, 1)), "||||"),
     "balance-alb": Look("#56B4E9", "X", (0, (8, 2)), "----"),
 }
-#: The same looks in turn, for what is no mode, such as members.
+#: The same looks in turn, for other things than modes, such as members.
 LOOKS = tuple(
     _MODES[name]
     for name in (
@@ -120,7 +120,7 @@ LOOKS = tuple(
 
 @dataclass(frozen=True)
 class Series:
-    """Records that belong together in a figure, under one name and look."""
+    """Records that a figure shows together, with one name and look."""
 
     name: str
     look: Look
@@ -128,23 +128,23 @@ class Series:
 
     @property
     def usable(self) -> list[Record]:
-        """Those that ended well."""
+        """The records of trials that ended well."""
         return [record for record in self.records if record.status == "ok"]
 
     def count(self) -> str:
-        """How many trials there are, and on a line of its own how many did not end well."""
+        """The number of trials, and on a second line the number that did not end well."""
         return "\n".join([f"n = {len(self.records)}", *_unwell(self.records)])
 
 
 def _unwell(records: Sequence[Record]) -> list[str]:
-    """How many failed and how many were censored, as one text; nothing if all ended well."""
+    """How many failed and how many were censored, as one text; empty if all ended well."""
     statuses = [record.status for record in records]
     found = [f"{statuses.count(status)} {status}" for status in ("failed", "censored") if status in statuses]
     return [", ".join(found)] if found else []
 
 
 def series(run: Run, *, without: Sequence[str] = ()) -> list[Series]:
-    """The run's records grouped by the factors that vary but for ``without``, and named by them."""
+    """The run's records grouped and named by the factors that vary, except those in ``without``."""
     names = [name for name in run.varied() if name not in without]
     grouped: dict[tuple[Any, ...], list[Record]] = {}
     for record in run.records:
@@ -154,7 +154,7 @@ def series(run: Run, *, without: Sequence[str] = ()) -> list[Series]:
     for place, (levels, records) in enumerate(grouped.items()):
         words = [str(v) if n == "mode" else f"{n} {v}" for n, v in zip(names, levels, strict=True)]
         mode = records[0].case.get("mode")
-        # Where one mode has several series these must differ too: then the looks are given in turn.
+        # If one mode has several series these must differ as well: then the looks are assigned in turn.
         in_turn = list(_MODES.values())[place % len(_MODES)]
         look = _MODES.get(str(mode), in_turn) if len(modes) == len(grouped) else in_turn
         found.append(Series(", ".join(words) or str(mode or run.experiment), look, tuple(records)))
@@ -162,7 +162,7 @@ def series(run: Run, *, without: Sequence[str] = ()) -> list[Series]:
 
 
 def caption(run: Run, text: str) -> str:
-    """A caption that ends with how many trials there are, how many did not end well, the seed and the commit."""
+    """A caption that ends with the number of trials, how many did not end well, the seed and the commit."""
     trials = f"{len(run.records)} trials" + "".join(f" ({text})" for text in _unwell(run.records))
     commit = str(run.manifest.get("commit") or "")
     version = f", commit {commit[:12]}{'+' if commit.endswith('+') else ''}" if commit else ""
@@ -170,21 +170,21 @@ def caption(run: Run, text: str) -> str:
 
 
 def empty(run: Run, header: tuple[str, ...], text: str, reason: str) -> Drawing:
-    """A figure that says why there is nothing in it."""
+    """A figure without data that says why."""
     figure = Figure(figsize=(COLUMN_IN, 1.0))
     figure.text(0.5, 0.5, f"Nothing to draw: {reason}.", ha="center", va="center", wrap=True)
     return Drawing(figure, header, [], caption(run, f"{text} Nothing to draw: {reason}."))
 
 
 def duration(seconds: float) -> str:
-    """A time in words that fit into a figure: ``3 s``, ``50 ms``, ``0.5 ms``, ``7 us``."""
+    """A time in a form that fits into a figure: ``3 s``, ``50 ms``, ``0.5 ms``, ``7 us``."""
     if seconds >= 1:
         return f"{seconds:.3g} s"
     return f"{seconds * 1e6:.2g} us" if 0 < seconds < 1e-4 * (1 - 1e-9) else f"{seconds * 1e3:.3g} ms"
 
 
 def typical(records: Sequence[Record], metric: str) -> Record | None:
-    """Of the trials that ended well the one whose metric is the median; without that metric, the first of them."""
+    """Of the trials that ended well, the one with the median of the metric; the first one if none has the metric."""
     usable = [record for record in records if record.status == "ok"]
     having = [r for r in usable if isinstance(r.metrics.get(metric), int | float)]
     if having:
@@ -193,7 +193,7 @@ def typical(records: Sequence[Record], metric: str) -> Record | None:
 
 
 def legend_above(figure: Figure, *axes: Axes, columns: int) -> None:
-    """One legend of everything that has a label, above the axes, each label once."""
+    """One legend above the axes, with each label once."""
     found: dict[str, Any] = {}
     for one in axes:
         handles, labels = one.get_legend_handles_labels()
@@ -211,5 +211,5 @@ def legend_above(figure: Figure, *axes: Axes, columns: int) -> None:
 
 
 def wrapped(name: str) -> str:
-    """A series' name below an axis: one factor a line."""
+    """A series' name below an axis: one factor in each line."""
     return name.replace(", ", "\n")

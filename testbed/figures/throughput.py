@@ -1,4 +1,4 @@
-"""What each member link carried over the time of one trial, stacked, with the faults marked."""
+"""The rate of each member link over the time of one trial, stacked, with the faults marked."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from testbed.measure.table import readable_csv
 from testbed.results.result import Record, Run
 
 _HEADER = ("series", "trial", "interface", "begin_s", "end_s", "sent_mbps")
-#: As many panels fit below each other.
+#: The number of panels that fit below each other.
 _MOST_PANELS = 6
 
-#: Of one interface: the ends of the periods, and what it sent in each, in Mbit/s of frames as its counter has them.
+#: For each interface: the ends of the periods, and the rate sent in each, in Mbit/s of frames as its counter has them.
 Rates = dict[str, tuple[list[float], list[float]]]
 
 
 def throughput(run: Run) -> Drawing:
-    """Rates of the sending host's members over time, of one trial of each series: the one of median goodput."""
-    text = "What each member of the sending host sent over the time of one trial, stacked: of each case the trial with"
-    text += " the median goodput. Octets of whole frames, by the kernel's counters. Grey: while a fault lasted."
+    """Rates of the sending host's members over time, of one trial of each series: the one with the median goodput."""
+    text = "Rate that each member of the sending host sent over the time of one trial, stacked: of each case the trial"
+    text += " with the median goodput. Octets of whole frames, by the kernel's counters. Grey: while a fault lasted."
     panels: list[tuple[Series, Record, Rates]] = []
     for group in series(run):
         record = typical(group.records, "goodput_mbps")

@@ -14,8 +14,8 @@ from testbed.faults import catalogue
 from testbed.measure.outage import ProbeFlow
 from testbed.theory import OutageBound, reachability
 
-#: A flow that loses a packet in this last part of a fault has not recovered. Packets that may still be on their way at
-#: the repair are left out. Both in seconds before the repair.
+#: A flow that loses a packet in the last part of a fault has not recovered. The part has this length, and it ends this
+#: long before the repair, because later packets may still be on their way then; both in seconds.
 _LAST_S, _ON_THE_WAY_S = 0.5, 0.1
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from testbed.emulation.network import Network
 
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6  # linux/if_packet.h
+_STATISTICS = struct.Struct("@II")  # struct tpacket_stats: packets, drops
 #: asm-generic/socket.h; Python has no names for them.
 _SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33
 _ETH_P_ALL = 0x0003  # only a socket for all protocols sees frames that are sent
@@ -74,7 +75,7 @@ class Tap:
 
     def __init__(self, interface: str, sock: socket.socket) -> None:
         self.interface = interface
-        self.dropped = 0
+        self._dropped = 0
         self._socket = sock
         program = bpf.program()
         code = ctypes.create_string_buffer(program)
@@ -90,10 +91,21 @@ class Tap:
         for at, address, octets in batches.drain(self._socket):
             yield at, "out" if address[_PACKET_TYPE] == socket.PACKET_OUTGOING else "in", octets
 
+    @property
+    def dropped(self) -> int:
+        """The frames that found no room in the queue, so far or until the tap was closed."""
+        if self._socket.fileno() >= 0:
+            self._count()
+        return self._dropped
+
+    def _count(self) -> None:
+        # Reading the kernel's statistics sets them to zero (packet(7)).
+        statistics = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _STATISTICS.size)
+        self._dropped += _STATISTICS.unpack(statistics)[1]
+
     def close(self) -> None:
-        """Count the frames that found no room, and close the socket."""
-        statistics = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
-        self.dropped += struct.unpack("@II", statistics)[1]
+        """Close the socket."""
+        self._count()
         self._socket.close()
 
 
@@ -109,8 +121,8 @@ class Recording:
 
     @property
     def dropped(self) -> dict[str, int]:
-        """For each interface the frames that found no room, if there were any."""
-        return {tap.interface: tap.dropped for tap in self._taps if tap.dropped}
+        """For each interface the frames that have found no room so far, if there are any."""
+        return {tap.interface: count for tap in self._taps if (count := tap.dropped)}
 
     def collect(self, ended: threading.Event) -> None:
         """Read the taps ten times a second until ``ended`` is set, and once more then."""

@@ -1,4 +1,4 @@
-"""What repeated trials say together. Thin over numpy and scipy; values keep the unit they came in.
+"""What repeated trials say. Thin over numpy and scipy; values keep their unit.
 
 ``summaries``: medians, quartiles, percentiles, intervals. ``survival``: distributions where some trials were censored.
 ``differences``: whether two samples differ, and by how much. ``fits``: a sample against a distribution of theory.

@@ -16,12 +16,12 @@ from testbed.stats.survival import median_of, medians_of
 
 @dataclass(frozen=True)
 class Difference:
-    """The second sample against the first.
+    """The second sample compared with the first.
 
-    ``delta`` is N. Cliff's: the share of pairs in which the second value is larger less that in which it is smaller
-    (1: always larger; 0: neither). ``shift`` is the second median less the first, with its 95 % ``interval`` if there
-    are values enough. ``p``: how often chance makes a delta as far from 0; None if no sample of that size could
-    make it smaller than 5 %.
+    ``delta`` is Cliff's delta: the share of pairs in which the second value is larger, minus the share in which it is
+    smaller (1: always larger; 0: neither). ``shift`` is the second median minus the first, with its 95 % ``interval``
+    if there are enough values. ``p`` is the probability of a delta as far from 0 by chance; None if no sample of that
+    size can have a p below 5 %.
     """
 
     before: float
@@ -59,11 +59,11 @@ def difference(
 
 
 def _shift(before: float, after: float) -> float:
-    return 0.0 if before == after else after - before  # two that are infinite alike do not differ
+    return 0.0 if before == after else after - before  # two infinite ones do not differ
 
 
 def _scores(first: Any, second: Any, cut1: Any, cut2: Any) -> Any:
-    """For each pair 1 if the second value is known to be larger, -1 if the first is, else 0 (E. A. Gehan, 1965)."""
+    """For each pair 1 if the second value is known to be larger, -1 if the first is, or else 0 (E. A. Gehan, 1965)."""
     a, b = first[:, None], second[None, :]
     ca, cb = cut1[:, None], cut2[None, :]
     larger = ~ca & ((b > a) | (cb & (b >= a)))
@@ -72,8 +72,10 @@ def _scores(first: Any, second: Any, cut1: Any, cut2: Any) -> Any:
 
 
 def delta(first: Any, second: Any, cut1: Any = None, cut2: Any = None) -> float:
-    """Cliff's delta of ``second`` over ``first`` (N. Cliff, Psychological Bulletin 114, 1993); with censored values a
-    pair of which it is not known which is larger counts as neither."""
+    """Cliff's delta of ``second`` over ``first`` (N. Cliff, Psychological Bulletin 114, 1993).
+
+    A pair with a censored value counts as neither if it is not known which is larger.
+    """
     one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     marks = [
         np.zeros(len(data), bool) if cut is None else np.asarray(cut, bool)
@@ -83,19 +85,19 @@ def delta(first: Any, second: Any, cut1: Any = None, cut2: Any = None) -> float:
 
 
 def _p(samples: Sequence[Any], cuts: Sequence[Any]) -> float | None:
-    """Mann and Whitney's test, exact where that is possible; with censored values Gehan's form of it.
+    """The Mann-Whitney test, exact if possible; with censored values Gehan's form of it.
 
-    The variance of Gehan's is that of permutations (N. Mantel, Biometrics 23, 1967).
+    The variance of Gehan's form is the permutation variance (N. Mantel, Biometrics 23, 1967).
     """
     sizes = [len(data) for data in samples]
-    if 2 / comb(sum(sizes), sizes[0]) >= 0.05:  # even samples that do not overlap would not be rare enough
+    if 2 / comb(sum(sizes), sizes[0]) >= 0.05:  # even samples without overlap would not be rare enough
         return None
     if not any(cut.any() for cut in cuts):
         if np.ptp(np.concatenate(samples)) == 0:
             return 1.0
         return float(mannwhitneyu(samples[0], samples[1]).pvalue)
     data, cut = np.concatenate(samples), np.concatenate(cuts)
-    ranks = _scores(data, data, cut, cut).sum(axis=0)  # of each: how many it is larger than, less how many smaller
+    ranks = _scores(data, data, cut, cut).sum(axis=0)  # for each: how many are smaller, minus how many are larger
     total = len(data)
     variance = sizes[0] * sizes[1] * float(np.sum(ranks**2)) / (total * (total - 1))
     if variance == 0:
@@ -119,12 +121,12 @@ def _interval(samples: Sequence[Any], cuts: Sequence[Any], seed: int) -> tuple[f
 
 
 def fisher(first: tuple[int, int], second: tuple[int, int]) -> float:
-    """How often chance alone divides (yes, no) as unevenly between two samples: R. A. Fisher's exact test."""
+    """The probability that chance divides (yes, no) as unevenly between two samples: Fisher's exact test."""
     return float(fisher_exact([first, second]).pvalue)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """The p values corrected for how many there are, in their order (S. Holm, Scand. J. Statist. 6, 1979)."""
+    """The p values corrected for their number, in the same order (S. Holm, Scand. J. Statist. 6, 1979)."""
     found = [0.0] * len(ps)
     most = 0.0
     for rank, place in enumerate(sorted(range(len(ps)), key=lambda at: ps[at])):

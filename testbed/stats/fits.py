@@ -1,4 +1,4 @@
-"""A sample against the distribution that theory gives."""
+"""A sample compared with the distribution of theory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scipy.stats import kstest
 
 @dataclass(frozen=True)
 class Fit:
-    """The test of Kolmogorov and Smirnov: the largest distance between the distributions, and how often chance alone
-    makes it as large."""
+    """The Kolmogorov-Smirnov test: the largest distance between the distributions, and the probability that chance
+    alone makes it as large."""
 
     n: int
     distance: float
@@ -20,7 +20,7 @@ class Fit:
 
 
 def uniform_fit(values: Sequence[float], low: float, high: float) -> Fit | None:
-    """``values`` against the uniform distribution on (low, high]; None if there are none."""
+    """``values`` compared with the uniform distribution on (low, high]; None if there are none."""
     if not values:
         return None
     found = kstest(np.asarray(values, dtype=np.float64), "uniform", args=(low, high - low))

@@ -1,4 +1,4 @@
-"""Medians, quartiles, percentiles and the interval of a median; a trial may be censored: known to be at least that."""
+"""Medians, quartiles, percentiles and the interval of a median. A value may be censored, that is, a lower bound."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Summary:
-    """Of ``n`` values: the median, the quartiles, the extremes and a 95 % confidence interval of the median.
+    """The median, the quartiles, the extremes and a 95 % confidence interval of the median, of ``n`` values.
 
-    Of the ``n`` there may be some ``censored``. A median, a quartile or an end of the interval that lies beyond what
-    was seen is infinite; ``most`` is the largest value seen, of a censored trial too.
+    ``censored`` counts the values that are lower bounds. A median, a quartile or an end of the interval that is beyond
+    the known values is infinite; ``most`` is the largest value, which may be a censored one.
     """
 
     n: int
@@ -36,7 +36,7 @@ class Summary:
 
     @property
     def half_width(self) -> float:
-        """Half the interval's width over the median; infinite if there is no interval or it has no end."""
+        """Half the interval's width divided by the median; infinite if there is no interval or it has no end."""
         if self.interval is None or not np.isfinite(self.interval[1]):
             return float("inf")
         low, high = self.interval
@@ -46,7 +46,7 @@ class Summary:
 
 
 def summary(values: Sequence[float], seed: int = 0, censored: Sequence[bool] = ()) -> Summary | None:
-    """The summary of ``values``; None if there are none. ``censored`` says of each whether it is a lower bound."""
+    """The summary of ``values``; None if there are none. ``censored`` marks those that are lower bounds."""
     if not values:
         return None
     data = np.asarray(values, dtype=np.float64)
@@ -67,7 +67,7 @@ def median_interval(
 
     B. Efron, R. Tibshirani, An Introduction to the Bootstrap, chapter 13; with censored values whole pairs are drawn
     and the median is Kaplan and Meier's (B. Efron, "Censored data and the bootstrap", JASA 76, 1981), infinite
-    where the curve does not come down to a half. The same seed gives the same interval.
+    if the curve does not decrease to a half. The same seed gives the same interval.
     """
     if len(values) < LEAST_FOR_INTERVAL:
         return None
@@ -75,7 +75,7 @@ def median_interval(
     drawn = np.random.default_rng(seed).integers(0, len(data), (RESAMPLES, len(data)))
     cut = np.asarray(censored, dtype=bool) if len(censored) else np.zeros(len(data), dtype=bool)
     medians = medians_of(data, cut, drawn)
-    # With infinite medians there is nothing to interpolate between.
+    # Infinite medians cannot be interpolated.
     low, high = np.quantile(
         medians, ((1 - level) / 2, (1 + level) / 2), method="nearest" if any(censored) else "linear"
     )
@@ -83,9 +83,9 @@ def median_interval(
 
 
 def percentile(values: Sequence[float], percent: float, censored: Sequence[bool] = ()) -> float | None:
-    """That percentile, if there are values enough to have some beyond it on average: n >= 1 / (1 - p).
+    """A percentile; None if there are too few values to have one beyond it on average: n >= 1 / (1 - p) is needed.
 
-    With ``censored`` values, that of Kaplan and Meier's curve; infinite where the curve does not get there.
+    With ``censored`` values it is the percentile of the Kaplan-Meier curve; infinite if the curve does not reach it.
     """
     beyond = 1 - percent / 100
     if not values or beyond <= 0 or len(values) * beyond < 1 - 1e-9:

@@ -1,4 +1,4 @@
-"""The distribution of a time that some trials did not see the end of: E. L. Kaplan, P. Meier, JASA 53, 1958."""
+"""The distribution of times of which some are censored: E. L. Kaplan, P. Meier, JASA 53, 1958."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Values = NDArray[Any]
 
 @dataclass(frozen=True)
 class Survival:
-    """The share of trials at or below each time, with the band that holds it at that time with 95 % confidence.
+    """The share of trials at or below each time, with its 95 % confidence band.
 
     ``times`` ascend; at each of them at least one trial ended. Without censored trials ``shares`` is the empirical
-    distribution. ``low`` and ``high`` are pointwise (``pointwise``) where trials are censored, else for all times at
-    once.
+    distribution. The band from ``low`` to ``high`` is pointwise if trials are censored, or else holds for all times at
+    once (`pointwise`).
     """
 
     times: Values
@@ -31,21 +31,21 @@ class Survival:
 
     @property
     def pointwise(self) -> bool:
-        """Whether the band holds for each time by itself only."""
+        """Whether the band holds for each single time only."""
         return self.censored > 0
 
     def quantile(self, share: float) -> float:
-        """The earliest time at which that share of the trials has ended; infinite if that was not seen."""
+        """The earliest time at which that share of the trials has ended; infinite if it is not known."""
         reached = np.flatnonzero(self.shares >= share - 1e-12)
         return float(self.times[reached[0]]) if len(reached) else float("inf")
 
 
 def survival(values: Sequence[float], censored: Sequence[bool] = (), level: float = 0.95) -> Survival:
-    """The estimated distribution of ``values``; ``censored`` says of each whether the true one is larger.
+    """The estimated distribution of ``values``; ``censored`` marks the lower bounds.
 
-    The band is that of A. Dvoretzky, J. Kiefer and J. Wolfowitz with P. Massart's constant if nothing is censored,
-    else M. Greenwood's variance on the scale of log(-log S), which keeps it between 0 and 1 (J. D. Kalbfleisch,
-    R. L. Prentice, The Statistical Analysis of Failure Time Data, 1.4).
+    Without censored values the band is that of A. Dvoretzky, J. Kiefer and J. Wolfowitz with P. Massart's constant.
+    With them it is M. Greenwood's variance on the scale of log(-log S), which keeps it between 0 and 1 (J. D.
+    Kalbfleisch, R. L. Prentice, The Statistical Analysis of Failure Time Data, 1.4).
     """
     data = np.asarray(values, dtype=np.float64)
     cut = np.asarray(censored, dtype=bool) if len(censored) else np.zeros(len(data), dtype=bool)
@@ -60,14 +60,14 @@ def survival(values: Sequence[float], censored: Sequence[bool] = (), level: floa
 
 
 def _ends(data: Values, cut: NDArray[np.bool_]) -> tuple[Values, Values, Values]:
-    """The times at which trials ended, how many did at each, and how many were still going right before."""
+    """The times at which trials ended, how many ended at each, and how many had not ended right before."""
     times, ended = np.unique(data[~cut], return_counts=True)
     left = len(data) - np.searchsorted(np.sort(data), times, side="left")
     return times, ended.astype(np.float64), left.astype(np.float64)
 
 
 def median_of(data: Values, cut: NDArray[np.bool_]) -> float:
-    """Kaplan and Meier's median: the mean of the two middle values where, as with no censoring, there are two."""
+    """The Kaplan-Meier median: the mean of the two middle values if there are two, as without censoring."""
     times, ended, left = _ends(data, cut)
     surviving = np.cumprod(1 - ended / left)
     if not len(times) or surviving[-1] > 0.5 + 1e-12:
@@ -81,13 +81,13 @@ def median_of(data: Values, cut: NDArray[np.bool_]) -> float:
 def medians_of(data: Values, cut: NDArray[np.bool_], drawn: NDArray[Any]) -> Values:
     """`median_of` each of the samples whose places are the rows of ``drawn``."""
     if not cut.any() or cut.all() or data[cut].min() >= data[~cut].max():
-        # No value is hidden among the others: what is censored is larger than all that is not.
+        # The order is known: every censored value is larger than all others.
         return np.asarray(np.median(np.where(cut, np.inf, data)[drawn], axis=1))
     return np.array([median_of(data[places], cut[places]) for places in drawn])
 
 
 def dkw_band(shares: Values, n: int, level: float = 0.95) -> tuple[Values, Values]:
-    """The band around an empirical distribution of ``n`` values that holds the whole true one: P. Massart, 1990."""
+    """The band around an empirical distribution of ``n`` values that contains the whole true one: P. Massart, 1990."""
     if not n:
         return shares, shares
     reach = np.sqrt(np.log(2 / (1 - level)) / (2 * n))
@@ -99,7 +99,7 @@ def _greenwood(surviving: Values, ended: Values, left: Values, level: float) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         error: Any = np.sqrt(np.cumsum(ended / (left * (left - ended)))) / np.log(surviving)
         ends = [surviving ** np.exp(sign * width * error) for sign in (1, -1)]
-    # Where nobody is left (or nobody ended yet) the variance is not defined: the band is all that is possible.
+    # If no trial is left (or none has ended yet) the variance is not defined: the band is from 0 to 1.
     low_s = np.where(np.isfinite(ends[1]), np.minimum(*ends), 0.0)
     high_s = np.where(np.isfinite(ends[0]), np.maximum(*ends), 1.0)
     return 1 - high_s, 1 - low_s

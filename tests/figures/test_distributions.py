@@ -1,4 +1,4 @@
-"""Figures of distributions, faults, splits, placement and single trials, from made-up runs."""
+"""Figures of distributions, faults, splits, placement and single trials, from synthetic runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def drawn(name: str, run: Run) -> Drawing:
 
 
 def texts(drawing: Drawing) -> list[str]:
-    """Everything that is written into the axes."""
+    """All text in the axes."""
     return [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
 
 
@@ -57,7 +57,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(figures.FIGURES))
-def test_a_figure_that_a_run_has_nothing_for_says_why(tmp_path: Path, name: str) -> None:
+def test_a_figure_without_data_says_why(tmp_path: Path, name: str) -> None:
     one = synthetic.record(1, "any", {"mode": "802.3ad"}, {"other": 1})
     run = synthetic.write(tmp_path / "run", synthetic.manifest("any", {"mode": ["802.3ad"]}, []), [one])
     drawing = drawn(name, run)
@@ -78,7 +78,7 @@ def test_cells_say_outage_bound_and_what_never_ended(tmp_path: Path) -> None:
     assert rows["broadcast", "miscabling"][5:] == (0.5, 0.2, "beyond the bound")
     assert rows["balance-tlb", "miscabling"][2:] == (2, 2, 0, None, None, "trial failed")
     written = texts(drawing)
-    assert written.count("> 3 s") == 6  # every mode but 802.3ad, whose LACP notices
+    assert written.count("> 3 s") == 6  # every mode but 802.3ad, where LACP detects it
     assert "500 ms\n(200 ms)" in written
     assert "2 failed" in written
     assert legend(drawing) == [
@@ -89,7 +89,7 @@ def test_cells_say_outage_bound_and_what_never_ended(tmp_path: Path) -> None:
     ]
 
 
-def test_a_failed_trial_shows_beside_others_that_kept_the_bound(tmp_path: Path) -> None:
+def test_a_failed_trial_shows_next_to_others_within_the_bound(tmp_path: Path) -> None:
     case = {"mode": "802.3ad", "fault": "carrier_loss"}
     good = synthetic.record(1, "failover", case, {"outage_s": 0.02, "bound_s": 0.1, "within_bound": True})
     failed = synthetic.record(2, "failover", case, {}, status="failed", reason="no link")
@@ -99,7 +99,7 @@ def test_a_failed_trial_shows_beside_others_that_kept_the_bound(tmp_path: Path) 
     assert drawing.rows[0][-1] == "trial failed"
 
 
-def test_censored_trials_hold_the_distribution_below_one(tmp_path: Path) -> None:
+def test_censored_trials_keep_the_distribution_below_one(tmp_path: Path) -> None:
     drawing = drawn("ecdf", synthetic.failover(tmp_path / "run"))
     own = [row for row in drawing.rows if row[0] == "802.3ad"]
     # 12 trials: one failed says nothing, one of the other 11 never recovered.
@@ -127,7 +127,7 @@ def test_detection_is_tested_against_the_uniform_distribution(tmp_path: Path) ->
     assert "uniform, by theory" in legend(even)
 
 
-def test_a_fault_that_went_unnoticed_counts(tmp_path: Path) -> None:
+def test_a_fault_that_was_not_detected_counts(tmp_path: Path) -> None:
     case = {"mode": "active-backup"}
     metrics = {"detections_s": [0.02, None, 0.08], "bound_s": 0.1, "expected_s": 0.05}
     manifest = synthetic.manifest("miimon", {"mode": ["active-backup"]}, [])
@@ -146,7 +146,7 @@ def test_the_parts_add_up_to_the_outage(tmp_path: Path) -> None:
     assert legend(drawing) == ["detection", "decision", "programming", "forwarding"]
 
 
-def test_a_flow_elsewhere_is_framed_and_counted(tmp_path: Path) -> None:
+def test_a_flow_on_another_member_is_framed_and_counted(tmp_path: Path) -> None:
     right, wrong = (drawn("placement", synthetic.placed(tmp_path / str(w), wrong=w)) for w in (False, True))
     assert all(row[4] == row[5] for row in right.rows)
     assert {text for text in texts(right) if " of " in text} == {"2 of 2"}
@@ -190,7 +190,7 @@ EVENTS: list[dict[str, Any]] = [
 ]
 
 
-def test_lanes_show_who_told_of_what(tmp_path: Path) -> None:
+def test_lanes_show_the_events_of_each_source(tmp_path: Path) -> None:
     one = synthetic.record(1, "failover", {"mode": "active-backup"}, {"outage_s": 0.051})
     synthetic.raw_file(tmp_path / "run", one, "timeline.jsonl", "".join(json.dumps(e) + "\n" for e in EVENTS))
     synthetic.raw_file(tmp_path / "run", one, "probe.csv", "flow,seq,sent_s,received_s\nh1>h2,1,1.0,1.0005\n")
@@ -207,7 +207,7 @@ def test_lanes_show_who_told_of_what(tmp_path: Path) -> None:
     assert axes.get_xlim()[1] == pytest.approx(1.35 * 51)  # the repair, at 2 s, is not in the window
 
 
-def test_words_do_not_run_into_others() -> None:
+def test_words_do_not_overlap() -> None:
     events = [{"t_s": 1 + n / 1e4, "source": "bond", "event": f"event {n}"} for n in range(5)]
     rows = [row for row, *_ in lanes._placed(events, 1.0, -0.01, 0.1)]
     assert rows == [0, 1, 2, 3, 4]
@@ -221,11 +221,11 @@ def test_an_audit_shows_what_did_not_survive_first_then_the_longest_outages(tmp_
     assert legend(drawing) == ["single point of failure", "bound of theory", "survived"]
 
 
-def test_cost_is_told_apart_by_how_long_the_network_ran(tmp_path: Path) -> None:
+def test_cost_is_shown_for_each_run_time_of_the_network(tmp_path: Path) -> None:
     drawing = drawn("cost", synthetic.costly(tmp_path / "run"))
     assert [(row[0], row[2], row[4]) for row in drawing.rows] == [(0, 16, 4), (0, 64, 16), (30, 16, 7), (30, 64, 19)]
 
 
-def test_reordering_stands_beside_what_theory_expects(tmp_path: Path) -> None:
+def test_reordering_is_shown_with_the_expectation_of_theory(tmp_path: Path) -> None:
     drawing = drawn("reordering", synthetic.overtaken(tmp_path / "run"))
     assert [row[1:] for row in drawing.rows] == [(0, 1, 0, 0, 2), (1, 1, 0.5, 0.5, 0.5), (5, 1, 0.5, 0.5, 0.1)]

@@ -1,4 +1,4 @@
-"""Figures from made-up runs: the same bytes again, everything counted, and the table says what is drawn."""
+"""Figures from synthetic runs: the same bytes again, every trial counted, and the table has the data of the figure."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_every_trial_is_in_the_outage_figure(failover: Run) -> None:
     assert {"bound of theory", "mean by theory", "never recovered", "trial failed"} <= set(legend)
 
 
-def test_theory_is_drawn_where_it_is(failover: Run) -> None:
+def test_theory_is_drawn_at_its_values(failover: Run) -> None:
     strip = figures.drawings(failover)["outage"].figure.axes[0]
     drawn = [line for line in strip.get_lines() if heights(line)]
     bounds = [heights(line)[0] for line in drawn if line.get_linestyle() == "--"]

@@ -62,7 +62,7 @@ def test_one_lost_packet_is_an_outage_of_two_intervals() -> None:
 
 
 def test_every_second_packet_lost_shows_in_the_loss_not_in_the_gap() -> None:
-    # One of two members of a round-robin bond is dead and not yet noticed.
+    # One of two members of a round-robin bond has failed, and the bond has not detected it yet.
     found = outage(probe(lost=range(500, 600, 2)), MS, 0.4, 0.9)
     assert found.outage_s == pytest.approx(2 * MS)
     assert found.outage_loss_s == pytest.approx(50 * MS)

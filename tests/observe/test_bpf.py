@@ -1,6 +1,6 @@
-"""Frames on a link: what the kernel's filter lets through, by an interpreter of its program, and what they are.
+"""Frames on a link: which of them the kernel's filter keeps, by an interpreter of its program, and their kinds.
 
-Frames are made here by the formats of the RFCs and of IEEE 802.1AX, not by what the testbed sends.
+The frames here follow the formats of the RFCs and of IEEE 802.1AX, not the testbed's own code.
 """
 
 from __future__ import annotations
@@ -94,14 +94,14 @@ def accepted(frame: bytes) -> int:
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_what_is_kept_and_what_it_is(name: str) -> None:
+def test_frames_that_are_kept_and_their_kinds(name: str) -> None:
     frame, kind = FRAMES[name]
     assert accepted(frame) >= min(len(frame), 124)
     assert bpf.kind(frame) == kind
 
 
 @pytest.mark.parametrize("name", DROPPED)
-def test_what_the_kernel_is_to_drop(name: str) -> None:
+def test_frames_that_the_kernel_drops(name: str) -> None:
     assert accepted(DROPPED[name]) == 0
 
 
@@ -117,5 +117,5 @@ def test_the_announced_address_is_read() -> None:
     assert bpf.announced(advertisement(OVERRIDE)) == ipaddress.ip_address("fd00::1").packed
 
 
-def test_both_rooms_mean_the_same_ports() -> None:
+def test_the_filter_and_the_probe_use_the_same_ports() -> None:
     assert bpf.PROBE_PORTS == probe.PORTS

@@ -1,4 +1,4 @@
-"""Many packets with one call: over this machine's own loopback, beside what recvmsg(2) gives one by one."""
+"""Many packets with one call, over this machine's own loopback."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def test_all_packets_come_in_order_with_their_octets_and_times(pair: tuple[socke
     assert list(batches.drain(receiver)) == []
 
 
-def test_a_packet_that_is_too_long_is_cut_and_does_not_harm_the_next(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_packet_that_is_too_long_is_cut_and_does_not_affect_the_next(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     sender, receiver = pair
     sender.send(b"a" * 1000)
     sender.send(b"b" * 10)
@@ -48,7 +50,7 @@ def test_a_packet_that_is_too_long_is_cut_and_does_not_harm_the_next(pair: tuple
     assert [octets for _, _, octets in batches.drain(receiver)] == [b"a" * 128, b"b" * 10]
 
 
-def test_what_finds_the_queue_full_is_counted(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_packets_that_find_the_queue_full_are_counted(pair: tuple[socket.socket, socket.socket]) -> None:
     sender, receiver = pair
     receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     assert _dropped(receiver) == 0

@@ -1,4 +1,4 @@
-"""Statistics against numbers worked out by hand, and against what an interval promises."""
+"""Statistics against numbers computed by hand, and intervals against their confidence level."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def test_summary_of_a_few_values() -> None:
     assert found == stats.Summary(5, 3.0, 2.0, 4.0, 1.0, 5.0, None)
 
 
-def test_nothing_has_no_summary() -> None:
+def test_no_values_have_no_summary() -> None:
     assert stats.summary([]) is None
     assert stats.median_interval([]) is None
     assert stats.percentile([], 50) is None
 
 
-def test_five_values_hold_no_95_percent_interval_six_do() -> None:
+def test_five_values_have_no_95_percent_interval_six_have_one() -> None:
     # The chance that all n values lie on one side of the median is 2 / 2^n: 6.25 % for 5, 3.1 % for 6.
     assert stats.median_interval([1.0, 2.0, 3.0, 4.0, 5.0]) is None
     assert stats.median_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) is not None
@@ -35,7 +35,7 @@ def test_one_seed_gives_one_interval() -> None:
     assert stats.median_interval(values, 3) == stats.median_interval(values, 3)
 
 
-def test_the_interval_covers_the_median_about_as_often_as_it_says() -> None:
+def test_the_interval_covers_the_median_about_as_often_as_its_level() -> None:
     chance = np.random.default_rng(2)
     hits = 0
     for trial in range(200):
@@ -59,7 +59,7 @@ def test_ecdf_counts_those_without_a_value() -> None:
     assert list(stats.ecdf([2.0, 1.0])[1]) == [0.5, 1.0]
 
 
-def test_a_censored_trial_holds_the_distribution_back() -> None:
+def test_a_censored_trial_lowers_the_distribution() -> None:
     # By hand (E. L. Kaplan, P. Meier): of 4, one ends at 1 (3/4 left), one is lost from sight at 2, then one of two
     # ends at 3 (3/8 left), the last at 4 (none left).
     curve = stats.survival([1.0, 2.0, 3.0, 4.0], [False, True, False, False])
@@ -87,7 +87,7 @@ def test_without_censored_trials_it_is_the_plain_distribution() -> None:
     assert list(curve.shares) == pytest.approx(list(plain[1]))
 
 
-def test_the_band_holds_the_whole_distribution_as_often_as_it_says() -> None:
+def test_the_band_contains_the_whole_distribution_as_often_as_its_level() -> None:
     chance = np.random.default_rng(6)
     hits = 0
     for _ in range(300):
@@ -100,7 +100,7 @@ def test_the_band_holds_the_whole_distribution_as_often_as_it_says() -> None:
     assert hits >= 275  # at least 285 expected; a binomial standard deviation is 3.8
 
 
-def test_a_median_that_was_not_seen_is_beyond() -> None:
+def test_a_median_beyond_the_known_values_is_infinite() -> None:
     found = stats.summary([1.0, 2.0, 3.0, 3.0, 3.0, 3.0], censored=[False, False, True, True, True, True])
     assert found is not None
     assert (found.median, found.most, found.censored) == (float("inf"), 3.0, 4)
@@ -108,12 +108,12 @@ def test_a_median_that_was_not_seen_is_beyond() -> None:
     assert found.half_width == float("inf")
 
 
-def test_leaving_censored_trials_out_would_be_too_kind() -> None:
+def test_without_the_censored_trials_the_median_would_be_too_small() -> None:
     values, marks = [*range(1, 9), 9.0, 9.0, 9.0, 9.0], [False] * 8 + [True] * 4
     whole = stats.summary([float(v) for v in values], censored=marks)
-    kind = stats.summary([float(v) for v in values[:8]])
-    assert whole is not None and kind is not None
-    assert (whole.median, kind.median) == (6.5, 4.5)
+    without = stats.summary([float(v) for v in values[:8]])
+    assert whole is not None and without is not None
+    assert (whole.median, without.median) == (6.5, 4.5)
 
 
 def test_half_the_interval_over_the_median() -> None:
@@ -137,7 +137,7 @@ def test_cliffs_delta_by_hand() -> None:
     assert stats.delta([2.0], [2.0], None, [True]) == 1
 
 
-def test_a_shift_is_found_and_its_interval_holds_it() -> None:
+def test_a_shift_is_found_and_its_interval_contains_it() -> None:
     chance = np.random.default_rng(8)
     first, second = list(chance.normal(10, 1, 40)), list(chance.normal(11, 1, 40))
     found = stats.difference(first, second)
@@ -146,7 +146,7 @@ def test_a_shift_is_found_and_its_interval_holds_it() -> None:
     assert found.delta > 0.3 and not found.identical
 
 
-def test_chance_is_taken_for_a_difference_as_rarely_as_it_says() -> None:
+def test_chance_is_taken_for_a_difference_as_rarely_as_the_level() -> None:
     chance = np.random.default_rng(9)
     samples = [(list(chance.normal(size=12)), list(chance.normal(size=12))) for _ in range(400)]
     plain = [stats.difference(*pair).p for pair in samples]
@@ -157,7 +157,7 @@ def test_chance_is_taken_for_a_difference_as_rarely_as_it_says() -> None:
     assert 5 <= sum(p < 0.05 for p in censored if p is not None) <= 38
 
 
-def test_the_form_for_censored_values_agrees_with_the_plain_one_where_nothing_is_hidden() -> None:
+def test_the_form_for_censored_values_agrees_with_the_plain_one_without_them() -> None:
     # One value beyond all others may as well be a lower bound: the ranks are the same, the p values close.
     chance = np.random.default_rng(10)
     first, second = list(chance.normal(0, 1, 30)), [*chance.normal(0.7, 1, 29), 100.0]
@@ -195,7 +195,7 @@ def test_a_uniform_sample_fits_and_others_do_not() -> None:
     assert stats.uniform_fit([], 0.0, 0.1) is None
 
 
-def test_the_quick_way_to_many_medians_is_the_slow_one() -> None:
+def test_the_quick_computation_of_many_medians_agrees_with_the_slow_one() -> None:
     chance = np.random.default_rng(14)
     data, drawn = chance.uniform(0, 1, 9).round(1), chance.integers(0, 9, (200, 9))
     for cut in (data > 2, data >= data.max(), data > 0.6):
