@@ -188,7 +188,7 @@ def drawn(
     have their defaults. Errors: SpecError if none of the kinds can hit an element of this network, or if the injections
     do not fit into the time.
     """
-    chance = random.Random(f"schedule {seed}")
+    rng = random.Random(f"schedule {seed}")
     possible = _possible(topology, [name for name in (faults or FAULTS) if name != "none"], controller=controller)
     if not possible:
         raise SpecError(f"none of the faults {', '.join(faults)} can hit topology {topology.name!r}")
@@ -196,10 +196,10 @@ def drawn(
     for _ in range(_ATTEMPTS * count + 1):
         if len(injections) == count:
             return Schedule(tuple(injections))
-        fault, elements = chance.choice(possible)
-        element = chance.choice(elements)
-        at_s = round(chance.uniform(0, horizon_s) / _GRAIN_S) * _GRAIN_S
-        for_s = max(_GRAIN_S, round(chance.uniform(shortest_s, longest_s) / _GRAIN_S) * _GRAIN_S)
+        fault, elements = rng.choice(possible)
+        element = rng.choice(elements)
+        at_s = round(rng.uniform(0, horizon_s) / _GRAIN_S) * _GRAIN_S
+        for_s = max(_GRAIN_S, round(rng.uniform(shortest_s, longest_s) / _GRAIN_S) * _GRAIN_S)
         new = Injection(round(at_s, 3), round(for_s, 3), fault, element)
         same = [each for each in injections if (each.fault, each.element) == (fault, element)]
         if not any(_overlap(new, each) for each in same) and not any(_clash(new, each) for each in injections):

@@ -8,7 +8,7 @@ carrier_loss: the cable is pulled                       silent_loss: no frame pa
     |   lost    |                 |   lost    |         |           |=================|           |
     +-----------+                 +-----------+         +-----------+                 +-----------+
 
-lacp_loss: LACPDUs vanish, other frames pass            flapping: carrier lost and back periodically
+lacp_loss: LACPDUs are lost, other frames pass          flapping: carrier lost and back periodically
 
     +-----------+ LACPDU          +-----------+         up   ----+  duty  +----+        +----
     |           |--> X            |           |                  |        |    |        |
@@ -100,15 +100,15 @@ def flapping(context: InjectionContext, element: str, *, period_ms: float, duty:
     _, end = _ends(context, element)
 
     def flap(ended: threading.Event) -> None:
-        begun, number = time.monotonic(), 0
+        started, number = time.monotonic(), 0
         while not ended.is_set() and (count == 0 or number < count):
             # As with every fault, the instant is noted before the change.
             context.note("fault", "flap", interface=end, carrier=False)
             with _down(context, end):
-                ended.wait(begun + (number + duty) * period_ms / 1e3 - time.monotonic())
+                ended.wait(started + (number + duty) * period_ms / 1e3 - time.monotonic())
                 context.note("fault", "flap", interface=end, carrier=True)
             number += 1
-            ended.wait(begun + number * period_ms / 1e3 - time.monotonic())
+            ended.wait(started + number * period_ms / 1e3 - time.monotonic())
 
     with in_background("flapping", flap):
         yield
