@@ -178,7 +178,7 @@ def test_flows_are_placed_by_the_host_alone_where_no_switch_can_be_asked(runs: d
 _SILENT = """
 import contextlib, json, subprocess, tempfile
 from pathlib import Path
-from testbed.emulation import lab
+from testbed.lab import lab
 from testbed.experiment import Trial
 from testbed.spec import BondOptions, Cable
 from topologies.single_switch import single_switch
