@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from testbed.emulation import ovs_client
 from testbed.emulation.daemon import Daemon
 from testbed.emulation.ovsdb import Bridge, Database
 from testbed.errors import MachineError, TrialError
@@ -50,20 +51,9 @@ class OpenVSwitch:
 
     def appctl(self, command: str, *arguments: str) -> str:
         """Ask ovs-vswitchd (ovs-appctl(8)), without starting a program. Errors: TrialError with its answer."""
-        import ovs.unixctl.client  # it brings eventlet along: half a second in a guest
-
         if self.vswitchd.pid is None:
             raise TrialError("ovs-vswitchd does not run")
-        failure, client = ovs.unixctl.client.UnixctlClient.create(str(self._control()))
-        if failure:
-            raise TrialError(f"ovs-vswitchd does not answer: {os.strerror(failure)}")
-        try:
-            failure, error, result = client.transact(command, list(arguments))
-        finally:
-            client.close()
-        if failure or error:
-            raise TrialError(f"ovs-appctl {command}: {error or os.strerror(failure)}")
-        return str(result)
+        return ovs_client.appctl(self._control(), command, *arguments)
 
     def configure_again(self) -> None:
         """Let ovs-vswitchd go through its configuration once more, when its connections to controllers are made.

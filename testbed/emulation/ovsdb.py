@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from testbed.emulation import ovs_client
 from testbed.errors import TrialError
 
 #: Which columns of which tables hold rows that exist only as long as another row refers to them (vswitch.ovsschema).
@@ -33,7 +33,6 @@ _STATUS = frozenset(
     }
 )
 _SETTLED_MS = 60_000
-_ANSWERED_MS = 60_000
 
 Row = dict[str, Any]
 
@@ -55,24 +54,7 @@ class Database:
 
     def transact(self, *operations: Row) -> list[Any]:
         """Carry out operations as one; their results. Errors: TrialError with what the server said."""
-        from ovs import jsonrpc, stream  # it brings eventlet along: half a second in a guest
-
-        failure, connected = stream.Stream.open_block(stream.Stream.open(self._address), _ANSWERED_MS)
-        if failure:
-            raise TrialError(f"ovsdb-server does not answer at {self._address}: {os.strerror(failure)}")
-        connection = jsonrpc.Connection(connected)
-        try:
-            request = jsonrpc.Message.create_request("transact", ["Open_vSwitch", *operations])
-            failure, reply = connection.transact_block(request)
-        finally:
-            connection.close()
-        if failure or reply.error:
-            raise TrialError(f"ovsdb-server: {reply.error if not failure else os.strerror(failure)}")
-        results: list[Any] = reply.result
-        for result in results:
-            if result and "error" in result:
-                raise TrialError(f"ovsdb-server: {result['error']}: {result.get('details', '')}")
-        return results
+        return ovs_client.transact(self._address, operations)
 
     def settle(self, *operations: Row) -> None:
         """Carry out operations, and wait until ovs-vswitchd, if it runs, has done what the database says now."""

@@ -94,7 +94,7 @@ def dump(lab: Lab) -> dict[str, Any]:
         found |= {f"{node} links": links(lab, node), f"{node} queues": queues(lab, node)}
         found[f"{node} routes"] = sorted(json.dumps(route) for route in routes)
     vswitchd = lab.network.ovs.vswitchd
-    found["processes"] = [vswitchd is not None and vswitchd.poll() is None]
+    found["processes"] = [vswitchd.pid is not None and Path(f"/proc/{vswitchd.pid}").exists()]
     return found
 
 
