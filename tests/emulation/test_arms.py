@@ -16,7 +16,7 @@ import pytest
 
 from testbed.emulation.bonds import Member, parse
 from testbed.results.result import Record, Run, load
-from testbed.schemes.scheme import RYU_PYTHON
+from testbed.schemes.requirements import RYU_PYTHON
 from tests.emulation.support import HERE, ended, in_guest, started
 
 _CARRYING = 0x38  # IEEE 802.1AX, 6.4.2.3: Synchronization, Collecting, Distributing
