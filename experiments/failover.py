@@ -98,9 +98,10 @@ def procedure(lab: Lab) -> None:
     """Inside: probe, strike, repair."""
     fault = str(lab.case["fault"])
     parameters = catalogue.parameters_of(fault, lab.case)
-    ports = steps.ports_of_one_member(lab)
-    with steps.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, source_ports=ports):
-        element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, steps.carrying(lab, lab.client))
+    with steps.probing_exposed(lab, float(lab.case["probe_interval_ms"]) / 1e3):
+        # Where the switch cannot be asked, a flow to the server is on every member: those back decide which one fails.
+        in_use = steps.carrying if lab.scheme.side.groups else steps.receiving
+        element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, in_use(lab, lab.client))
         lab.sleep_until(lab.now() + steps.BEFORE_S)
         steps.wait_random_phase(lab, steps.period_s(lab, fault))
         with lab.fault(fault, element, **parameters):

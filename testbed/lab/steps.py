@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 BEFORE_S = 0.5
 #: How long a fault lasts that nothing is known to notice, in seconds.
 UNNOTICED_S = 3.0
+#: So many flows come back where the switch cannot be asked which member they take, from ports as a kernel chooses them
+#: (net.ipv4.ip_local_port_range).
+_RETURN_FLOWS = 8
+_RETURN_PORTS = range(32_768, 61_000)
 #: How long a member may take to come back, after whatever LACP waits for first.
 REJOIN_DEADLINE_S = 10.0
 
@@ -56,13 +60,53 @@ def ports_of_one_member(lab: Lab) -> list[int] | None:
     return [first[0], second[0]] if first and second else None
 
 
+def exposed_flows(lab: Lab) -> tuple[list[tuple[str, str]], list[int] | None]:
+    """The flows of a probe of which at least one in each direction crosses one member of the client: the pairs of
+    hosts, and the source ports; None: the kernel chooses these, where no hash decides.
+
+    Where the switch can be asked, two flows do. Elsewhere one flow to the server crosses each member of the client, and
+    so many flows back that one of them crosses the member that fails, if that is one that `receiving` names.
+    """
+    client, server = lab.pair
+    there, back = Placement(lab.network, client, server), Placement(lab.network, server, client)
+    if (ports := ports_of_one_member(lab)) is not None:
+        return [lab.pair, lab.pair[::-1]], ports
+    if not (lab.answered(client) and there.predictable) or back.asked:
+        return [lab.pair, lab.pair[::-1]], None
+    members = range(len(lab.members(client)))
+    found = [there.source_port(place, PORTS[place], lab.random) for place in members]
+    forth = [each[0] for each in found if each is not None]
+    ways = [lab.pair] * len(forth) + [lab.pair[::-1]] * _RETURN_FLOWS
+    return ways, [*forth, *lab.random.sample(_RETURN_PORTS, _RETURN_FLOWS)]
+
+
+@contextlib.contextmanager
+def probing_exposed(lab: Lab, interval_s: float) -> Iterator[None]:
+    """A constant-rate probe by `exposed_flows`, into probe.csv while the block runs."""
+    ways, ports = exposed_flows(lab)
+    with (
+        flows(lab, ways, source_ports=ports) as found,
+        probing(found, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s),
+    ):
+        yield
+
+
+def receiving(lab: Lab, host: str, seconds: float = 0.1) -> str:
+    """The member of ``host`` that receives the most packets during the next ``seconds``; it enters the timeline."""
+    return _busiest(lab, host, "rx_packets", seconds)
+
+
 def carrying(lab: Lab, host: str, seconds: float = 0.1) -> str:
     """The member of ``host`` that sends the most packets during the next ``seconds``; it enters the timeline."""
+    return _busiest(lab, host, "tx_packets", seconds)
+
+
+def _busiest(lab: Lab, host: str, counter: str, seconds: float) -> str:
     members = lab.members(host)
     before = lab.counters(members)["interfaces"]
     lab.sleep_until(lab.now() + seconds)
     after = lab.counters(members)["interfaces"]
-    used = max(members, key=lambda name: after[name]["tx_packets"] - before[name]["tx_packets"])
+    used = max(members, key=lambda name: after[name][counter] - before[name][counter])
     lab.note("network", "member_in_use", interface=used)
     return used
 

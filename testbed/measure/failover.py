@@ -8,6 +8,7 @@ from typing import Any
 
 from testbed.design.trial import Measured, Trial
 from testbed.measure.detection import first_taken_out, since
+from testbed.measure.exposure import compared, exposed_flows, failing_links
 from testbed.measure.impact import impact
 from testbed.measure.impact import metrics as impact_metrics
 from testbed.measure.outage import load_probe
@@ -18,7 +19,10 @@ from testbed.theory.reachability import agrees
 
 
 def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
-    """Outage of the worst flow with its breakdown, reversion, rejoin, loss, delay, and the bound of theory."""
+    """Outage of the worst exposed flow with its breakdown, reversion, rejoin, loss, delay, and the bound of theory.
+
+    Of the flows of one direction that crossed the failing link, the first counts (testbed.measure.exposure).
+    """
     flows = load_probe(raw / "probe.csv")
     check_clock(flows)
     timeline = read_timeline(raw / "timeline.jsonl")
@@ -26,14 +30,20 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     end = event_of(timeline, "fault", "end")
     window = begin["t_s"], end["t_s"]
     found = impact(flows, interval_s, window, timeline, trial.topology, str(begin["element"]))
-    worst = max((flow.failure for flow in found), key=lambda outage: outage.outage_s)
+    links = failing_links(trial.topology, str(begin["fault"]), str(begin["element"]))
+    exposed = range(len(flows)) if links is None else exposed_flows(raw / "paths.csv", links, begin["t_s"])
+    chosen = [found[place] for place in compared([flow.name for flow in found], exposed)]
+    apart = [flow.failure.outage_s for place, flow in enumerate(found) if place not in exposed]
+    worst = max((flow.failure for flow in chosen), key=lambda outage: outage.outage_s)
     predicted = predict(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None)
     bound = predicted.bound
     losing = [flow.name for flow in flows if loses(flow, end["t_s"])]
     # A flapping link loses packets for as long as it flaps: each loss is an outage of its own.
     resumed = worst.recovered and (not losing or begin["fault"] == "flapping")
     metrics: dict[str, Any] = {
-        **impact_metrics(found),
+        **impact_metrics(chosen, found),
+        "exposed_flows": [flow.name for place, flow in enumerate(found) if place in exposed],
+        "unexposed_outage_s": _rounded(max(apart)) if apart else None,
         "noticed_s": since(begin, first_taken_out(timeline, *window)),
         "rejoin_s": since(end, find(timeline, "network", "rejoined")),
         "bound_s": None if bound is None else _rounded(bound.bound_s),
@@ -44,6 +54,9 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "as_foretold": agrees(predicted.connected, resumed),
     }
     warnings = (*check_probe(raw / "probe.json", flows), *_warnings(timeline))
+    if not exposed:
+        missed = f"no flow crossed {begin['element']} when {begin['fault']} began: its outage is not shown"
+        warnings = (*warnings, missed)
     stopped = [flow.name for flow in found if not flow.failure.recovered]
     if stopped or not resumed:
         what = "did not resume before the repair" if stopped else "lost packets until the repair"

@@ -65,9 +65,9 @@ def impact(
     return tuple(found)
 
 
-def metrics(flows: Sequence[FlowImpact]) -> dict[str, Any]:
-    """The metrics (results/README.md) of the worst flow, or of all flows together; ``flows`` has those of each flow."""
-    worst = max(flows, key=lambda flow: flow.failure.outage_s)
+def metrics(compared: Sequence[FlowImpact], flows: Sequence[FlowImpact]) -> dict[str, Any]:
+    """The metrics (results/README.md): of the worst of ``compared``, of all ``flows`` together, and of each flow."""
+    worst = max(compared, key=lambda flow: flow.failure.outage_s)
     back = max(flows, key=lambda flow: flow.reversion.outage_s)
     return {
         **_outage(worst.failure),
