@@ -22,7 +22,7 @@ from testbed.lab.lab import Lab, opened
 
 #: What the kernel, the bonding driver and LACP count or choose for themselves.
 _OWN = {"link_failure_count", "ad_aggregator_id", "aggregator", "churn"}
-#: Of interfaces that Open vSwitch makes: the kernel gives them new ones when they are made again.
+#: Attributes of Open vSwitch's interfaces: the kernel assigns new ones when an interface is made again.
 _MADE = {"ifindex", "address", "link_netnsid"}
 _TABLES = {
     "Bridge": ["_uuid", "name", "ports", "controller", "fail_mode", "other_config", "protocols", "datapath_type"],
