@@ -93,8 +93,8 @@ def dump(lab: Lab) -> dict[str, Any]:
         routes = json.loads(printed(lab, node, "ip", "-j", "route", "show", "table", "all"))
         found |= {f"{node} links": links(lab, node), f"{node} queues": queues(lab, node)}
         found[f"{node} routes"] = sorted(json.dumps(route) for route in routes)
-    vswitchd = lab.network.ovs.vswitchd
-    found["processes"] = [vswitchd is not None and vswitchd.poll() is None]
+    pid = lab.network.ovs.vswitchd.pid
+    found["processes"] = [pid is not None and Path(f"/proc/{pid}/exe").exists()]  # a zombie has none (proc(5))
     return found
 
 

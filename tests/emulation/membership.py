@@ -149,7 +149,7 @@ def halted(lab: Lab) -> None:
             _rest(lab, _REST_S)
             counters.append(lab.counters((member,)))
             lab.note("network", "goes_on")
-            lab.network.controller.go_on()
+            lab.network.controller.resume()
             _rest(lab, _REST_S)
     lab.write("halted.json", counters)
 

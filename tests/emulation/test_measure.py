@@ -133,7 +133,7 @@ def test_the_state_octets_of_both_ends_are_on_the_wire(runs: dict[str, Run]) -> 
     _, raw = _only(runs["silent"])
     begin_s, end_s = _fault(raw)
     events = _events(raw, "lacp", "lacpdu")
-    ends = {interface for interface in _trial(raw).topology._owner if interface in {e["interface"] for e in events}}
+    ends = {interface for interface in _trial(raw).topology.ports if interface in {e["interface"] for e in events}}
     assert ends == {f"h{h}-eth{n}" for h in (1, 2) for n in (0, 1)} | {f"s1-eth{n}" for n in (1, 2, 3, 4)}
     for interface in ends:
         before = [e for e in events if e["interface"] == interface and e["t_s"] < begin_s][-1]
