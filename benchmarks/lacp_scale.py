@@ -9,11 +9,11 @@ Usage: python benchmarks/lacp_scale.py [--switches 100] [--ports 1000] [--second
     | LACPDUs <-> packet-in, packet-out         |   connection each  |                         |
     +-------------------------------------------+                    +-------------------------+
 
-Switches connect one after the other during so many seconds, with carrier on all ports; with --spread 0 all at once,
-so that all LACPDUs are due at the same instants. A LACPDU's lateness is by how much it came later than a period after
-the one before it on its port, the period being what the partner asks for: 1 s. A partner gives a port up when it has
-heard nothing for 3 s (IEEE 802.1AX-2014, 6.4.4), so there is a slack of 2 s. Exit 1 if a port expired at either end
-once all were in use, or if they never were.
+Switches connect one after the other over --spread seconds, with carrier on all ports; with --spread 0 all at once, so
+that all LACPDUs are due at the same instants. The lateness of a LACPDU is how much later it came than one period after
+the one before it on its port. The partner asks for a period of 1 s, and times a port out when it has received nothing
+for 3 s (IEEE 802.1AX-2014, 6.4.4), so the slack is 2 s. Exit 1 if a port expired at either end once all were in use, or
+if they never were.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from testbed.lacp import (
 from testbed.lacp.states import FAST_PERIODIC_TIME_S, SHORT_TIMEOUT_TIME_S
 
 _MEMBERS = 2
-_PATIENCE_S = 60.0
+_LIMIT_S = 60.0
 _SLACK_S = SHORT_TIMEOUT_TIME_S - FAST_PERIODIC_TIME_S
 _CARRYING = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
 
@@ -76,7 +76,7 @@ def message(kind: int, xid: int, body: bytes = b"") -> bytes:
 
 
 def messages(buffer: bytearray) -> Iterator[tuple[int, int, bytes]]:
-    """Take the whole messages off a buffer: the type, the transaction id and the body of each."""
+    """Remove the complete messages from a buffer: the type, the transaction id and the body of each."""
     while len(buffer) >= _HEADER.size:
         _, kind, length, xid = _HEADER.unpack_from(buffer)
         if len(buffer) < length:
@@ -92,7 +92,7 @@ def features(dpid: int) -> bytes:
 
 
 def port_descriptions(macs: dict[int, str]) -> bytes:
-    """The body of a multipart reply that tells of all ports, by number and hardware address; all have carrier."""
+    """The body of a multipart reply with all ports, by number and hardware address; all have carrier."""
     described = (
         _PORT.pack(number, _PORT.size, bytes.fromhex(mac.replace(":", "")), f"eth{number}".encode(), 0, 0)
         for number, mac in macs.items()
@@ -135,12 +135,12 @@ class Switch(asyncio.Protocol):
             number: f"02:00:00:{dpid >> 8:02x}:{dpid & 255:02x}:{number:02x}" for number in range(1, ports + 1)
         }
         self.arrivals: dict[int, list[float]] = {number: [] for number in self.macs}
-        self.said = dict.fromkeys(self.macs, State(0))
+        self.received_states = dict.fromkeys(self.macs, State(0))
         self.distributing: dict[str, int] = {}
         self.expired: list[float] = []
         self._partner = System(f"02:00:01:{dpid >> 8:02x}:{dpid & 255:02x}:00")
         self._buffer = bytearray()
-        self._alarm: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         for lag, members in lags(ports).items():
             self._partner.add_lag(LagConfig(lag, key=members[0]))
@@ -151,21 +151,21 @@ class Switch(asyncio.Protocol):
     def carrying(self) -> int:
         """How many ports are in use, at both ends."""
         ours = sum(self.distributing.values())
-        return min(ours, sum(int(state) & _CARRYING == _CARRYING for state in self.said.values()))
+        return min(ours, sum(int(state) & _CARRYING == _CARRYING for state in self.received_states.values()))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet, as a switch does first."""
+        """Send the hello with which a switch begins."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._send(_HELLO, 0)
 
     def data_received(self, data: bytes) -> None:
-        """What the controller says; what a switch would only carry out is passed over."""
+        """Answer the controller's messages; those that a switch would only carry out are ignored."""
         now = time.monotonic()
         self._buffer += data
         for kind, xid, body in messages(self._buffer):
             if kind == _PACKET_OUT:
-                self._take(*packet_out(body), now)
+                self._receive_frame(*packet_out(body), now)
             elif kind == _FEATURES_REQUEST:
                 self._send(_FEATURES_REPLY, xid, features(self.dpid))
             elif kind == _MULTIPART_REQUEST:
@@ -180,10 +180,10 @@ class Switch(asyncio.Protocol):
         for number in self.macs:
             self._act(self._partner.set_carrier(number, True, now))
 
-    def _take(self, port: int, frame: bytes, now: float) -> None:
+    def _receive_frame(self, port: int, frame: bytes, now: float) -> None:
         self.arrivals[port].append(now)
         pdu = decode(unwrap(frame))
-        self.said[port] = getattr(pdu, "actor").state  # noqa: B009
+        self.received_states[port] = getattr(pdu, "actor").state  # noqa: B009
         self._act(self._partner.receive(port, pdu, now))
 
     def _act(self, effects: list[Effect]) -> None:
@@ -195,12 +195,12 @@ class Switch(asyncio.Protocol):
                 self.distributing[effect.lag] = len(effect.ports)
             elif isinstance(effect, Event) and (effect.machine, effect.old) == ("receive", "CURRENT"):
                 self.expired += [time.time()] if effect.new == "EXPIRED" else []
-        if self._alarm is not None:
-            self._alarm.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if (due := self._partner.next_timer()) is not None:
-            self._alarm = self._loop.call_at(self._loop.time() + due - time.monotonic(), self._ring)
+            self._timer = self._loop.call_at(self._loop.time() + due - time.monotonic(), self._run_timers)
 
-    def _ring(self) -> None:
+    def _run_timers(self) -> None:
         self._act(self._partner.handle_timer(time.monotonic()))
 
     def _send(self, kind: int, xid: int, body: bytes = b"") -> None:
@@ -214,7 +214,7 @@ def lags(ports: int) -> dict[str, list[int]]:
 
 
 def configuration(switches: int, ports: int) -> str:
-    """The controller's configuration for so many switches with so many ports each."""
+    """The controller's configuration for that many switches with that many ports each."""
     found: dict[str, dict[str, object]] = {"systems": {}, "switches": {}, "lags": {}}
     found["systems"]["core"] = {"system": "02:00:00:00:ff:01"}
     key = 0
@@ -234,14 +234,14 @@ def cpu_s(pid: int) -> float:
 
 
 def expired(log: str) -> list[float]:
-    """When, by the time of day, the controller gave a port up for want of LACPDUs, by its log."""
+    """The times of day at which the controller timed a port out, from its log."""
     events = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     mine = (event for event in events if event.get("machine") == "receive" and event["old"] == "CURRENT")
     return [event["time"] for event in mine if event["new"] == "EXPIRED"]
 
 
 async def _connected(port: int, controller: subprocess.Popen[bytes], switches: list[Switch], gap_s: float) -> None:
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + _LIMIT_S
     for switch in switches:
         while True:
             try:
@@ -265,7 +265,7 @@ class Found:
     cpu_share: float
 
     def print(self, log: str) -> bool:
-        """Print the table; whether no port expired."""
+        """Print the table. Returns whether no port expired."""
         arrivals = [times for switch in self.switches for times in switch.arrivals.values()]
         late = [s for times in arrivals for s in lateness_s(times, self.monotonic)]
         print(f"{len(self.switches)} switches, {len(arrivals)} LAG ports, {len(late)} LACPDUs")
@@ -292,8 +292,8 @@ async def _measure(port: int, controller: subprocess.Popen[bytes], asked: argpar
     began = time.monotonic()
     await _connected(port, controller, switches[1:], asked.spread / asked.switches)
     while (carrying := sum(switch.carrying for switch in switches)) < asked.switches * each:
-        if time.monotonic() > began + asked.spread + _PATIENCE_S:
-            sys.exit(f"after {_PATIENCE_S:.0f} s {carrying} of {asked.switches * each} ports carry traffic")
+        if time.monotonic() > began + asked.spread + _LIMIT_S:
+            sys.exit(f"after {_LIMIT_S:.0f} s {carrying} of {asked.switches * each} ports carry traffic")
         await asyncio.sleep(0.02)
     converged, at = time.monotonic(), time.time()
     used_s = cpu_s(controller.pid)

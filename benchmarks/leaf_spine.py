@@ -2,11 +2,11 @@
 
 Usage: python benchmarks/leaf_spine.py [--spines 8] [--leaves 16] [--hosts 128] [--pairs 1000]
 
-Question      Does it build, converge, and do hosts drawn at random reach each other, and how long does that take?
-Procedure     1. The network is built and converges, as any trial's: every member of every bond carries traffic by LACP,
+Question      Is it built, does it converge, do hosts drawn at random reach each other, and how long does it take?
+Procedure     1. The network is built and converges, as in any trial. Every member of every bond carries traffic by LACP
                  and each host has reached the 1st, 2nd, 4th, 8th ... after it.
-              2. Of all pairs of hosts, so many are drawn from the seed; between each two a datagram goes both ways by
-                 each of two flows.
+              2. Of all pairs of hosts, --pairs are drawn from the seed. Between the two hosts of each, one datagram is
+                 sent both ways on each of two flows.
 Expectation   None is lost.
 
 It prints when each phase began, on the trial's clock and on the wall, the guest's processor time and the largest memory
@@ -46,7 +46,7 @@ _WALL_LIMIT_S = 3000.0
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: who reaches whom, of pairs drawn at random."""
+    """Inside: test which pairs, drawn at random, reach each other."""
     hosts = [host.name for host in lab.topology.hosts]
     every = [(a, b) for place, a in enumerate(hosts) for b in hosts[place + 1 :]]
     pairs = lab.random.sample(every, min(int(lab.case["pairs"]), len(every)))
@@ -79,7 +79,7 @@ def leaf_spine() -> Experiment:
         title="A network of many hosts",
         question="Does a network of many dual-homed hosts build and converge, and do its hosts reach each other?",
         topology="leaf_spine",
-        factors=(Factor("pairs", (1000,), "pairs of hosts that are asked to reach each other", least=1),),
+        factors=(Factor("pairs", (1000,), "pairs of hosts that send each other datagrams", least=1),),
         procedure=procedure,
         measure=read,
         figures=(),

@@ -1,9 +1,9 @@
-"""What keeping a guest on one processor saves: wall time of the same work, free to roam against pinned.
+"""What it saves to keep a guest on one processor: wall time of the same work, on any processor and on one.
 
 Usage: .venv/bin/python benchmarks/pinning.py
 
-A guest's kernel and its processes hand over to each other at every system call; between processors that
-costs a wake-up.
+A guest's kernel and its processes switch to each other at every system call. Between processors, each switch costs a
+wake-up.
 """
 
 from __future__ import annotations

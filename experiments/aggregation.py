@@ -1,18 +1,22 @@
-"""Bandwidth aggregation: how much more do parallel flows get through a bond as members are added?
+"""Bandwidth aggregation: how does the goodput of parallel flows grow as members are added to a bond?
 
-Question      What goodput do n greedy flows reach over a bond of k members, and how near to k links is that?
-Factors       Mode, members, flows, placement, protocol, frame size (mtu), what controls the switches, and anything that
-              the topology lets vary, such as xmit_hash_policy; and how many addresses each host has.
-Procedure     1. One iperf3 client a flow, all at once from h1 to h2; the first `omit_s` seconds do not count.
-              2. placement=even: client and server ports are chosen so that every member carries the same number of
-                 flows, on h1 (by the driver's documented hash) and on the switch (by asking the switch, where it
-                 can be asked: controller=testbed and static; by the hash of h1 alone elsewhere);
-                 placement=random: ports drawn from the seed, so that the hash places them as it will.
-              3. Octets per member of h1 are the kernel's counters over the whole transfer, and ten times a second.
-              4. On every member of both hosts a filter of the kernel counts each flow's packets: where a flow was is
-                 seen, not inferred. protocol=udp: full datagrams, together as many as theory says can be received.
-Expectation   Modes that use all members: k links' worth when flows are placed evenly, and k(1-(1-1/k)^n) links when
-              they are not. Active-backup: one link, whatever k is. balance-rr spreads packets, not flows.
+Question      What goodput do n greedy flows reach over a bond of k members, and how close is it to that of k links?
+Factors       Mode, members, flows, placement, protocol, frame size (mtu), what controls the switches, the number of
+              addresses of each host, and any other argument of the topology, such as xmit_hash_policy.
+Procedure     1. One iperf3 transfer per flow runs from the client to the server, all at once. The first `omit_s`
+                 seconds are not counted.
+              2. placement=even: ports are chosen so that every member carries the same number of flows, at the client
+                 (by the driver's documented hash) and at the switch (by asking the switch, where it can be asked:
+                 controller=testbed and static; elsewhere by the client's hash alone).
+                 placement=random: ports are drawn from the seed.
+              3. The octets that each member of the client sends are read from the kernel's counters, over the whole
+                 transfer and ten times a second.
+              4. On every member of both hosts a filter in the kernel counts the packets of each flow. So the member
+                 of a flow is observed, not inferred.
+              With protocol=udp the flows send full datagrams, at the total rate that theory allows.
+Expectation   Modes that use all members reach the rate of k links if flows are placed evenly, and of k(1-(1-1/k)^n)
+              links if they are placed at random. active-backup reaches the rate of one link for any k. balance-rr
+              spreads packets, not flows.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def _datagrams(lab: Lab) -> iperf3.Datagrams | None:
-    """For UDP: full datagrams, and all flows together as much as theory says that can be received."""
+    """For UDP: full datagrams, at the total rate that by theory can be received."""
     if lab.case["protocol"] == "tcp":
         return None
     mtu = int(lab.case["mtu"])
@@ -91,7 +95,7 @@ def _ideal_mbps(trial: Trial) -> float | None:
 
 
 def _placed(raw: Path, trial: Trial, host: str, direction: str, predicted: str) -> MemberFlows:
-    """Where the flows were at one host's members, beside where placement.json has them."""
+    """The members of one host that the flows used, and those that placement.json predicts."""
     topology = trial.topology
     own = {"source_ip": topology.host(topology.client).ip, "target_ip": topology.host(topology.server).ip}
     bond = topology.host(host).bond
@@ -113,7 +117,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     """Outside: the metrics of a trial from its raw files."""
     timeline = read_timeline(raw / "timeline.jsonl")
     received = load_iperf3(raw / "iperf3.json")
-    load_rates(raw / "member_rates.csv")  # damaged samples are no trial
+    load_rates(raw / "member_rates.csv")  # a trial with damaged samples fails
     octets = member_deltas(read_json(raw / "counters.json"), "tx_bytes")
     carried = list(octets.values())
     ideal = _ideal_mbps(trial)
@@ -146,20 +150,20 @@ def aggregation() -> Experiment:
     return Experiment(
         name="aggregation",
         title="Bandwidth aggregation",
-        question="What goodput do parallel TCP flows reach as members are added to a bond?",
+        question="What goodput do parallel flows reach as members are added to a bond?",
         topology="single_switch",
         factors=(
             Factor("mode", ("balance-rr", "active-backup", "balance-xor", "802.3ad"), "bonding mode of both hosts"),
             schemes.FACTOR,
             Factor("members", (1, 2, 4, 8), "member links of each host", least=1),
-            Factor("placement", ("even", "random"), "how flows get their ports", ("even",), ("even", "random")),
+            Factor("placement", ("even", "random"), "how the ports of flows are chosen", ("even",), ("even", "random")),
             Factor("flows", (16,), "parallel flows", least=1),
             Factor("protocol", ("tcp",), "of the flows", known=("tcp", "udp")),
             Factor("mtu", (1500,), "octets of the longest IP packet, on every link", least=576),
             Factor("duration_s", (2,), "seconds that count", (1,), least=1),
             Factor("omit_s", (1,), "seconds of start-up before them, not counted", least=0),
         ),
-        options=(Factor("addresses", (1,), "addresses of each host, for hashes that go by them", least=1),),
+        options=(Factor("addresses", (1,), "addresses of each host, for hashes that use them", least=1),),
         bonded=True,
         procedure=procedure,
         measure=read,

@@ -1,18 +1,19 @@
-"""Audit: which single element of a network takes its services with it, and what does traffic feel of the others?
+"""Audit: which elements of a network are single points of failure, and how long is the outage when another one fails?
 
-Question      If one element fails for good (a link, a member, an interface, a switch, the controller), do the hosts
-              that are to be protected still talk to each other, and how long is the outage until they do?
-Factors       The element; two at once are joined by a plus sign. `testbed audit TOPOLOGY` names every element in turn.
-              The controller is killed, and started again after controller_down_s, as whoever looks after such
-              processes does; give it a time beyond LACP's timeout to see what then becomes of the LAGs.
-Procedure     1. Constant-rate UDP probes run both ways between the protected hosts (of many hosts: between each and
-                 the next), by several ports, so that their hashes spread them over the members.
+Question      When one element fails permanently (a link, a member, an interface, a switch, the controller), can the
+              protected hosts still reach each other, and how long is the outage until they do?
+Factors       The element; two that fail at once are joined by a plus sign. `testbed audit TOPOLOGY` takes every element
+              in turn. The controller is killed and started again after controller_down_s, as a process supervisor
+              does. A time beyond LACP's timeout shows what then happens to the LAGs.
+Procedure     1. Constant-rate UDP probes run both ways between the protected hosts (of more than three, between each
+                 and the next), from several ports, so that hashes spread them over the members.
               2. At an instant drawn at random over one period of the link monitor, the element fails.
-              3. When it has lasted longer than theory says that anybody needs to notice, it is asked by single
-                 datagrams which hosts still reach each other by all ports: that decides whether the network survived.
-              4. The element comes back, and the probes go on until every bond is complete again.
-Expectation   testbed/theory/reachability.py says from the specification alone which hosts still reach each other; every
-              trial says whether it agrees. The outage keeps the bound of the hosts' monitor.
+              3. After the longest outage that theory allows, single datagrams test which hosts still reach each other,
+                 on all ports. The network has survived if all of them arrive between the protected hosts, and all
+                 probes have resumed.
+              4. The element is repaired. The probes continue until every bond is complete again.
+Expectation   testbed/theory/reachability.py computes from the specification alone which hosts still reach each other;
+              every trial records whether it agrees. The outage keeps the bound of the hosts' monitor.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ _FLOWS = 4
 #: places in _SPREAD differ from their own numbers in all four ways that two bits can.
 _TO_PORT, _FROM_PORT = 8192, 12288
 _SPREAD = (0, 2, 3, 1)
-#: So many hosts are probed each with each; of more, each with the next.
+#: Up to this many hosts are probed each with each other; of more, each with the next.
 _MESH_HOSTS = 3
 _BEFORE_S, _RESUMED_S, _AFTER_S = 0.2, 0.5, 0.3
 _REJOIN_DEADLINE_S = 15.0
-#: How long an element stays away that theory gives no bound for.
+#: How long an element is down where theory gives no bound.
 _UNKNOWN_S = 1.0
 
-#: The fault that each kind of element suffers (testbed.faults.catalogue), with its parameters.
+#: The fault that is injected into each kind of element (testbed.faults.catalogue), with its parameters.
 FAULTS: dict[str, tuple[str, dict[str, str]]] = {
     "link": ("carrier_loss", {}),
     "member": ("carrier_loss", {}),
@@ -81,7 +82,7 @@ def _expected(topology: Topology, case: Any) -> dict[reachability.Pair, reachabi
 
 
 def _lasting_s(topology: Topology, case: Any) -> float:
-    """How long the elements stay away: until the slowest monitor has seen it, and some more."""
+    """How long the elements are down: until the slowest monitor has detected it, and some more."""
     elements = failing(topology, case)
     bound = reachability.longest_bound(_expected(topology, case), topology.protected_hosts())
     lasting_s = _UNKNOWN_S if bound is None else bound.limit_s
@@ -91,7 +92,7 @@ def _lasting_s(topology: Topology, case: Any) -> float:
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: probe, break, ask who reaches whom, mend."""
+    """Inside: probe, let the elements fail, test which hosts reach each other, repair."""
     topology, interval_s = lab.topology, float(lab.case["probe_interval_ms"]) / 1e3
     elements = failing(topology, lab.case)
     hosts = [host.name for host in topology.hosts]
@@ -129,7 +130,7 @@ def _flows(lab: Lab, stack: contextlib.ExitStack) -> list[Flow]:
 
 
 def read(raw: Path, trial: Trial) -> Measured:
-    """Outside: whether the protected hosts still talked, what their traffic felt, and whether theory agrees."""
+    """Outside: whether the protected hosts still reached each other, their outages, and whether theory agrees."""
     topology, case = trial.topology, trial.case
     interval_s = float(case["probe_interval_ms"]) / 1e3
     elements, expected = failing(topology, case), _expected(topology, case)
@@ -139,15 +140,15 @@ def read(raw: Path, trial: Trial) -> Measured:
     end_s = min(line["t_s"] for line in timeline if line["source"] == "fault" and line["event"] == "end")
     flows = load_probe(raw / "probe.csv")
     last_s = min(float(flow.sent_s[-1]) for flow in flows)
-    felt = [outage(flow, interval_s, begin_s, end_s) for flow in flows]
-    back = [outage(flow, interval_s, end_s, last_s) for flow in flows]
+    during = [outage(flow, interval_s, begin_s, end_s) for flow in flows]
+    after = [outage(flow, interval_s, end_s, last_s) for flow in flows]
     lost = {
         (pair[0], pair[1]): count for pair, count in ((e["pair"], e["lost"]) for e in read_json(raw / "reach.json"))
     }
     apart = [pair for pair, count in lost.items() if count and set(pair) <= set(protected)]
-    survived = not apart and all(found.recovered for found in felt)
+    survived = not apart and all(found.recovered for found in during)
     bound = reachability.longest_bound(expected, protected)
-    outage_s = max(found.outage_s for found in felt)
+    outage_s = max(found.outage_s for found in during)
     must = reachability.must_connect(expected, protected)
     resolution_s = 2 * interval_s  # one lost packet makes two intervals
     metrics = {
@@ -155,8 +156,8 @@ def read(raw: Path, trial: Trial) -> Measured:
         "kind": "+".join(element.kind for element in elements),
         "survived": survived,
         "outage_s": round(outage_s, 9),
-        "return_outage_s": round(max(found.outage_s for found in back), 9),
-        "lost": sum(found.lost for found in (*felt, *back)),
+        "return_outage_s": round(max(found.outage_s for found in after), 9),
+        "lost": sum(found.lost for found in (*during, *after)),
         "apart": ["-".join(pair) for pair in apart],
         "expected_connected": must,
         "agrees_with_oracle": reachability.agrees(must, survived),
@@ -176,7 +177,7 @@ def read(raw: Path, trial: Trial) -> Measured:
 def _differs(
     expected: dict[reachability.Pair, reachability.Expectation], lost: dict[tuple[str, str], int]
 ) -> list[str]:
-    """The pairs of hosts, protected or not, of which the oracle says otherwise."""
+    """The pairs of hosts, protected or not, for which theory says otherwise."""
     said: Sequence[tuple[tuple[str, str], bool | None]] = [(pair, expected[pair].connected) for pair in lost]
     return ["-".join(pair) for pair, must in said if reachability.agrees(must, lost[pair] == 0) is False]
 
@@ -186,12 +187,12 @@ def audit() -> Experiment:
     return Experiment(
         name="audit",
         title="Single points of failure",
-        question="Which elements take the talk of the protected hosts with them, and what is felt of the others?",
+        question="Which elements are single points of failure, and how long is the outage when another one fails?",
         topology="mlag",
         factors=(
             Factor("element", ("s1",), "what fails: a link, an interface, a switch, c0; two are joined by a plus"),
             schemes.FACTOR,
-            Factor("controller_down_s", (1.5,), "after how long a killed controller is started again", least=0.0),
+            Factor("controller_down_s", (1.5,), "time after which a killed controller is started again", least=0.0),
             Factor("probe_interval_ms", (5.0,), "time between two probe packets of a flow", least=0.1),
         ),
         procedure=procedure,

@@ -1,17 +1,17 @@
-"""Chaos: does the network come back, by itself, from whatever was done to it, and what did traffic feel meanwhile?
+"""Chaos: does the network recover by itself from random faults, and how much traffic is lost meanwhile?
 
-Question      When faults strike at random, one after the other and several at a time, what do flows between the hosts
-              lose, and is everything as before when the last fault has ended?
-Factors       How many faults (events) strike within horizon_s, each for up to longest_s; or a schedule, as a line
-              (see testbed/faults/schedule.py) or as the file schedule.json that an earlier trial left: then that one is
-              played again. Mode, controller, and whatever the topology lets vary.
-Procedure     1. Every two of up to three hosts send each other a UDP packet each probe interval.
-              2. The schedule is drawn from the trial's seed over all that can fail in the network, written to
+Question      When faults hit at random, one after the other and several at a time, how much do flows between the hosts
+              lose, and is the network as before when the last fault has ended?
+Factors       The number of faults (events) that begin within horizon_s, each lasting up to longest_s. Or a schedule, as
+              a line (see testbed/faults/schedule.py) or as the file schedule.json of an earlier trial, which is then
+              repeated. Mode, controller, and any other argument of the topology.
+Procedure     1. Between every two of up to three hosts a UDP packet is sent each way every probe interval.
+              2. The schedule is drawn from the trial's seed over all elements and faults of the network, written to
                  schedule.json, and played.
               3. When the last fault has ended, the trial waits until all bonds are complete, the LAGs between switches
-                 are up and all hosts reach each other, as it did at its beginning.
-Expectation   Everything that was broken is mended, so the network converges again within the time that LACP, the
-              switches' reconnection and the monitors take. A trial whose network does not is censored.
+                 are up and all hosts reach each other, as at its start.
+Expectation   Every fault is repaired, so the network converges again within the time that LACP, the switches'
+              reconnection and the monitors take. A trial whose network does not converge is censored.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _HOSTS = 3
 _AFTER_S = 0.5
-#: Unless they are asked for: how long the schedule is, and how long a fault lasts at the most.
+#: Defaults: how long the schedule is, and how long a fault lasts at the most.
 _HORIZON_S, _LONGEST_S = 10.0, 3.0
 
 
@@ -71,7 +71,7 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: probe, let everything happen, wait until all is well."""
+    """Inside: probe, play the schedule, wait until the network has converged."""
     hosts = [host.name for host in lab.topology.hosts][:_HOSTS]
     pairs = list(itertools.combinations(hosts, 2))
     with steps.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, pairs):
@@ -89,23 +89,23 @@ def procedure(lab: Lab) -> None:
 
 
 def measure(raw: Path, trial: Trial) -> Measured:
-    """Outside: what the flows felt, and how long the network took to be whole again."""
+    """Outside: what the flows lost, and how long the network took to converge again."""
     interval_s = float(trial.case["probe_interval_ms"]) / 1e3
     flows, timeline = load_probe(raw / "probe.csv"), read_timeline(raw / "timeline.jsonl")
     at = {(e["source"], e["event"]): e for e in timeline if e["source"] in ("schedule", "network")}
     begin, end = at["schedule", "begin"]["t_s"], at["schedule", "end"]["t_s"]
     last_s = min(float(flow.sent_s[-1]) for flow in flows)
-    felt = {flow.name: outage(flow, interval_s, begin, last_s) for flow in flows}
+    outages = {flow.name: outage(flow, interval_s, begin, last_s) for flow in flows}
     recovered = at.get(("network", "recovered"))
     metrics: dict[str, Any] = {
         "strikes": len(read_json(raw / "schedule.json")),
-        "outage_s": round(max(each.outage_s for each in felt.values()), 9),
-        "outage_loss_s": round(max(each.outage_loss_s for each in felt.values()), 9),
-        "lost": sum(each.lost for each in felt.values()),
+        "outage_s": round(max(each.outage_s for each in outages.values()), 9),
+        "outage_loss_s": round(max(each.outage_loss_s for each in outages.values()), 9),
+        "lost": sum(each.lost for each in outages.values()),
         "duplicated": sum(flow.duplicated for flow in flows),
         "reordered": sum(reordered(flow) for flow in flows),
         "recovery_s": round(recovered["t_s"] - end, 9) if recovered else None,
-        "flows": {name: {"outage_s": round(each.outage_s, 9), "lost": each.lost} for name, each in felt.items()},
+        "flows": {name: {"outage_s": round(each.outage_s, 9), "lost": each.lost} for name, each in outages.items()},
     }
     warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
     if recovered is None:
@@ -118,19 +118,19 @@ def chaos() -> Experiment:
     """The experiment."""
     return Experiment(
         name="chaos",
-        title="Faults at random",
-        question="Does the network come back from faults at random, and what does traffic feel meanwhile?",
+        title="Random faults",
+        question="Does the network recover from random faults, and how much traffic is lost meanwhile?",
         topology="mlag",
         factors=(
             Factor("mode", ("802.3ad",), "bonding mode of the hosts", known=MODES),
             schemes.FACTOR,
-            Factor("events", (6,), "how many faults strike", least=1),
+            Factor("events", (6,), "how many faults are injected", least=1),
             Factor("probe_interval_ms", (2.0,), "time between two probe packets of a flow", least=0.1),
         ),
         options=(
-            Factor("schedule", ("",), "a schedule to play instead: a line of strikes, or a file", read=read),
-            Factor("horizon_s", (_HORIZON_S,), "the faults begin within so many seconds", least=0.1),
-            Factor("longest_s", (_LONGEST_S,), "each lasts at most so long", least=0.1),
+            Factor("schedule", ("",), "a schedule to play instead: a line of injections, or a file", read=read),
+            Factor("horizon_s", (_HORIZON_S,), "the faults begin within this many seconds", least=0.1),
+            Factor("longest_s", (_LONGEST_S,), "the longest that a fault lasts, in seconds", least=0.1),
         ),
         procedure=procedure,
         measure=measure,

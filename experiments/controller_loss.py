@@ -1,19 +1,20 @@
-"""Losing the controller: does traffic stop when what controls the switches dies or stands still, and when it is back?
+"""Losing the controller: does traffic stop when the controller is killed or paused, and when it is back?
 
-Question      What does a constant-rate flow between two bonded hosts feel when the controller is gone for a while, when
-              a member is cut meanwhile, and when the controller is back?
+Question      What outage does a constant-rate flow between two bonded hosts have when the controller is away for a
+              while, when a member fails meanwhile, and when the controller is back?
 Factors       event: the controller is killed and started again (controller_crash), or stopped and continued
-              (controller_pause). down_s: for how long. restart: the new one goes on from the state that the old one
-              kept (resume), or knows nothing (fresh). member_cut: whether a member of h1 loses its carrier 0.5 s into
-              it, and has it again at the end. lacp_rate and whatever else the topology lets vary.
-Procedure     1. Two bonded hosts send each other a UDP packet every probe interval, with sequence numbers.
-              2. At an instant drawn at random over one of LACP's periods the event begins; it lasts for down_s.
-              3. The trial goes on until whatever LACP does by theory has been done.
-              4. The member that was cut returns, and the trial ends when all members carry traffic again.
+              (controller_pause). down_s: for how long. restart: the new controller continues from the state that the
+              old one saved (resume), or starts without it (fresh). member_cut: whether a member of the client loses
+              its carrier 0.5 s after the event begins, until the end. lacp_rate, and any other argument of the
+              topology.
+Procedure     1. The client and the server send each other a UDP packet every probe interval, with sequence numbers.
+              2. At an instant drawn at random over one LACP period the event begins. It lasts for down_s.
+              3. The trial continues for as long as the switches may need to reconnect and LACP to negotiate again.
+              4. The cut member is repaired, and the trial ends when all members carry traffic again.
 Expectation   Flows and groups stay in the switches, and a select group leaves a port without carrier by itself. So
-              nothing is lost until a host's bond has missed LACPDUs for its timeout, 3 s (fast) or 90 s (slow), of
-              which up to one period has gone by already; then LACP has to agree again. A fresh controller takes all
-              members out, however short its absence: it has to wait for Aggregate_Wait_Time (2 s) first.
+              nothing is lost until a host's bond has received no LACPDU for its timeout, 3 s (fast) or 90 s (slow), of
+              which up to one period has passed when the event begins. Then LACP has to negotiate again. A fresh
+              controller takes all members out, however short its absence, and waits for Aggregate_Wait_Time (2 s).
 """
 
 from __future__ import annotations
@@ -42,23 +43,23 @@ Event = dict[str, Any]
 
 EVENTS = ("controller_crash", "controller_pause")
 _BEFORE_S, _CUT_AFTER_S, _AFTER_S = 0.5, 0.5, 0.5
-#: Switches try to connect again after a second at the most.
+#: Switches try to reconnect after a second at the most.
 _RECONNECT_S = 1.0
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: probe, break the controller, cut a member, mend both."""
+    """Inside: probe, take the controller away, cut a member, restore both."""
     event, down_s = str(lab.case["event"]), float(lab.case["down_s"])
     with probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3), contextlib.ExitStack() as cut:
         member = carrying(lab, lab.client)
         lab.sleep_until(lab.now() + _BEFORE_S)
         wait_random_phase(lab, lacp_period_s(lab, lab.client))
-        begun = lab.now()
+        start_s = lab.now()
         with lab.fault(event, CONTROLLER):
             if lab.case["member_cut"]:
-                lab.sleep_until(begun + _CUT_AFTER_S)
+                lab.sleep_until(start_s + _CUT_AFTER_S)
                 cut.enter_context(lab.fault("carrier_loss", far_end(lab, member)))
-            lab.sleep_until(begun + down_s)
+            lab.sleep_until(start_s + down_s)
         lab.sleep_until(lab.now() + _RECONNECT_S + AGGREGATE_WAIT_S + 2 * EXCHANGE_S)
         lab.note("network", "settled")
         cut.close()
@@ -78,7 +79,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     worst = max(found, key=lambda each: each.outage_s)
     back_s = _back_s(timeline, trial, begin_s)
     bond = trial.topology.bond(trial.topology.client)
-    # A process that was only stopped knows what it knew.
+    # A process that was only stopped still has its state.
     restart = "resume" if trial.case["event"] == "controller_pause" else str(trial.case["restart"])
     bound = controller_loss_bound(bond.lacp_rate, back_s - begin_s, restart)
     cut = theory.failover_bound(bond, "carrier_loss") if trial.case["member_cut"] else None
@@ -104,7 +105,7 @@ def read(raw: Path, trial: Trial) -> Measured:
 
 
 def _back_s(timeline: Sequence[Event], trial: Trial, begin_s: float) -> float:
-    """When the last switch had a controller again that listens to it."""
+    """When the last switch had a running controller again."""
     if trial.case["event"] == "controller_pause":
         return _at(timeline, source="fault", event="end", element=CONTROLLER)
     again = [line["t_s"] for line in timeline if line["event"] == "switch_connected" and line["t_s"] > begin_s]
@@ -114,7 +115,7 @@ def _back_s(timeline: Sequence[Event], trial: Trial, begin_s: float) -> float:
 
 
 def _members_lost(timeline: Sequence[Event], begin_s: float, end_s: float) -> int:
-    """How many members a bond took out while their link was up: LACP's doing."""
+    """How many members a bond took out while their link was up, as LACP does."""
     down: set[str] = set()
     lost = 0
     for line in timeline:
@@ -141,13 +142,13 @@ def controller_loss() -> Experiment:
     return Experiment(
         name="controller_loss",
         title="Losing the controller",
-        question="Does traffic stop when what controls the switches dies or stands still, and when it is back?",
+        question="Does traffic stop when the controller is killed or paused, and when it is back?",
         topology="single_switch",
         factors=(
-            Factor("event", ("controller_crash",), "what befalls the controller", known=EVENTS),
-            Factor("down_s", (1.5, 5.0), "how long it is gone", least=0.0),
-            Factor("restart", testbed_lacp.RESTARTS, "what a new one knows", known=testbed_lacp.RESTARTS),
-            Factor("lacp_rate", ("fast", "slow"), "rate that both ends ask of each other"),
+            Factor("event", ("controller_crash",), "what happens to the controller", known=EVENTS),
+            Factor("down_s", (1.5, 5.0), "how long it is away", least=0.0),
+            Factor("restart", testbed_lacp.RESTARTS, "how a new one starts", known=testbed_lacp.RESTARTS),
+            Factor("lacp_rate", ("fast", "slow"), "LACP rate that both ends ask of each other"),
             Factor("member_cut", (False,), "whether a member in use is cut meanwhile", known=(False, True)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),

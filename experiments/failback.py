@@ -1,18 +1,18 @@
-"""Fail-back: what does the return of a repaired member do to the traffic that had moved away?
+"""Fail-back: how does the return of a repaired member affect the traffic that had moved away?
 
-Question      Does traffic go back to a repaired member, by itself or by hand, when, and what does that cost?
-Factors       Mode, primary_reselect, who moves the traffic back (the bond itself, or an operator), updelay_ms, and
-              anything else that the topology lets vary.
-Procedure     1. Two hosts send each other a UDP packet every millisecond.
-              2. The member of h1 that carries the traffic, which is the primary where the mode has one, loses its
-                 carrier at an instant drawn at random over the monitor's period, for as long as it takes until all
-                 have noticed and a second more.
-              3. It is repaired, and the trial goes on until the member can carry traffic again.
-              4. back=hand: then the member is made the active one by the operator's command.
-Expectation   active-backup (bonding.rst, primary_reselect): always: back as soon as the monitor sees the primary up;
-              better: only if it is faster, so not here; failure: only when the other one fails. By hand: at once. The
-              old active member works until the change, so that nothing is lost by it. 802.3ad and the modes that
-              balance take the member in again by themselves. updelay delays that by as much.
+Question      Does traffic return to a repaired member, by itself or by an operator's command, when, and at what cost?
+Factors       Mode, primary_reselect, back (what moves the traffic back: itself, the bond; hand, an operator),
+              updelay_ms, and any other argument of the topology.
+Procedure     1. The client and the server send each other a UDP packet every probe interval.
+              2. The member of the client that carries the traffic (the primary, where the mode has one) loses its
+                 carrier at an instant drawn at random over the monitor's period. The loss lasts one second longer than
+                 both ends need to detect it.
+              3. The member is repaired, and the trial continues until it can carry traffic again.
+              4. back=hand: the operator's command makes it the active member.
+Expectation   active-backup (bonding.rst, primary_reselect): always: as soon as the monitor sees the primary up;
+              better: only if it is faster, which it is not here; failure: only when the other member fails. By hand:
+              at once. The old active member works until the change, so nothing is lost by it. 802.3ad and the
+              balancing modes use the member again by themselves. updelay delays that by its own length.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _RESUMED_S, _AFTER_S = 1.0, 0.5
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: probe, cut, repair, and move the traffic back."""
+    """Inside: probe, cut the member, repair it, and move the traffic back."""
     bond = lab.topology.bond(lab.client)
     with probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3):
         member = carrying(lab, lab.client)
@@ -77,10 +77,10 @@ def failback() -> Experiment:
         factors=(
             Factor("mode", ("active-backup",), "bonding mode of both hosts"),
             schemes.FACTOR,
-            Factor("fault", ("carrier_loss",), "what befalls the member in use", known=("carrier_loss",)),
+            Factor("fault", ("carrier_loss",), "the fault of the member in use", known=("carrier_loss",)),
             Factor("primary_reselect", ("always", "better", "failure"), "when a primary takes over again"),
-            Factor("back", ("itself", "hand"), "who moves the traffic back", known=("itself", "hand")),
-            Factor("updelay_ms", (0, 500), "how long a carrier must be there", least=0),
+            Factor("back", ("itself", "hand"), "what moves the traffic back", known=("itself", "hand")),
+            Factor("updelay_ms", (0, 500), "how long a carrier must be present", least=0),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
         bonded=True,

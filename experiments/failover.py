@@ -1,25 +1,27 @@
-"""Failover latency: how long does traffic stop when something that carries it fails, and when it comes back?
+"""Failover latency: how long does traffic stop when an element that carries it fails, and when it returns?
 
-Question      How long is the outage that a constant-rate flow feels when the member link in use, its switch, a host or
-              the controller fails in any way that there is, and does the repair disturb it again?
-Factors       The bonding mode, the fault, what controls the switches, and anything that the topology lets vary
+Question      How long is the outage of a constant-rate flow when the member link in use, its switch, a host or the
+              controller fails, by any fault of the catalogue, and does the repair interrupt the flow again?
+Factors       The bonding mode, the fault, what controls the switches, and any other argument of the topology
               (miimon_ms, arp_interval_ms, lacp_rate ...). Each parameter of a fault is a factor as well
-              (`testbed list faults`), and so are element, what fails, and fault_s, for how long.
-Procedure     1. Two bonded hosts send each other a UDP packet every millisecond, with sequence numbers. Where hashes
-                 decide and can be foretold, both flows have ports that put them on one member of h1.
-              2. The member of h1 that carries the traffic is found by the kernel's counters, not by theory. Unless
-                 told otherwise, its cable fails, or the switch at its other end, or h1, or the controller.
-              3. At an instant drawn at random over one period of what is to notice it (the link monitor, or LACP),
-                 the fault strikes.
-              4. When it has lasted longer than theory says that anybody needs to notice, it ends, and the trial goes
-                 on until the members carry traffic again. A flow that has not resumed by then is censored. The loss of
-                 what controls a switch lasts shorter than LACP needs to notice (experiments/controller_loss.py is
-                 about longer ones).
-Expectation   theory.failover_bound for each cell, with its source: carrier_loss at most one monitoring interval (plus
-              downdelay), where modes that hash may do better, because the driver takes the member out on the event
-              itself; silent_loss with LACP between two of its periods and its timeout, with the ARP monitor a few of
-              its intervals. Where nothing notices, or nothing is left, the trial is censored and says why. Which hosts
-              must still reach each other is what testbed/theory/reachability.py says.
+              (`testbed list faults`), and so are element (what fails) and fault_s (for how long).
+Procedure     1. The client and the server send each other a UDP packet every probe interval, with sequence numbers.
+                 Where hashes decide and can be predicted, the ports are chosen so that both flows use one member of
+                 the client.
+              2. The member of the client that carries the traffic is found by the kernel's counters, not by theory.
+                 Depending on the fault, it hits by default this member's cable, the switch at the other end, the
+                 client, or the controller.
+              3. The fault begins at an instant drawn at random over one period of the mechanism that detects it (the
+                 link monitor, or LACP).
+              4. The fault ends one second after both ends must have detected it by theory. The trial continues until
+                 the members carry traffic again. A flow that has not resumed before the repair is censored. A fault of
+                 the controller or of a switch's software is shorter than LACP needs to detect it
+                 (experiments/controller_loss.py has longer ones).
+Expectation   theory.failover_bound for each case, with its source. carrier_loss: at most one monitoring interval (plus
+              downdelay); modes that hash may be faster, because the driver takes the member out on the carrier event
+              itself. silent_loss: with LACP between two of its periods and its timeout, with the ARP monitor a few of
+              its intervals. Where no mechanism detects the fault, or no path is left, the trial is censored with the
+              reason. testbed/theory/reachability.py computes which hosts must still reach each other.
 """
 
 from __future__ import annotations
@@ -41,19 +43,19 @@ from testbed.spec import MODES, Topology
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
-#: How long the flows must have had to resume before the repair, and how long the trial goes on when all is well again.
+#: How long the flows have to resume before the repair, and how long the trial continues after the recovery.
 _RESUMED_S, _AFTER_S = 1.0, 0.5
-#: How long a trial goes on after whoever controls the switches was away: they try to connect again each second.
+#: How long a trial continues after the controller was away: switches try to reconnect each second.
 _RECONNECTED_S = 2.0
-#: The loss of control: less than LACP's timeout less a period, rate fast.
+#: How long the loss of control lasts: less than LACP's timeout minus one period, rate fast.
 _CONTROL = ("controller_crash", "controller_pause", "controller_cut", "switch_software_crash", "switch_restart")
 _CONTROL_S = 1.5
-#: So many of its periods a flapping link flaps, unless it is told how many.
+#: How many periods a link flaps by default.
 _FLAPS = 5
 
 
 def element_of(topology: Topology, fault: str, member: str) -> str:
-    """What a fault befalls unless told otherwise, when ``member`` of h1 carries the traffic."""
+    """The element that a fault hits by default, when ``member`` of the client carries the traffic."""
     port = topology.link_of(member).other(member)[1]
     kind = catalogue.named(fault).element
     if kind == "cable" or kind == "any":
@@ -62,7 +64,7 @@ def element_of(topology: Topology, fault: str, member: str) -> str:
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
-    """Why the fault of a case cannot be in that network; None if it can. Errors: SpecError for bad parameters."""
+    """Why the fault of a case does not apply to that network; None if it does. Errors: SpecError for bad parameters."""
     fault = str(case["fault"])
     bond = topology.host(topology.client).bond
     member = bond.members[0] if bond else topology.interfaces(topology.client)[0]
@@ -80,7 +82,7 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
 
 
 def _lasting_s(lab: Lab, fault: str, parameters: Mapping[str, Level]) -> float:
-    """How long the fault lasts: until both ends of a link must have noticed it, and the flows have had their time."""
+    """How long the fault lasts: until both ends of a link must have detected it, and the flows had time to resume."""
     if asked_s := float(lab.case.get("fault_s", 0.0)):
         return asked_s
     if fault in _CONTROL:
@@ -88,14 +90,14 @@ def _lasting_s(lab: Lab, fault: str, parameters: Mapping[str, Level]) -> float:
     noticed_s = steps.noticed_s(lab, fault, **parameters) + _RESUMED_S
     if fault == "flapping":
         every = catalogue.valued(fault, parameters)
-        # It ends in the middle of the carrier's presence: another flap that only just begins would say nothing.
+        # It ends in the middle of a time with carrier: a flap that has only just begun would show nothing.
         flaps = (int(every["count"]) or _FLAPS) - (1 - float(every["duty"])) / 2
         return flaps * float(every["period_ms"]) / 1e3
     return noticed_s
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: probe, strike, repair."""
+    """Inside: probe, inject the fault, repair."""
     fault = str(lab.case["fault"])
     parameters = catalogue.parameters_of(fault, lab.case)
     with steps.probing_exposed(lab, float(lab.case["probe_interval_ms"]) / 1e3):
@@ -123,17 +125,17 @@ def failover() -> Experiment:
     return Experiment(
         name="failover",
         title="Failover latency",
-        question="How long does traffic stop when something that carries it fails, and when it returns?",
+        question="How long does traffic stop when an element that carries it fails, and when it returns?",
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts", known=MODES),
             schemes.FACTOR,
-            Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(catalogue.FAULTS)),
+            Factor("fault", ("carrier_loss",), "the fault that is injected", known=tuple(catalogue.FAULTS)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
         options=(
-            Factor("element", ("",), "what fails, by name; none: what carries the traffic of h1"),
-            Factor("fault_s", (0.0,), "how long the fault lasts; 0: until it must have been noticed", least=0.0),
+            Factor("element", ("",), "what fails, by name; none: what carries the traffic of the client"),
+            Factor("fault_s", (0.0,), "how long the fault lasts; 0: until it must have been detected", least=0.0),
             *catalogue.OPTIONS,
         ),
         procedure=procedure,

@@ -1,20 +1,20 @@
-"""A flapping member: what do the flows on it lose, and do the flows on the other members notice?
+"""A flapping member: how much do the flows on it lose, and are the flows on the other members affected?
 
-Question      What does a member whose carrier goes and comes again and again cost, and does updelay help?
-Factors       Mode, period and duty of the flapping, how often, updelay_ms, what controls the switches, and anything
-              that the topology lets vary.
-Procedure     1. Where a hash places flows, one flow of a UDP packet a millisecond runs over each member of h1, in each
-                 direction: its port is chosen by the driver's documented hash, and by asking the switch. Elsewhere one
-                 flow runs each way.
+Question      What does a member cost whose carrier is lost and comes back periodically, and does updelay help?
+Factors       Mode, period and duty of the flapping, the number of losses, updelay_ms, what controls the switches, and
+              any other argument of the topology.
+Procedure     1. Where a hash places flows, one flow of a UDP packet every probe interval runs over each member of the
+                 client, in each direction. Its port is chosen by the driver's documented hash, and by asking the
+                 switch. Elsewhere one flow runs each way.
               2. The cable of the member that carries the first flow flaps, from an instant drawn at random over the
-                 monitor's period on; then it stays up until the member is back.
+                 monitor's period. Then it stays up until the member is back.
 Measurement   Packets lost by the flows on the flapping member, and by all others; how often the bond took the member
               in again while it flapped.
-Expectation   Flows on other members lose nothing, whatever the period: a hash that is made anew moves them, but to
-              members that work. The flow on the flapping member pays each time that the bond takes the member back
-              and it fails again: up to miimon in active-backup, next to nothing in 802.3ad, where the carrier event
-              itself takes the member out and LACP's own exchange keeps a fast flapper out. With updelay longer than
-              the time with carrier the member stays out until it is quiet: one outage instead of many.
+Expectation   Flows on other members lose nothing, for any period: when the hash changes, they move to members that
+              work. The flow on the flapping member loses packets each time that the bond takes the member in and it
+              fails again: up to miimon in active-backup, almost nothing in 802.3ad, where the carrier event itself
+              takes the member out and LACP's exchange keeps it out if it flaps fast. With updelay longer than the time
+              with carrier the member stays out until the flapping ends: one outage instead of many.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _AFTER_S = 1.0
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: a flow on each member, and one of these flaps."""
+    """Inside: a flow on each member, one of which flaps."""
     bond = lab.topology.bond(lab.client)
     ways, ports, places = _spread(lab)
     settings = catalogue.parameters_of("flapping", lab.case)
@@ -66,7 +66,7 @@ def procedure(lab: Lab) -> None:
 
 
 def _spread(lab: Lab) -> tuple[list[tuple[str, str]], list[int] | None, list[int]]:
-    """The flows: from whom to whom, from which port, and by which member of h1; no ports where no hash decides."""
+    """The flows: source and target, source port, and member of the client; no ports where no hash decides."""
     bond = lab.topology.bond(lab.client)
     there, back = Placement(lab.network, *lab.pair), Placement(lab.network, *lab.pair[::-1])
     count = len(bond.members)
@@ -89,10 +89,10 @@ def read(raw: Path, trial: Trial) -> Measured:
     members = {flow["flow"]: flow["member"] for flow in read_json(raw / "flows.json")}
     begin_s, end_s = (event_of(timeline, "fault", edge)["t_s"] for edge in ("begin", "end"))
     last_s = min(float(flow.sent_s[-1]) for flow in probed.values())
-    felt = {name: outage(flow, interval_s, begin_s, last_s) for name, flow in probed.items()}
+    outages = {name: outage(flow, interval_s, begin_s, last_s) for name, flow in probed.items()}
     flapped = next(iter(members.values()))
     on, off = (
-        [felt[name] for name, member in members.items() if (member == flapped) is same] for same in (True, False)
+        [outages[name] for name, member in members.items() if (member == flapped) is same] for same in (True, False)
     )
     metrics = {
         "outage_s": round(max(each.outage_s for each in on), 9),
@@ -103,11 +103,11 @@ def read(raw: Path, trial: Trial) -> Measured:
         "returns": _returns(timeline, flapped, begin_s, end_s),
         "flows": {
             name: {"member": members[name], "outage_s": round(each.outage_s, 9), "lost": each.lost}
-            for name, each in felt.items()
+            for name, each in outages.items()
         },
     }
     warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
-    stopped = [name for name, each in felt.items() if not each.recovered]
+    stopped = [name for name, each in outages.items() if not each.recovered]
     if stopped:
         return Measured(metrics, "censored", f"{', '.join(stopped)} did not resume", warnings)
     return Measured(metrics, warnings=warnings)
@@ -128,15 +128,15 @@ def flapping() -> Experiment:
     return Experiment(
         name="flapping",
         title="A flapping member",
-        question="What does a member whose carrier goes and comes cost, and whom?",
+        question="What does a flapping member cost, and are the flows on the other members affected?",
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts"),
             schemes.FACTOR,
             Factor("flap_period_ms", (100.0, 400.0, 2000.0), "from one loss of carrier to the next", (400.0,), least=2),
             Factor("flap_duty", (0.5,), "the part of each period without carrier"),
-            Factor("flap_count", (10,), "how often the carrier goes", least=1),
-            Factor("updelay_ms", (0, 2000), "how long a carrier must be there", least=0),
+            Factor("flap_count", (10,), "how many times the carrier is lost", least=1),
+            Factor("updelay_ms", (0, 2000), "how long a carrier must be present", least=0),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
         bonded=True,

@@ -1,20 +1,21 @@
-"""Placement by hash: on which member does each flow leave, and is it the one that the driver's documents name?
+"""Placement by hash: by which member does each flow leave, and does the driver's documented hash predict it?
 
-Question      Is every flow on the member that the documented hash names, and how evenly do hashes spread flows whose
-              ports follow the patterns that occur?
-Factors       Mode, xmit_hash_policy, members, flows, protocol; the clients' ports (random; even: consecutive even
-              ones, as connect() of the kernel hands them out; kernel: those that connect() does hand out); how many
-              addresses each host has, how many VLANs h1 sends into; and anything else that the topology lets vary.
-Procedure     1. h1 sends a few packets of each flow to h2: datagrams by an unconnected UDP socket, or a TCP connection
-                 that is opened and closed.
-              2. Packet sockets on every member of both hosts count which flow's packets cross it: no inference from
-                 octets, every packet is seen where it is.
-              3. The switch is asked by which member of h2 it sends each flow on, where it can be asked.
-Expectation   Every flow is on the member that theory.member_of_flow names, none is on two. layer2 and vlan+srcmac put
-              all flows between two hosts on one member (of one VLAN). encap3+4 takes the hash that a connected
-              socket drew by chance, so that TCP flows are spread but not predictable. Consecutive even ports would
-              all be on one of two members if layer3+4 kept the lowest bit, as drivers did until 2017
-              (``older_member_flows``): that is why it is dropped.
+Question      Is every flow on the member that the documented hash gives, and how evenly do hash policies spread flows
+              with common patterns of ports?
+Factors       Mode, xmit_hash_policy, members, flows, protocol; the source ports (random; even: consecutive even ones,
+              as the kernel's connect() assigns them; kernel: those that connect() does assign); the number of
+              addresses of each host; the number of VLANs that the client sends into; and any other argument of the
+              topology.
+Procedure     1. The client sends a few packets of each flow to the server: datagrams from an unconnected UDP socket, or
+                 a TCP connection that is opened and closed.
+              2. Packet sockets on every member of both hosts record every packet where it is. Nothing is inferred
+                 from octet counts.
+              3. The switch is asked by which member of the server it sends each flow on, where it can be asked.
+Expectation   Every flow is on the member that theory.member_of_flow gives, and none is on two. layer2 and vlan+srcmac
+              put all flows between two hosts on one member (of one VLAN). encap3+4 takes the hash that a connected
+              socket drew at random, so TCP flows are spread but not predictable. Consecutive even ports would all be
+              on one of two members if layer3+4 kept the lowest bit of its hash, as drivers did until 2017
+              (``older_member_flows``). Today's drivers drop that bit.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ Pair = tuple[int | None, str, str]
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: send every flow, and see where it goes."""
+    """Inside: send every flow, and record which members it crosses."""
     addresses, vlans = int(lab.case["addresses"]), int(lab.case["vlans"])
     pairs = _over_bond(lab, addresses) if vlans == 0 else _into_vlans(lab, vlans)
     stream = lab.case["protocol"] == "tcp"
@@ -82,7 +83,7 @@ def procedure(lab: Lab) -> None:
 
 
 def _ask_switch(lab: Lab, flows: list[dict[str, Any]]) -> None:
-    """Add to each flow the member of h2 that the switch says it sends it to, if it can be asked."""
+    """Add to each flow the member of the server that the switch says it uses, if the switch can be asked."""
     placement = Placement(lab.network, *lab.pair)
     for flow in flows:
         given = _tuple(lab.trial, flow)
@@ -95,7 +96,7 @@ def _kind(*, stream: bool) -> int:
 
 
 def _send(sock: socket.socket, target: str, *, stream: bool) -> None:
-    """A few packets of one flow; a connection is asked for and not waited for."""
+    """Send a few packets of one flow; a connection is requested and not waited for."""
     if stream:
         sock.setblocking(False)
         sock.connect_ex((target, _SERVER_PORT))
@@ -105,7 +106,7 @@ def _send(sock: socket.socket, target: str, *, stream: bool) -> None:
 
 
 def _ports(lab: Lab) -> list[int]:
-    """The clients' ports; 0: the kernel is to choose."""
+    """The source ports; 0: the kernel is to choose."""
     count, (low, high) = int(lab.case["flows"]), _EPHEMERAL
     if lab.case["ports"] == "kernel":
         return [0] * count
@@ -116,13 +117,13 @@ def _ports(lab: Lab) -> list[int]:
 
 
 def _over_bond(lab: Lab, count: int) -> list[Pair]:
-    """Every one of ``count`` addresses of h1 with every one of h2."""
+    """Each of ``count`` addresses of the client with each of the server."""
     vlan = lab.topology.host(lab.client).vlan or None
     return [(vlan, *pair) for pair in address_pairs(lab.network, *lab.pair, count)]
 
 
 def _into_vlans(lab: Lab, count: int) -> list[Pair]:
-    """An interface of h1 in each VLAN from 10 on, with a neighbour that has h2's MAC address."""
+    """An interface of the client in each VLAN from 10 on, with a neighbour that has the server's MAC address."""
     netlink, bond = lab.network.netlink(lab.client), lab.topology.bond(lab.client)
     parent = netlink.link_lookup(ifname=bond.name)[0]
     pairs: list[Pair] = []
@@ -185,7 +186,7 @@ def read(raw: Path, trial: Trial) -> Measured:
 
 
 def _sent_on(raw: Path, trial: Trial, onward: dict[FlowKey, int | None]) -> MemberFlows | None:
-    """Where the flows arrived at h2; None if they were not to arrive."""
+    """The members by which the flows arrived at the server; None if they were not to arrive."""
     bond = trial.topology.host(trial.topology.server).bond
     if bond is None or trial.case["vlans"]:
         return None
@@ -203,7 +204,7 @@ def hashing() -> Experiment:
     return Experiment(
         name="hashing",
         title="Placement by hash",
-        question="On which member does each flow leave, and is it the one that the driver's documents name?",
+        question="By which member does each flow leave, and does the driver's documented hash predict it?",
         topology="single_switch",
         factors=(
             Factor("mode", ("802.3ad",), "bonding mode of both hosts", known=theory.HASH_MODES),
@@ -211,14 +212,14 @@ def hashing() -> Experiment:
             Factor(
                 "xmit_hash_policy",
                 ("layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac"),
-                "what the bond's hash takes in",
+                "what the bond's hash uses",
             ),
             Factor("members", (2, 4, 8), "member links of each host", (4,), least=1),
             Factor("protocol", ("udp",), "of the flows", known=("udp", "tcp")),
-            Factor("ports", ("random", "even"), "the clients' ports", known=("random", "even", "kernel")),
+            Factor("ports", ("random", "even"), "source ports of the flows", known=("random", "even", "kernel")),
             Factor("addresses", (1, 4), "addresses of each host", (1,), least=1),
-            Factor("vlans", (0,), "VLANs that h1 sends into; 0: none", least=0),
-            Factor("flows", (64,), "flows from h1 to h2", least=1),
+            Factor("vlans", (0,), "VLANs that the client sends into; 0: none", least=0),
+            Factor("flows", (64,), "flows from the client to the server", least=1),
         ),
         bonded=True,
         procedure=procedure,

@@ -1,20 +1,20 @@
-"""LACP's timers: how long until each end of a link notices that the other has fallen silent?
+"""LACP's timers: how long does each end of a link take to time out a silent partner?
 
-Question      How long does it take, at each end, until LACP takes a member out whose frames vanish while its carrier
-              stays, and is that what the standard's timers say?
+Question      How long does LACP take, at each end, to remove a member whose frames are lost while its carrier stays,
+              and does that agree with the standard's timers?
 Factors       lacp_rate (which both ends ask of each other), end (host: the kernel's bond; switch: the controller), and
-              anything else that the topology lets vary.
-Procedure     1. One trial silences members of h1 many times in one network, both directions at once, each time a
-                 member drawn at random, at an instant drawn at random over one of LACP's periods.
-              2. The silence lasts until both ends must have noticed; then the member returns, and once it carries
-                 traffic again the next one may come.
+              any other argument of the topology.
+Procedure     1. One trial injects many silent losses in one network, in both directions at once: each on a member of
+                 the client drawn at random, at an instant drawn at random over one LACP period.
+              2. A loss lasts until both ends must have detected it. Then the member is repaired, and the next loss
+                 follows once it carries traffic again.
 Measurement   host:   from the fault to the kernel's message (netlink) that the bond took the member out.
               switch: from the fault to the Receive machine's transition to EXPIRED for that port in the controller.
-Expectation   current_while_timer starts anew with each LACPDU, so what is left of it is the timeout less the age of the
-              last one: uniform in (2, 3] s with rate fast, in (60, 90] s with rate slow (IEEE 802.1AX-2014, 6.4.4
-              and 6.4.12, each timer 250 ms more or less by 6.4.10). The bonding driver counts its timers in steps of
+Expectation   Each LACPDU restarts current_while_timer, so what is left of it is the timeout less the age of the last
+              LACPDU: uniform in (2, 3] s with rate fast, in (60, 90] s with rate slow (IEEE 802.1AX-2014, 6.4.4 and
+              6.4.12; each timer may be off by 250 ms, 6.4.10). The bonding driver counts its timers in steps of
               100 ms, and the kernel makes 104 ms of each (theory.monitor_period_s): its 3 s are 3.12 s and its 90 s are
-              93.6 s, and that bound is the one that a trial is held to at the host's end.
+              93.6 s. A trial at the host's end is held to this bound.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NOTICED_S = 1.0
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: silence one member after another."""
+    """Inside: inject a silent loss into one member after another."""
     rate = lab.topology.bond(lab.client).lacp_rate
     longest_s = theory.bonding_lacp_bound(rate).limit_s
     for _ in range(int(lab.case["faults"])):
@@ -92,14 +92,14 @@ def lacp_timers() -> Experiment:
     return Experiment(
         name="lacp_timers",
         title="LACP's timers",
-        question="How long does it take, at each end, until LACP takes a member out whose frames vanish?",
+        question="How long does LACP take, at each end, to remove a member whose frames are lost?",
         topology="single_switch",
         factors=(
             Factor("mode", ("802.3ad",), "bonding mode of both hosts", known=("802.3ad",)),
             Factor("controller", ("testbed",), schemes.FACTOR.meaning, known=("testbed",)),
-            Factor("lacp_rate", ("fast", "slow"), "the period that each end asks of the other"),
-            Factor("end", ("host", "switch"), "who is to notice", known=("host", "switch")),
-            Factor("faults", (20,), "silences in one trial", least=1),
+            Factor("lacp_rate", ("fast", "slow"), "LACP rate that both ends ask of each other"),
+            Factor("end", ("host", "switch"), "which end has to detect the fault", known=("host", "switch")),
+            Factor("faults", (20,), "silent losses in one trial", least=1),
         ),
         bonded=True,
         procedure=procedure,

@@ -1,15 +1,15 @@
-"""The MII monitor: how long does a bond take to see that a member has lost its carrier?
+"""The MII monitor: how long does a bond take to detect that a member has lost its carrier?
 
-Question      How is the time distributed that the bonding driver's monitor needs to notice a lost carrier?
-Factors       Mode, miimon_ms, downdelay_ms, and anything else that the topology lets vary.
-Procedure     1. One trial cuts many times in one network, each time a member of h1 drawn at random.
-              2. Each cut falls at an instant drawn at random over a whole period of the monitor, counted from when the
-                 last member was back, so that every phase of the monitor is hit alike.
-              3. The cut lasts until the monitor must have looked twice; then the member returns, and once it can carry
-                 traffic again the next cut may come.
-Measurement   From the cut to the kernel's own message (netlink) that the member's link is down. No traffic is needed.
-Expectation   The monitor looks every m ms, so each time up to m is equally likely: uniform in (0, m], plus downdelay.
-              What the kernel makes of m is a little more, because it rounds its timers up (theory.monitor_period_s);
+Question      How are the detection times of the bonding driver's link monitor distributed?
+Factors       Mode, miimon_ms, downdelay_ms, and any other argument of the topology.
+Procedure     1. One trial injects many carrier losses in one network, each on a member of the client drawn at random.
+              2. A loss begins at an instant drawn at random over a whole period of the monitor, counted from the return
+                 of the last member, so that all phases of the monitor are equally likely.
+              3. A loss lasts for two periods of the monitor, plus downdelay. Then the member is repaired, and the next
+                 loss follows once it can carry traffic again.
+Measurement   From the loss to the kernel's own message (netlink) that the member's link is down. No traffic is needed.
+Expectation   The monitor checks the link every m ms, so each time up to m is equally likely: uniform in (0, m], plus
+              downdelay. The kernel's m is slightly longer, because it rounds its timers up (theory.monitor_period_s);
               the distribution is tested against that.
 """
 
@@ -73,14 +73,14 @@ def miimon() -> Experiment:
     return Experiment(
         name="miimon",
         title="Detection by the MII monitor",
-        question="How is the time distributed that a bond needs to see that a member has lost its carrier?",
+        question="How are the times distributed that a bond takes to detect a lost carrier?",
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup",), "bonding mode of both hosts"),
             schemes.FACTOR,
-            Factor("miimon_ms", (50, 100, 200), "how often the monitor is to look", (100,), least=1),
-            Factor("downdelay_ms", (0,), "how long a carrier must be gone", least=0),
-            Factor("faults", (50,), "cuts in one trial", least=1),
+            Factor("miimon_ms", (50, 100, 200), "interval of the link monitor", (100,), least=1),
+            Factor("downdelay_ms", (0,), "how long a carrier must be absent", least=0),
+            Factor("faults", (50,), "carrier losses in one trial", least=1),
         ),
         bonded=True,
         procedure=procedure,

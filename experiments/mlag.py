@@ -1,19 +1,19 @@
-"""A multi-chassis LAG: what does each part of it cost when it fails, and when it returns?
+"""A multi-chassis LAG: how long does traffic stop when a part of it fails, and when that part returns?
 
 Question      How long does traffic stop when a member, the peer link or one of the two switches of a multi-chassis LAG
-              fails, and does its return disturb the traffic again?
-Factors       The element that fails, mode, lacp_rate, miimon_ms, and anything else that the topology lets vary.
-Procedure     1. h1 and h2, each on both switches by one LAG, send each other a UDP packet every millisecond; so do h1
-                 and h3, which hangs on s1 alone, unless s1 is to fail.
+              fails, and does its return interrupt the traffic again?
+Factors       The element that fails, mode, lacp_rate, miimon_ms, and any other argument of the topology.
+Procedure     1. h1 and h2, each connected to both switches by one LAG, send each other a UDP packet every probe
+                 interval. So do h1 and h3, which is connected to s1 alone, unless s1 is to fail.
               2. At an instant drawn at random over the monitor's period the element fails: the cable of the member
                  that h1 sends on, all peer links, or a whole switch.
-              3. When all must have noticed, and a second more, it returns, and the trial goes on until every member
-                 carries traffic again.
-Expectation   member, s1, s2: for a host a switch that is gone is a carrier that is gone: at most one look of the
-              monitor, and next to nothing in modes that act on the carrier event; the switch side answers port-down by
-              itself. peer link: s2 leaves the LAGs; what h1 sent that way to h3 is lost until its bond has heard of
-              it, which takes the driver one step of its LACP machines (100 ms, which the kernel makes 104 ms). The
-              return costs nothing that a user notices: a member is used once both ends take frames in.
+              3. One second after both ends must have detected the fault, the element is repaired. The trial continues
+                 until every member carries traffic again.
+Expectation   member, s1, s2: a host detects the loss of a switch as a loss of carrier: within one monitoring interval,
+              and almost at once in modes that act on the carrier event. The switches' groups avoid a port that is down
+              by themselves. peer_link: s2 leaves the LAGs. What h1 sends to h3 by way of s2 is lost until h1's bond
+              has taken that member out, which takes one step of the driver's LACP machines (100 ms, of which the
+              kernel makes 104 ms). The return costs almost nothing: a member is used once both ends collect.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from testbed.measure.failover import measure
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
-#: What may fail: the fault, and the element that it befalls; of a member, the one in use.
+#: What may fail: the fault and the element that it hits; none: the member in use.
 ELEMENTS = {
     "member": ("carrier_loss", ""),
     "peer_link": ("peer_link_loss", "s1"),
@@ -43,7 +43,7 @@ _RESUMED_S, _AFTER_S = 1.0, 1.0
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: probe, break one element, let it return."""
+    """Inside: probe, let one element fail, repair it."""
     what = str(lab.case["element"])
     fault, element = ELEMENTS[what]
     bond = lab.topology.bond(lab.client)

@@ -1,20 +1,21 @@
 """Reordering: what does it cost to spread the packets of one flow over members of unequal delay?
 
-Question      How many packets of one flow overtake each other, by how much, and how much of the members' rate does one
-              TCP flow still get?
-Factors       Mode, members, by how much the last member is slower, TCP's tolerance of reordering (the sysctl
-              tcp_reordering of the sender), and anything that the topology lets vary.
-Procedure     1. Two hosts, wired back to back. The last member's cable takes ``difference_ms`` longer in each
-                 direction, as long as the trial lasts.
-              2. One UDP flow of a packet every probe interval from h1 to h2, for a second: its reordering.
-              3. One TCP flow from h1 to h2 (iperf3); the first `omit_s` seconds do not count.
-Expectation   In balance-rr packet n leaves on member n mod k. It is overtaken by the next one if that one's member is
-              faster by more than the time between the two: then 1/k of the packets are reordered, each by an extent of
-              about the difference over the interval (RFC 4737, 3 and 4.2.1). TCP takes what is overtaken for lost,
-              sends it again and slows down. bonding.rst (balance-rr) names tcp_reordering as the remedy: so many
-              segments may be overtaken first. That counts segments; a kernel that goes by time alone (RACK, RFC 8985)
-              waits for a part of the round-trip time instead, so that the sysctl changes nothing there. In modes that
-              hash, nothing is reordered, and one flow has one member.
+Question      How many packets of one flow overtake each other, by how much, and what part of the members' rate does one
+              TCP flow still reach?
+Factors       Mode, members, the additional delay of the last member, TCP's tolerance of reordering (the sender's sysctl
+              tcp_reordering), and any other argument of the topology.
+Procedure     1. Two hosts are wired back to back. The cable of the client's last member has ``difference_ms`` more
+                 delay in each direction, for the whole trial.
+              2. One UDP flow of a packet every probe interval runs from the client to the server for a second: its
+                 reordering is measured.
+              3. One TCP flow (iperf3) runs from the client to the server. The first `omit_s` seconds are not counted.
+Expectation   In balance-rr packet n leaves on member n mod k. The next packet overtakes it if its member is faster by
+              more than the time between the two. Then 1/k of the packets are reordered, each by an extent of about the
+              difference over the interval (RFC 4737, 3 and 4.2.1). TCP takes an overtaken packet for lost, sends it
+              again and slows down. bonding.rst (balance-rr) names tcp_reordering as the remedy: the number of segments
+              that may overtake a packet before TCP takes it for lost. A kernel that decides by time alone (RACK,
+              RFC 8985) waits for a part of the round-trip time instead, so the sysctl changes nothing there. In modes
+              that hash, nothing is reordered, and one flow uses one member.
 """
 
 from __future__ import annotations
@@ -109,8 +110,8 @@ def reordering() -> Experiment:
             Factor("mode", ("balance-rr", "802.3ad"), "bonding mode of both hosts"),
             schemes.FACTOR,
             Factor("members", (2, 4), "member links of each host", (2,), least=1),
-            Factor("difference_ms", (0.0, 0.2, 1.0, 5.0), "by how much the last member is slower", least=0),
-            Factor("tcp_reordering", (3, 127), "segments that may be overtaken before TCP takes one for lost", least=1),
+            Factor("difference_ms", (0.0, 0.2, 1.0, 5.0), "additional delay of the last member", least=0),
+            Factor("tcp_reordering", (3, 127), "segments that may overtake one before TCP takes it for lost", least=1),
             Factor("probe_interval_ms", (0.1,), "time between two probe packets of a flow", least=0.1),
             Factor("duration_s", (2,), "seconds of TCP that count", (1,), least=1),
             Factor("omit_s", (1,), "seconds of start-up before them, not counted", least=0),

@@ -1,18 +1,18 @@
-"""The cost of emulation itself: how much wall time does a network take, set up and run, as it grows?
+"""The cost of emulation: how much wall time does a network take, to set up and to run, as it grows?
 
-Question      How long does a trial take on the wall, to set the network up and for each virtual second of it, as hosts,
-              members and switches are added?
-Factors       Hosts, members, spines and leaves of the topology (or whatever another topology lets vary); how long the
+Question      How much wall time does a trial take, for its set-up and for each virtual second, as hosts, members and
+              switches are added?
+Factors       Hosts, members, spines and leaves of the topology (or the arguments of another topology); how long the
               network runs; whether probes run meanwhile.
 Procedure     1. The network is built and converges.
               2. It runs for ``run_s`` of its own time: with LACPDUs alone (probes=0), or with that many pairs of hosts
                  that send each other a UDP packet every probe interval.
-Measurement   wall_s of a trial, the only number of a run that is no function of the seed: it tells of the machine, of
-              how busy it was, and of the network. Trials of one network that ran for different times differ by what
-              a virtual second costs; the rest is the set-up. Run it with --jobs 1 on an idle machine. virtual_s and
-              converged_s are the trial's own clock and the same on any machine.
-Expectation   Set-up grows with the number of interfaces, each made, shaped and watched over netlink, an idle second
-              with the ports that speak LACP, a probed one with the packets.
+Measurement   wall_s of a trial. It is the only metric that the seed does not determine: it depends on the machine, on
+              its load, and on the network. Trials of one network with different run_s differ by the cost of a virtual
+              second; the rest is the set-up. Run it with --jobs 1 on an idle machine. virtual_s and converged_s are
+              on the trial's own clock and are the same on any machine.
+Expectation   The set-up grows with the number of interfaces: each is made, shaped and monitored over netlink. An idle
+              second grows with the number of LACP ports, a probed second with the number of packets.
 """
 
 from __future__ import annotations

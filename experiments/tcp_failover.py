@@ -1,24 +1,24 @@
-"""Failover under load: what do TCP transfers make of the loss of a member, and of its return?
+"""Failover under load: how do TCP transfers react to the loss of a member, and to its return?
 
-Question      How long does a TCP flow stand still when the member that carries it fails, and what do all flows get
-              through together before that, while the member is away, and when it is back?
-Factors       Mode, members, flows, the fault, how often the monitor looks (miimon_ms), what controls the switches, and
-              anything that the topology lets vary. Each parameter of a fault is a factor as well.
-Procedure     1. One iperf3 client a flow, all at once from h1 to h2; ports are chosen so that every member carries the
-                 same number of flows, as in the experiment aggregation.
-              2. When all have been sending for a while, the member of h1 that sends the most loses its link, at an
-                 instant drawn at random over the period of what is to notice it.
-              3. When both ends must have noticed and TCP had its time, the link is repaired; the transfer goes on
-                 until the member must be back and TCP had its time again.
+Question      How long does a TCP flow stall when the member that carries it fails, and what goodput do all flows reach
+              together before the fault, while the member is away, and when it is back?
+Factors       Mode, members, flows, the fault, the interval of the link monitor (miimon_ms), what controls the switches,
+              and any other argument of the topology. Each parameter of a fault is a factor as well.
+Procedure     1. One iperf3 transfer per flow runs from the client to the server, all at once. Ports are chosen so that
+                 every member carries the same number of flows, as in the experiment aggregation.
+              2. When all have been sending for two seconds, the member of the client that sends the most loses its
+                 link, at an instant drawn at random over one period of the mechanism that detects the fault.
+              3. When both ends must have detected the fault and TCP has had time to settle, the link is repaired. The
+                 transfer continues until the member must be back and TCP has had time to settle again.
 Measurement   Every 5 ms the receiving kernel is asked what each flow has delivered. A stall is the longest time in
-              which a flow delivered nothing; goodput is that of the last second before the fault, before the repair,
-              and before the end. How long the path itself is away is what the experiment failover measures.
-Expectation   A sender that hears nothing has its timers alone: a probe after two round trips, then a try after 200 ms
-              and a round trip more, then after twice that each time (RFC 8985, RFC 6298). So a flow whose packets
-              are all lost stands still not as long as the outage, but until the next try: an outage that outlasts
+              which a flow delivered nothing. Goodput is that of the last second before the fault, before the repair,
+              and before the end. The experiment failover measures how long the path itself is interrupted.
+Expectation   A sender that receives no acknowledgement has only its timers: a probe after two round trips, then a try
+              after 200 ms and a round trip more, then after twice that each time (RFC 8985, RFC 6298). So a flow whose
+              packets are all lost stalls until the next try, not until the end of the outage. An outage that outlasts
               the probe costs a quarter of a second (theory.longest_stall_s; there is a rarer, longer case). A flow of
-              which something arrives goes on at once, by selective acknowledgements. With k members goodput falls to
-              that of the members onto which the hash puts the flows, at most k - 1; in active-backup it does not fall.
+              which some packets arrive continues at once, by selective acknowledgements. With k members goodput falls
+              to that of the members onto which the hash puts the flows, at most k - 1. In active-backup it stays.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ from testbed.spec import MODES, Bond
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
-#: How long the flows have been sending before the first second that counts, and what TCP gets to settle.
+#: How long the flows send before the first second that counts, and how long TCP gets to settle.
 _WARM_UP_S, _SETTLED_S = 1.0, 1.0
-#: What a goodput is taken over, in seconds: the last before the fault, before the repair, before the end.
+#: The time over which a goodput is taken, in seconds: the last before the fault, before the repair, before the end.
 _WINDOW_S = 1.0
-#: How long LACP needs to take a member in again: it waits for 2 s (IEEE 802.1AX, 6.4.17), and then has to agree.
+#: How long LACP needs to take a member in again: it waits for 2 s (IEEE 802.1AX, 6.4.17), then has to negotiate.
 _AGREED_S = 4.0
-#: A flow that stands still for more periods than these stalls; less is the chance of the samples.
+#: A flow that delivers nothing for more periods than these stalls; fewer may be the chance of the samples.
 _LEAST_PERIODS = 4
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: transfer, strike, repair."""
+    """Inside: transfer, inject the fault, repair."""
     fault = str(lab.case["fault"])
     parameters = catalogue.parameters_of(fault, lab.case)
     bond = lab.topology.bond(lab.client)
@@ -95,7 +95,7 @@ def procedure(lab: Lab) -> None:
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: the metrics of a trial from its raw files."""
     timeline = read_timeline(raw / "timeline.jsonl")
-    load_rates(raw / "member_rates.csv")  # damaged samples are no trial
+    load_rates(raw / "member_rates.csv")  # a trial with damaged samples fails
     delivered = tcp_stall.load(raw / "progress.csv")
     begin, end = (event_of(timeline, "fault", edge) for edge in ("begin", "end"))
     window = begin["t_s"], end["t_s"]
@@ -104,7 +104,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     path = predict(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None).bound
     rtt_s = _longest_rtt_s(trial)
     bound_s = None if path is None else theory.longest_stall_s(path.limit_s, rtt_s)
-    struck = str(event_of(timeline, "network", "member_in_use")["interface"])
+    failed = str(event_of(timeline, "network", "member_in_use")["interface"])
     metrics: dict[str, Any] = {
         "stall_s": round(worst_s, 9),
         "stalled_flows": sum(stall.stall_s > _LEAST_PERIODS * PERIOD_S for stall in stalls.values()),
@@ -113,7 +113,7 @@ def read(raw: Path, trial: Trial) -> Measured:
         "rtt_s": event_of(timeline, "iperf3", "round_trip")["median_s"],
         "bound_s": None if bound_s is None else round(bound_s, 9),
         "within_bound": None if bound_s is None else worst_s <= bound_s + PERIOD_S,
-        **_goodputs(raw, trial, delivered, struck, window),
+        **_goodputs(raw, trial, delivered, failed, window),
         "retransmits": load_iperf3(raw / "iperf3.json").retransmits,
         "flows": {f"from port {port}": {"stall_s": round(stall.stall_s, 9)} for port, stall in stalls.items()},
     }
@@ -135,13 +135,13 @@ def _longest_rtt_s(trial: Trial) -> float:
 
 
 def _goodputs(
-    raw: Path, trial: Trial, delivered: Mapping[int, tcp_stall.Delivered], struck: str, window: tuple[float, float]
+    raw: Path, trial: Trial, delivered: Mapping[int, tcp_stall.Delivered], failed: str, window: tuple[float, float]
 ) -> dict[str, float]:
     """Goodput of the last second before the fault, before the repair and before the end, each beside its ideal."""
     bond = trial.topology.bond(trial.topology.client)
     flows = [_tuple(trial, pair) for pair in read_json(raw / "placement.json")]
     last_s = min(float(flow.t_s[-1]) for flow in delivered.values())
-    left = dataclasses.replace(bond, members=tuple(name for name in bond.members if name != struck))
+    left = dataclasses.replace(bond, members=tuple(name for name in bond.members if name != failed))
     found = {}
     for when, until_s, members in (("before", window[0], bond), ("during", window[1], left), ("after", last_s, bond)):
         goodput_mbps = tcp_stall.goodput_mbps(delivered, until_s - _WINDOW_S, until_s)
@@ -176,18 +176,18 @@ def tcp_failover() -> Experiment:
     return Experiment(
         name="tcp_failover",
         title="Failover under load",
-        question="How long does a TCP flow stand still when its member fails, and what do all flows get through?",
+        question="How long does a TCP flow stall when its member fails, and what goodput do all flows reach?",
         topology="single_switch",
         factors=(
             Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts", known=MODES),
             schemes.FACTOR,
             Factor("members", (2, 4), "member links of each host", (2,), least=2),
             Factor("flows", (8,), "parallel TCP flows", least=1),
-            Factor("fault", ("carrier_loss",), "what goes wrong", known=tuple(catalogue.FAULTS)),
-            Factor("miimon_ms", (20, 100, 400), "how often the monitor looks", (100,), least=1),
+            Factor("fault", ("carrier_loss",), "the fault that is injected", known=tuple(catalogue.FAULTS)),
+            Factor("miimon_ms", (20, 100, 400), "interval of the link monitor", (100,), least=1),
         ),
         options=(
-            Factor("element", ("",), "what fails, by name; none: the member of h1 that sends most"),
+            Factor("element", ("",), "what fails, by name; none: the member of the client that sends most"),
             *catalogue.OPTIONS,
         ),
         bonded=True,

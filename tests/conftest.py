@@ -9,7 +9,7 @@ from hypothesis import settings
 
 _EMULATION = Path(__file__).resolve().parent / "emulation"
 
-# No time limit for one example: what else the machine does would decide the test.
+# No time limit for one example: the load of the machine would decide the test.
 settings.register_profile("testbed", deadline=None)
 settings.load_profile("testbed")
 

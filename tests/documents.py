@@ -28,7 +28,7 @@ INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n+)+")
 
 
 def documents() -> list[Path]:
-    """The files that people read."""
+    """The documents for readers."""
     named = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md")
     return [
         *(ROOT / name for name in named),
@@ -98,7 +98,7 @@ def _paths(text: str) -> Iterator[str]:
 
 
 def _file_name(span: str) -> Iterator[str]:
-    """A code span that is nothing but the name of a source or document, or a path from within the package."""
+    """A code span that is only the name of a source or document, or a path from within the package."""
     if span in NOT_IN_THE_TREE or not re.fullmatch(r"[\w-][\w./-]*\.(py|c|config|md|ipynb|toml|txt|cff|sh)", span):
         return
     top, slash, _ = span.partition("/")

@@ -1,4 +1,4 @@
-"""Made-up runs for tests of what reads runs. Clearly not measurements: the numbers come from theory and a seed."""
+"""Synthetic runs for tests of what reads runs. They are no measurements: the numbers come from theory and a seed."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ def raw_file(path: Path, one: Record, name: str, text: str) -> None:
 
 
 def after(path: Path, text: dict[str, Any], records: list[Record]) -> Run:
-    """A run with the raw files that `raw_file` laid aside."""
+    """A run with the raw files that `raw_file` wrote before it."""
     create(path, text)
     (path.parent / f".{path.name}" / "raw").rename(path / "raw")
     for one in records:
@@ -336,7 +336,7 @@ def audited(path: Path) -> Run:
 
 
 def tcp_failover(path: Path) -> Run:
-    """Flows that go on when TCP tries again, over paths that are away for 0 to 400 ms; one trial nobody noticed."""
+    """Flows that resume when TCP tries again, over paths that are away for 0 to 400 ms; one trial undetected."""
     records = []
     for number, noticed_s in enumerate((0.01, 0.15, 0.39, None), 1):
         away_s = noticed_s or 0.0

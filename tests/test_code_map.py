@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: Questions of somebody who reads the code for the first time, and where the answer is. Each is to be found by the
-#: words of the question: in the package's sentence, or in the file's name or first sentence.
+#: Questions of a new reader of the code, and the file of each answer. The words of the question must lead there: by
+#: the package's sentence, or by the file's name or first sentence.
 QUESTIONS = {
     "Where is a bond's option checked against the kernel's rules?": ("testbed/spec/bond/rules.py", "kernel"),
     "Where do MAC addresses come from?": ("testbed/spec/addressing.py", "address"),
@@ -69,7 +69,7 @@ def test_every_package_is_on_the_map_with_a_sentence_of_its_own(code_map: Module
     assert all(5 < len(each) <= 110 for each in sentences)
 
 
-def test_four_modules_stand_at_the_root() -> None:
+def test_four_modules_are_at_the_root() -> None:
     assert {path.name for path in (ROOT / "testbed").glob("*.py")} == {
         *("__init__.py", "__main__.py", "errors.py", "background.py")
     }
@@ -83,8 +83,8 @@ def test_a_question_leads_to_its_file(code_map: ModuleType, question: str) -> No
     row = next(line for line in code_map.drawn().splitlines() if line.startswith(f"| `{package.replace('.', '/')}/`"))
     files = [each.strip() for each in row.rpartition("|")[0].rpartition("|")[2].split(",")]
     assert "/".join(Path(name).with_suffix("").parts[2:]) in files
-    said = f"{code_map.sentence(code_map.source(package))} {path.stem} {code_map.sentence(path)}"
-    assert word.lower() in said.lower()
+    text = f"{code_map.sentence(code_map.source(package))} {path.stem} {code_map.sentence(path)}"
+    assert word.lower() in text.lower()
 
 
 def test_an_arrow_that_follows_from_others_is_left_out(code_map: ModuleType) -> None:

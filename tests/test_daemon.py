@@ -1,4 +1,4 @@
-"""A program in the background: ready when it says so, ended whatever it does about it. Real processes, no network."""
+"""A program in the background: ready when it says so, ended even if it ignores SIGTERM. Real processes, no network."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from testbed.emulation.daemon import Daemon
 from testbed.errors import TrialError
 
-#: Says that it is there, and then sleeps; the second does not end on SIGTERM.
+#: Creates its file, and then sleeps; the second ignores SIGTERM.
 SLEEPS = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
-DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPS
+IGNORES_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPS
 
 
 def daemon(tmp_path: Path, program: str, **settings: float) -> Daemon:
@@ -32,10 +32,10 @@ def alive(pid: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("program", [SLEEPS, DEAF], ids=["ends", "deaf"])
+@pytest.mark.parametrize("program", [SLEEPS, IGNORES_SIGTERM], ids=["ends", "deaf"])
 @pytest.mark.parametrize("halted", [False, True])
-def test_it_is_gone_after_stop(tmp_path: Path, program: str, halted: bool) -> None:
-    """What ignores SIGTERM gets SIGKILL after its time, what is halted is woken to end."""
+def test_it_has_ended_after_stop(tmp_path: Path, program: str, halted: bool) -> None:
+    """A program that ignores SIGTERM gets SIGKILL after a time; one that is halted is continued, so that it can end."""
     running = daemon(tmp_path, program, end_s=0.2)
     running.start()
     pid = running.pid

@@ -80,10 +80,10 @@ WRONG = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_name_is_found(kind: str) -> None:
-    text, said = WRONG[kind]
+    text, part = WRONG[kind]
     found = documents.problems(text, ROOT)
     assert len(found) == 1
-    assert said in found[0]
+    assert part in found[0]
 
 
 def test_right_names_pass() -> None:

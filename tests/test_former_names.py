@@ -1,4 +1,4 @@
-"""Modules that have moved: the imports that documents gave before still work, and give the very same module."""
+"""Modules that have moved: the imports that documents gave before still work, and give the same module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Set-up: scripts/setup.sh on a machine whose programs are small stand-ins, and the Makefile that calls it."""
+"""Set-up: scripts/setup.sh on a machine whose programs are small substitutes, and the Makefile that calls it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ esac
 
 
 class Machine:
-    """A checkout with nothing but the script, on a machine whose only programs are in ``bin``."""
+    """A checkout with only the script, on a machine whose only programs are in ``bin``."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.bin = root, root / "bin"
@@ -75,7 +75,7 @@ class Machine:
         (self.bin / name).chmod(0o755)
 
     def user(self, number: str) -> None:
-        """Who runs the script, by the number of the user."""
+        """Set the user who runs the script, by number."""
         self.program("id", f"#!/bin/sh\necho {number}\n")
 
     def has(self, *names: str) -> None:
@@ -149,7 +149,7 @@ def test_a_package_that_does_not_bring_what_it_should_is_named(machine: Machine)
 
 
 @pytest.mark.parametrize("part", ["APT_UPDATE", "APT_INSTALL"])
-def test_a_failure_of_apt_is_not_passed_over(machine: Machine, part: str) -> None:
+def test_a_failure_of_apt_is_not_ignored(machine: Machine, part: str) -> None:
     assert machine.step("debian", **{part: "100"}).returncode == 100
 
 

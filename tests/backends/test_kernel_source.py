@@ -82,7 +82,7 @@ def test_on_another_distribution_the_error_names_the_option_source(os_release: s
 
 
 def make_tree(directory: Path, version: tuple[int, int, int]) -> Path:
-    """The least that makes a Linux source with User-Mode Linux."""
+    """The minimum of a Linux source with User-Mode Linux."""
     (directory / "arch" / "um").mkdir(parents=True)
     lines = zip(("VERSION", "PATCHLEVEL", "SUBLEVEL"), version, strict=True)
     text = "# SPDX-License-Identifier: GPL-2.0\n" + "".join(f"{word} = {number}\n" for word, number in lines)

@@ -1,4 +1,4 @@
-"""The benchmark of LACP at scale: what it says in OpenFlow is read by another implementation, and what it counts."""
+"""The benchmark of LACP at scale: another implementation reads its OpenFlow messages, and what it counts."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def parser() -> Any:
 
 @pytest.fixture
 def connection(parser: Any) -> Any:
-    """What os-ken's messages want to know of a connection."""
+    """What os-ken's messages need of a connection."""
     return SimpleNamespace(ofproto=of, ofproto_parser=parser, id=1)
 
 
 def read(parser: Any, connection: Any, octets: bytes) -> Any:
-    """The message as os-ken's parser takes it."""
+    """The message as os-ken's parser reads it."""
     version, kind, length, xid = lacp_scale._HEADER.unpack_from(octets)
     return parser.msg_parser(connection, version, kind, length, xid, octets)
 

@@ -76,7 +76,7 @@ def test_other_tools_may_shift_times_by_what_chance_does() -> None:
 
 
 @pytest.mark.parametrize("key", ["kernel", "tools", "code"])
-def test_the_same_bytes_are_asked_of_the_same_parts_only(key: str) -> None:
+def test_the_same_bytes_are_required_only_of_the_same_parts(key: str) -> None:
     other = outages(0.02, 0.05, 0.0901)
     assert compare(REFERENCE, run(other)).differences == (
         "mode=active-backup: the same code and tools, but other metrics in trial 3",
@@ -233,7 +233,7 @@ def test_every_step_has_a_name_of_its_own() -> None:
         (["miimom"], "unknown step 'miimom'"),
     ],
 )
-def test_what_is_not_possible_is_refused_before_anything_runs(words: list[str], text: str) -> None:
+def test_an_impossible_request_is_refused_before_anything_runs(words: list[str], text: str) -> None:
     answer = CliRunner().invoke(reproduce, words)
     assert isinstance(answer.exception, SpecError)
     assert answer.exception.message.startswith(text)

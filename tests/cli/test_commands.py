@@ -109,7 +109,7 @@ def test_levels_that_differ_are_a_finding_and_no_failure(tmp_path: Path) -> None
     assert "outage_s" in {each["metric"] for each in contrast["judgements"] if each["matters"]}
 
 
-def test_levels_with_too_few_trials_are_not_said_to_be_alike(tmp_path: Path) -> None:
+def test_levels_with_too_few_trials_are_not_reported_as_alike(tmp_path: Path) -> None:
     found = call("compare", synthetic.failover(tmp_path / "run", repetitions=2, troubled=False).path, "--by", "mode")
     text = r"^\d+ have too few trials for a test; 4 or more --repetitions are enough\.$"
     assert re.search(text, found.output, re.MULTILINE)
@@ -141,7 +141,7 @@ def test_a_precision_that_is_not_possible_is_refused(text: str) -> None:
     assert found.exception.hint == "For example: --until-ci 5%"
 
 
-def test_a_dry_run_says_how_far_it_may_go() -> None:
+def test_a_dry_run_says_how_many_trials_there_may_be() -> None:
     words = ("--set", "mode=802.3ad", "--repetitions", 6, "--max-repetitions", 30)
     found = call("run", "failover", "--dry-run", *words, "--until-ci", "5%")
     assert found.exit_code == 0, found.output

@@ -16,7 +16,7 @@ SYSTEMS = {"core": {}, **{f"t{i}": {"system": f"02:00:00:00:fe:{i:02x}"} for i i
 
 @dataclass
 class Plan:
-    """A network that is being put together."""
+    """A network that is being built."""
 
     ports: Counter[int]
     lags: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Switches that forward by their groups and flows, and cables between them: enough to follow a frame.
+"""Switches that forward by their groups and flows, and cables between them: enough to trace a frame.
 
 It follows the OpenFlow Switch Specification 1.5.1: the matching flow of highest priority (5.3); a SELECT group's bucket
 by the flow's hash, a FAILOVER group's first live bucket (5.6.1); no output to the port that a frame came in by, unless

@@ -45,7 +45,7 @@ def test_a_controller_that_was_stopped_does_not_time_out_the_switches() -> None:
 
 
 def test_only_switches_with_new_messages_get_a_barrier() -> None:
-    """Else each switch that connects would cost a barrier to every switch: the square of their number."""
+    """Otherwise each switch that connects would cost a barrier to every switch: the square of their number."""
     rig = Rig(ring())
     rig.answer()
     rig.run(4.0)

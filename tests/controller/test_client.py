@@ -1,4 +1,4 @@
-"""Asking a controller for its state: what it answers, and what is said where none answers."""
+"""Reading a controller's state: what it answers, and the error where none answers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_no_controller_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
             client.ask("/state")
 
 
-def test_asking_needs_nothing_of_the_controller_itself() -> None:
+def test_the_client_imports_nothing_of_the_controller_itself() -> None:
     program = (
         "import sys, testbed.controller.client;"
         "print(*sorted(name for name in sys.modules if name.partition('.')[0] == 'testbed'))"

@@ -89,7 +89,7 @@ def test_what_is_marked_stands_out() -> None:
     assert sorted(map(str, marked)) == ["member marked", "switch marked"]
 
 
-def test_the_list_tells_addresses_rates_bonds_lags_and_systems() -> None:
+def test_the_list_shows_addresses_rates_bonds_lags_and_systems() -> None:
     topology = trunk(cable=Cable(rate_mbps=100, delay_ms=2), bonding=BondOptions(miimon_ms=50, lacp_rate="slow"))
     lines = drawing.listing(topology)
     assert "h1  10.0.0.1/24  bond0: 802.3ad, miimon 50 ms, LACP slow" in lines
@@ -139,7 +139,7 @@ def test_nothing_in_the_svg_overlaps_or_leaves_the_page(topology: Topology) -> N
         assert words and all(node.x <= t.box[0] and t.box[2] <= node.x + node.width for t in words)
 
 
-def test_rates_as_people_write_them() -> None:
+def test_rates_are_written_as_usual() -> None:
     assert [drawing.rate_text(rate) for rate in (10.0, 1000.0, 2500.0, None)] == [
         "10 Mbit/s",
         "1 Gbit/s",

@@ -2,7 +2,7 @@
 
     bond ---- member ---- far end (up: the member has carrier; down: it has none)
 
-Every bond has cables of its own, so that many fit into one guest. Looks of the monitor are 10 ms apart.
+Every bond has cables of its own, so that many fit into one guest. The monitor checks every 10 ms.
 """
 
 from __future__ import annotations
@@ -55,36 +55,36 @@ class Rig:
         self.netlink.link("set", index=index, state="up" if up else "down")
 
     def shown(self) -> bonds.Shown:
-        """What /proc/net/bonding tells."""
+        """What /proc/net/bonding shows."""
         with open(f"/proc/net/bonding/{self.bond.name}") as file:
             return bonds.parse(file.read())
 
     def active(self) -> str:
-        """The letter of the active member, as the kernel tells it."""
+        """The letter of the active member, as the kernel reports it."""
         return (self.shown().active_member or "-")[-1]
 
     def wait_active(self, letter: str) -> None:
-        """Wait until this member is the active one, as closely as may be."""
+        """Wait until this member is the active one, checking every half millisecond."""
         wait_for("the change", lambda: "" if self.active() == letter else letter, deadline_s=5, step_s=0.0005)
 
     def settle(self) -> None:
-        """Wait until the monitor has seen every cable as it is, and the choice that follows is made."""
-        wait_for("the monitor", lambda: "" if self._seen() else "its look", deadline_s=5, step_s=0.001)
+        """Wait until the monitor has detected the state of every cable, and the bond has chosen its active member."""
+        wait_for("the monitor", lambda: "" if self._seen() else "its check", deadline_s=5, step_s=0.001)
         time.sleep(0.05)
 
     def _seen(self) -> bool:
-        told = {member.name: member.mii_up for member in self.shown().members}
+        reported = {member.name: member.mii_up for member in self.shown().members}
         return all(
-            told[name] == bool(self.netlink.link("get", ifname=name)[0].get_attr("IFLA_CARRIER"))
+            reported[name] == bool(self.netlink.link("get", ifname=name)[0].get_attr("IFLA_CARRIER"))
             for name in self.members
         )
 
     def cut(self, *letters: str) -> str:
-        """Take the carrier from members; the active one afterwards."""
+        """Take the carrier from members. Returns the active member afterwards."""
         return self._cable(letters, up=False)
 
-    def mend(self, *letters: str) -> str:
-        """Give the carrier back; the active member afterwards."""
+    def repair(self, *letters: str) -> str:
+        """Give members their carrier back. Returns the active member afterwards."""
         return self._cable(letters, up=True)
 
     def _cable(self, letters: tuple[str, ...], *, up: bool) -> str:
@@ -94,8 +94,8 @@ class Rig:
         return self.active()
 
 
-class Ear:
-    """Hears the frames that arrive at an interface: their instants and octets."""
+class Receiver:
+    """Captures the frames that arrive at an interface: their times and octets."""
 
     def __init__(self, interface: str, protocol: int) -> None:
         self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
@@ -104,8 +104,8 @@ class Ear:
         self._sock.bind((interface, protocol))
         self._sock.setblocking(False)
 
-    def heard(self, wanted: Callable[[bytes], bool] = bool) -> list[tuple[float, bytes]]:
-        """Instant and octets of every frame since the last time that is ``wanted``."""
+    def received(self, wanted: Callable[[bytes], bool] = bool) -> list[tuple[float, bytes]]:
+        """The time and octets of every ``wanted`` frame since the last call."""
         found = []
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -128,11 +128,11 @@ def _send(interface: str, frames: list[bytes]) -> None:
 
 
 def reselect(netlink: IPRoute) -> dict[str, list[str]]:
-    """The active member at first and after each of: cut a, mend a, cut b, mend b; a is the primary."""
+    """The active member at first and after each of: cut a, repair a, cut b, repair b; a is the primary."""
     found = {}
     for policy in ("always", "better", "failure"):
         rig = Rig(netlink, mode="active-backup", primary_reselect=policy)
-        found[policy] = [rig.active(), rig.cut("a"), rig.mend("a"), rig.cut("b"), rig.mend("b")]
+        found[policy] = [rig.active(), rig.cut("a"), rig.repair("a"), rig.cut("b"), rig.repair("b")]
     return found
 
 
@@ -142,23 +142,23 @@ def priorities(netlink: IPRoute) -> dict[str, list[str]]:
     steps = {"always": ("-b", "-c", "+c", "+b"), "failure": ("-a", "+a", "-b", "+b")}
     for policy, events in steps.items():
         rig = Rig(netlink, 3, mode="active-backup", primary_member=-1, prio="1+5+3", primary_reselect=policy)
-        found[policy] = [rig.active(), *(rig.cut(e[1]) if e[0] == "-" else rig.mend(e[1]) for e in events)]
+        found[policy] = [rig.active(), *(rig.cut(e[1]) if e[0] == "-" else rig.repair(e[1]) for e in events)]
     rig = Rig(netlink, 3, mode="active-backup", primary_member=0, prio="1+3+5")
-    found["primary"] = [rig.active(), rig.cut("a"), rig.cut("c"), rig.mend("a")]
+    found["primary"] = [rig.active(), rig.cut("a"), rig.cut("c"), rig.repair("a")]
     return found
 
 
-def by_hand(netlink: IPRoute) -> dict[str, Any]:
-    """Moved by hand: where the bond then stays; and what it says to a member without carrier."""
+def set_manually(netlink: IPRoute) -> dict[str, Any]:
+    """The active member was set manually: which one stays active; and the error for a member without carrier."""
     rig = Rig(netlink, mode="active-backup", primary_member=-1, primary_reselect="failure")
     steps = [rig.active()]
     for step in ("b", "a", "b"):
         bonds.set_active(netlink, rig.bond, rig.members["ab".index(step)])
         steps.append(rig.active())
-    steps += [rig.cut("a"), rig.mend("a")]
+    steps += [rig.cut("a"), rig.repair("a")]
     always = Rig(netlink, mode="active-backup", primary_member=-1)
     bonds.set_active(netlink, always.bond, always.members[1])
-    returned = [always.active(), always.cut("a"), always.mend("a")]
+    returned = [always.active(), always.cut("a"), always.repair("a")]
     rig.cut("a")
     try:
         bonds.set_active(netlink, rig.bond, rig.members[0])
@@ -187,7 +187,7 @@ def announcements(netlink: IPRoute) -> list[dict[str, Any]]:
             netlink.addr("add", index=index, address=address, prefixlen=_PREFIX)
         netlink.addr("add", index=index, address=f"2001:db8::{Rig.made:x}", prefixlen=64, flags=2)  # IFA_F_NODAD
         time.sleep(0.5)
-        ear = Ear(f"{rig.members[1]}-far", _ETH_P_ALL)
+        receiver = Receiver(f"{rig.members[1]}-far", _ETH_P_ALL)
         rig.cut("a")
         time.sleep(1)
         own = socket.inet_aton(address)
@@ -195,10 +195,10 @@ def announcements(netlink: IPRoute) -> list[dict[str, Any]]:
         def arp(frame: bytes, own: bytes = own) -> bool:
             return frame[12:14] == b"\x08\x06" and frame[28:32] == own == frame[38:42]
 
-        heard = ear.heard()
-        arps = [at for at, frame in heard if arp(frame)]
+        frames = receiver.received()
+        arps = [at for at, frame in frames if arp(frame)]
         # ICMPv6 type 136 in IPv6 to all nodes (RFC 4861, 4.4)
-        advertisements = [at for at, frame in heard if frame[12:14] == b"\x86\xdd" and frame[54] == 136]
+        advertisements = [at for at, frame in frames if frame[12:14] == b"\x86\xdd" and frame[54] == 136]
         found.append(
             {
                 "count": count,
@@ -229,14 +229,14 @@ def delays(netlink: IPRoute) -> list[dict[str, Any]]:
 
 
 def duplicates(netlink: IPRoute) -> dict[str, int]:
-    """Frames that a bond takes in of five that arrive at its backup member."""
+    """How many a bond accepts of five frames that arrive at its backup member."""
     found = {}
-    for taken_in in (False, True):
-        rig = Rig(netlink, mode="active-backup", all_slaves_active=taken_in)
-        ear = Ear(rig.bond.name, _TEST_TYPE)
+    for accepted in (False, True):
+        rig = Rig(netlink, mode="active-backup", all_slaves_active=accepted)
+        receiver = Receiver(rig.bond.name, _TEST_TYPE)
         _send(f"{rig.members[1]}-far", [_frame("ff:ff:ff:ff:ff:ff", bytes(50))] * 5)
         time.sleep(0.01)
-        found[str(taken_in)] = len(ear.heard())
+        found[str(accepted)] = len(receiver.received())
     return found
 
 
@@ -246,10 +246,10 @@ def turns(netlink: IPRoute) -> dict[str, list[int]]:
     for packets in (1, 4):
         rig = Rig(netlink, 3, mode="balance-rr", packets_per_slave=packets)
         time.sleep(0.1)
-        ears = [Ear(f"{member}-far", _TEST_TYPE) for member in rig.members]
+        receivers = [Receiver(f"{member}-far", _TEST_TYPE) for member in rig.members]
         _send(rig.bond.name, [_frame("02:00:00:00:ff:01", bytes([number]) + bytes(49)) for number in range(24)])
         time.sleep(0.01)
-        places = {frame[14]: place for place, ear in enumerate(ears) for _, frame in ear.heard()}
+        places = {frame[14]: place for place, receiver in enumerate(receivers) for _, frame in receiver.received()}
         found[str(packets)] = [places[number] for number in range(24)]
     return found
 
@@ -272,8 +272,8 @@ def addresses(netlink: IPRoute) -> dict[str, dict[str, Any]]:
 
 
 def lacpdus(netlink: IPRoute) -> dict[str, Any]:
-    """What the LACPDUs of a bond say of it (IEEE 802.1AX-2014, figure 6-7), and whether a passive one sends any."""
-    told = Rig(
+    """What the LACPDUs of a bond contain (IEEE 802.1AX-2014, figure 6-7), and whether a passive one sends any."""
+    configured = Rig(
         netlink,
         mode="802.3ad",
         ad_actor_sys_prio=7,
@@ -283,20 +283,20 @@ def lacpdus(netlink: IPRoute) -> dict[str, Any]:
     )
     quiet = {word: Rig(netlink, mode="802.3ad", lacp_active=word == "active") for word in ("active", "passive")}
     rates = {word: Rig(netlink, mode="802.3ad", lacp_rate=word) for word in ("slow", "fast")}
-    ears = [Ear(f"{member}-far", _ETH_P_SLOW) for member in told.members]
-    by_rate = {word: Ear(f"{rig.members[0]}-far", _ETH_P_SLOW) for word, rig in rates.items()}
-    time.sleep(5)  # whoever joins says so once
-    counted = {word: Ear(f"{rig.members[0]}-far", _ETH_P_SLOW) for word, rig in quiet.items()}
+    receivers = [Receiver(f"{member}-far", _ETH_P_SLOW) for member in configured.members]
+    by_rate = {word: Receiver(f"{rig.members[0]}-far", _ETH_P_SLOW) for word, rig in rates.items()}
+    time.sleep(5)  # a member that joins sends LACPDUs first
+    counted = {word: Receiver(f"{rig.members[0]}-far", _ETH_P_SLOW) for word, rig in quiet.items()}
     time.sleep(35)
     actors = []
-    for ear in ears:
-        _, frame = ear.heard()[-1]
+    for receiver in receivers:
+        _, frame = receiver.received()[-1]
         priority, system, key, port_priority = struct.unpack_from("!H6sHH", frame, 18)
         actors.append({"priority": priority, "system": system.hex(":"), "key": key, "port_priority": port_priority})
     return {
         "actors": actors,
-        **{word: len(ear.heard()) for word, ear in counted.items()},
-        "short_timeout": {word: bool(ear.heard()[-1][1][32] & 2) for word, ear in by_rate.items()},
+        **{word: len(receiver.received()) for word, receiver in counted.items()},
+        "short_timeout": {word: bool(receiver.received()[-1][1][32] & 2) for word, receiver in by_rate.items()},
     }
 
 
@@ -324,16 +324,16 @@ def memberships(netlink: IPRoute) -> dict[str, int]:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             group = struct.pack("4s4si", socket.inet_aton("239.1.2.3"), bytes(4), rig.index)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
-            time.sleep(3)  # the reports of joining are out
-            ear = Ear(f"{rig.members[1]}-far", _ETH_P_IP)
+            time.sleep(3)  # the reports of joining have been sent
+            receiver = Receiver(f"{rig.members[1]}-far", _ETH_P_IP)
             rig.cut("a")
             time.sleep(3)
-            found[str(count)] = len(ear.heard(lambda frame: frame[23] == socket.IPPROTO_IGMP))
+            found[str(count)] = len(receiver.received(lambda frame: frame[23] == socket.IPPROTO_IGMP))
     return found
 
 
 def readings(netlink: IPRoute) -> list[dict[str, Any]]:
-    """What ip(8), which knows nothing of us, shows of bonds with every option set."""
+    """What ip(8), an independent program, shows of bonds with every option set."""
     wanted: list[dict[str, Any]] = [
         {"mode": "balance-rr", "packets_per_slave": 7, "resend_igmp": 9, "all_slaves_active": True},
         {
@@ -376,10 +376,10 @@ def _sections(found: dict[str, Any]) -> Iterator[None]:
 
 
 def main() -> None:
-    """Everything, one after the other, and what came of it."""
+    """Run all parts in turn, and print what they found."""
     found: dict[str, Any] = {}
     parts = (
-        *(reselect, priorities, by_hand, announcements, delays, duplicates, turns, addresses, lacpdus),
+        *(reselect, priorities, set_manually, announcements, delays, duplicates, turns, addresses, lacpdus),
         *(carrier_of_aggregators, memberships, readings),
     )
     with IPRoute() as netlink, _sections(found):

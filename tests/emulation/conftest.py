@@ -1,4 +1,4 @@
-"""What the tests that boot guests share: runs that several of them look at, each made once."""
+"""Fixtures of the tests that boot guests: runs that several tests read, each made once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AGGREGATION = (
 
 @pytest.fixture(scope="session", autouse=True)
 def _ready() -> None:
-    """Without a guest nothing here can be tested, and that is no pass."""
+    """Without a guest nothing here can be tested: end with an error, not with a pass."""
     if kernel.find() is None:
         pytest.exit("the guest kernel is not built; type: testbed kernel build", returncode=3)
     if lacking := guest.missing():
@@ -29,7 +29,7 @@ def _ready() -> None:
 
 @pytest.fixture(scope="session")
 def lone_failover(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Both modes cut once, nothing else running."""
+    """One carrier loss in each of both modes, nothing else running."""
     return run(tmp_path_factory.mktemp("lone") / "failover", *FAILOVER)
 
 

@@ -1,4 +1,4 @@
-"""A user's own experiment: nothing is done to the network but that it has to converge."""
+"""A user's own experiment: the network only has to converge."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Arrangement:
         return stack.enter_context(counting(self._lab.network, "h1", "h2", self._flows))
 
     def write(self, counters: Any) -> None:
-        """Take in what has been counted."""
+        """Keep what has been counted."""
         path = self._lab.raw / "captured.csv"
         counters.write(path, "udp")
         with path.open(newline="") as file:
@@ -97,7 +97,7 @@ class Arrangement:
             pass
 
     def dump(self) -> None:
-        """Take in what the fault alone has made."""
+        """Keep a dump of what the fault alone has made."""
         self.alone = dump(self._lab)
 
     def _now(self) -> None:
@@ -105,7 +105,7 @@ class Arrangement:
 
 
 def within(each: Arrangement) -> None:
-    """The fault comes and goes while packets are counted."""
+    """The fault begins and ends while packets are counted."""
     with contextlib.ExitStack() as counting:
         counters = each.count(counting)
         each.send("before")
@@ -117,7 +117,7 @@ def within(each: Arrangement) -> None:
 
 
 def fault_first(each: Arrangement) -> None:
-    """Counting begins in the fault and outlasts it."""
+    """Counting begins during the fault and outlasts it."""
     with contextlib.ExitStack() as counting, contextlib.ExitStack() as fault:
         each.fault(fault)
         each.dump()

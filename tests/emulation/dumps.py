@@ -22,7 +22,7 @@ from testbed.lab.lab import Lab, opened
 
 #: What the kernel, the bonding driver and LACP count or choose for themselves.
 _OWN = {"link_failure_count", "ad_aggregator_id", "aggregator", "churn"}
-#: Of interfaces that Open vSwitch makes: the kernel gives them new ones when they are made again.
+#: Attributes of Open vSwitch's interfaces: the kernel assigns new ones when an interface is made again.
 _MADE = {"ifindex", "address", "link_netnsid"}
 _TABLES = {
     "Bridge": ["_uuid", "name", "ports", "controller", "fail_mode", "other_config", "protocols", "datapath_type"],
@@ -93,8 +93,8 @@ def dump(lab: Lab) -> dict[str, Any]:
         routes = json.loads(printed(lab, node, "ip", "-j", "route", "show", "table", "all"))
         found |= {f"{node} links": links(lab, node), f"{node} queues": queues(lab, node)}
         found[f"{node} routes"] = sorted(json.dumps(route) for route in routes)
-    vswitchd = lab.network.ovs.vswitchd
-    found["processes"] = [vswitchd.pid is not None and Path(f"/proc/{vswitchd.pid}").exists()]
+    pid = lab.network.ovs.vswitchd.pid
+    found["processes"] = [pid is not None and Path(f"/proc/{pid}/exe").exists()]  # a zombie has none (proc(5))
     return found
 
 

@@ -1,4 +1,4 @@
-"""An experiment that never ends: a loop that does not sleep, where only a pause would let time pass."""
+"""An experiment that never ends: a loop that does not sleep, so that virtual time does not advance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: write something, then hold time still."""
+    """Inside: write a file, then loop without a pause."""
     lab.write("before.json", "written before the loop")
     end = lab.now() + 1
     while lab.now() < end:
@@ -31,7 +31,7 @@ def endless() -> Experiment:
     return Experiment(
         name="endless",
         title="Without end",
-        question="Is it ended?",
+        question="Is the trial ended?",
         topology="dual_switch",
         factors=(Factor("mode", ("active-backup",), "bonding mode of both hosts"),),
         procedure=procedure,

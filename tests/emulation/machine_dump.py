@@ -1,4 +1,4 @@
-"""Inside a guest: complete dumps of the machine that it is, to tell what a program that ran there left behind."""
+"""Inside a guest: complete dumps of its state, to find what a program that ran there left behind."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 #: guest cannot open every file of the machine).
 _DEEP = ("/run", "/dev", "/sys/fs/cgroup", "/sys/class/net", "/etc/openvswitch", "/var/lib/openvswitch")
 _SHALLOW = ("/", "/tmp", "/etc", "/var", "/var/tmp", "/var/lib", "/var/log", "/root")
-#: Settings that tell what the kernel counts or draws by lot (sysctl/fs.rst, sysctl/kernel.rst).
+#: Settings with values that the kernel counts or draws at random (sysctl/fs.rst, sysctl/kernel.rst).
 _COUNTED = ("fs/dentry-state", "fs/inode-", "fs/file-nr", "kernel/random/", "kernel/ns_last_pid", "kernel/pty/nr")
 
 
-def _told(*words: str) -> str:
+def _output(*words: str) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
@@ -63,17 +63,17 @@ def files() -> list[str]:
 def dump() -> dict[str, Any]:
     """Everything, by kind. Of Open vSwitch also how often it was configured: cur_cfg (ovs-vswitchd.conf.db(5))."""
     return {
-        "links": json.loads(_told("ip", "-j", "-d", "address", "show")),
-        "routes": json.loads(_told("ip", "-j", "route", "show", "table", "all")),
-        "queues": _told("tc", "qdisc", "show"),
+        "links": json.loads(_output("ip", "-j", "-d", "address", "show")),
+        "routes": json.loads(_output("ip", "-j", "route", "show", "table", "all")),
+        "queues": _output("tc", "qdisc", "show"),
         "namespaces": namespaces(),
-        "named namespaces": _told("ip", "netns", "list"),
+        "named namespaces": _output("ip", "netns", "list"),
         "processes": _processes(),
         "mounts": Path("/proc/self/mountinfo").read_text().splitlines(),
         "settings": _settings(),
         "files": files(),
-        "ipc": _told("ipcs", "-a"),
-        "switches": _told("ovs-vsctl", "show"),
-        "configured": _told("ovs-vsctl", "get", "Open_vSwitch", ".", "cur_cfg", "next_cfg"),
-        "datapaths": _told("ovs-appctl", "dpif/show"),
+        "ipc": _output("ipcs", "-a"),
+        "switches": _output("ovs-vsctl", "show"),
+        "configured": _output("ovs-vsctl", "get", "Open_vSwitch", ".", "cur_cfg", "next_cfg"),
+        "datapaths": _output("ovs-appctl", "dpif/show"),
     }

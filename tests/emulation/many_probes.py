@@ -1,6 +1,6 @@
 """Probes between all hosts at once, both ways, and two flows of which each is pinned to a member of its own.
 
-An experiment of a user's own, by path. Nothing fails; what is asked is whether the probe itself is right.
+A user's own experiment, given by path. Nothing fails; the experiment checks the probe itself.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def many_probes() -> Experiment:
     return Experiment(
         name="many_probes",
         title="Many probes",
-        question="Does the probe invent anything?",
+        question="Does the probe itself show losses or gaps?",
         topology="mlag",
         factors=(
             Factor("probe_interval_ms", (0.1,), "time between two packets"),

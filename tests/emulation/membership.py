@@ -1,6 +1,6 @@
 """Members of LAGs: which one carries which flow, and the outage of flows when a member fails.
 
-An experiment of a user's own, by path, for topologies with the bonded hosts h1 and h2. Flows are UDP datagrams,
+A user's own experiment, given by path, for topologies with the bonded hosts h1 and h2. Flows are UDP datagrams,
 distinguished by their source port. Taps on the members of both hosts show the member of each flow.
 
     h1 --- left: a member of h1 ---> switch(es) --- arrived: a member of h2 ---> h2      and the other way round
@@ -23,7 +23,7 @@ from testbed.errors import TrialError
 from testbed.experiment.experiment import Experiment
 from testbed.lab.placement import Placement
 from testbed.observe.probe import Flow, probing
-from tests.emulation.taps import Seen, tapped
+from tests.emulation.taps import Seen, open_taps
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -40,7 +40,7 @@ FLAPS_S = ((0.02, 0.03), (0.15, 0.15), (0.3, 0.7), (0.02, 1.9), (0.3, 3.5), (0.0
 
 
 class Way(NamedTuple):
-    """By which member each copy of a datagram left its sender, and arrived."""
+    """The members by which the copies of a datagram left the sender, and arrived."""
 
     left: list[str]
     arrived: list[str]
@@ -57,7 +57,7 @@ def paths(lab: Lab, source: str, target: str) -> dict[int, Way]:
     """Send a datagram of each flow, and capture the members that it crosses."""
     found = {port: Way([], []) for port in range(FIRST_PORT, FIRST_PORT + FLOWS)}
     members = {member: host for host in (source, target) for member in lab.members(host)}
-    with tapped({member: lab.network.pid(host) for member, host in members.items()}) as taps:
+    with open_taps({member: lab.network.pid(host) for member, host in members.items()}) as taps:
         for port in found:
             with lab.network.socket(source) as sock:
                 sock.bind(("", port))
@@ -159,12 +159,12 @@ def silent(lab: Lab) -> None:
     member = lab.members("h1")[0]
     bond = lab.topology.host("h1").bond
     assert bond is not None
-    noticed = theory.bonding_lacp_bound(bond.lacp_rate)
+    bound = theory.bonding_lacp_bound(bond.lacp_rate)
     with _probed(lab, member, on_it=True, each=1):
         _rest(lab, lab.random.uniform(0, theory.LACP_PERIOD_S[bond.lacp_rate]))
         with lab.fault("silent_loss", _far(lab, member)):
-            _rest(lab, noticed.limit_s + _FORGOTTEN_S)
-        if not lab.wait_carrying("h1", noticed.limit_s):
+            _rest(lab, bound.limit_s + _FORGOTTEN_S)
+        if not lab.wait_carrying("h1", bound.limit_s):
             raise TrialError(f"{member} did not come back")
         _rest(lab, _REST_S)  # the switch still has to receive its LACPDU
         before = lab.counters((member,))
@@ -205,10 +205,10 @@ def membership() -> Experiment:
     return Experiment(
         name="membership",
         title="Members of LAGs",
-        question="Do all members carry the flows that they should, and are other flows untouched when one fails?",
+        question="Do all members carry the predicted flows, and are other flows unaffected when one fails?",
         topology="single_switch",
         factors=(
-            Factor("part", ("share",), "what is looked at", known=tuple(_PARTS)),
+            Factor("part", ("share",), "what is tested", known=tuple(_PARTS)),
             Factor("probe_interval_ms", (2.0,), "time between two probe packets of a flow"),
         ),
         procedure=procedure,

@@ -1,4 +1,4 @@
-"""Inside a guest: a machine of its own, on which root runs the testbed natively as its user would.
+"""Inside a guest: a whole machine, on which root runs the testbed natively, as a user would.
 
     the machine: interfaces, a switch, a namespace and a listener with the names and the port that trials use
        |
@@ -10,7 +10,7 @@
 
 Usage: python -m tests.emulation.native_machine DIRECTORY
 
-DIRECTORY gets the runs, the answers of the commands (answers.json) and the dumps of the machine (dumps.json).
+DIRECTORY gets the runs, the output of the commands (answers.json) and the dumps of the machine (dumps.json).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 
 from tests.emulation.conftest import AGGREGATION, FAILOVER
 from tests.emulation.machine_dump import dump, namespaces
-from tests.emulation.prompt import Terminal, ping_stopped_by_hand
+from tests.emulation.prompt import Terminal, interrupted_ping
 from tests.emulation.support import HERE, wait_for
 
 _NATIVE = ("--backend", "native", "--clock", "real")
@@ -49,7 +49,7 @@ ovs-vsctl --no-wait init
 ovs-vswitchd --pidfile --detach
 ovs-vsctl add-br s1 -- add-port s1 s1-eth1
 """
-#: What a user's shell may have and a trial must not notice, and what it may lack.
+#: Variables of a user's shell that must not affect a trial; others are missing.
 _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "HOME": "/root",
@@ -58,8 +58,8 @@ _ENVIRONMENT = {
 }
 
 
-def furnish(home: Path) -> None:
-    """The machine's own network, and a directory of its user with a file that hides one of Python's."""
+def set_up(home: Path) -> None:
+    """Make the machine's own network, and a directory of its user with a file that hides one of Python's."""
     for line in _OWN.strip().splitlines():
         subprocess.run(shlex.split(line), check=True, stdin=subprocess.DEVNULL)
     home.mkdir(parents=True)
@@ -67,7 +67,7 @@ def furnish(home: Path) -> None:
 
 
 class User:
-    """Who types commands in ``home``; their results go below ``place``, what they answered into ``answers``."""
+    """A user who types commands in ``home``: results go below ``place``, exit codes and output into ``answers``."""
 
     def __init__(self, home: Path, place: Path) -> None:
         self._home, self.place = home, place
@@ -91,7 +91,7 @@ class User:
         )
 
     def ended(self, name: str, process: subprocess.Popen[str]) -> None:
-        """Wait for a command, and note its exit code and what it printed."""
+        """Wait for a command, and keep its exit code and output."""
         out, err = process.communicate()
         self.answers[name] = [process.returncode, out, err]
 
@@ -100,22 +100,22 @@ class User:
         return self.started(*words, "--out", str(self.place / name))
 
     def measuring(self, name: str, finished: int) -> Callable[[], bool]:
-        """Whether so many trials have ended and the next one is in the middle of its measurement."""
+        """Whether that many trials have ended and the next one is in the middle of its measurement."""
 
         def now() -> bool:
             lines = self.place / name / "trials.jsonl"
             phases = [path.read_text() for path in (self.place / name).glob("raw/*/phase.log")]
-            begun = sum("running the procedure" in text for text in phases)
+            started = sum("running the procedure" in text for text in phases)
             ended = sum("ending the network" in text for text in phases)
-            return lines.exists() and lines.read_text().count("\n") == ended == finished < begun
+            return lines.exists() and lines.read_text().count("\n") == ended == finished < started
 
         return now
 
 
 def main(place: Path) -> None:
-    """Everything, one after the other; a dump of the machine after each."""
+    """Run all commands in turn, with a dump of the machine after each."""
     home = Path("/home/user")
-    furnish(home)
+    set_up(home)
     user, dumps = User(home, place), {"before": dump()}
     with socket.create_server(("", 6653)):
         user.ended("check", user.started("check", "--json"))
@@ -144,7 +144,7 @@ def main(place: Path) -> None:
         dumps["clean"] = dump()
 
         words = user.command("shell", "single_switch", "--backend", "native")
-        user.answers["shell"] = ping_stopped_by_hand(Terminal(words, home, _ENVIRONMENT))
+        user.answers["shell"] = interrupted_ping(Terminal(words, home, _ENVIRONMENT))
         dumps["shell"] = dump()
     (place / "answers.json").write_text(json.dumps(user.answers))
     (place / "dumps.json").write_text(json.dumps(dumps))

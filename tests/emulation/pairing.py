@@ -1,7 +1,7 @@
 """Our controller's LAGs against another implementation of LACP, in every setup of the topology ``partners``.
 
-An experiment of a user's own, by path. The ports lose their carrier; the far ends are set up as the pairs say, as Linux
-bonds or as bonds of Open vSwitch; the carrier returns; and then each end is asked by its own tool what it has come to.
+A user's own experiment, given by path. The ports lose their carrier; the far ends are set up as the pairs say, as Linux
+bonds or as bonds of Open vSwitch; the carrier returns; and then each end's own tool shows the state that it is in.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from testbed.errors import TrialError
 from testbed.experiment.experiment import Experiment
 from testbed.spec import Lag
 from tests.emulation.partners import PAIRS
-from tests.emulation.taps import Seen, tapped
+from tests.emulation.taps import Seen, open_taps
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
-#: State bits by the words that Open vSwitch has for them (ovs-appctl lacp/show), least significant first
+#: State bits by their names in Open vSwitch (ovs-appctl lacp/show), least significant first
 #: (IEEE 802.1AX-2014, 6.4.2.3).
 _WORDS = (
     "activity",
@@ -41,12 +41,12 @@ _WORDS = (
 _CARRYING = 0x38
 #: Ethernet type and subtype of a LACPDU (IEEE 802.3 annex 57A).
 _LACPDU = bytes.fromhex("880901")
-#: Longer than a slow partner may take, and as long as LACPDUs are counted: churn is found out within 60 s (6.4.4).
+#: Longer than a slow partner may take; and how long LACPDUs are counted: churn is detected within 60 s (6.4.4).
 _SETTLE_S, _COUNT_S = 100.0, 66.0
 
 
 def octets(kind: str, text: str) -> dict[str, tuple[int, int]]:
-    """The state octets of actor and partner, of each member that a tool has told of."""
+    """The state octets of actor and partner, of each member that a tool shows."""
     if kind == "linux":
         parts = re.split(r"^Slave Interface: ", text, flags=re.MULTILINE)[1:]
         found = {part.split(maxsplit=1)[0]: re.findall(r"port state: (\d+)", part) for part in parts}
@@ -60,19 +60,19 @@ def _carries(state: int) -> bool:
 
 
 def _octet(end: str, text: str) -> int:
-    said = re.search(rf"^ *{end} state:(.*)$", text, re.MULTILINE)
-    return sum(1 << _WORDS.index(word) for word in said[1].split()) if said else 0
+    match = re.search(rf"^ *{end} state:(.*)$", text, re.MULTILINE)
+    return sum(1 << _WORDS.index(word) for word in match[1].split()) if match else 0
 
 
 class FarEnds:
-    """The bonds at the far ends: set up, and asked."""
+    """The bonds at the far ends: set up, and read."""
 
     def __init__(self, lab: Lab, kind: str) -> None:
         self._lab = lab
         self.kind = kind
 
     def set_up(self) -> None:
-        """Make of the far ends what the pairs say; the ports have no carrier meanwhile."""
+        """Set the far ends up as the pairs say; the ports have no carrier meanwhile."""
         words: list[str] = []
         for number, (_, theirs) in enumerate(PAIRS):
             if self.kind == "linux":
@@ -122,7 +122,7 @@ class FarEnds:
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: carrier away, far ends set up, carrier back; then who has come to what, and when."""
+    """Inside: take the carrier away, set the far ends up, give it back; then read the state of both ends, and when."""
     far = FarEnds(lab, str(lab.case["partner"]))
     for lag in lab.topology.lags:
         for port in lag.ports:
@@ -130,18 +130,18 @@ def procedure(lab: Lab) -> None:
     far.set_up()
     numbers = range(len(PAIRS))
     wait_for(
-        "the pairs notice",
+        "the pairs detected the loss of carrier",
         lambda: ", ".join(str(n) for n in numbers if not far.waiting(n)),
         deadline_s=_SETTLE_S,
     )
-    with tapped(far.interfaces()) as taps:
+    with open_taps(far.interfaces()) as taps:
         carrier_s = []
         for lag in lab.topology.lags:
             for port in lag.ports:
                 lab.network.set_link(port, up=True)
             carrier_s.append(lab.now())
         wait_for(
-            "the pairs settle",
+            "the pairs settled",
             lambda: "; ".join(filter(None, map(far.waiting, numbers))),
             deadline_s=_SETTLE_S,
             step_s=0.1,
@@ -170,13 +170,13 @@ def _row(lab: Lab, seen: Seen) -> dict[str, Any]:
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: how long it took, from carrier, until all members of each pair were in use at both ends.
 
-    The far end tells it in a LACPDU; our controller by the event that it sends by all ports.
+    The far end reports it in a LACPDU; our controller by the event that it sends on all ports.
     """
-    told = json.loads((raw / "pairs.json").read_text())
+    pairs = json.loads((raw / "pairs.json").read_text())
     lacpdus = json.loads((raw / "lacpdus.json").read_text())
     events = [json.loads(line) for line in (raw / "timeline.jsonl").read_text().splitlines()]
     took_s = []
-    for number, (carrier_s, lag) in enumerate(zip(told["carrier_s"], trial.topology.lags, strict=True)):
+    for number, (carrier_s, lag) in enumerate(zip(pairs["carrier_s"], trial.topology.lags, strict=True)):
         used_s = {row["member"]: row["t_s"] for row in reversed(lacpdus) if row["theirs"] and _carries(row["actor"])}
         both = [used_s[f"p{number}-eth{i}"] for i in range(len(lag.ports))]
         both += [e["t_s"] for e in events if _whole(e, lag) and e["t_s"] > carrier_s][:1]
@@ -185,7 +185,7 @@ def read(raw: Path, trial: Trial) -> Measured:
 
 
 def _whole(event: Mapping[str, Any], lag: Lag) -> bool:
-    """Whether our controller says that from now on it sends by all ports of the LAG."""
+    """Whether our controller reports that it now sends on all ports of the LAG."""
     return (event["event"], event.get("lag")) == ("distribute", lag.name) and len(event["ports"]) == len(lag.ports)
 
 
@@ -194,7 +194,7 @@ def pairing() -> Experiment:
     return Experiment(
         name="pairing",
         title="LACP pairings",
-        question="Do both ends collect and distribute, whoever is active and whatever rate each asks for?",
+        question="Do both ends collect and distribute, whichever is active and whatever rate each asks for?",
         topology="single_switch",
         factors=(Factor("partner", ("linux",), "what the far ends are", known=("linux", "ovs")),),
         procedure=procedure,

@@ -10,7 +10,7 @@
       +---------+                      +------+
 
 The switch's LAGs are ours and are set up from the beginning; the other ends are Linux bonds, active and fast until an
-experiment makes of them what it needs.
+experiment sets them up as it needs.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from testbed.spec import BondOptions, Cable, Host, Lag, LagOptions, Switch, Topo
 
 
 class Setup(NamedTuple):
-    """How one end is set up: who speaks first, and how often it wants to hear of its partner."""
+    """How one end is set up: active or passive, and the LACP rate that it asks of its partner."""
 
     activity: str
     rate: str
 
 
 ENDS = tuple(Setup(*words) for words in itertools.product(("active", "passive"), ("fast", "slow")))
-#: All of them, ours first, but for two passive ends, which never speak (IEEE 802.1AX-2014, 6.4.13).
+#: All of them, ours first, except two passive ends, which never send (IEEE 802.1AX-2014, 6.4.13).
 PAIRS = tuple(pair for pair in itertools.product(ENDS, ENDS) if "active" in (pair[0].activity, pair[1].activity))
 MEMBERS = 2
 
 
 def partners(*, lag: LagOptions = LagOptions()) -> Topology:
-    """The network; ``lag`` is what else is said of the switch's LAGs."""
+    """The network; ``lag`` has the other options of the switch's LAGs."""
     hosts: list[Host] = []
     links = []
     lags: list[Lag] = []

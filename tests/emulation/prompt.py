@@ -16,45 +16,45 @@ CTRL_C = b"\x03"
 
 
 class Terminal:
-    """A command at a terminal, whose foreground it is: Ctrl-C there reaches it and all that it starts."""
+    """A command in the foreground of a terminal: Ctrl-C there reaches it and all that it starts."""
 
     def __init__(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
         self._side, other = pty.openpty()
         self.process = subprocess.Popen(command, cwd=cwd, env=environment, preexec_fn=partial(os.login_tty, other))
         os.close(other)
-        self.said = b""
+        self.output = b""
 
     def until(self, text: bytes, limit_s: float = 120.0) -> None:
-        """Wait until it has printed this since it was last waited for. Errors: AssertionError with what it said."""
-        begun, end = len(self.said), time.monotonic() + limit_s
-        while text not in self.said[begun:]:
-            assert time.monotonic() < end and self._read(end - time.monotonic()), (text, self.said.decode())
+        """Wait until it prints this. Errors: AssertionError with its output."""
+        start, end = len(self.output), time.monotonic() + limit_s
+        while text not in self.output[start:]:
+            assert time.monotonic() < end and self._read(end - time.monotonic()), (text, self.output.decode())
 
     def type(self, text: bytes) -> None:
-        """As if typed."""
+        """Type this."""
         os.write(self._side, text)
 
     def ended(self) -> list[int | str]:
-        """Wait for its end; its exit code, what it printed, and nothing."""
+        """Wait for its end. Returns its exit code, its output, and nothing on standard error."""
         while self._read(120.0):
             pass
         os.close(self._side)
-        return [self.process.wait(), self.said.decode(), ""]
+        return [self.process.wait(), self.output.decode(), ""]
 
     def _read(self, limit_s: float) -> bool:
-        """Take in what it prints next; whether it did."""
+        """Read what it prints next. Returns whether there was anything."""
         if not select.select([self._side], [], [], limit_s)[0]:
             return False
         try:
             got = os.read(self._side, 4096)
-        except OSError:  # pty(7): EIO once nobody has the other side open
+        except OSError:  # pty(7): EIO once no process has the other side open
             return False
-        self.said += got
+        self.output += got
         return bool(got)
 
 
-def ping_stopped_by_hand(terminal: Terminal) -> list[int | str]:
-    """Stop a ping by Ctrl-C, ping again, leave; the exit code and all that was on the screen."""
+def interrupted_ping(terminal: Terminal) -> list[int | str]:
+    """Stop a ping by Ctrl-C, ping again, leave. Returns the exit code and all that was on the screen."""
     terminal.until(PROMPT)
     terminal.type(b"h1 ping 10.0.0.2\n")
     terminal.until(b"icmp_seq=3")

@@ -13,7 +13,7 @@ LINES = ((1.0, 200.0), (100.0, 5.0), (10_000.0, 0.5), (100_000.0, 0.2))
 
 
 def rates() -> Topology:
-    """A topology of a user's own, whose hosts take in every frame by itself, so that arrivals are to the point."""
+    """A user's own topology, whose hosts receive every frame by itself, so that arrival times are exact."""
     hosts, links = [], []
     for number, (rate_mbps, delay_ms) in enumerate(LINES):
         for side, (name, octet) in enumerate((("near", 1), ("far", 2))):

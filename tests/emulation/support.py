@@ -1,4 +1,4 @@
-"""Using the testbed as its user does, and comparing what it leaves behind."""
+"""Using the testbed as its user does, and comparing its results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def environment(**changes: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(PROJECT), **changes}
 
 
-def _hear_ctrl_c() -> None:
+def _accept_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -47,8 +47,8 @@ def started(*words: str, cwd: Path | None = None, **changes: str) -> subprocess.
         cwd=cwd,
         env=environment(**changes),
         start_new_session=True,
-        # Whoever starts the tests in the background has Ctrl-C ignored, and what it starts inherits that.
-        preexec_fn=_hear_ctrl_c,
+        # A shell that starts the tests in the background ignores Ctrl-C, and its children inherit that.
+        preexec_fn=_accept_ctrl_c,
     )
 
 
@@ -72,12 +72,12 @@ testbed.__test__ = False  # type: ignore[attr-defined]  # the name begins with "
 
 
 def run(place: Path, *words: str) -> result.Run:
-    """``testbed run WORDS --out PLACE``, which must end well."""
+    """``testbed run WORDS --out PLACE``, which must succeed."""
     return side_by_side((place, *words))[0]
 
 
 def side_by_side(*wanted: tuple[Path | str, ...]) -> list[result.Run]:
-    """Several runs at the same time, each as (PLACE, WORD...); all must end well."""
+    """Several runs at the same time, each as (PLACE, WORD...); all must succeed."""
     places = [Path(place) for place, *_ in wanted]
     with contextlib.ExitStack() as stack:
         processes = []
@@ -98,7 +98,7 @@ def _interrupted(process: subprocess.Popen[str]) -> None:
 
 
 def content(place: Path) -> dict[str, str]:
-    """Every file of a run in hexadecimal, without what one seed does not decide: the machine and the wall time."""
+    """Every file of a run in hexadecimal, without what the seed does not determine: the machine and the wall time."""
     files = {str(path.relative_to(place)): path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
     manifest = json.loads(files["run.json"])
     del manifest["machine"]

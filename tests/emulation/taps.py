@@ -38,7 +38,7 @@ class Taps:
 
 
 @contextlib.contextmanager
-def tapped(interfaces: Mapping[str, int]) -> Iterator[Taps]:
+def open_taps(interfaces: Mapping[str, int]) -> Iterator[Taps]:
     """Taps on interfaces while the block runs; each is given with a process in its network namespace."""
     with contextlib.ExitStack() as stack:
         sockets = {}

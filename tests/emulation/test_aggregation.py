@@ -16,9 +16,9 @@ from testbed.measure.raw import member_deltas, read_json
 from testbed.results.result import Record, Run
 from tests.emulation.support import side_by_side
 
-#: What else crosses a member than the flows placed on it: LACPDUs, ARP, and iperf3's control connections, whose
-#: ports are the kernel's choice. A flow that is placed carries tens of megabytes.
-_CHATTER_BYTES = 200_000
+#: What crosses a member besides the flows placed on it: LACPDUs, ARP, and iperf3's control connections, whose ports
+#: the kernel chooses. A flow that is placed carries tens of megabytes.
+_OTHER_BYTES = 200_000
 #: A full segment of TCP with timestamps carries 1448 octets in a frame that the kernel counts with 1514.
 _FRAME_PER_PAYLOAD = 1514 / 1448
 
@@ -54,7 +54,7 @@ def _rate_mbps(run: Run, record: Record) -> float:
 
 
 def _queue_s(run: Run, record: Record) -> float:
-    """How long a link needs for what fits into its queue, in seconds; the transfers counted last 1 s."""
+    """How long a link takes to send a full queue, in seconds; the transfers counted last 1 s."""
     link = _trial(run, record).topology.links[0]
     assert link.rate_mbps is not None
     return link.queue_packets * 1538 * 8 / (link.rate_mbps * 1e6)
@@ -77,7 +77,7 @@ def test_active_backup_stays_at_the_rate_of_one_member(runs: dict[str, Run]) -> 
     one = theory.ideal_mbps("802.3ad", 1, _rate_mbps(runs["backup"], record))
     assert record.metrics["goodput_mbps"] == pytest.approx(one, rel=0.01)
     active, other = record.metrics["member_tx_bytes"]
-    assert other < _CHATTER_BYTES < active
+    assert other < _OTHER_BYTES < active
 
 
 @pytest.mark.parametrize("mode", ["balance-xor", "802.3ad"])
@@ -101,7 +101,7 @@ def test_every_flow_is_on_the_member_that_the_documented_hash_names(runs: dict[s
     assert 1 < sum(sent > 0 for sent in payload.values()) < len(bond.members), "uneven on purpose, by the seed"
     for name, sent in payload.items():
         # What iperf3 had written when it ended was not all sent: the socket's buffer is the difference.
-        assert octets[name] == pytest.approx(sent * _FRAME_PER_PAYLOAD, rel=0.02, abs=_CHATTER_BYTES), name
+        assert octets[name] == pytest.approx(sent * _FRAME_PER_PAYLOAD, rel=0.02, abs=_OTHER_BYTES), name
         assert sent == 0 or sent > 20_000_000
 
 
@@ -112,7 +112,7 @@ def test_round_robin_spreads_packets_whatever_the_flows(runs: dict[str, Run]) ->
         packets = member_deltas(read_json(run.path / record.raw / "counters.json"), "tx_packets")
         first, second = packets.values()
         assert first > 10_000
-        # packets_per_slave is 1 (bonding.rst): they take turns; ARP and the counters' own instants are the rest.
+        # packets_per_slave is 1 (bonding.rst): the members take turns. ARP, and when counters are read, is the rest.
         assert abs(first - second) <= 10
         assert record.metrics["jain_index"] > 0.999
 

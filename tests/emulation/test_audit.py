@@ -1,4 +1,4 @@
-"""Audits, live: what mlag survives and unprotected does not, and that theory says the same of each."""
+"""Live audits: what mlag survives and unprotected does not, and that theory agrees about each element."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def audits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[subproce
 
 
 def rows(audits: dict[str, tuple[subprocess.CompletedProcess[str], Path]], name: str) -> dict[str, dict[str, Any]]:
-    """What the audit printed for programs, by element."""
+    """The rows of the audit's JSON output, by element."""
     answer, _ = audits[name]
     return {row["element"]: row for row in json.loads(answer.stdout)["rows"]}
 
@@ -42,7 +42,7 @@ def test_mlag_has_no_single_point_of_failure(
     found = rows(audits, "mlag")
     assert tuple(found) == SAFE
     assert {name for name, row in found.items() if row["status"] != "survived"} == {"h1-eth0+h1-eth1"}
-    assert answer.returncode == 0, answer.stderr  # two at once are no single point
+    assert answer.returncode == 0, answer.stderr  # two at once are not a single point
     assert all(row["agrees_with_oracle"] for row in found.values())
     assert all(row["within_bound"] for name, row in found.items() if row["status"] == "survived"), found
 
@@ -50,13 +50,13 @@ def test_mlag_has_no_single_point_of_failure(
 def test_what_a_member_costs_mlag_is_within_its_monitors_interval(
     audits: dict[str, tuple[subprocess.CompletedProcess[str], Path]],
 ) -> None:
-    """bonding.rst, "miimon": 100 ms; and 10 ms for a probe's interval and the way."""
+    """bonding.rst, "miimon": 100 ms; and 10 ms for a probe's interval and the path."""
     found = rows(audits, "mlag")
     for name in ("h1-eth0--s1-eth1", "h1-eth0", "s1"):
         assert found[name]["outage_s"] <= 0.110
 
 
-def test_unprotected_falls_with_a_link_or_a_switch(
+def test_unprotected_does_not_survive_the_loss_of_a_link_or_a_switch(
     audits: dict[str, tuple[subprocess.CompletedProcess[str], Path]],
 ) -> None:
     answer, place = audits["unprotected"]
@@ -68,19 +68,19 @@ def test_unprotected_falls_with_a_link_or_a_switch(
     }
     assert answer.returncode == 1
     assert all(row["agrees_with_oracle"] for row in found.values())
-    said = json.loads(answer.stdout)
-    assert said["single_points_of_failure"] == ["h1-eth0--s1-eth1", "s2"]
-    assert said["verdict"].startswith("2 of 3 elements are single points of failure for traffic between h1, h2: ")
+    printed = json.loads(answer.stdout)
+    assert printed["single_points_of_failure"] == ["h1-eth0--s1-eth1", "s2"]
+    assert printed["verdict"].startswith("2 of 3 elements are single points of failure for traffic between h1, h2: ")
     assert "marked" in (place / "figures" / "topology.svg").read_text()
     lost = [record for record in load(place).records if record.case["element"] != "c0"]
     assert {record.status for record in lost} == {"censored"}
     assert {record.reason for record in lost} == {"not before the repair: h1-h2"}
 
 
-def test_hosts_that_are_not_protected_are_asked_too(
+def test_hosts_that_are_not_protected_are_tested_too(
     audits: dict[str, tuple[subprocess.CompletedProcess[str], Path]],
 ) -> None:
-    """h3 hangs on s1 by one link: with s1 it is cut off, as theory says, and mlag survives all the same."""
+    """h3 is connected to s1 alone: without s1 it is cut off, as theory says, and mlag still survives."""
     _, place = audits["mlag"]
     (record,) = (record for record in load(place).records if record.case["element"] == "s1")
     reached = {"-".join(e["pair"]): e["lost"] for e in json.loads((place / record.raw / "reach.json").read_text())}
@@ -91,7 +91,7 @@ def test_hosts_that_are_not_protected_are_asked_too(
 def test_the_switch_sees_at_once_that_a_host_has_set_its_end_down(
     audits: dict[str, tuple[subprocess.CompletedProcess[str], Path]],
 ) -> None:
-    """A cable's ends have different interface indices, or the kernel would tell of the switch's up to 1 s late."""
+    """A cable's ends have different interface indices, or the kernel would report the switch's up to 1 s late."""
     _, place = audits["mlag"]
     (record,) = (record for record in load(place).records if record.case["element"] == "h1-eth0")
     events = [json.loads(line) for line in (place / record.raw / "timeline.jsonl").read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""What bonds do in a guest, held against the kernel's document (networking/bonding.rst) and the standard."""
+"""What bonds do in a guest, compared with the kernel's document (networking/bonding.rst) and the standard."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from testbed import theory
 from testbed.results.result import Run
 from tests.emulation.support import PROJECT, in_guest, side_by_side
 
-#: The monitor looks every 10 ms, which the guest rounds up by a tick (docs/limits.md).
-LOOK_MS = 11.0
+#: The monitor checks every 10 ms, which the guest rounds up by a tick (docs/limits.md).
+CHECK_MS = 11.0
 #: Reading the kernel's state takes a little, in milliseconds.
 READING_MS = 1.0
 
@@ -25,19 +25,19 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     script = (
         f"import sys; sys.path.insert(0, {str(PROJECT)!r})\nfrom tests.emulation import bond_behaviour as b\nb.main()"
     )
-    said = in_guest(tmp_path_factory.mktemp("bonds"), script, limit_s=300.0)
-    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    printed = in_guest(tmp_path_factory.mktemp("bonds"), script, limit_s=300.0)
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return found
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
-    """One flow between two bonds, joined without a switch where that can be; the ARP monitor under silent loss."""
+    """One flow between two bonds, without a switch where that is possible; the ARP monitor under silent loss."""
     place = tmp_path_factory.mktemp("runs")
     few = ("--repetitions", "1", "--seed", "3")
     short = ("--set", "members=2", "--set", "flows=1", "--set", "duration_s=1", "--set", "omit_s=0")
     flow = (*few, *short, "--set", "placement=random")
-    # Frames that wait long in each card arrive by bursts from one member after the other, which TCP takes for loss.
+    # Frames that wait long in each card arrive in bursts from one member after the other, which TCP takes for loss.
     straight = (
         "--topology",
         "back_to_back",
@@ -76,20 +76,20 @@ def test_priorities_follow_primary_reselect(seen: dict[str, Any]) -> None:
     assert seen["priorities"]["failure"] == ["a", "b", "b", "c", "c"]
 
 
-def test_the_primary_goes_before_any_priority(seen: dict[str, Any]) -> None:
+def test_the_primary_takes_precedence_over_any_priority(seen: dict[str, Any]) -> None:
     assert seen["priorities"]["primary"] == ["a", "c", "b", "a"]
 
 
-def test_a_bond_stays_where_a_hand_has_moved_it(seen: dict[str, Any]) -> None:
-    assert seen["by_hand"]["steps"] == ["a", "b", "a", "b", "b", "b"]
+def test_a_member_that_was_made_active_manually_stays_active(seen: dict[str, Any]) -> None:
+    assert seen["set_manually"]["steps"] == ["a", "b", "a", "b", "b", "b"]
 
 
-def test_without_a_primary_nobody_comes_back_even_where_reselection_is_always(seen: dict[str, Any]) -> None:
-    assert seen["by_hand"]["always"] == ["b", "b", "b"]
+def test_without_a_primary_no_member_takes_over_again_even_with_reselection_always(seen: dict[str, Any]) -> None:
+    assert seen["set_manually"]["always"] == ["b", "b", "b"]
 
 
 def test_a_dead_member_is_not_made_the_active_one(seen: dict[str, Any]) -> None:
-    assert re.fullmatch(r"bond 'bond\d+' does not make m\d+a its active member: .+", seen["by_hand"]["error"])
+    assert re.fullmatch(r"bond 'bond\d+' does not make m\d+a its active member: .+", seen["set_manually"]["error"])
 
 
 def test_announcements_are_as_many_as_num_grat_arp(seen: dict[str, Any]) -> None:
@@ -100,21 +100,21 @@ def test_announcements_are_as_many_as_num_grat_arp(seen: dict[str, Any]) -> None
 
 
 def test_announcements_keep_peer_notif_delay(seen: dict[str, Any]) -> None:
-    """The delay is counted in looks of the monitor; without it there is one a look. The driver announces first
-    between two looks, so that the first gap is up to a look shorter."""
+    """The delay is counted in checks of the monitor; without it there is one per check. The first announcement is
+    between two checks, so the first gap is up to one check shorter."""
     for case in seen["announcements"]:
-        wanted_ms = max(case["delay_ms"] / 10, 1) * LOOK_MS
+        wanted_ms = max(case["delay_ms"] / 10, 1) * CHECK_MS
         assert len(case["gaps_ms"]) == max(case["count"] - 1, 0)
         for place, gap_ms in enumerate(case["gaps_ms"]):
-            least_ms = wanted_ms - (LOOK_MS if place == 0 else 0)
+            least_ms = wanted_ms - (CHECK_MS if place == 0 else 0)
             assert least_ms - 1 <= gap_ms <= wanted_ms + 1, case
 
 
-def test_delays_are_kept_and_counted_in_looks(seen: dict[str, Any]) -> None:
+def test_delays_are_kept_and_counted_in_checks(seen: dict[str, Any]) -> None:
     for case in seen["delays"]:
         for delay_ms, took_ms in ((case["downdelay_ms"], case["down_ms"]), (case["updelay_ms"], case["up_ms"])):
-            looks = delay_ms // 10
-            assert looks * LOOK_MS - 1 <= took_ms <= (looks + 1) * LOOK_MS + READING_MS, case
+            checks = delay_ms // 10
+            assert checks * CHECK_MS - 1 <= took_ms <= (checks + 1) * CHECK_MS + READING_MS, case
 
 
 def test_frames_of_backup_members_are_dropped_unless_all_are_active(seen: dict[str, Any]) -> None:
@@ -124,21 +124,21 @@ def test_frames_of_backup_members_are_dropped_unless_all_are_active(seen: dict[s
 @pytest.mark.parametrize("packets", [1, 4])
 def test_members_take_turns(seen: dict[str, Any], packets: int) -> None:
     turns = [(place, len(list(group))) for place, group in itertools.groupby(seen["turns"][str(packets)])]
-    # Frames that went before may have begun the first turn.
+    # Earlier frames may have started the first turn.
     assert {length for _, length in turns[1:-1]} == {packets}
     assert turns[0][1] <= packets
     assert all(after == (before + 1) % 3 for (before, _), (after, _) in itertools.pairwise(turns))
 
 
 def test_addresses_follow_fail_over_mac(seen: dict[str, Any]) -> None:
-    """The addresses of the bond, of member a, of member b, by the member that each came with."""
+    """The addresses of the bond, of member a and of member b, each by the member that had it first."""
     found = seen["addresses"]
     assert found["none"] == {"before": ["a", "a", "a"], "after": ["a", "a", "a"]}
     assert found["active"] == {"before": ["a", "a", "b"], "after": ["b", "a", "b"]}
     assert found["follow"] == {"before": ["a", "a", "b"], "after": ["a", "b", "a"]}
 
 
-def test_lacpdus_tell_the_options_of_the_actor(seen: dict[str, Any]) -> None:
+def test_lacpdus_contain_the_options_of_the_actor(seen: dict[str, Any]) -> None:
     for actor, port_priority in zip(seen["lacpdus"]["actors"], (10, 20), strict=True):
         assert (actor["priority"], actor["system"]) == (7, "02:00:00:00:99:01")
         assert actor["port_priority"] == port_priority
@@ -160,7 +160,7 @@ def test_carrier_needs_min_links_and_lacp_strict_a_partner(seen: dict[str, Any])
     assert seen["carrier_of_aggregators"] == {"min_links=1": True, "min_links=2": False, "lacp_strict": False}
 
 
-def test_memberships_are_told_again_as_often_as_resend_igmp_says(seen: dict[str, Any]) -> None:
+def test_memberships_are_reported_again_as_often_as_resend_igmp_says(seen: dict[str, Any]) -> None:
     assert seen["memberships"] == {"0": 0, "1": 1, "3": 3}
 
 

@@ -1,6 +1,6 @@
-"""Losing the controller, against what IEEE 802.1AX's timers say of it.
+"""Losing the controller, compared with IEEE 802.1AX's timers.
 
-last LACPDU   crash           3 s after the last LACPDU: the host's bond gives up
+last LACPDU   crash           3 s after the last LACPDU: the host's bond times out
 -----|----------|------------------------|-------------------------------------->
      |<- <= 1 s ->|<-- away, then back -->|   back before that: nothing is lost
 """
@@ -22,7 +22,7 @@ _AGGREGATE_WAIT_S, _TOLERANCE_S = 2.0, 0.250
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """The runs that this file looks at, two guests at a time."""
+    """The runs that this file checks, two guests at a time."""
     base = tmp_path_factory.mktemp("controller_loss")
 
     def wanted(name: str, *settings: str) -> tuple[Path | str, ...]:
@@ -59,7 +59,7 @@ def test_a_member_that_is_cut_without_a_controller_is_left_by_the_switch_itself(
     (record,) = (record for record in runs["short"].records if record.case["member_cut"])
     assert record.metrics["outage_s"] < 0.05
     (cut,) = _events(runs["short"], record, source="fault", event="begin", fault="carrier_loss")
-    # At 0.5 s the old controller is gone, and a switch asks for another one second later at the earliest.
+    # At 0.5 s the old controller is gone, and a switch reconnects one second later at the earliest.
     (again,) = (
         e
         for e in _events(runs["short"], record, event="switch_connected")
@@ -77,11 +77,11 @@ def test_a_fresh_controller_takes_the_members_out_and_waits(runs: dict[str, Run]
     assert record.metrics["within_bound"] is True
 
 
-def test_beyond_the_timeout_the_bonds_give_up_and_lacp_agrees_again(runs: dict[str, Run]) -> None:
+def test_beyond_the_timeout_the_bonds_time_out_and_lacp_negotiates_again(runs: dict[str, Run]) -> None:
     (record,) = runs["long"].records
     assert record.status == "ok"
     assert record.metrics["members_lost"] == 4
-    # The bonds give up 3 s after the last LACPDU, which came at the crash at the latest.
+    # The bonds time out 3 s after the last LACPDU, which was sent no later than the crash.
     assert record.metrics["away_s"] - 3.0 - _TOLERANCE_S < record.metrics["outage_s"]
     assert record.metrics["within_bound"] is True
     assert record.metrics["reversion_outage_s"] == 0
@@ -91,7 +91,7 @@ def test_the_state_at_the_end_is_kept_and_shown(runs: dict[str, Run]) -> None:
     run = runs["short"]
     answer = testbed("state", str(run.path), "--trial", "1")
     assert answer.returncode == 0, answer.stderr
-    # As every port of the hosts' bonds says of itself as well: 802.1AX-2014, 6.4.2.3.
+    # As every port of the hosts' bonds reports too: 802.1AX-2014, 6.4.2.3.
     assert answer.stdout.count("3F **DCSGSA  3F **DCSGSA") == 4
     metrics = testbed("state", str(run.path), "--metrics").stdout
     assert 'testbed_lag_members_distributing{lag="lag-h1"} 2' in metrics.splitlines()

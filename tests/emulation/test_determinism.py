@@ -1,4 +1,4 @@
-"""One seed, one result: whatever else the machine does, and whoever else uses the testbed."""
+"""One seed, one result: neither the load of the machine nor other runs change it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.emulation.support import content, different, run, side_by_side
 
 @contextlib.contextmanager
 def _busy(count: int) -> Iterator[None]:
-    """That many programs that never rest, while the block runs."""
+    """That many busy loops, while the block runs."""
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield
@@ -50,10 +50,10 @@ def other_seeds(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
 
 def test_another_seed_differs(lone_failover: Run, lone_aggregation: Run, other_seeds: list[Run]) -> None:
     failover, aggregation = other_seeds
-    told = different(lone_failover.path, failover.path)
-    assert {"trials.jsonl", "raw/001/probe.csv", "raw/002/timeline.jsonl"} <= set(told)
-    told = different(lone_aggregation.path, aggregation.path)
-    assert {"trials.jsonl", "raw/001/iperf3.json", "raw/001/counters.json"} <= set(told)
+    names = different(lone_failover.path, failover.path)
+    assert {"trials.jsonl", "raw/001/probe.csv", "raw/002/timeline.jsonl"} <= set(names)
+    names = different(lone_aggregation.path, aggregation.path)
+    assert {"trials.jsonl", "raw/001/iperf3.json", "raw/001/counters.json"} <= set(names)
 
 
 def test_runs_side_by_side_do_not_disturb_each_other(lone_failover: Run, lone_aggregation: Run, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""What is not possible is refused before anything runs, with what was found, what was wanted, what to type next.
+"""An impossible request is refused before anything runs, with what was found, what was wanted, what to type next.
 
-What goes wrong in a trial, in a user's own code as well, is the reason of that trial; the run goes on.
+An error in a trial, also in a user's own code, becomes the reason of that trial; the run continues.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ def test_an_unknown_name_is_answered_with_the_known_ones(
 ) -> None:
     answer = testbed("run", *words, cwd=tmp_path)
     assert answer.returncode == 2, answer.stderr
-    told, _, names = answer.stderr.splitlines()[0].partition("; the known ones are: ")
-    assert told == f"testbed: unknown {found}"
+    message, _, names = answer.stderr.splitlines()[0].partition("; the known ones are: ")
+    assert message == f"testbed: unknown {found}"
     assert known <= set(names.split(", "))
-    assert list(tmp_path.iterdir()) == [], "nothing was begun"
+    assert list(tmp_path.iterdir()) == [], "nothing was started"
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("aggregation", "--set", "members=two"), "level 'two' of factor 'members' is not a whole number"),
         (("aggregation", "--set", "members=0"), "level 0 of factor 'members' is too small; wanted 1 or more"),
@@ -86,12 +86,14 @@ def test_an_unknown_name_is_answered_with_the_known_ones(
         (("failover", "--resume"), "--resume needs --out: which run to go on with"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_begins(words: tuple[str, ...], told: str, tmp_path: Path) -> None:
+def test_an_impossible_request_is_refused_before_anything_starts(
+    words: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
     answer = testbed("run", *words, cwd=tmp_path)
     assert answer.returncode == 2, answer.stderr
-    assert told in answer.stderr
+    assert message in answer.stderr
     assert "Traceback" not in answer.stderr
-    assert list(tmp_path.iterdir()) == [], "nothing was begun"
+    assert list(tmp_path.iterdir()) == [], "nothing was started"
 
 
 def test_the_nearest_name_is_offered(tmp_path: Path) -> None:
@@ -104,8 +106,8 @@ def test_a_directory_that_holds_something_is_left_alone(tmp_path: Path, resume: 
     (tmp_path / "notes.txt").write_text("a thesis")
     answer = testbed("run", "failover", *resume, "--out", str(tmp_path))
     assert answer.returncode == 2
-    told = "holds no run (run.json is missing)" if resume else "holds something else; a result is never overwritten"
-    assert f"testbed: {tmp_path} {told}" in answer.stderr
+    message = "holds no run (run.json is missing)" if resume else "holds something else; a result is never overwritten"
+    assert f"testbed: {tmp_path} {message}" in answer.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     assert (tmp_path / "notes.txt").read_text() == "a thesis"
 
@@ -115,9 +117,9 @@ def test_another_run_is_never_overwritten(lone_failover: Run) -> None:
     before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in place.rglob("*")}
     answer = testbed("run", "failover", "--repetitions", "1", "--out", str(place))
     assert answer.returncode == 2
-    told = answer.stderr.splitlines()
-    assert told[0] == f"testbed: {place} holds another run; a result is never overwritten"
-    assert told[1] == "Give another --out, or --resume to go on with an unfinished run."
+    message = answer.stderr.splitlines()
+    assert message[0] == f"testbed: {place} holds another run; a result is never overwritten"
+    assert message[1] == "Give another --out, or --resume to go on with an unfinished run."
     assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in place.rglob("*")} == before
 
 
@@ -127,8 +129,8 @@ def test_a_link_without_a_rate_is_refused_where_time_is_virtual(tmp_path: Path) 
     words = ("run", "failover", "--topology", str(topology), "--out", str(tmp_path / "run"))
     answer = testbed(*words)
     assert answer.returncode == 2
-    told, hint = answer.stderr.splitlines()
-    assert told == (
+    message, hint = answer.stderr.splitlines()
+    assert message == (
         "testbed: link h2-eth0--s1-eth2 of topology 'endless_speed' has no rate: where time is virtual it would be"
         " infinitely fast and a TCP flow over it would never end"
     )
@@ -138,7 +140,7 @@ def test_a_link_without_a_rate_is_refused_where_time_is_virtual(tmp_path: Path) 
 
 
 def test_a_missing_program_is_named_with_its_package(tmp_path: Path, place: Path) -> None:
-    # Everything is in the path but bwrap.
+    # The path has everything except bwrap.
     for program in ("setarch", "taskset", "git"):
         if found := shutil.which(program):
             (tmp_path / program).symlink_to(found)
@@ -151,7 +153,7 @@ def test_a_missing_program_is_named_with_its_package(tmp_path: Path, place: Path
     assert not place.exists()
 
 
-def test_a_kernel_that_is_not_built_is_asked_for(tmp_path: Path, place: Path) -> None:
+def test_a_kernel_that_is_not_built_is_named_with_the_command(tmp_path: Path, place: Path) -> None:
     answer = testbed("run", "failover", "--out", str(place), TESTBED_CACHE=str(tmp_path))
     assert answer.returncode == 3, answer.stderr
     assert answer.stderr.splitlines() == [
@@ -173,7 +175,7 @@ def test_virtual_time_needs_the_guest(place: Path) -> None:
     assert not place.exists()
 
 
-def test_a_mistake_in_a_users_experiment_fails_its_trial_and_the_run_goes_on(tmp_path: Path, place: Path) -> None:
+def test_a_mistake_in_a_users_experiment_fails_its_trial_and_the_run_continues(tmp_path: Path, place: Path) -> None:
     experiment = tmp_path / "mistakes.py"
     experiment.write_text(_MISTAKES)
     answer = testbed("run", str(experiment), "--out", str(place))
@@ -189,5 +191,5 @@ def test_a_mistake_in_a_users_experiment_fails_its_trial_and_the_run_goes_on(tmp
             answer.stderr.split()
         )
         assert (place / record.raw / "written.json").exists()
-    # The traceback of what went wrong inside is kept for the author.
+    # The traceback of the error inside is kept for the author.
     assert "in procedure" in (place / inside.raw / "trial.log").read_text()

@@ -1,7 +1,7 @@
-"""Failover latency against what the bonding driver's documents say of its monitor.
+"""Failover latency compared with what the bonding driver's documents say of its monitor.
 
-fault                    the monitor looks           outage
-----|--------------------------|---------------->   at most one interval, and 10 ms for the rest of the way
+fault                    the monitor checks          outage
+----|--------------------------|---------------->   at most one interval, and 10 ms for everything else
     |<-------- outage -------->|
 """
 
@@ -23,7 +23,7 @@ _REST_S = 0.010  # gratuitous ARP, the path, one probe interval
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """The runs that this file looks at, two guests at a time."""
+    """The runs that this file checks, two guests at a time."""
     base = tmp_path_factory.mktemp("failover")
 
     def wanted(name: str, repetitions: int, *words: str) -> tuple[Path | str, ...]:
@@ -68,7 +68,7 @@ def test_active_backup_is_out_for_at_most_one_interval_of_its_monitor(runs: dict
 
 
 def test_faults_fall_on_all_phases_of_the_monitor(runs: dict[str, Run]) -> None:
-    """From the fault to the monitor's word, as parts of its period, of all twelve trials together."""
+    """From the fault to the monitor's report, as parts of its period, of all twelve trials together."""
     phases = []
     for period_ms in (100, 50):
         run_ = runs[f"miimon {period_ms}"]
@@ -138,7 +138,7 @@ def test_the_arp_monitor_sees_a_silent_loss(runs: dict[str, Run]) -> None:
         assert record.metrics["within_bound"] is True
 
 
-def test_each_fault_has_a_verdict_of_theory_and_of_the_oracle(runs: dict[str, Run]) -> None:
+def test_each_fault_is_compared_with_its_bound_and_with_reachability(runs: dict[str, Run]) -> None:
     by_fault = {record.case["fault"]: record for record in runs["faults"].records}
     assert set(by_fault) == {"lacp_loss", "controller_pause", "switch_crash"}
     paused, alone, gone = (by_fault[name] for name in ("controller_pause", "lacp_loss", "switch_crash"))
@@ -150,17 +150,17 @@ def test_each_fault_has_a_verdict_of_theory_and_of_the_oracle(runs: dict[str, Ru
     assert [each.metrics["as_foretold"] for each in (paused, alone, gone)] == [True, None, True]
 
 
-def test_what_cannot_be_is_left_out_and_told(runs: dict[str, Run]) -> None:
-    (told,) = runs["faults"].manifest["left_out"]
-    assert told.endswith("uplink_loss: switch 's1' of topology 'single_switch' has no uplink")
+def test_a_fault_that_does_not_apply_is_left_out_with_the_reason(runs: dict[str, Run]) -> None:
+    (reason,) = runs["faults"].manifest["left_out"]
+    assert reason.endswith("uplink_loss: switch 's1' of topology 'single_switch' has no uplink")
 
 
 def test_a_fault_is_in_the_timeline_with_all_its_parameters(runs: dict[str, Run]) -> None:
     (record,) = (r for r in runs["faults"].records if r.case["fault"] == "lacp_loss")
     begin, end = (event for event in _timeline(runs["faults"], record) if event["source"] == "fault")
-    told = {"source": "fault", "fault": "lacp_loss", "parameters": {"direction": "both"}}
-    assert begin.items() >= {**told, "event": "begin"}.items()
-    assert end.items() >= {**told, "event": "end", "element": begin["element"]}.items()
+    common = {"source": "fault", "fault": "lacp_loss", "parameters": {"direction": "both"}}
+    assert begin.items() >= {**common, "event": "begin"}.items()
+    assert end.items() >= {**common, "event": "end", "element": begin["element"]}.items()
 
 
 def test_a_schedule_is_drawn_played_and_played_again(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_schedule_is_drawn_played_and_played_again(tmp_path: Path) -> None:
 
 
 def test_real_time_works_too(place: Path) -> None:
-    """Nothing is asserted of the numbers but that the cut was seen: how busy the machine is decides them."""
+    """Only that there was an outage is asserted: how long it was depends on the load of the machine."""
     words = ("failover", "--clock", "real", "--set", "mode=active-backup", "--repetitions", "1")
     answer = testbed("run", *words, "--out", str(place))
     assert answer.returncode in (0, 1), answer.stderr
@@ -193,7 +193,7 @@ def test_real_time_works_too(place: Path) -> None:
     assert (record.status, record.reason) == ("ok", "")
     assert record.metrics["outage_s"] > 0
     assert run.manifest["clock"] == "real"
-    # What tells whether the machine kept up has looked at both queues of every link.
+    # The check of whether the machine kept up has read both queues of every link.
     topology = Trial.from_json((place / record.raw / "trial.json").read_text()).topology
     queues = json.loads((place / record.raw / "queues.json").read_text())["interfaces"]
     assert queues.keys() == {end for link in topology.links for end in (link.a_interface, link.b_interface)}

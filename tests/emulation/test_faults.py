@@ -1,6 +1,6 @@
 """Every fault in a guest: it has an effect, it is undone completely, and it does what its name says.
 
-before  == after, by ip(8), tc(8), ovsdb-client(1) and /proc/net/bonding, though an exception ended the fault
+before  == after, by ip(8), tc(8), ovsdb-client(1) and /proc/net/bonding, even if an exception ended the fault
 before  != during, where the dumps can show it
 """
 
@@ -138,7 +138,7 @@ def test_a_crashed_switch_is_out_of_the_kernel_and_the_database(dumps: dict[str,
 
 
 def test_one_switch_alone_is_cut_off_the_controller(dumps: dict[str, list[dict[str, Any]]]) -> None:
-    """Each has a loopback address of its own to reach it by; tc-u32(8) shows the octets that it matches."""
+    """Each switch reaches it by a loopback address of its own; tc-u32(8) shows the octets that it matches."""
     (found,) = (each for each in dumps["mlag"] if each["fault"][0] == "controller_cut")
     matched = "\n".join(found["during"]["s1 queues"])
     assert matched.count("match 7f000003/ffffffff at ") == 2  # s2: 127.0.0.3, both ways

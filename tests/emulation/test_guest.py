@@ -1,4 +1,4 @@
-"""What a guest can and cannot do: it writes nowhere but into its directory, reaches nobody, and cannot hang."""
+"""What a guest can and cannot do: it writes only into its directory, has no network, and cannot hang."""
 
 from __future__ import annotations
 
@@ -48,22 +48,22 @@ print("own", attempt("/tmp/trial/own"))
 """
 
 
-def test_a_guest_writes_nowhere_but_into_its_directory(tmp_path: Path) -> None:
+def test_a_guest_writes_only_into_its_directory(tmp_path: Path) -> None:
     name = f"guest-{uuid.uuid4().hex}"
     places = [str(PROJECT), str(Path.home()), "/etc", "/var/tmp"]
     directory = tmp_path / "trial"
     directory.mkdir()
     script = _WRITES.format(places=places, name=name, victim=str(HERE / "support.py"))
-    said = in_guest(directory, script).splitlines()
+    lines = in_guest(directory, script).splitlines()
     # It sees what it wrote, in the overlay; the machine does not.
-    assert [line for line in said if line.startswith("overlay")] == ["overlay written by a guest"] * len(places)
-    assert "mounted 0" in said, "or this shows nothing"
-    told = [line.split()[1] for line in said if line.startswith(("hostfs", "unlink"))]
-    assert told == ["OSError"] * 2 * len(places), said
+    assert [line for line in lines if line.startswith("overlay")] == ["overlay written by a guest"] * len(places)
+    assert "mounted 0" in lines, "or this shows nothing"
+    answers = [line.split()[1] for line in lines if line.startswith(("hostfs", "unlink"))]
+    assert answers == ["OSError"] * 2 * len(places), lines
     for place in places:
         assert not (Path(place) / name).exists()
     assert (HERE / "support.py").exists()
-    assert "own written by a guest" in said
+    assert "own written by a guest" in lines
     assert (directory / "own").read_text() == "written by a guest"
 
 
@@ -74,8 +74,8 @@ def test_a_guest_has_no_network_but_its_own_loopback(tmp_path: Path) -> None:
         "try:\n    socket.create_connection(('192.0.2.1', 80), timeout=5)\n"
         "except OSError as error:\n    print(error.strerror)\n"
     )
-    said = in_guest(tmp_path, script).splitlines()
-    assert said == ["lo", os.strerror(101)]  # ENETUNREACH
+    lines = in_guest(tmp_path, script).splitlines()
+    assert lines == ["lo", os.strerror(101)]  # ENETUNREACH
 
 
 def test_the_kernels_process_itself_has_no_network(tmp_path: Path) -> None:
@@ -94,15 +94,15 @@ def test_the_kernels_process_itself_has_no_network(tmp_path: Path) -> None:
     wait_for(lambda: not living(members), "every process of the guest has ended", 10)
 
 
-def test_a_guest_that_holds_time_still_is_ended_and_says_where_it_stood(tmp_path: Path) -> None:
+def test_a_guest_whose_time_stands_still_is_ended_and_the_error_says_where_it_was(tmp_path: Path) -> None:
     found = kernel.find()
     assert found is not None
     endless = [sys.executable, "-c", "print('counting to infinity', flush=True)\nwhile True: pass"]
     with pytest.raises(TrialError) as error:
         guest.run(found, tmp_path, endless, seed=1, clock="virtual", watchdog=Watchdog(5.0))
-    told, _, stood = error.value.message.partition(": ")
-    assert told == "the trial still ran after 5 s of wall time and was ended; it stood at"
-    assert "counting to infinity" in stood
+    message, _, last = error.value.message.partition(": ")
+    assert message == "the trial still ran after 5 s of wall time and was ended; it stood at"
+    assert "counting to infinity" in last
 
 
 def test_a_procedure_that_hangs_is_a_failed_trial_that_keeps_what_it_wrote(
@@ -110,13 +110,13 @@ def test_a_procedure_that_hangs_is_a_failed_trial_that_keeps_what_it_wrote(
 ) -> None:
     monkeypatch.setattr(execute, "WALL_LIMIT_S", 20.0)
     request = prepare.Request(str(HERE / "endless.py"), None, {}, None, 1, False, "guest", "virtual")
-    told: list[result.Record | None] = []
+    ended: list[result.Record | None] = []
     prepared = prepare.prepare(request, [])
     assert execute.carry_out(
-        prepared, prepare.begin(prepared, place, resume=False), place, jobs=1, planned=lambda _: None, done=told.append
+        prepared, prepare.begin(prepared, place, resume=False), place, jobs=1, planned=lambda _: None, done=ended.append
     )
     (record,) = result.load(place).records
-    assert told == [record]
+    assert ended == [record]
     assert record.status == "failed"
     assert record.reason.startswith(
         "the trial still ran after 20 s of wall time and was ended; it stood at: running the procedure (at "
@@ -126,11 +126,11 @@ def test_a_procedure_that_hangs_is_a_failed_trial_that_keeps_what_it_wrote(
 
 
 def test_the_same_seed_gives_the_guest_the_same_randomness(tmp_path: Path) -> None:
-    said = []
+    lines = []
     for number in range(2):
         directory = tmp_path / str(number)
         directory.mkdir()
-        said.append(in_guest(directory, "import os, time; print(os.urandom(16).hex(), id(object()), time.time_ns())"))
-    assert said[0] == said[1]
+        lines.append(in_guest(directory, "import os, time; print(os.urandom(16).hex(), id(object()), time.time_ns())"))
+    assert lines[0] == lines[1]
     outside = subprocess.run([sys.executable, "-c", "import os; print(os.urandom(16).hex())"], capture_output=True)
-    assert outside.stdout.decode().strip() not in said[0]
+    assert outside.stdout.decode().strip() not in lines[0]

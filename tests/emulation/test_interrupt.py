@@ -1,4 +1,4 @@
-"""Interrupted runs: what is finished is kept, the way on is told, nothing stays behind."""
+"""Interrupted runs: what is finished is kept, the command to resume is printed, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORDS = ("failover", "--set", "mode=active-backup", "--repetitions", str(_TRIAL
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The run that nobody interrupts."""
+    """The same run, not interrupted."""
     return run(tmp_path_factory.mktemp("whole") / "run", *_WORDS)
 
 
@@ -30,11 +30,11 @@ def _finished(place: Path) -> int:
 
 
 def _left(scratch: Path) -> list[str]:
-    """What is left in the temporary directory of ours."""
+    """What our runs have left in the temporary directory."""
     return [path.name for path in scratch.iterdir() if path.name.startswith("testbed")]
 
 
-def test_ctrl_c_keeps_the_finished_trials_and_says_how_to_go_on(whole: Run, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_finished_trials_and_prints_how_to_resume(whole: Run, tmp_path: Path) -> None:
     place, scratch = tmp_path / "a run", tmp_path / "scratch"
     scratch.mkdir()
     process = started("run", *_WORDS, "--out", str(place), TMPDIR=str(scratch))

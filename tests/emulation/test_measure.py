@@ -1,4 +1,4 @@
-"""What a trial measures, against the standards and against what crossed the wire."""
+"""What a trial measures, compared with the standards and with what crossed the wire."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ def test_a_monitor_takes_up_to_its_interval_and_the_rest_is_quick(runs: dict[str
     assert metrics["decision_s"] + metrics["programming_s"] + metrics["forwarding_s"] <= _REST_S
 
 
-def test_silence_takes_lacps_timeout_at_both_ends(runs: dict[str, Run]) -> None:
+def test_a_silent_loss_is_detected_within_lacps_timeout_at_both_ends(runs: dict[str, Run]) -> None:
     """IEEE 802.1AX-2014, 6.4.4 and 6.4.10: from two periods to three, and 250 ms for the timers."""
     flows = _only(runs["silent"])[0].metrics["flows"]
     assert sorted(flows) == ["h1>h2", "h2>h1"]
     for flow in flows.values():
         assert 2.0 - _REST_S <= flow["detection_s"] <= 3.25
-        assert sum(flow[part] or 0 for part in _PARTS[1:]) <= 0.1 + _REST_S  # bonding looks every 100 ms
+        assert sum(flow[part] or 0 for part in _PARTS[1:]) <= 0.1 + _REST_S  # bonding checks every 100 ms
 
 
 def test_both_ends_lose_the_carrier_of_a_cut_cable(runs: dict[str, Run]) -> None:
@@ -98,16 +98,16 @@ def test_both_ends_lose_the_carrier_of_a_cut_cable(runs: dict[str, Run]) -> None
     (used,) = _events(raw, "network", "member_in_use")
     _, port = _trial(raw).topology.link_of(used["interface"]).other(used["interface"])
     for end, interface in (("host", used["interface"]), ("switch", port)):
-        told = [e for e in _events(raw, "carrier", "carrier") if e["interface"] == interface and end in e]
-        assert [(e["new"], begin_s <= e["t_s"] < end_s) for e in told][-2:] == [(False, True), (True, False)]
+        changes = [e for e in _events(raw, "carrier", "carrier") if e["interface"] == interface and end in e]
+        assert [(e["new"], begin_s <= e["t_s"] < end_s) for e in changes][-2:] == [(False, True), (True, False)]
 
 
 def test_one_gratuitous_arp_leaves_by_the_new_member(runs: dict[str, Run]) -> None:
     """bonding.rst, num_grat_arp: one after each failover, by default, at once; the topologies leave the default."""
     _, raw = _only(runs["backup"])
     begin_s, end_s = _fault(raw)
-    told = [e for e in _events(raw, "wire", "gratuitous_arp") if e["direction"] == "out"]
-    (failure,) = [e for e in told if begin_s <= e["t_s"] < end_s]
+    arps = [e for e in _events(raw, "wire", "gratuitous_arp") if e["direction"] == "out"]
+    (failure,) = [e for e in arps if begin_s <= e["t_s"] < end_s]
     (used,) = _events(raw, "network", "member_in_use")
     assert (failure["interface"], failure["address"]) == ("h1-eth1", "10.0.0.1")
     assert used["interface"] == "h1-eth0"
@@ -142,22 +142,22 @@ def test_the_state_octets_of_both_ends_are_on_the_wire(runs: dict[str, Run]) -> 
         # That the partner collects and distributes is no reason to send at once (6.4.9, update_NTT).
         assert (after["actor_state"], after["partner_state"] | 0x30) == (0x3F, 0x3F), after
     (used,) = _events(raw, "network", "member_in_use")
-    # 6.4.12: what a Receive machine says of itself that has waited for its partner in vain; then the other hears it.
+    # 6.4.12: the state that a Receive machine sends once its partner has timed out; then the other end receives it.
     far = _trial(raw).topology.link_of(used["interface"]).other(used["interface"])[1]
     again = [e for e in events if e["interface"] in (used["interface"], far) and e["t_s"] >= end_s]
     assert {"-DISTRIBUTING", "+EXPIRED"} <= set(again[0]["actor"])
 
 
-def test_the_controller_tells_when_a_switch_was_told_and_had_done_it(runs: dict[str, Run]) -> None:
+def test_the_controller_logs_when_a_switch_was_programmed_and_when_it_confirmed(runs: dict[str, Run]) -> None:
     _, raw = _only(runs["silent"])
     begin_s, end_s = _fault(raw)
-    told = [e for e in _events(raw, "controller", "program") if begin_s <= e["t_s"] < end_s]
+    sent = [e for e in _events(raw, "controller", "program") if begin_s <= e["t_s"] < end_s]
     done = [e for e in _events(raw, "controller", "programmed") if begin_s <= e["t_s"] < end_s]
-    assert told[0]["group_mod"] >= 1
-    assert told[0]["t_s"] < done[0]["t_s"]
+    assert sent[0]["group_mod"] >= 1
+    assert sent[0]["t_s"] < done[0]["t_s"]
 
 
-def test_many_probes_at_a_tenth_of_a_millisecond_invent_nothing(runs: dict[str, Run]) -> None:
+def test_many_probes_at_a_tenth_of_a_millisecond_show_no_loss_and_no_outage(runs: dict[str, Run]) -> None:
     record, raw = _only(runs["many"])
     ways = len(pairs(_trial(raw).topology))
     assert ways == 7

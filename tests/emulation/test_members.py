@@ -1,10 +1,10 @@
-"""Members of LAGs on one switch and on two: they share the flows by the hashes, and the others go on if one fails.
+"""Members of LAGs on one switch and on two: they share flows by the hashes, and the others continue if one fails.
 
 part      what happens to the first member of h1      expected
 share     nothing                                     each flow on the member that the hashes predict
-halted    carrier lost, our controller stopped        its flows go on by other members, at once
-silent    frames lost, carrier stays                  its flows go on after LACP's timeout, and it comes back
-flap      carrier comes and goes                      flows on other members lose nothing
+halted    carrier lost, our controller stopped        its flows continue on other members, at once
+silent    frames lost, carrier stays                  its flows continue after LACP's timeout, and it comes back
+flap      carrier is lost and comes back              flows on other members lose nothing
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def test_carrier_loss_needs_no_controller(runs: Found, place: str) -> None:
     ((begin_s, end_s),) = faults(events)
     (from_s,), (to_s,) = ([e["t_s"] for e in events if e["event"] == name] for name in ("halted", "goes_on"))
     assert from_s < begin_s < to_s < end_s
-    said = [e["t_s"] for e in events if e["event"] in ("port_status", "transition", "distribute", "collect")]
-    assert [at_s for at_s in said if from_s < at_s < to_s] == [], "a stopped controller does nothing"
+    reported = [e["t_s"] for e in events if e["event"] in ("port_status", "transition", "distribute", "collect")]
+    assert [at_s for at_s in reported if from_s < at_s < to_s] == [], "a stopped controller does nothing"
     assert [e["carrier"] for e in events if e["event"] == "port_status" and e["t_s"] > to_s] == [False, True]
     for direction in ("h1>h2", "h2>h1"):
         for flow in flows(files, direction):

@@ -1,4 +1,4 @@
-"""The native backend, in a kernel that has all it needs: a guest's, where a whole machine is root's to run it on.
+"""The native backend, in a kernel that has all it needs: a guest's, where root has a whole machine for it.
 
 this machine --> a guest (virtual clock) --> testbed run --backend native --clock real --> namespaces --> the network
 
@@ -39,14 +39,14 @@ class Machine:
         return result.load(self.place / name)
 
     def changed(self, name: str, since: str = "before") -> list[str]:
-        """What kinds of things are not as they were."""
+        """The kinds of things that have changed."""
         old, new = self.dumps[since], self.dumps[name]
         return [kind for kind in old if old[kind] != new[kind]]
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """All that is looked at here, from one guest."""
+    """All that is checked here, from one guest."""
     place = tmp_path_factory.mktemp("native")
     found = kernel.find()
     assert found is not None
@@ -59,7 +59,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     return Machine(place, answers, dumps)
 
 
-def test_the_command_finds_that_this_kernel_can(machine: Machine) -> None:
+def test_the_command_reports_that_this_kernel_can(machine: Machine) -> None:
     code, out, err = machine.answers["check"]
     assert code == 0, err
     (native,) = (ability for ability in json.loads(out) if ability["name"] == "native, real clock")
@@ -87,8 +87,8 @@ def test_aggregation_carries_what_the_links_add_up_to(machine: Machine) -> None:
     assert record.metrics["goodput_mbps"] == pytest.approx(theory.ideal_mbps("802.3ad", 2, 1000.0), rel=0.01)
 
 
-def test_it_is_watched_whether_the_machine_keeps_up(machine: Machine) -> None:
-    """A guest's processor takes no time, so it always does; but it has to be looked at."""
+def test_whether_the_machine_keeps_up_is_monitored(machine: Machine) -> None:
+    """A guest's processor takes no time, so it always does; but samples must exist."""
     for run in (machine.run("failover"), machine.run("aggregation")):
         for record in run.records:
             samples = json.loads((run.path / record.raw / fidelity.NAME).read_text())["samples"]
@@ -97,7 +97,7 @@ def test_it_is_watched_whether_the_machine_keeps_up(machine: Machine) -> None:
 
 
 def test_a_trial_is_in_namespaces_of_its_own(machine: Machine) -> None:
-    """The machine's network is as it was in the middle of a trial too, whose processes can be seen."""
+    """The machine's network is unchanged in the middle of a trial too, whose processes are visible."""
     during = machine.dumps["during"]
     assert sorted(machine.changed("during")) == ["files", "namespaces", "processes"]
     assert set(during["namespaces"]) > set(machine.dumps["before"]["namespaces"])

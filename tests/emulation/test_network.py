@@ -1,4 +1,4 @@
-"""Networks made from a spec: links keep their rate and their delay, and what does not come up is named."""
+"""Networks made from a spec: links keep their rate and their delay, and an error names what does not come up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.emulation.wire import FRAME, TRAIN
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What the user's own experiment saw on the user's own topology, both given by path."""
+    """What the user's own experiment measured on the user's own topology, both given by path."""
     place = tmp_path_factory.mktemp("network") / "wire"
     found = run(place, str(HERE / "wire.py"), "--topology", str(HERE / "rates.py"))
     (record,) = found.records
@@ -38,7 +38,7 @@ def test_a_link_keeps_its_rate(lines: list[dict[str, Any]], number: int) -> None
     rate_mbps, _ = LINES[number]
     train_ns = lines[number]["train_ns"]
     assert len(train_ns) == TRAIN
-    # The first frames may pass on a bucket full of tokens; what comes then is paced.
+    # The first frames may use a full token bucket; the later ones are paced.
     half = TRAIN // 2
     found_mbps = (TRAIN - half) * FRAME * 8 * 1e3 / (train_ns[-1] - train_ns[half - 1])
     # A guest's timers are no finer than half a microsecond: at 100 Gbit/s frames come four or more at a time.
@@ -58,7 +58,7 @@ def test_tc_shows_the_rate_and_the_delay(lines: list[dict[str, Any]], number: in
     shown = re.search(r"qdisc netem \S+ .* delay (\d+)(us|ms)", lines[number]["qdiscs"])
     assert shown is not None, lines[number]["qdiscs"]
     found_ms = int(shown[1]) / {"ms": 1, "us": 1000}[shown[2]]
-    assert found_ms == pytest.approx(delay_ms, rel=0.01)  # tc cuts off below a microsecond
+    assert found_ms == pytest.approx(delay_ms, rel=0.01)  # tc truncates to a microsecond
 
 
 def test_a_bond_that_does_not_come_up_is_named_with_what_it_lacks(place: Path) -> None:
@@ -71,12 +71,12 @@ def test_a_bond_that_does_not_come_up_is_named_with_what_it_lacks(place: Path) -
     assert record.reason.endswith(": not within 60 s; still missing: h1 to h2, h2 to h1")
     for member in ("h1-eth0", "h1-eth1", "h2-eth0", "h2-eth1"):
         assert f"{member} has LACP state" in record.reason
-    # It is told on the terminal as well, and what it left is kept.
+    # It is printed on the terminal as well, and the trial's files are kept.
     assert "h1-eth0 has LACP state" in answer.stderr.replace("\n", " ")
     assert (place / record.raw / "controller.log").exists()
 
 
-def test_a_users_experiment_may_lie_anywhere(tmp_path: Path) -> None:
+def test_a_users_experiment_may_be_anywhere(tmp_path: Path) -> None:
     """Also below the temporary directory, which a guest has as its own."""
     own = tmp_path / "idle.py"
     own.write_text(

@@ -3,8 +3,8 @@
          s1 (ours)                 carrier                                    far end (theirs)
    active | passive, fast | slow     |<-- at most 3 s -->| both in use    active | passive, fast | slow
 
-What an end has come to is what its own tool shows (/proc/net/bonding, ovs-appctl lacp/show), and what went over its
-interfaces; what it should be is what IEEE 802.1AX-2014 says of such a setup.
+The state of an end is what its own tool shows (/proc/net/bonding, ovs-appctl lacp/show), and what crossed its
+interfaces. The expected state is what IEEE 802.1AX-2014 says of such a setup.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.emulation.support import HERE, side_by_side
 KINDS = ("linux", "ovs")
 CASES = [(kind, number) for kind in KINDS for number in range(len(PAIRS))]
 NAMES = [f"{kind}-{'-'.join(PAIRS[number][0])}-{'-'.join(PAIRS[number][1])}" for kind, number in CASES]
-#: 6.4.4, and what a timer may be off (6.4.10).
+#: 6.4.4, and how far a timer may be off (6.4.10).
 _PERIOD_S, _TOLERANCE_S = {"fast": 1.0, "slow": 30.0}, 0.25
 _WITHIN_S = 3.0
 
@@ -59,7 +59,7 @@ def _load(run: Run) -> Seen:
 
 
 def wanted(setup: Setup) -> State:
-    """The state octet of an end that is set up so, once it is in use (6.4.2.3 m)."""
+    """The state octet of an end with that setup, once it is in use (6.4.2.3 m)."""
     state = State.AGGREGATION | State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
     if setup.activity == "active":
         state |= State.LACP_ACTIVITY
@@ -76,7 +76,7 @@ def ports(state: dict[str, Any], number: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
-def test_the_far_end_shows_both_octets_as_they_are_to_be(seen: dict[str, Seen], kind: str, number: int) -> None:
+def test_the_far_end_shows_both_octets_as_expected(seen: dict[str, Seen], kind: str, number: int) -> None:
     ours, theirs = PAIRS[number]
     found = octets(kind, seen[kind].pairs["shown"][number])
     assert sorted(found) == [f"p{number}-eth{i}" for i in range(MEMBERS)]
@@ -96,11 +96,11 @@ def test_our_end_shows_the_same(seen: dict[str, Seen], kind: str, number: int) -
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
-def test_what_was_said_last_over_every_link_is_the_same(seen: dict[str, Seen], kind: str, number: int) -> None:
+def test_the_last_lacpdus_of_every_link_are_as_expected(seen: dict[str, Seen], kind: str, number: int) -> None:
     for way, (actor, partner) in ((False, PAIRS[number]), (True, PAIRS[number][::-1])):
         for i in range(MEMBERS):
-            said = _between(seen[kind], f"p{number}-eth{i}", theirs=way)[-1]
-            assert (State(said["actor"]), State(said["partner"])) == (wanted(actor), wanted(partner))
+            last = _between(seen[kind], f"p{number}-eth{i}", theirs=way)[-1]
+            assert (State(last["actor"]), State(last["partner"])) == (wanted(actor), wanted(partner))
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
@@ -109,11 +109,11 @@ def test_both_ends_are_in_use_within_3_s_of_carrier(seen: dict[str, Seen], kind:
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
-def test_each_end_speaks_as_often_as_the_other_asks_for(seen: dict[str, Seen], kind: str, number: int) -> None:
-    """6.4.13: the period is the partner's to choose; once all is settled nothing else is a reason to speak."""
+def test_each_end_sends_as_often_as_the_other_asks_for(seen: dict[str, Seen], kind: str, number: int) -> None:
+    """6.4.13: the partner chooses the period; once all is settled there is no other reason to send."""
     ours, theirs = PAIRS[number]
-    for way, listener in ((False, theirs), (True, ours)):
-        period_s = _PERIOD_S[listener.rate]
+    for way, receiver in ((False, theirs), (True, ours)):
+        period_s = _PERIOD_S[receiver.rate]
         # Linux counts rounds of 100 ms that each begin a few milliseconds late: its periods are up to 5 % long.
         allowed_s = max(_TOLERANCE_S, 0.05 * period_s) if way and kind == "linux" else _TOLERANCE_S
         for i in range(MEMBERS):
@@ -126,7 +126,7 @@ def test_each_end_speaks_as_often_as_the_other_asks_for(seen: dict[str, Seen], k
 
 @pytest.mark.parametrize(("kind", "number"), CASES, ids=NAMES)
 def test_nothing_churns(seen: dict[str, Seen], kind: str, number: int) -> None:
-    """Both ends were watched for longer than Churn_Detection_Time, 60 s (6.4.4)."""
+    """Both ends were observed for longer than Churn_Detection_Time, 60 s (6.4.4)."""
     if kind == "linux":
         text = seen[kind].pairs["shown"][number]
         assert re.findall(r"^(?:Actor|Partner) Churn State: (\w+)$", text, re.MULTILINE) == ["none"] * 2 * MEMBERS

@@ -1,8 +1,8 @@
-"""TCP over a bond that loses a member, against TCP's own timers (RFC 6298, RFC 8985, Linux) and what links carry.
+"""TCP over a bond that loses a member, compared with TCP's timers (RFC 6298, RFC 8985, Linux) and what links carry.
 
 h1 ===== s1 ===== h2     2 or 4 members of 1 Gbit/s on each side; the switch's end of the member in use is set down
 
-What flows delivered is the receiving kernel's word, when the bond took the member out the sending kernel's.
+The receiving kernel reports what flows delivered, the sending kernel when the bond took the member out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from testbed.results.result import Record, Run
 from tests.emulation.support import side_by_side
 
 _FLOWS = 4
-#: How far a stall may seem off: two samples, and a round trip of what is sent again.
+#: How far a measured stall may be off: two samples, and a round trip of the retransmission.
 _SEEN_S = 0.020
 
 
@@ -44,7 +44,7 @@ def _stalls_s(record: Record) -> list[float]:
     return found
 
 
-def test_a_flow_of_which_nothing_gets_through_goes_on_with_tcps_next_try(runs: dict[str, Run]) -> None:
+def test_a_flow_that_loses_all_its_packets_resumes_with_tcps_next_try(runs: dict[str, Run]) -> None:
     waited = []
     for record in runs["backup"].records:
         away_s, rtt_s = record.metrics["noticed_s"], record.metrics["rtt_s"]
@@ -59,7 +59,7 @@ def test_a_flow_of_which_nothing_gets_through_goes_on_with_tcps_next_try(runs: d
     assert max(waited) > theory.RTO_MIN_S, "at least one outage outlasted the probe"
 
 
-def test_where_other_members_carry_on_no_flow_waits_for_a_timeout(runs: dict[str, Run]) -> None:
+def test_where_other_members_still_carry_flows_no_flow_waits_for_a_timeout(runs: dict[str, Run]) -> None:
     for record in runs["lacp"].records:
         assert max(_stalls_s(record)) < theory.RTO_MIN_S
 
@@ -76,7 +76,7 @@ def test_goodput_is_that_of_the_members_that_are_left(runs: dict[str, Run]) -> N
 
 
 def test_the_kernels_count_is_iperf3s(runs: dict[str, Run]) -> None:
-    """What sock_diag(7) told until the end is what iperf3's servers counted, but for the last period."""
+    """What sock_diag(7) reported until the end is what iperf3's servers counted, except for the last period."""
     for run in runs.values():
         for record in run.records:
             raw = run.path / record.raw

@@ -39,12 +39,12 @@ def test_every_runner_survives_the_loss_of_a_carrier(runs: list[Run]) -> None:
     assert len(runs[0].records) == 5
     for record in runs[0].records:
         assert record.status == "ok", record.reason
-        # teamd is told of carrier by events: there is no monitoring interval to wait for.
+        # teamd is notified of carrier by events: there is no monitoring interval to wait for.
         assert record.metrics["outage_s"] <= 0.010, record.case
         assert record.metrics["rejoin_s"] is not None, record.case
 
 
-def test_the_arp_watch_sees_silent_loss(runs: list[Run]) -> None:
+def test_the_arp_monitor_detects_silent_loss(runs: list[Run]) -> None:
     """teamd.conf(5), missed_max: that many rounds may go unanswered, and the next one takes the link down."""
     (record,) = runs[1].records
     assert record.status == "ok", record.reason
@@ -55,7 +55,7 @@ def test_the_arp_watch_sees_silent_loss(runs: list[Run]) -> None:
 def test_lacp_of_a_team_aggregates_over_a_vlan(runs: list[Run]) -> None:
     (record,) = runs[2].records
     assert record.status == "ok", record.reason
-    # Nothing foretells which member a flow takes, but with flows on both they carry more than one link does.
+    # It cannot be predicted which member a flow uses, but with flows on both they carry more than one link does.
     assert record.metrics["goodput_mbps"] > 1.2 * theory.ideal_mbps("active-backup", 2, 1000.0)
     assert min(record.metrics["member_tx_bytes"]) > 1_000_000
 

@@ -1,4 +1,4 @@
-"""Topologies of the catalogue and of the user's own, live: their bonds come up and all hosts reach each other."""
+"""Topologies of the catalogue and a user's own, live: their bonds come up and all hosts reach each other."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
 
 
 @pytest.mark.parametrize("name", ["ring", "apart", "custom", "back_to_back", "unprotected"])
-def test_it_converges_and_nothing_is_amiss(runs: dict[str, Run], name: str) -> None:
+def test_it_converges_without_a_warning(runs: dict[str, Run], name: str) -> None:
     for record in runs[name].records:
         assert (record.status, record.reason, record.warnings) == ("ok", "", [])
         assert record.metrics["converged_s"] >= record.metrics["bonds_up_s"]
@@ -88,7 +88,7 @@ def test_a_file_of_mininets_gets_bonds_and_lags(runs: dict[str, Run]) -> None:
 
 
 def test_a_cable_between_two_hosts_flaps_as_one_to_a_switch_does(runs: dict[str, Run]) -> None:
-    """Its end lies in a host's own namespace; the other host loses the carrier each time."""
+    """Its end is in a host's own namespace; the other host loses the carrier each time."""
     (record,) = runs["flapping"].records
     assert (record.status, record.reason) == ("ok", "")
     timeline = read_timeline(runs["flapping"].path / record.raw / "timeline.jsonl")

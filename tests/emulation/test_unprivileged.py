@@ -42,16 +42,16 @@ def test_an_ordinary_user_gets_the_same_result(lone_failover: result.Run, home: 
     )
     # Through a shell: setpriv itself still has root's rights when it looks for the program.
     probe = [*_AS_NOBODY, "sh", "-c", 'exec "$@"', "sh", sys.executable, "-c", "import testbed.cli, mininet"]
-    said = subprocess.run(probe, env=settings, cwd="/", capture_output=True, text=True)
-    if said.returncode != 0:
-        reason = (said.stderr.strip().splitlines() or ["no reason given"])[-1]
+    imported = subprocess.run(probe, env=settings, cwd="/", capture_output=True, text=True)
+    if imported.returncode != 0:
+        reason = (imported.stderr.strip().splitlines() or ["no reason given"])[-1]
         pytest.skip(f"another user cannot use this Python or this checkout ({PROJECT}): {reason}")
     place = home / "run"
     words = [*_AS_NOBODY, *command("run", *FAILOVER, "--out", str(place))]
     answer = subprocess.run(words, env=settings, cwd=home, capture_output=True, text=True, timeout=300)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert {path.stat().st_uid for path in place.rglob("*")} == {_NOBODY}
-    # The checkout may belong to another user, from whom git tells nothing: run.json and the report name no commit.
-    told = different(lone_failover.path, place)
-    assert [name for name in told if name == "trials.jsonl" or name.startswith(("raw/", "figures/"))] == []
+    # The checkout may belong to another user, then git reports nothing: run.json and the report name no commit.
+    names = different(lone_failover.path, place)
+    assert [name for name in names if name == "trials.jsonl" or name.startswith(("raw/", "figures/"))] == []
     assert not [path for path in home.iterdir() if path.name.startswith("testbed-")]

@@ -1,6 +1,6 @@
-"""What a link does to packets: how long the first takes, how close behind each other the others come.
+"""What a link does to packets: the delay of the first, and the spacing of the others.
 
-An experiment of a user's own, by path. Each pair of hosts of the topology ``rates`` sends one small datagram, then a
+A user's own experiment, given by path. Each pair of hosts of the topology ``rates`` sends one small datagram, then a
 train of full frames; the kernel's receive times are the result, with what tc(8) shows of the senders' interfaces.
 """
 
@@ -28,7 +28,7 @@ PAYLOAD, FRAME = 1472, 1538
 
 
 def _arrival_ns(sock: socket.socket) -> int:
-    """When the kernel took in the next datagram."""
+    """When the kernel received the next datagram."""
     _, control, _, _ = sock.recvmsg(2048, 64)
     ((_, _, data),) = control
     seconds, nanoseconds = struct.unpack("qq", data[:16])

@@ -79,7 +79,7 @@ def show(path: Path) -> object:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "told"),
+    ("text", "line", "error_text"),
     [
         ("def mine(:\n    pass\n", 1, "SyntaxError: invalid syntax"),
         ("x = 1\n\nimport nowhere_to_be_found\n", 3, "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
@@ -94,7 +94,7 @@ def show(path: Path) -> object:
 )
 @pytest.mark.parametrize("kind", ["topology", "experiment"])
 def test_an_exception_is_reported_with_file_and_line(
-    tmp_path: Path, kind: str, text: str, line: int, told: str
+    tmp_path: Path, kind: str, text: str, line: int, error_text: str
 ) -> None:
     path = file(tmp_path, text)
     work, wanted, command = {
@@ -102,7 +102,7 @@ def test_an_exception_is_reported_with_file_and_line(
         "experiment": (lambda: discovery.experiment(str(path)), "an Experiment", f"testbed run {path} --dry-run"),
     }[kind]
     error = refused(work)
-    assert error.message.startswith(f"{path}, line {line}: {told}")
+    assert error.message.startswith(f"{path}, line {line}: {error_text}")
     assert "\n" not in error.message
     assert error.hint == f"Wanted: a file that gives {wanted}. Correct the file, then type: {command}"
 
@@ -127,18 +127,18 @@ def test_a_missing_argument_is_reported_at_the_function(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "error_text"),
     [
         ("None", "returned None; wanted a Topology"),
         ("['h1', 'h2']", "returned list; wanted a Topology"),
         ("Wiring().topology('mine')", "returned a topology without hosts; wanted one or more"),
     ],
 )
-def test_another_result_than_a_topology_is_refused(tmp_path: Path, value: str, told: str) -> None:
+def test_another_result_than_a_topology_is_refused(tmp_path: Path, value: str, error_text: str) -> None:
     text = NET + f"def mine():\n    return {value}\n"
     path = file(tmp_path, text)
     error = refused(lambda: show(path))
-    assert error.message == f"{path}, line {line_of(text, 'def mine')}: mine() {told}"
+    assert error.message == f"{path}, line {line_of(text, 'def mine')}: mine() {error_text}"
     assert error.hint == f"Correct the file, then type: testbed show {path}"
 
 
@@ -248,34 +248,34 @@ def test_a_partial_is_a_topology_function(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "error_text"),
     [
         ("return case['fault'] == 'none'", "KeyError: 'fault'"),
         ("return True", "check() returned bool; wanted the reason as text, or None for a case that applies"),
     ],
 )
-def test_a_check_of_cases_that_fails_is_refused(tmp_path: Path, body: str, told: str) -> None:
+def test_a_check_of_cases_that_fails_is_refused(tmp_path: Path, body: str, error_text: str) -> None:
     text = EXPERIMENT.replace("    return None", f"    {body}")
     path = file(tmp_path, text)
     experiment, topology = discovery.experiment(str(path)), discovery.topology("single_switch")
     error = refused(lambda: list_cases(experiment, topology, factor_levels(experiment, topology, {}, quick=False)))
     line = line_of(text, "case['fault']" if "case" in body else "def check")
-    assert error.message == f"{path}, line {line}: {told}"
+    assert error.message == f"{path}, line {line}: {error_text}"
 
 
 @pytest.mark.parametrize(
-    ("read", "told"),
+    ("read", "error_text"),
     [
         ("read=int", "level 'two' of factor 'mode' cannot be read: invalid literal for int() with base 10: 'two'"),
         ("read=lambda text: text.number", "PATH, line LINE: AttributeError: 'str' object has no attribute 'number'"),
     ],
 )
-def test_a_level_that_cannot_be_read_is_refused(tmp_path: Path, read: str, told: str) -> None:
+def test_a_level_that_cannot_be_read_is_refused(tmp_path: Path, read: str, error_text: str) -> None:
     path = file(tmp_path, EXPERIMENT.replace('("802.3ad",), "mode"', f'("802.3ad",), "mode", {read}'))
     experiment, topology = discovery.experiment(str(path)), discovery.topology("single_switch")
     error = refused(lambda: factor_levels(experiment, topology, {"mode": "two"}, quick=False))
-    line = line_of(path.read_text(), "text.number") if "LINE" in told else 0
-    assert error.message == told.replace("PATH", str(path)).replace("LINE", str(line))
+    line = line_of(path.read_text(), "text.number") if "LINE" in error_text else 0
+    assert error.message == error_text.replace("PATH", str(path)).replace("LINE", str(line))
 
 
 def test_a_factor_without_levels_is_refused(tmp_path: Path) -> None:
@@ -316,14 +316,14 @@ def test_an_interruption_passes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "error_text"),
     [
         (("show", "experiments/failover.py"), "failover() returned Experiment; wanted a Topology\nTo run it, type: "),
         (("run", "topologies/mlag.py"), "mlag() returned Topology; wanted an Experiment\nTo run an experiment on it"),
     ],
 )
 def test_the_command_prints_a_message_and_no_traceback(
-    words: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: tuple[str, ...], error_text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = Path(__file__).resolve().parents[2]
     verb, name = words
@@ -332,5 +332,5 @@ def test_the_command_prints_a_message_and_no_traceback(
         main()
     assert caught.value.code == 2
     shown = capsys.readouterr().err
-    assert shown.startswith(f"testbed: {name}, line ") and told in shown
+    assert shown.startswith(f"testbed: {name}, line ") and error_text in shown
     assert "Traceback" not in shown

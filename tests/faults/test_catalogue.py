@@ -60,7 +60,7 @@ def test_factors_of_parameters_are_unique_and_in_the_document() -> None:
         ("peer_link_loss", "s1", {}, "peer_link_loss: switch 's1' of topology 'single_switch' has no peer link"),
     ],
 )
-def test_what_cannot_be_is_refused(name: str, element: str, parameters: dict[str, Any], message: str) -> None:
+def test_an_impossible_fault_is_refused(name: str, element: str, parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError) as caught:
         catalogue.checked(single_switch(), name, element, parameters)
     assert re.search(message, str(caught.value).replace("\n", " ")), str(caught.value)
@@ -121,7 +121,7 @@ def test_what_is_out_of_service_is_known_to_theory() -> None:
     assert catalogue.failed(topology, "controller_cut", "s1", {}) is None
 
 
-def test_failover_leaves_out_what_cannot_be() -> None:
+def test_failover_leaves_out_what_does_not_apply() -> None:
     common = {"mode": "802.3ad", "controller": "testbed"}
     assert not_applicable({**common, "fault": "carrier_loss"}, single_switch()) is None
     alone = {**common, "controller": "none", "fault": "controller_crash"}

@@ -72,7 +72,7 @@ def test_instants_are_in_order_and_ends_come_first() -> None:
         ("[1, 2]", "this is not a schedule"),
     ],
 )
-def test_schedules_that_cannot_be_are_refused(text: str, message: str) -> None:
+def test_impossible_schedules_are_refused(text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         parsed(text)
 
@@ -99,7 +99,7 @@ def test_drawn_schedules_can_be_played_and_written(seed: int, count: int) -> Non
     assert active == []
 
 
-def test_the_seed_decides_and_all_kinds_come_up() -> None:
+def test_the_seed_decides_and_all_kinds_occur() -> None:
     topology = mlag()
     many = [drawn(topology, seed, 8, horizon_s=20.0) for seed in range(40)]
     assert len({str(each) for each in many}) == 40

@@ -69,7 +69,7 @@ def test_a_figure_without_data_says_why(tmp_path: Path, name: str) -> None:
     assert drawing.figure.texts[0].get_text() in drawing.caption
 
 
-def test_cells_say_outage_bound_and_what_never_ended(tmp_path: Path) -> None:
+def test_cells_show_outage_bound_and_what_never_ended(tmp_path: Path) -> None:
     drawing = drawn("matrix", synthetic.matrix(tmp_path / "run"))
     rows = {(row[0], row[1]): row for row in drawing.rows}
     assert len(rows) == 35
@@ -102,7 +102,7 @@ def test_a_failed_trial_shows_next_to_others_within_the_bound(tmp_path: Path) ->
 def test_censored_trials_keep_the_distribution_below_one(tmp_path: Path) -> None:
     drawing = drawn("ecdf", synthetic.failover(tmp_path / "run"))
     own = [row for row in drawing.rows if row[0] == "802.3ad"]
-    # 12 trials: one failed says nothing, one of the other 11 never recovered.
+    # 12 trials: one failed and does not count, one of the other 11 never recovered.
     assert own[-1][2] == pytest.approx(10 / 11)
     assert own[-1][5:] == (11, 1, 1)
     assert all(row[3] <= row[2] <= row[4] for row in drawing.rows)

@@ -44,7 +44,7 @@ def test_the_same_run_gives_the_same_bytes(failover: Run, tmp_path: Path) -> Non
         assert one.stat().st_size > 200
     pdf = first[0].read_bytes()
     assert b"/CreationDate" not in pdf and b"/Type3" not in pdf.replace(b" ", b"")
-    assert b"/FontFile2" in pdf  # embedded TrueType fonts, as publishers want them
+    assert b"/FontFile2" in pdf  # embedded TrueType fonts, as publishers require them
     width, _ = struct.unpack(">II", first[2].read_bytes()[16:24])
     assert width == round(style.PAGE_IN * 300)
 
@@ -95,7 +95,7 @@ def test_outages_far_apart_get_a_logarithmic_axis(tmp_path: Path) -> None:
     assert "90 s" in [text.get_text() for text in drawing.figure.axes[0].texts]
 
 
-def test_cases_of_several_factors_find_room(tmp_path: Path) -> None:
+def test_names_of_cases_with_several_factors_fit(tmp_path: Path) -> None:
     controllers, faults = ["testbed", "ryu-example"], ["carrier_loss", "silent_loss"]
     factors = {"controller": controllers, "fault": faults, "miimon_ms": [50]}
     levels = [(c, f) for c in controllers for f in faults]

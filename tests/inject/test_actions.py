@@ -1,4 +1,4 @@
-"""How faults are done, against the catalogue of what there is; and who loads the code that does them."""
+"""The actions of faults, compared with the catalogue; and what loads their code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from testbed.inject import ACTIONS, controllers, links, nodes
 def test_each_fault_has_an_action_a_text_and_a_drawing() -> None:
     assert list(catalogue.FAULTS) == list(ACTIONS)
     drawings = "".join(str(module.__doc__) for module in (links, controllers, nodes))
-    impaired = {"lossy", "slow", "none"}  # nothing that a drawing would show
+    impaired = {"lossy", "slow", "none"}  # a drawing shows nothing of it
     for name, action in ACTIONS.items():
         assert (action.__doc__ or "").strip()
         assert catalogue.FAULTS[name].summary.endswith(".")
@@ -28,8 +28,8 @@ def test_the_actions_take_what_the_catalogue_says() -> None:
         assert taken == [p.name for p in catalogue.FAULTS[name].parameters], name
 
 
-def test_listing_faults_and_planning_do_not_load_what_acts() -> None:
-    """An experiment's file and `testbed list` are for outside, where nothing acts on a network."""
+def test_listing_faults_and_planning_do_not_load_the_actions() -> None:
+    """An experiment's file and `testbed list` run outside the guest, where nothing acts on a network."""
     script = "import json, sys; import experiments.failover, experiments.tcp_failover, experiments.chaos"
     script += ", testbed.cli.listing; print(json.dumps(sorted(sys.modules)))"
     command = [sys.executable, "-c", script]

@@ -1,4 +1,4 @@
-"""The one owner of each interface's clsact, on a kernel made of a list of what is asked of it."""
+"""The one owner of each interface's clsact, on a kernel that only records its requests."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_an_error_of_the_block_or_of_the_kernel_leaves_nothing(clsact: Clsact, k
     with pytest.raises(ZeroDivisionError), clsact.priorities("h1", 7, EGRESS, DROPPING):
         _ = 1 / 0
     assert kernels["h1"].there == set()
-    kernels["h1"].there = {7}  # somebody else's
+    kernels["h1"].there = {7}  # another program's
     with pytest.raises(FileExistsError), clsact.priorities("h1", 7, EGRESS, DROPPING):
         pass
     assert kernels["h1"].there == {7}

@@ -97,7 +97,7 @@ def test_the_switch_decides_for_what_it_sends_to_a_lag() -> None:
     assert marks(SWITCH, topology("802.3ad"), "s1-eth1", "h2", WINDOW) == (10.002, 10.005, 10.007)
 
 
-def test_a_switch_that_receives_nothing_more_detects_it_by_lacp() -> None:
+def test_a_switch_that_receives_no_more_frames_detects_it_by_lacp() -> None:
     machine = {"source": "lacp", "event": "transition", "lag": "lag-h1", "port": "1:1"}
     events = [
         {"t_s": 11.0, **machine, "machine": "periodic", "new": "FAST_PERIODIC"},

@@ -148,7 +148,7 @@ def test_the_methods_disagree_where_packets_are_held_up_and_not_lost() -> None:
     assert found.methods_agree is False
 
 
-def test_the_methods_say_nothing_of_an_outage_that_did_not_end() -> None:
+def test_the_methods_give_no_result_for_an_outage_that_did_not_end() -> None:
     assert outage(probe(lost=range(500, 950)), MS, 0.4995, 0.9).methods_agree is None
 
 

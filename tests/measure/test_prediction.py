@@ -38,7 +38,7 @@ def test_a_crashed_switch_of_two_is_a_lost_carrier() -> None:
     assert (bound_s(found), found.connected, found.why) == (pytest.approx(0.1), True, "")
 
 
-def test_the_silent_loss_of_the_active_member_is_the_end_without_lacp() -> None:
+def test_the_silent_loss_of_the_active_member_leaves_no_path_without_lacp() -> None:
     backup = single_switch(bonding=BondOptions(mode="active-backup"))
     found = predicted(backup, "silent_loss", "s1-eth1")
     assert (found.bound, found.connected) == (None, False)

@@ -38,7 +38,7 @@ def test_a_punctual_probe_gives_no_warning(path: Path) -> None:
 
 
 def test_a_sender_that_stalls_gives_a_warning_with_its_lateness_and_makes_no_outage(path: Path) -> None:
-    # It stands still for 50 ms, and then sends at once what had become due.
+    # It pauses for 50 ms, and then sends at once what had become due.
     sent = [n * MS if n < 500 else max(n * MS, 0.55) for n in range(1000)]
     stalled = flow(sent)
     (warning,) = check_probe(about(path), [stalled])

@@ -1,4 +1,4 @@
-"""Probes over this machine's own loopback: what they write can be measured, and a Lab will do instead of a Network."""
+"""Probes over this machine's own loopback: what they write can be measured, and a Lab works in place of a Network."""
 
 from __future__ import annotations
 

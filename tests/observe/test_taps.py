@@ -1,4 +1,4 @@
-"""Taps of this machine's own loopback, where that is allowed: runs of probe packets, and frames that find no room."""
+"""Taps of this machine's own loopback, where that is allowed: runs of probe packets, and frames lost in the queue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FLOW = 5
 
 
 @contextlib.contextmanager
-def tapped() -> Iterator[tuple[taps.Tap, taps.Recording]]:
+def open_tap() -> Iterator[tuple[taps.Tap, taps.Recording]]:
     """A tap of the loopback interface, with its recording."""
     try:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -45,7 +45,7 @@ def runs(recording: taps.Recording) -> list[taps.Run]:
 
 
 def test_consecutive_packets_are_one_run_in_each_direction() -> None:
-    with tapped() as (tap, recording):
+    with open_tap() as (tap, recording):
         send(20)
         found = runs(recording)
         assert sorted(run.direction for run in found) == ["in", "out"]
@@ -56,14 +56,16 @@ def test_consecutive_packets_are_one_run_in_each_direction() -> None:
         assert tap.dropped == 0
 
 
-def test_frames_that_find_no_room_are_known_before_and_after_the_tap_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(taps, "_QUEUE_BYTES", 1)  # the kernel gives the least that it gives to anybody (socket(7))
-    with tapped() as (tap, recording):
+def test_frames_lost_in_the_queue_are_known_before_and_after_the_tap_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(taps, "_QUEUE_BYTES", 1)  # the kernel sets its minimum (socket(7))
+    with open_tap() as (tap, recording):
         send(200)
         # Loopback shows each frame twice: as it leaves and as it arrives.
         lost = 2 * 200 - sum(run.packets for run in runs(recording))
         dropped = tap.dropped
-        assert dropped >= lost > 0  # frames of others may be among them
+        assert dropped >= lost > 0  # frames of other programs may be among them
         for _ in range(2):  # reading the kernel's counter does not reset ours
             events = tap_events.events(recording, unprotected(), 0.0)
             ((interface, frames),) = [(e["interface"], e["frames"]) for e in events if e["event"] == "unseen"]

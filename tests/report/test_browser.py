@@ -1,4 +1,4 @@
-"""The report in a real browser: it fits a phone and a laptop, fetches nothing, and complains about nothing."""
+"""The report in a real browser: it fits a phone and a laptop, fetches nothing, and logs no error."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_nothing_is_wider_than_the_screen(report: Path, tmp_path: Path, width: i
     assert console == ""
 
 
-def test_nothing_is_fetched_and_nothing_is_wrong(report: Path, tmp_path: Path) -> None:
+def test_nothing_is_fetched_and_no_error_is_logged(report: Path, tmp_path: Path) -> None:
     dom, console, asked = browse(report, tmp_path)
     assert "<h1>Synthetic failover</h1>" in dom
     assert console == ""

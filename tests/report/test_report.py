@@ -136,7 +136,7 @@ def test_verdicts_of_failover(tmp_path: Path) -> None:
     )
 
 
-def test_a_fault_that_nothing_notices_has_no_verdict(tmp_path: Path) -> None:
+def test_a_fault_that_is_not_detected_has_no_verdict(tmp_path: Path) -> None:
     first, _ = verdicts(synthetic.failover(tmp_path / "run", fault="silent_loss"))
     assert first.holds is None
     assert first.text == "Theory gives no bound: this fault is not noticed in this mode."
@@ -179,10 +179,10 @@ def test_a_precision_that_was_not_reached_and_cases_left_out_are_reported(tmp_pa
     run = synthetic.failover(tmp_path / "whole", repetitions=4)
     manifest = {**{key: value for key, value in run.manifest.items() if key != "format"}, **more}
     again = synthetic.write(tmp_path / "run", manifest, [*run.records])
-    told = "The median of outage_s is not known to 5 % in every case after 4 repetitions."
-    assert problems(again) == [told]
+    sentence = "The median of outage_s is not known to 5 % in every case after 4 repetitions."
+    assert problems(again) == [sentence]
     text = write_report(again).read_text()
-    assert told in text and "Left out: mode=802.3ad fault=flood: no" in text
+    assert sentence in text and "Left out: mode=802.3ad fault=flood: no" in text
 
 
 def test_detection_times_are_compared_with_their_distribution(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_quick_fails_one_of_each_kind() -> None:
     )
 
 
-def test_every_kind_of_element_has_a_fault_that_takes_it() -> None:
+def test_every_kind_of_element_has_a_fault() -> None:
     for topology in (mlag(), unprotected()):
         for element in elements(topology):
             name, parameters = FAULTS[element.kind]
@@ -87,13 +87,13 @@ def test_many_hosts_are_probed_each_with_the_next() -> None:
     assert probed_pairs(leaf_spine()) == [("h1", "h2"), ("h2", "h3"), ("h3", "h4"), ("h4", "h1")]
 
 
-def test_a_network_without_weak_points() -> None:
+def test_a_network_without_single_points_of_failure() -> None:
     rows = audits.rows_of([record("s1"), record("s2", outage_s=0.05)])
     assert audits.weak_points(rows) == []
     assert audits.verdict(mlag(), rows) == "No single point of failure for traffic between h1, h2 among 2 elements."
 
 
-def test_weak_points_undecided_and_unpredicted_elements_are_reported() -> None:
+def test_single_points_of_failure_undecided_and_unpredicted_elements_are_reported() -> None:
     rows = audits.rows_of(
         [
             record("s1", survived=False, agrees_with_oracle=False),

@@ -1,4 +1,4 @@
-"""Two runs compared, or the levels of a factor: what changed, what differs, and what is too little to tell."""
+"""Two runs compared, or the levels of a factor: what changed, what differs, and where too few trials decide nothing."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_difference_below_the_margin_is_negligible(tmp_path: Path) -> None:
     assert one(compare(*runs, margin=0.01)).word == "differs"
 
 
-def test_an_outlier_in_some_trials_is_seen_though_the_median_stays(tmp_path: Path) -> None:
+def test_an_outlier_in_some_trials_is_found_although_the_median_stays(tmp_path: Path) -> None:
     before, after = [0.0] * 40, [0.0] * 28 + [0.105] * 12
     judgement = one(compare(run(tmp_path / "a", outages(before)), run(tmp_path / "b", outages(after))))
     assert (judgement.before, judgement.after, judgement.word) == (0.0, 0.0, "differs")
@@ -90,7 +90,7 @@ def test_many_tests_are_corrected_for(tmp_path: Path) -> None:
     assert not found.matters
 
 
-def test_few_trials_that_overlap_cannot_tell_and_few_that_do_not_can(tmp_path: Path) -> None:
+def test_few_trials_that_overlap_decide_nothing_and_few_that_do_not_overlap_differ(tmp_path: Path) -> None:
     base = run(tmp_path / "a", outages([0.010, 0.030]))
     assert one(compare(base, run(tmp_path / "b", outages([0.020, 0.040])))).word == "too few trials"
     found = compare(base, run(tmp_path / "c", outages([0.1, 0.2])))
@@ -104,7 +104,7 @@ def test_a_bound_that_held_always_and_no_longer_does_matters(tmp_path: Path) -> 
     before, after = run(tmp_path / "a", kept), run(tmp_path / "b", broken)
     judgement = one(compare(before, after), "within_bound")
     assert (judgement.before, judgement.after, judgement.matters) == (1.0, 0.95, True)
-    assert not compare(after, before).matters  # that one of 20 is put right may be chance
+    assert not compare(after, before).matters  # one of 20 that is corrected may be chance
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_bound_that_held_always_and_no_longer_does_matters(tmp_path: Path) -> 
         ([False] * 3, [True] * 2 + [False] * 2, "no difference", 3 / 7),  # C(4,2)/C(7,2), and 1/7 the other way
     ],
 )
-def test_few_trials_of_a_statement_cannot_tell_unless_it_is_all_against_none(
+def test_few_trials_of_a_statement_decide_nothing_unless_it_is_all_against_none(
     tmp_path: Path, before: list[bool], after: list[bool], word: str, p: float | None
 ) -> None:
     sides = []
@@ -181,7 +181,7 @@ def test_runs_without_a_case_in_common_are_refused(tmp_path: Path) -> None:
         compare(run(tmp_path / "a", members(1, 2)), run(tmp_path / "b", members(4, 8)))
 
 
-def test_what_changed_is_told_key_by_key() -> None:
+def test_what_changed_is_reported_key_by_key() -> None:
     before = {"seed": 1, "commit": "a", "tools": {"python": "3.11.7", "ovs": "3.1"}, "factors": {"mode": ["x", "y"]}}
     after = {"seed": 2, "commit": "a", "tools": {"python": "3.12.1", "ovs": "3.1"}, "factors": {"mode": ["y", "x"]}}
     assert [(c.key, c.before, c.after) for c in changes(before, after)] == [
@@ -204,7 +204,7 @@ def levels(path: Path, *parts: tuple[dict[str, Any], list[float]], **metrics: An
 
 
 def three_modes(path: Path) -> Run:
-    """Of the six samples three are far from that of mode ``a`` and the same fault, in ways that a hand can count."""
+    """Of the six samples three are far from that of mode ``a`` and the same fault; pairs can be counted by hand."""
     return levels(
         path,
         ({"mode": "a", "fault": "x"}, LOW),
@@ -312,19 +312,19 @@ def test_levels_are_named_as_they_are_typed(tmp_path: Path) -> None:
         ("mode", ["a", "a"], "--by mode=a,a does not name two or more different levels", "--by mode=a,b,c, or some"),
     ],
 )
-def test_what_the_run_has_not_is_refused(
+def test_what_the_run_does_not_have_is_refused(
     tmp_path: Path, factor: str, named: list[str], message: str, hint: str
 ) -> None:
     cases = [{"mode": mode, "fault": fault, "size": 4} for mode in "abc" for fault in "xy"]
     path = levels(tmp_path / "run", *((case, LOW) for case in cases))
-    with pytest.raises(SpecError) as told:
+    with pytest.raises(SpecError) as caught:
         compare_levels(path, factor, named)
-    assert told.value.message == message.format(run=path.path)
-    assert hint.format(run=path.path) in told.value.hint
+    assert caught.value.message == message.format(run=path.path)
+    assert hint.format(run=path.path) in caught.value.hint
 
 
 def test_a_run_without_levels_asks_for_another_run(tmp_path: Path) -> None:
     single = run(tmp_path / "run", outages(LOW))
-    with pytest.raises(SpecError) as told:
+    with pytest.raises(SpecError) as caught:
         compare_levels(single, "mode")
-    assert told.value.hint == f"Type: testbed compare {single.path} RUN"
+    assert caught.value.hint == f"Type: testbed compare {single.path} RUN"

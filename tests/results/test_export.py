@@ -127,8 +127,8 @@ def test_parquet_without_its_parts_says_what_to_type(
 ) -> None:
     for name in lacking:
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(TestbedError) as told:
+    with pytest.raises(TestbedError) as caught:
         export.save_parquet(mixed(tmp_path / "run"), tmp_path / "long.parquet")
-    assert told.value.message == f"Parquet needs pandas and pyarrow; not installed: {', '.join(lacking)}"
-    assert told.value.hint == "Type: pip install pandas pyarrow, or export with --csv FILE."
+    assert caught.value.message == f"Parquet needs pandas and pyarrow; not installed: {', '.join(lacking)}"
+    assert caught.value.hint == "Type: pip install pandas pyarrow, or export with --csv FILE."
     assert not (tmp_path / "long.parquet").exists()

@@ -93,7 +93,7 @@ def test_a_resumed_run_drops_the_line_that_was_cut_off(tmp_path: Path) -> None:
     assert run.damaged == ()
 
 
-def test_a_trial_that_is_there_twice_counts_once_and_is_told(tmp_path: Path) -> None:
+def test_a_trial_that_is_there_twice_counts_once_and_is_reported(tmp_path: Path) -> None:
     run = synthetic.write(tmp_path / "run", MANIFEST, [trial(1), trial(2), trial(1)])
     assert [record.number for record in run.records] == [1, 2]
     assert run.damaged == ("trials.jsonl line 3: trial 1 again; it counts once",)
@@ -110,7 +110,7 @@ def test_how_many_trials_are_planned(tmp_path: Path) -> None:
     assert synthetic.write(tmp_path / "new", {**MANIFEST, "order": "2 1 3 4"}, []).planned == 4
 
 
-def test_a_manifest_grows_while_its_run_is_under_way(tmp_path: Path) -> None:
+def test_a_manifest_grows_during_its_run(tmp_path: Path) -> None:
     synthetic.write(tmp_path / "run", MANIFEST, [])
     amend(tmp_path / "run", repetitions=9)
     run = load(str(tmp_path / "run"))
@@ -169,7 +169,7 @@ def test_two_processes_cannot_write_to_one_run(tmp_path: Path) -> None:
         with pytest.raises(SpecError, match=r"another testbed run is writing to"), locked(tmp_path / "run"):
             pass
     finally:
-        os.kill(holder.pid, signal.SIGKILL)  # even so the lock does not outlive it
+        os.kill(holder.pid, signal.SIGKILL)  # even then the lock does not outlive it
         holder.communicate()
     with locked(tmp_path / "run"):
         assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["run.json", "trials.jsonl"]

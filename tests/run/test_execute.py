@@ -24,7 +24,7 @@ _REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
 
 
 class _Unable:
-    """A backend that carries nothing out, and records the time limit of each trial."""
+    """A backend that runs nothing, and records the time limit of each trial."""
 
     name = "none"
 
@@ -33,7 +33,7 @@ class _Unable:
 
     def run(self, directory: Path, trial: Trial, watchdog: Watchdog, cpu: int) -> None:
         self.limits_s.append(watchdog.limit_s)
-        raise TrialError("nothing was carried out")
+        raise TrialError("nothing was run")
 
 
 def test_in_real_time_a_trial_may_take_as_long_as_the_longest_of_ours(
@@ -57,7 +57,7 @@ def test_in_real_time_a_trial_may_take_as_long_as_the_longest_of_ours(
 
 
 class _Able:
-    """A backend whose trials end well, with one raw file."""
+    """A backend whose trials succeed, with one raw file."""
 
     name = "none"
 
@@ -71,7 +71,7 @@ Measure = Callable[[Path, Trial], Any]
 
 
 def carried_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measure: Measure, trials: int = 2) -> list[Record]:
-    """The records of a run whose trials are measured so."""
+    """The records of a run whose trials are measured by this function."""
     monkeypatch.setenv("TESTBED_CACHE", str(tmp_path / "cache"))
     run = tmp_path / "run"
     run.mkdir()
@@ -91,7 +91,7 @@ def _raising(_raw: Path, trial: Trial) -> Measured:
     return Measured({"outage_s": 0.5})
 
 
-def test_a_measure_that_raises_is_a_failed_trial_and_the_run_goes_on(
+def test_a_measure_that_raises_is_a_failed_trial_and_the_run_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = carried_out(tmp_path, monkeypatch, _raising)

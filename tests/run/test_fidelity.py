@@ -41,7 +41,7 @@ def test_a_busy_processor_is_reported_but_only_while_the_trial_measures(tmp_path
     assert fidelity.findings(sampled(tmp_path, sample(0.99)), cpu=1) == []  # the trial ran on the other one
 
 
-def test_a_processor_that_a_hypervisor_took_away_is_reported(tmp_path: Path) -> None:
+def test_a_processor_that_a_hypervisor_gave_to_others_is_reported(tmp_path: Path) -> None:
     assert fidelity.findings(sampled(tmp_path, sample(0.5, stolen=0.2))) == [
         "fidelity: the processor was given to others for 20 % of the time in 1 of 1 periods of 0.5 s;"
         " wanted at most 1 %"
@@ -105,7 +105,7 @@ def test_a_queue_that_probes_cannot_have_filled_is_reported(tmp_path: Path) -> N
     ]
 
 
-def test_a_queue_that_is_filled_by_intent_is_not(tmp_path: Path) -> None:
+def test_a_queue_that_is_filled_on_purpose_is_not(tmp_path: Path) -> None:
     assert fidelity.findings(queue(tmp_path, 500_000, fault="slow")) == []
     queue(tmp_path, 500_000)
     (tmp_path / "iperf3.json").write_text("{}")

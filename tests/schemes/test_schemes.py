@@ -1,4 +1,4 @@
-"""Schemes as values: what is asked of Open vSwitch, what is refused, which answers LACP."""
+"""Schemes as values: their commands to Open vSwitch, what they refuse, which of them answers LACP."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def commands(words: list[str]) -> list[list[str]]:
 
 def test_lacp_lags_become_balance_tcp_bonds() -> None:
     """ovs-vswitchd.conf.db(5): balance-tcp wants LACP at the other end; the names are its columns."""
-    told = commands(SCHEMES["ovs"].join(single_switch(bonding=BondOptions(lacp_rate="slow"))))
-    (bond,) = (command for command in told if command[:3] == ["add-bond", "s1", "lag-h2"])
+    sent = commands(SCHEMES["ovs"].join(single_switch(bonding=BondOptions(lacp_rate="slow"))))
+    (bond,) = (command for command in sent if command[:3] == ["add-bond", "s1", "lag-h2"])
     assert bond[3:] == [
         "s1-eth3",
         "s1-eth4",
@@ -76,23 +76,23 @@ def test_lacp_lags_become_balance_tcp_bonds() -> None:
         'other_config:lacp-system-id="02:01:00:00:00:01"',
         "other_config:lacp-system-priority=32768",
     ]
-    assert ["del-port", "s1", "s1-eth3"] in told
+    assert ["del-port", "s1", "s1-eth3"] in sent
     port = ["ofport_request=3", "other_config:lacp-port-id=3", "other_config:lacp-aggregation-key=2"]
-    assert ["set", "Interface", "s1-eth3", *port] in told
+    assert ["set", "Interface", "s1-eth3", *port] in sent
 
 
 @pytest.mark.parametrize("mode", ["balance-rr", "balance-xor", "broadcast"])
 def test_static_lags_become_balance_slb_bonds_that_take_all_in(mode: str) -> None:
     """ovs-vswitchd.conf.db(5): balance-slb works without LACP; all-members-active takes group frames on all."""
-    told = commands(SCHEMES["ovs"].join(single_switch(bonding=BondOptions(mode=mode))))
-    (bond,) = (command for command in told if command[:3] == ["add-bond", "s1", "lag-h1"])
+    sent = commands(SCHEMES["ovs"].join(single_switch(bonding=BondOptions(mode=mode))))
+    (bond,) = (command for command in sent if command[:3] == ["add-bond", "s1", "lag-h1"])
     assert bond[5:] == ["lacp=off", "bond_mode=balance-slb", "other_config:all-members-active=true"]
 
 
 def test_a_lag_of_one_port_is_no_bond_but_speaks_lacp() -> None:
-    told = commands(SCHEMES["ovs"].join(single_switch(members=1)))
-    assert not any(command[0] in ("add-bond", "del-port") for command in told)
-    assert any(command[:4] == ["set", "Port", "s1-eth1", "lacp=active"] for command in told)
+    sent = commands(SCHEMES["ovs"].join(single_switch(members=1)))
+    assert not any(command[0] in ("add-bond", "del-port") for command in sent)
+    assert any(command[:4] == ["set", "Port", "s1-eth1", "lacp=active"] for command in sent)
 
 
 def test_without_lags_the_ports_stay_plain() -> None:
@@ -108,7 +108,7 @@ def test_static_takes_every_lag_without_lacp(tmp_path: Path) -> None:
     assert {lag.lacp for lag in load(Path(command[3])).lags} == {"off"}
 
 
-def test_who_answers_lacp() -> None:
+def test_which_schemes_answer_lacp() -> None:
     topology = single_switch()
     bond = topology.host("h1").bond
     assert bond is not None
@@ -123,7 +123,7 @@ def test_who_answers_lacp() -> None:
 
 @pytest.fixture
 def with_ryu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As if `make setup-ryu` had been here."""
+    """As if `make setup-ryu` had been run."""
     monkeypatch.setattr(requirements, "RYU_PYTHON", tmp_path)
 
 
@@ -140,7 +140,7 @@ def test_a_lag_on_two_switches_is_refused(name: str) -> None:
 
 @pytest.mark.usefixtures("with_ryu")
 @pytest.mark.parametrize("name", ["ovs", "ryu-example", "none"])
-def test_a_loop_of_switches_is_refused_where_nothing_breaks_it(name: str) -> None:
+def test_a_loop_of_switches_is_refused_where_no_protocol_breaks_it(name: str) -> None:
     with pytest.raises(SpecError, match=r"link s1-eth3--s2-eth3 closes a loop of switches"):
         SCHEMES[name].check(ring(mode="active-backup"))
     SCHEMES[name].check(dual_switch())  # one link between its switches
@@ -175,7 +175,7 @@ def test_an_unknown_restart_names_the_known_ones(tmp_path: Path) -> None:
         SCHEMES["testbed"].process(single_switch(), {"restart": "never"}, tmp_path)
 
 
-def test_what_the_switch_side_can_do_fits_what_the_scheme_starts(tmp_path: Path) -> None:
+def test_what_the_switch_side_can_do_agrees_with_what_the_scheme_starts(tmp_path: Path) -> None:
     """A controller of its own is a process that bridges speak OpenFlow to; without LAGs nothing answers LACP."""
     topology = single_switch()
     bond = topology.bond("h1")
@@ -193,12 +193,12 @@ def test_what_the_switch_side_can_do_fits_what_the_scheme_starts(tmp_path: Path)
         ("testbed", "carrier_loss", {"miimon_ms": 50, "downdelay_ms": 200}, 0.25),
         ("testbed", "silent_loss", {}, 3.0),  # IEEE 802.1AX, 6.4.4: Short_Timeout_Time
         ("testbed", "silent_loss", {"lacp_rate": "slow"}, 90.0),  # Long_Timeout_Time
-        ("ryu-example", "carrier_loss", {}, 3.0),  # it sees no port's carrier: its LACP flow's idle timeout
+        ("ryu-example", "carrier_loss", {}, 3.0),  # it does not monitor carrier: its LACP flow's idle timeout
         ("none", "silent_loss", {}, 3.0),
         ("testbed", "silent_loss", {"mode": "active-backup"}, 3.0),
     ],
 )
-def test_a_fault_lasts_until_it_must_have_been_noticed(
+def test_a_fault_lasts_until_it_must_have_been_detected(
     controller: str, fault: str, options: dict[str, Any], least_s: float
 ) -> None:
     topology, scheme = single_switch(bonding=BondOptions(**options)), SCHEMES[controller]

@@ -27,7 +27,7 @@ NODES, PORTS, SYSTEMS = st.integers(1, MOST_NODES), st.integers(1, MOST_PORTS), 
 
 
 def star(hosts: int, *, mode: str) -> Topology:
-    """One switch, and so many hosts with a bond of two members to it."""
+    """One switch, and that many hosts with a bond of two members to it."""
     net = Wiring(bonding=BondOptions(mode=mode))
     net.switch("s1")
     for number in range(1, hosts + 1):
@@ -58,7 +58,7 @@ def test_a_switch_with_more_ports_than_an_octet_counts(mode: str) -> None:
     assert len(set(macs)) == len(macs) == 520
 
 
-def test_as_many_hosts_as_once_reached_the_lacp_system() -> None:
+def test_as_many_hosts_as_once_shared_the_address_of_the_lacp_system() -> None:
     """IEEE 802.1AX-2014, 6.3.2: a system identifier is unique; a bond's is the MAC address of its first member."""
     network = star(300, mode="802.3ad")
     systems = {network.host_mac(host.name) for host in network.hosts} | {system.system for system in network.systems}

@@ -1,4 +1,4 @@
-"""Bonds as values: what the kernel would refuse is refused, with the reason; what teamd is told; what netlink gets."""
+"""Bonds as values: what the kernel would refuse is refused, with the reason; teamd's configuration; netlink's input."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ARP: dict[str, Any] = {"mode": "active-backup", "miimon_ms": 0, "arp_interval_ms
 
 
 def refused(**options: Any) -> str:
-    """What is said of a bond with these options."""
+    """The error for a bond with these options."""
     with pytest.raises(SpecError) as caught:
         Bond(MEMBERS, **options)
     return caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"mode": "active-backup", "lacp_rate": "slow"}, "lacp_rate=slow cannot be had in mode active-backup, only in"),
         ({"mode": "balance-xor", "lacp_active": False}, "lacp_active=false cannot be had in mode balance-xor"),
@@ -96,8 +96,8 @@ def refused(**options: Any) -> str:
         ({"min_links": 3}, "min_links of bond 'bond0' is 3, but it has 2 members: it would never have carrier"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_reason(options: dict[str, Any], said: str) -> None:
-    assert refused(**options).startswith(said)
+def test_impossible_options_are_refused_with_the_reason(options: dict[str, Any], message: str) -> None:
+    assert refused(**options).startswith(message)
 
 
 def test_a_bond_needs_members_each_once() -> None:
@@ -117,7 +117,7 @@ def test_the_document_has_every_option() -> None:
             assert f"{option.since[0]}.{option.since[1]}" in row, name
 
 
-def test_what_was_not_asked_for_is_no_error_in_any_mode() -> None:
+def test_an_option_that_was_not_set_is_no_error_in_any_mode() -> None:
     for mode in MODES:
         Bond(MEMBERS, mode=mode)
 
@@ -132,7 +132,7 @@ def test_every_option_of_the_kernel_has_an_attribute_of_its_own() -> None:
     ]
     assert len(set(used)) == len(used)
     assert set(used) <= known
-    # What is left are the kernel's own answers, and use_carrier, which can only be 1.
+    # The rest are attributes that the kernel only reports, and use_carrier, which can only be 1.
     assert {name for name in known - set(used) if not name.startswith("BOND_SLAVE_")} == {
         *("BOND_UNSPEC", "BOND_USE_CARRIER", "BOND_AD_INFO"),
     }
@@ -162,7 +162,7 @@ def test_options_that_a_kernel_is_too_old_for_are_named() -> None:
     assert bond.newer(BondOptions(), (3, 13)) == []
 
 
-def test_a_kernel_that_ignores_an_option_is_told_with_the_version_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_ignores_an_option_is_reported_with_the_version_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "release", lambda: "6.1.0")
     value = Bond(MEMBERS, lacp_strict=True)
     with pytest.raises(TrialError) as caught:
@@ -174,7 +174,7 @@ def test_a_kernel_that_ignores_an_option_is_told_with_the_version_it_needs(monke
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"mode": "balance-tlb"}, "bond=team has no counterpart of mode balance-tlb: no runner of teamd moves flows"),
         ({"mode": "balance-alb"}, "bond=team has no counterpart of mode balance-alb"),
@@ -191,11 +191,11 @@ def test_a_kernel_that_ignores_an_option_is_told_with_the_version_it_needs(monke
         ),
     ],
 )
-def test_what_teamd_has_not_is_refused(options: dict[str, Any], said: str) -> None:
-    assert refused(driver="team", **options).startswith(said)
+def test_what_teamd_does_not_have_is_refused(options: dict[str, Any], message: str) -> None:
+    assert refused(driver="team", **options).startswith(message)
 
 
-def test_teamd_is_told_what_the_options_mean() -> None:
+def test_teamds_configuration_has_the_meaning_of_the_options() -> None:
     lacp = config(Bond(MEMBERS, driver="team", min_links=2, updelay_ms=200), mac="02:00:00:00:01:01")
     assert (lacp["device"], lacp["hwaddr"]) == ("bond0", "02:00:00:00:01:01")
     assert lacp["runner"] == {
@@ -221,7 +221,7 @@ def test_the_state_of_teamd_is_read() -> None:
     assert shown.not_carrying("active-backup") == ["h1-eth0 has no link by MII"]
 
 
-def test_nothing_foretells_the_member_of_a_teams_flow() -> None:
+def test_the_member_of_a_teams_flow_cannot_be_predicted() -> None:
     flow = theory.Tuple5("02:00:00:00:01:01", "02:00:00:00:02:01", "10.0.0.1", "10.0.0.2", 40000, 5201)
     assert theory.member_of_flow(Bond(MEMBERS), flow) is not None
     assert theory.member_of_flow(Bond(MEMBERS, driver="team"), flow) is None

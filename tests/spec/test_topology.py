@@ -1,4 +1,4 @@
-"""Networks as values: whatever cannot be is refused when it is made, each with an error of its own."""
+"""Networks as values: an impossible network is refused when it is made, each with an error of its own."""
 
 from __future__ import annotations
 
@@ -14,66 +14,66 @@ from topologies.single_switch import single_switch
 GOOD = single_switch()
 
 
-def said(**changes: Any) -> str:
-    """What is said of the good network with changes."""
+def error(**changes: Any) -> str:
+    """The error for the valid network with changes."""
     with pytest.raises(SpecError) as caught:
         dataclasses.replace(GOOD, **changes)
     return caught.value.message
 
 
 def host(number: int, **changes: Any) -> Host:
-    """One of the good network's hosts with changes."""
+    """One of the valid network's hosts with changes."""
     return dataclasses.replace(GOOD.hosts[number], **changes)
 
 
 def test_names_must_differ() -> None:
     same = Host("s1", "10.0.0.9/24", GOOD.hosts[0].bond)
-    assert said(hosts=(same, GOOD.hosts[1])) == (
+    assert error(hosts=(same, GOOD.hosts[1])) == (
         "names of hosts and switches must be different from each other; found twice: s1"
     )
 
 
 def test_addresses_must_differ() -> None:
     hosts = (GOOD.hosts[0], host(1, address="10.0.0.1/24"))
-    assert said(hosts=hosts) == "addresses must be different from each other; found twice: 10.0.0.1"
+    assert error(hosts=hosts) == "addresses must be different from each other; found twice: 10.0.0.1"
 
 
 def test_an_interface_is_in_one_bond_of_its_own_host() -> None:
     hosts = (GOOD.hosts[0], host(1, bond=GOOD.hosts[0].bond))
-    assert said(hosts=hosts).startswith(
+    assert error(hosts=hosts).startswith(
         "unknown member of bond 'bond0' on host 'h2' 'h1-eth0'; the known ones are: h2-"
     )
 
 
 def test_an_interface_ends_one_link() -> None:
     twice = (*GOOD.links, Link("h1", "h1-eth0", "s1", "s1-eth9"))
-    assert said(links=twice) == "interfaces must be different from each other; found twice: h1-eth0"
+    assert error(links=twice) == "interfaces must be different from each other; found twice: h1-eth0"
 
 
 def test_a_port_is_in_one_lag() -> None:
     lags = (*GOOD.lags, Lag("other", ("s1-eth1",)))
-    assert said(lags=lags) == "ports of LAGs must be different from each other; found twice: s1-eth1"
+    assert error(lags=lags) == "ports of LAGs must be different from each other; found twice: s1-eth1"
 
 
 def test_links_of_one_aggregator_run_at_one_speed() -> None:
     slow = dataclasses.replace(GOOD.links[0], rate_mbps=100.0)
-    assert said(links=(slow, *GOOD.links[1:])) == (
+    assert error(links=(slow, *GOOD.links[1:])) == (
         "members of 802.3ad bond 'bond0' on host 'h1' have unequal rates;"
         " links of one aggregator must run at one speed (IEEE 802.1AX-2014, 6.3.1)"
     )
 
 
 def test_a_link_ends_at_nodes_that_are_there() -> None:
-    assert said(links=(*GOOD.links, Link("h1", "x0", "s7", "x1"))).startswith("unknown node of link x0--x1 's7'")
+    assert error(links=(*GOOD.links, Link("h1", "x0", "s7", "x1"))).startswith("unknown node of link x0--x1 's7'")
 
 
 def test_a_lag_has_a_system_and_ports_that_are_there() -> None:
-    assert said(lags=(Lag("a", ("s1-eth99",)),)).startswith("unknown port of LAG 'a' 's1-eth99'")
-    assert said(systems=(LacpSystem("edge"),)).startswith("unknown LACP system of LAG 'lag-h1' 'core'")
+    assert error(lags=(Lag("a", ("s1-eth99",)),)).startswith("unknown port of LAG 'a' 's1-eth99'")
+    assert error(systems=(LacpSystem("edge"),)).startswith("unknown LACP system of LAG 'lag-h1' 'core'")
 
 
 def test_a_host_without_a_bond_has_one_link() -> None:
-    assert said(hosts=(host(0, bond=None), GOOD.hosts[1])) == (
+    assert error(hosts=(host(0, bond=None), GOOD.hosts[1])) == (
         "host 'h1' has no bond and 2 links; wanted one link, or a bond over them"
     )
 
@@ -92,7 +92,7 @@ def test_a_host_without_a_bond_has_one_link() -> None:
         (lambda: LacpSystem("x", "nobody"), "system id 'nobody' of LACP system 'x' is not a MAC address"),
     ],
 )
-def test_values_that_cannot_be_are_refused(make: Any, message: str) -> None:
+def test_impossible_values_are_refused(make: Any, message: str) -> None:
     with pytest.raises(SpecError) as caught:
         make()
     assert caught.value.message.startswith(message)
@@ -113,7 +113,7 @@ def test_peers_are_all_other_hosts() -> None:
     assert six.monitored("h2") == ("2001:db8::1",)
 
 
-def test_a_host_does_not_ask_itself() -> None:
+def test_a_host_is_no_arp_target_of_its_own() -> None:
     both = dataclasses.replace(ARP, arp_ip_target="10.0.0.1+10.0.0.2")
     network = single_switch(bonding=both)
     assert [network.monitored(name) for name in ("h1", "h2")] == [("10.0.0.2",), ("10.0.0.1",)]
@@ -121,7 +121,7 @@ def test_a_host_does_not_ask_itself() -> None:
         single_switch(bonding=dataclasses.replace(ARP, arp_ip_target="10.0.0.1"))
 
 
-def test_team_does_not_watch_over_ipv6() -> None:
+def test_team_does_not_monitor_over_ipv6() -> None:
     with pytest.raises(SpecError, match="bond=team of host 'h1' cannot monitor its members over IPv6"):
         single_switch(bonding=dataclasses.replace(ARP, driver="team"), addressing=Addressing(ip=6))
 

@@ -60,7 +60,7 @@ def test_ecdf_counts_those_without_a_value() -> None:
 
 
 def test_a_censored_trial_lowers_the_distribution() -> None:
-    # By hand (E. L. Kaplan, P. Meier): of 4, one ends at 1 (3/4 left), one is lost from sight at 2, then one of two
+    # By hand (E. L. Kaplan, P. Meier): of 4, one ends at 1 (3/4 left), one is censored at 2, then one of two
     # ends at 3 (3/8 left), the last at 4 (none left).
     curve = stats.survival([1.0, 2.0, 3.0, 4.0], [False, True, False, False])
     assert list(curve.times) == [1.0, 3.0, 4.0]
@@ -146,7 +146,7 @@ def test_a_shift_is_found_and_its_interval_contains_it() -> None:
     assert found.delta > 0.3 and not found.identical
 
 
-def test_chance_is_taken_for_a_difference_as_rarely_as_the_level() -> None:
+def test_chance_is_taken_for_a_difference_as_rarely_as_the_level_says() -> None:
     chance = np.random.default_rng(9)
     samples = [(list(chance.normal(size=12)), list(chance.normal(size=12))) for _ in range(400)]
     plain = [stats.difference(*pair).p for pair in samples]

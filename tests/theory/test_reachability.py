@@ -1,4 +1,4 @@
-"""Who must still talk: what the kernel's document, the standard and plain graphs say, each case reckoned by hand."""
+"""Which hosts must still reach each other: by the kernel's document, the standard and graphs, computed by hand."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from topologies.trunk import trunk
 from topologies.unprotected import unprotected
 
 
-def talk(topology: Topology, *failed: str, pair: tuple[str, str] = ("h1", "h2"), **more: object) -> bool | None:
-    """Whether a pair must talk once these have failed."""
+def reach(topology: Topology, *failed: str, pair: tuple[str, str] = ("h1", "h2"), **more: object) -> bool | None:
+    """Whether a pair must reach each other once these have failed."""
     return reachability.expected(topology, failed, **more)[pair].connected  # type: ignore[arg-type]
 
 
@@ -55,135 +55,137 @@ def test_the_single_points_of_failure(topology: Topology, weak: set[str]) -> Non
 
 def test_unprotected_survives_nothing_but_a_controller_that_returns() -> None:
     topology = unprotected()
-    found = {e.name: talk(topology, e.name, controller_down_s=1.0) for e in elements.elements(topology)}
+    found = {e.name: reach(topology, e.name, controller_down_s=1.0) for e in elements.elements(topology)}
     assert {name for name, survives in found.items() if survives} == {"c0"}
 
 
-def test_a_host_by_one_link_falls_with_it_and_is_not_protected_beside_bonded_ones() -> None:
+def test_a_host_with_one_link_is_lost_with_it_and_is_not_protected_among_bonded_ones() -> None:
     topology = mlag()
     assert topology.protected_hosts() == ("h1", "h2")
-    assert talk(topology, "s1", pair=("h1", "h3")) is False
-    assert talk(topology, "h3-eth0", pair=("h2", "h3")) is False
-    assert talk(topology, "s2", pair=("h1", "h3")) is True
+    assert reach(topology, "s1", pair=("h1", "h3")) is False
+    assert reach(topology, "h3-eth0", pair=("h2", "h3")) is False
+    assert reach(topology, "s2", pair=("h1", "h3")) is True
     assert dataclasses.replace(topology, protected=("h1", "h3")).protected_hosts() == ("h1", "h3")
 
 
-def test_without_the_peer_link_all_hosts_meet_on_the_switch_with_most_hosts() -> None:
+def test_without_the_peer_link_all_hosts_use_the_switch_with_most_hosts() -> None:
     """mlag's peer link lost, isolate: s2 leaves the LAGs (testbed.spec.Switch). Then s1 may not fail as well."""
     peer = "s1-eth3--s2-eth3"
-    assert talk(mlag(), peer, pair=("h1", "h3")) is True
-    assert talk(mlag(isolate=False), peer, pair=("h1", "h3")) is False  # half of h1's flows enter s2
-    assert talk(mlag(isolate=False), peer) is True  # both switches know both hosts
-    assert talk(mlag(), peer, "s1") is True
-    assert talk(mlag(), peer, "h1-eth0") is False  # h1 is left on s2, the others meet on s1
-    assert talk(mlag(isolate=False), peer, "h1-eth0") is False  # what h2 sends by s1 has no way to h1
+    assert reach(mlag(), peer, pair=("h1", "h3")) is True
+    assert reach(mlag(isolate=False), peer, pair=("h1", "h3")) is False  # half of h1's flows enter s2
+    assert reach(mlag(isolate=False), peer) is True  # both switches know both hosts
+    assert reach(mlag(), peer, "s1") is True
+    assert reach(mlag(), peer, "h1-eth0") is False  # h1 is left on s2, the others use s1
+    assert reach(mlag(isolate=False), peer, "h1-eth0") is False  # what h2 sends by s1 has no way to h1
 
 
 @pytest.mark.parametrize("mode", ["active-backup", "balance-tlb", "balance-alb"])
 def test_independent_switches_that_are_joined(mode: str) -> None:
     topology = dual_switch(bonding=BondOptions(mode=mode))
-    assert talk(topology, "h1-eth0", "h2-eth1") is True
-    assert talk(topology, "s1", "h1-eth1") is False
+    assert reach(topology, "h1-eth0", "h2-eth1") is True
+    assert reach(topology, "s1", "h1-eth1") is False
 
 
-def test_active_backup_on_switches_apart_talks_while_both_are_active_on_one() -> None:
+def test_active_backup_on_separate_switches_works_while_both_are_active_on_one() -> None:
     """bonding.rst, "primary": the primary is the active member whenever it is available."""
     topology, peer = dual_switch(), "s1-eth3--s2-eth3"
-    assert talk(topology, peer) is True  # both on their primaries, at s1
-    assert talk(topology, peer, "h1-eth0") is False  # h1 on s2, h2 on s1
-    assert talk(topology, peer, "s1") is True
+    assert reach(topology, peer) is True  # both on their primaries, at s1
+    assert reach(topology, peer, "h1-eth0") is False  # h1 on s2, h2 on s1
+    assert reach(topology, peer, "s1") is True
     second = dual_switch(bonding=BondOptions(mode="active-backup", primary_member=1))
-    assert talk(second, peer, "h1-eth0") is True
+    assert reach(second, peer, "h1-eth0") is True
 
 
 def test_balance_tlb_sends_on_both_and_so_needs_both_joined() -> None:
     """bonding.rst, "balance-tlb": outgoing traffic on all members, incoming on the current one."""
-    assert talk(dual_switch(bonding=BondOptions(mode="balance-tlb")), "s1-eth3--s2-eth3") is False
-    # "balance-alb": each peer is told the address of one member, and it is not said which.
-    assert talk(dual_switch(bonding=BondOptions(mode="balance-alb")), "s1-eth3--s2-eth3") is None
+    assert reach(dual_switch(bonding=BondOptions(mode="balance-tlb")), "s1-eth3--s2-eth3") is False
+    # "balance-alb": each peer gets the address of one member, and the document does not say which.
+    assert reach(dual_switch(bonding=BondOptions(mode="balance-alb")), "s1-eth3--s2-eth3") is None
 
 
-def test_networks_apart() -> None:
-    """bonding.rst, 11.2 and 12.2: broadcast for availability, balance-rr for throughput on networks apart."""
+def test_separate_networks() -> None:
+    """bonding.rst, 11.2 and 12.2: broadcast for availability, balance-rr for throughput on separate networks."""
     broadcast = dual_switch(peer_links=0, bonding=BondOptions(mode="broadcast"))
-    assert [talk(broadcast, name) for name in ("h1-eth0", "s1", "s2")] == [True, True, True]
-    assert talk(broadcast, "h1-eth0", "h2-eth1") is False
+    assert [reach(broadcast, name) for name in ("h1-eth0", "s1", "s2")] == [True, True, True]
+    assert reach(broadcast, "h1-eth0", "h2-eth1") is False
     striped = dual_switch(peer_links=0, bonding=BondOptions(mode="balance-rr"))
-    assert talk(striped) is True
-    assert talk(striped, "h1-eth0") is False  # h2 sees nothing of it and goes on sending by s1
-    assert talk(striped, "s1") is True  # both see it
+    assert reach(striped) is True
+    assert reach(striped, "h1-eth0") is False  # h2 does not detect it and still sends by s1
+    assert reach(striped, "s1") is True  # both detect it
 
 
 def test_min_links_of_the_bond_and_of_the_lag() -> None:
     """bonding.rst, "min_links"; a LAG with fewer than its min_links carries nothing."""
-    assert talk(single_switch(bonding=BondOptions(min_links=2)), "h1-eth0") is False
-    assert talk(single_switch(members=3, bonding=BondOptions(min_links=2)), "h1-eth0") is True
+    assert reach(single_switch(bonding=BondOptions(min_links=2)), "h1-eth0") is False
+    assert reach(single_switch(members=3, bonding=BondOptions(min_links=2)), "h1-eth0") is True
     topology = single_switch()
     lags = tuple(dataclasses.replace(lag, min_links=2) for lag in topology.lags)
-    assert talk(dataclasses.replace(topology, lags=lags), "h1-eth0") is False
+    assert reach(dataclasses.replace(topology, lags=lags), "h1-eth0") is False
     two = trunk()
     lags = tuple(dataclasses.replace(lag, min_links=2) if "trunk" in lag.name else lag for lag in two.lags)
-    assert talk(dataclasses.replace(two, lags=lags), "s1-eth3") is False
+    assert reach(dataclasses.replace(two, lags=lags), "s1-eth3") is False
 
 
 @pytest.mark.parametrize("mode", ["balance-rr", "balance-xor", "broadcast", "802.3ad"])
 def test_a_lag_lives_while_a_member_does(mode: str) -> None:
     topology = single_switch(bonding=BondOptions(mode=mode))
-    assert talk(topology, "h1-eth0--s1-eth1") is True
-    assert talk(topology, "h1-eth0", "s1-eth2") is False
+    assert reach(topology, "h1-eth0--s1-eth1") is True
+    assert reach(topology, "h1-eth0", "s1-eth2") is False
 
 
-def test_silence_is_noticed_by_lacp_alone() -> None:
-    """A link that loses all frames keeps its carrier: the MII monitor sees nothing (bonding.rst, "miimon")."""
+def test_silent_loss_is_detected_by_lacp_alone() -> None:
+    """A link that loses all frames keeps its carrier: the MII monitor detects nothing (bonding.rst, "miimon")."""
     silent = ["h1-eth0--s1-eth1"]
-    assert talk(single_switch(), silent=silent) is True
-    assert talk(single_switch(bonding=BondOptions(mode="balance-xor")), silent=silent) is False
-    assert talk(single_switch(), silent=silent, side=SCHEMES["static"].side) is False
+    assert reach(single_switch(), silent=silent) is True
+    assert reach(single_switch(bonding=BondOptions(mode="balance-xor")), silent=silent) is False
+    assert reach(single_switch(), silent=silent, side=SCHEMES["static"].side) is False
     backup = single_switch(bonding=BondOptions(mode="active-backup"))
-    assert talk(backup, silent=silent) is False  # the active one
-    assert talk(backup, silent=["h1-eth1--s1-eth2"]) is True
-    assert talk(trunk(), silent=["s1-eth3--s2-eth3"]) is True
-    assert talk(mlag(), silent=["s1-eth3--s2-eth3"]) is None  # a cable without LACP, perhaps not in use
+    assert reach(backup, silent=silent) is False  # the active one
+    assert reach(backup, silent=["h1-eth1--s1-eth2"]) is True
+    assert reach(trunk(), silent=["s1-eth3--s2-eth3"]) is True
+    assert reach(mlag(), silent=["s1-eth3--s2-eth3"]) is None  # a cable without LACP, perhaps not in use
 
 
-def test_who_needs_the_controller() -> None:
-    """LACPDUs come from it: 3 s (fast) or 90 s (slow) after the last the host's LAG ends (802.1AX-2014, 6.4.4)."""
-    assert talk(mlag(), "c0", controller_down_s=1.5) is True
-    assert talk(mlag(), "c0", controller_down_s=2.5) is None  # between one period less than the timeout and the timeout
-    # bonding.rst, "all_slaves_active": without a partner one member takes in; the switch sends by both all the same.
-    assert talk(single_switch(), "c0", controller_down_s=10.0) is talk(single_switch(), "c0") is False
-    assert talk(mlag(), "c0") is None  # each switch has one of the two: it depends on which the hosts choose
+def test_which_hosts_need_the_controller() -> None:
+    """It sends the LACPDUs: 3 s (fast) or 90 s (slow) after the last, the host times out (802.1AX-2014, 6.4.4)."""
+    assert reach(mlag(), "c0", controller_down_s=1.5) is True
+    assert (
+        reach(mlag(), "c0", controller_down_s=2.5) is None
+    )  # between one period less than the timeout and the timeout
+    # bonding.rst, "all_slaves_active": without a partner one member receives; the switch still sends on both.
+    assert reach(single_switch(), "c0", controller_down_s=10.0) is reach(single_switch(), "c0") is False
+    assert reach(mlag(), "c0") is None  # each switch has one of the two: it depends on which the hosts choose
     every = single_switch(bonding=BondOptions(all_slaves_active=True))
-    assert talk(every, "c0") is None
-    assert talk(mlag(bonding=BondOptions(lacp_rate="slow")), "c0", controller_down_s=10.0) is True
-    assert talk(single_switch(bonding=BondOptions(mode="balance-xor")), "c0") is True
-    assert talk(unprotected(), "c0") is True
-    assert talk(mlag(), "c0", "h1-eth0", controller_down_s=1.0) is True  # the groups watch their ports
-    assert talk(mlag(), "c0", "s1-eth3", controller_down_s=1.0) is None
-    assert talk(single_switch(), "c0", side=SCHEMES["ovs"].side) is True
+    assert reach(every, "c0") is None
+    assert reach(mlag(bonding=BondOptions(lacp_rate="slow")), "c0", controller_down_s=10.0) is True
+    assert reach(single_switch(bonding=BondOptions(mode="balance-xor")), "c0") is True
+    assert reach(unprotected(), "c0") is True
+    assert reach(mlag(), "c0", "h1-eth0", controller_down_s=1.0) is True  # the groups watch their ports
+    assert reach(mlag(), "c0", "s1-eth3", controller_down_s=1.0) is None
+    assert reach(single_switch(), "c0", side=SCHEMES["ovs"].side) is True
 
 
 def test_without_lacp_partner_one_member_is_used() -> None:
     """bonding.rst, "802.3ad": without a partner each member is an aggregator of its own, and one is active."""
     topology = single_switch()
-    assert talk(topology, "h1-eth0", side=SCHEMES["none"].side) is True
-    assert talk(topology, "s1", side=SCHEMES["none"].side) is False
+    assert reach(topology, "h1-eth0", side=SCHEMES["none"].side) is True
+    assert reach(topology, "s1", side=SCHEMES["none"].side) is False
 
 
 def test_back_to_back_both_ends_see_the_same_members() -> None:
-    assert talk(back_to_back(bonding=BondOptions(mode="active-backup")), "h1-eth0") is True
-    assert talk(back_to_back(), "h1-eth0", "h2-eth1") is False
-    assert talk(back_to_back(), "h2") is False
+    assert reach(back_to_back(bonding=BondOptions(mode="active-backup")), "h1-eth0") is True
+    assert reach(back_to_back(), "h1-eth0", "h2-eth1") is False
+    assert reach(back_to_back(), "h2") is False
     crossed = Wiring(bonding=BondOptions(mode="active-backup"))
     crossed.back_to_back("h1", "h2", 2)
     topology = crossed.topology("crossed")
     first, second = topology.hosts
     assert second.bond is not None
     swapped = dataclasses.replace(second, bond=dataclasses.replace(second.bond, primary_member=1))
-    assert talk(dataclasses.replace(topology, hosts=(first, swapped))) is False  # each active on another cable
+    assert reach(dataclasses.replace(topology, hosts=(first, swapped))) is False  # each active on another cable
 
 
-def test_the_bound_is_that_of_whoever_has_to_notice() -> None:
+def test_the_bound_is_that_of_the_monitor_that_has_to_detect_the_fault() -> None:
     topology = mlag(bonding=BondOptions(miimon_ms=50))
     hosts = topology.protected_hosts()
 
@@ -232,13 +234,13 @@ def test_an_unknown_element_names_the_known_ones() -> None:
         elements.named(single_switch(), "h1")
 
 
-def test_the_lag_options_reach_the_oracle() -> None:
+def test_the_lag_options_count_in_reachability() -> None:
     """A LAG that holds more than one usable port back still has one."""
-    assert talk(single_switch(members=3, lag=LagOptions(max_active=2)), "h1-eth0", "h1-eth1") is True
+    assert reach(single_switch(members=3, lag=LagOptions(max_active=2)), "h1-eth0", "h1-eth1") is True
 
 
-def test_a_silent_member_of_a_broadcast_bond_is_felt_only_by_what_the_switch_sends_over_it() -> None:
-    """What the host sends goes by every member; what the switch sends goes by one, as its hash says (bonding.rst)."""
+def test_a_silent_member_of_a_broadcast_bond_affects_only_what_the_switch_sends_over_it() -> None:
+    """The host sends on every member; the switch sends on one, as its hash says (bonding.rst)."""
     network = single_switch(bonding=BondOptions(mode="broadcast"))
     found = reachability.expected(network, (), silent=("h1-eth0--s1-eth1",))
     assert found["h1", "h2"].connected is None

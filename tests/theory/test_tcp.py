@@ -1,4 +1,4 @@
-"""What TCP makes of an outage, by the RFCs' own arithmetic and by what a Linux kernel showed of its timers."""
+"""How TCP reacts to an outage, by the RFCs' own arithmetic and by the timers that a Linux kernel showed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from testbed import theory
 
-#: The kernel tells (ss -i, tcpi_rto): with a smoothed round-trip time of 9 ms its timeout is 209 ms.
+#: The kernel shows (ss -i, tcpi_rto): with a smoothed round-trip time of 9 ms its timeout is 209 ms.
 RTT_S, RTO_S = 0.009, 0.209
 
 
@@ -30,13 +30,13 @@ def test_the_timeout_is_never_shorter_than_linux_allows() -> None:
 
 
 @pytest.mark.parametrize(("outage_s", "try_"), [(0.0, 0), (0.015, 0), (0.030, 1), (0.200, 1), (0.300, 2), (2.5, 4)])
-def test_a_flow_goes_on_with_the_first_try_after_the_outage(outage_s: float, try_: int) -> None:
+def test_a_flow_resumes_with_the_first_try_after_the_outage(outage_s: float, try_: int) -> None:
     tries = list(itertools.islice(theory.tries_s(RTT_S), 6))
     assert theory.next_try_s(outage_s, RTT_S) == tries[try_]
     assert try_ == 0 or tries[try_ - 1] < outage_s
 
 
-def test_a_mistaken_sender_probes_by_a_round_trip_that_counts_the_stall_in() -> None:
+def test_a_mistaken_sender_probes_by_a_round_trip_time_that_includes_the_stall() -> None:
     """RFC 6298, 2.3: SRTT <- 7/8 SRTT + 1/8 R'; a kernel showed 38.3 ms after a stall of 245 ms at 8.9 ms."""
     smoothed_s = 7 / 8 * 0.0089 + 0.245 / 8
     assert smoothed_s == pytest.approx(0.0383, abs=2e-4)
@@ -44,7 +44,7 @@ def test_a_mistaken_sender_probes_by_a_round_trip_that_counts_the_stall_in() -> 
 
 
 @given(st.floats(0, 20), st.floats(0.001, 0.2))
-def test_no_flow_goes_on_before_the_path_is_back_and_none_waits_for_ever(outage_s: float, rtt_s: float) -> None:
+def test_no_flow_resumes_before_the_path_is_back_and_none_waits_without_limit(outage_s: float, rtt_s: float) -> None:
     longest_s = theory.longest_stall_s(outage_s, rtt_s)
     assert longest_s >= theory.mistaken_s(theory.next_try_s(outage_s, rtt_s), rtt_s) >= outage_s
     # A try that just failed is followed by one after twice as long; then, if it is mistaken, a quarter more.

@@ -190,7 +190,7 @@ def test_the_driver_counts_lacp_timeouts_in_steps_of_104_ms() -> None:
 
 
 def test_the_driver_sends_lacpdus_up_to_31_s_apart() -> None:
-    """300 steps of 104 ms: an end that waits 90 s for the next one may give up 58.8 s after a silence began."""
+    """300 steps of 104 ms: an end that waits 90 s for the next one may time out 58.8 s after a silent loss began."""
     fast, slow = theory.facing_bonding_lacp_bound("fast"), theory.facing_bonding_lacp_bound("slow")
     assert (fast.low_s, fast.bound_s) == pytest.approx((3 - 1.04, 3))
     assert (slow.low_s, slow.bound_s) == pytest.approx((90 - 31.2, 90))
@@ -213,7 +213,7 @@ def test_downdelay_is_rounded_down_to_a_multiple_of_miimon() -> None:
 
 
 @pytest.mark.parametrize("mode", ["balance-rr", "balance-xor", "802.3ad", "balance-tlb", "balance-alb"])
-def test_other_modes_may_beat_the_monitor(mode: str) -> None:
+def test_other_modes_may_be_faster_than_the_monitor(mode: str) -> None:
     bound = theory.failover_bound(bond(mode), "carrier_loss")
     assert bound is not None
     assert (bound.low_s, bound.bound_s, bound.expected_s) == (0, 0.1, None)
@@ -238,11 +238,11 @@ def test_silent_loss_waits_for_the_lacp_timeout(rate: str, low: float, high: flo
 
 
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "802.3ad"])
-def test_the_mii_monitor_never_sees_silent_loss(mode: str) -> None:
+def test_the_mii_monitor_never_detects_silent_loss(mode: str) -> None:
     assert theory.failover_bound(bond(mode), "silent_loss") is None
 
 
-def test_silent_loss_goes_unnoticed_where_nobody_answers_lacp() -> None:
+def test_silent_loss_is_not_detected_where_no_partner_answers_lacp() -> None:
     assert theory.failover_bound(bond("802.3ad"), "silent_loss", lacp=False) is None
     assert theory.failover_bound(bond("802.3ad"), "carrier_loss", lacp=False) is not None
 
@@ -256,13 +256,13 @@ def test_a_broadcast_bond_and_no_fault_have_no_outage() -> None:
         assert bound is not None and bound.bound_s == 0
 
 
-def test_arp_monitor_looks_half_an_interval_after_what_it_allows() -> None:
-    # bond_time_in_interval(): last_rx + n a + a/2 may pass, and the driver looks once in each interval.
+def test_the_arp_monitor_checks_half_an_interval_after_what_it_allows() -> None:
+    # bond_time_in_interval(): last_rx + n a + a/2 may pass, and the driver checks once in each interval.
     bound = theory.arp_bound(100, 2)
     assert (bound.low_s, bound.bound_s) == pytest.approx((0.25, 0.35))
 
 
-def test_the_arp_watch_of_a_team_gives_up_a_round_later() -> None:
+def test_the_arp_monitor_of_a_team_takes_a_link_down_one_round_later() -> None:
     # lw_psr_callback_periodic(): the first round after a fault still finds the answer of the one before; more than n
     # have to be missed after that.
     bound = theory.failover_bound(arp_bond(driver="team"), "silent_loss")
@@ -298,18 +298,18 @@ def test_the_arp_monitor_cannot_tell_members_apart_behind_a_hashing_switch() -> 
 
 
 @pytest.mark.parametrize(("rate", "period_s"), [("fast", 1), ("slow", 30)])
-def test_without_lacpdus_the_ends_give_up_within_a_period_of_each_other(rate: str, period_s: float) -> None:
+def test_without_lacpdus_the_ends_time_out_within_a_period_of_each_other(rate: str, period_s: float) -> None:
     bound = theory.failover_bound(bond("802.3ad", lacp_rate=rate), "lacp_loss")
     assert bound is not None and (bound.low_s, bound.bound_s) == (0, period_s)
 
 
-def test_a_slow_link_delays_by_what_it_was_told() -> None:
+def test_a_slow_link_delays_by_its_parameter() -> None:
     bound = theory.failover_bound(bond("802.3ad"), "slow", parameters={"delay_ms": 20.0})
     assert bound is not None and bound.bound_s == pytest.approx(0.02)
     assert "queue" in theory.why_unbounded(bond("802.3ad"), "slow", parameters={"rate_mbps": 10.0})
 
 
-def test_lacp_sees_that_cables_are_swapped_and_a_static_lag_does_not() -> None:
+def test_lacp_detects_that_cables_are_swapped_and_a_static_lag_does_not() -> None:
     bound = theory.failover_bound(bond("802.3ad"), "miscabling")
     assert bound is not None and bound.bound_s == pytest.approx(0.1)
     assert theory.failover_bound(bond("balance-xor"), "miscabling") is None
@@ -318,7 +318,7 @@ def test_lacp_sees_that_cables_are_swapped_and_a_static_lag_does_not() -> None:
 
 
 @pytest.mark.parametrize("fault", ["controller_crash", "controller_pause", "controller_cut", "switch_software_crash"])
-def test_flows_go_on_without_control_until_lacp_times_out(fault: str) -> None:
+def test_flows_continue_without_control_until_lacp_times_out(fault: str) -> None:
     for mode in MODES:
         bound = theory.failover_bound(bond(mode), fault, lasts_s=1.9)
         assert bound is not None and bound.bound_s == 0

@@ -33,7 +33,7 @@ NAMES = (
     "trunk",
     "unprotected",
 )
-#: bonding.rst: what needs nothing of independent switches (11.2), and what can do back to back.
+#: bonding.rst: modes that need nothing of independent switches (11.2), and modes that work back to back.
 TAKES = {"dual_switch": ("active-backup", "balance-tlb", "balance-alb"), "back_to_back": MODES[:5], "unprotected": ()}
 
 
@@ -168,7 +168,7 @@ def test_a_ring_closes() -> None:
         ),
     ],
 )
-def test_what_is_not_possible_is_refused_with_the_reason(make: object, text: str) -> None:
+def test_an_impossible_topology_is_refused_with_the_reason(make: object, text: str) -> None:
     assert callable(make)
     with pytest.raises(SpecError) as caught:
         make()

@@ -1,9 +1,9 @@
-"""Every arm of the switch side in a guest, under the same faults; and the silent fault itself.
+"""Every scheme on the switch side in a guest, under the same faults; and the silent fault itself.
 
-             carrier of the member is lost          frames vanish, carrier stays
-802.3ad      ports are left at once, but by         LACP's timeout: 2 to 3 s with rate fast
-             what does not look at them
-no LACP      as above                               nobody notices
+             carrier of the member is lost          frames are lost, carrier stays
+802.3ad      ports are left at once, except by      LACP's timeout: 2 to 3 s with rate fast
+             a scheme that does not monitor them
+no LACP      as above                               not detected
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ needs_ryu = pytest.mark.skipif(not _HAS_RYU, reason="Ryu is not installed (make 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """The runs that this file looks at. An arm that misses a bound is a result: the exit code may be 1."""
-    base = tmp_path_factory.mktemp("arms")
+    """The runs that this file checks. A scheme that misses a bound is a result: the exit code may be 1."""
+    base = tmp_path_factory.mktemp("schemes")
     wanted = {
         "lacp": ("failover", "--set", "mode=802.3ad", "--set", "controller=ovs,none", "--set", _FAULTS),
         "example": ("failover", "--set", "mode=802.3ad", "--set", "controller=ryu-example", "--set", _FAULTS),
@@ -68,7 +68,7 @@ def members(run: Run, record: Record) -> list[Member]:
 
 
 def assert_both_ends_carry(run: Run, record: Record) -> None:
-    """Collecting and distributing, by the host's own word and by what its partner sent."""
+    """Collecting and distributing, by the host's own state and by what its partner sent."""
     shown = members(run, record)
     assert len(shown) == 4
     for member in shown:
@@ -95,8 +95,8 @@ def test_open_vswitch_leaves_a_dead_port_at_once(runs: dict[str, Run]) -> None:
 
 def test_lacp_notices_silent_loss_within_its_timeout(runs: dict[str, Run]) -> None:
     low, high = _LACP_S
-    arms = (("lacp", "ovs"), ("example", "ryu-example")) if _HAS_RYU else (("lacp", "ovs"),)
-    for name, controller in arms:
+    schemes = (("lacp", "ovs"), ("example", "ryu-example")) if _HAS_RYU else (("lacp", "ovs"),)
+    for name, controller in schemes:
         record = case(runs[name], controller=controller, fault="silent_loss")
         assert record.status == "ok", record.reason
         assert low - _TOLERANCE_S <= record.metrics["outage_s"] <= high + _TOLERANCE_S
@@ -106,14 +106,14 @@ def test_lacp_notices_silent_loss_within_its_timeout(runs: dict[str, Run]) -> No
 
 @needs_ryu
 def test_the_example_waits_for_a_timeout_where_a_port_is_down(runs: dict[str, Run]) -> None:
-    """Its LACP flow's idle timeout, 3 s for a partner with timeout short, is all that tells it of a dead port.
+    """It detects a dead port only by its LACP flow's idle timeout, 3 s for a partner with timeout short.
 
-    What it sends to h1 may happen to go by the other member: then nothing is lost at all.
+    If what it sends to h1 happens to use the other member, nothing is lost.
     """
     record = case(runs["example"], fault="carrier_loss")
     assert record.status == "ok", record.reason
     outage_s = record.metrics["outage_s"]
-    assert outage_s == 0 or _LACP_S[0] <= outage_s <= _LACP_S[1] + 1.0  # idle flows are looked for now and then
+    assert outage_s == 0 or _LACP_S[0] <= outage_s <= _LACP_S[1] + 1.0  # idle flows are searched for periodically
     assert record.metrics["within_bound"] is (outage_s == 0)
     log = (runs["example"].path / record.raw / "controller.log").read_text()
     assert "LACP exchange timeout has occurred" in log
@@ -147,8 +147,8 @@ def test_static_lags_lose_nothing_that_a_monitor_can_see(runs: dict[str, Run]) -
     assert (raw / "bond_show.txt").read_text().count("bond_mode: balance-slb") == 2
 
 
-def test_an_lacp_bond_on_a_static_lag_says_why_it_does_not_work(runs: dict[str, Run]) -> None:
-    """The bond uses one member, the switch sends on both: what comes on the other is lost."""
+def test_an_lacp_bond_on_a_static_lag_fails_or_warns_with_the_reason(runs: dict[str, Run]) -> None:
+    """The bond uses one member, the switch sends on both: what arrives on the other is lost."""
     (record,) = runs["alone"].records
     if record.status == "failed":
         assert "without LACP partner: h1-eth" in record.reason
@@ -227,9 +227,9 @@ print(json.dumps({"states": states, "traffic": traffic}))
 
 @pytest.fixture(scope="module")
 def silent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Both ends of a cable before, during and after its silent loss, as tc(8) shows them, and what got through."""
-    said = in_guest(tmp_path_factory.mktemp("silent"), _SILENT).splitlines()
-    found: dict[str, Any] = json.loads(said[-1])
+    """Both ends of a cable before, during and after its silent loss, as tc(8) shows them, and which datagrams came."""
+    lines = in_guest(tmp_path_factory.mktemp("silent"), _SILENT).splitlines()
+    found: dict[str, Any] = json.loads(lines[-1])
     return found
 
 
@@ -243,6 +243,6 @@ def test_silent_loss_leaves_everything_as_it_was(silent: dict[str, Any]) -> None
         assert "matchall" in during[name]["filters"] and "gact action drop" in during[name]["filters"]
 
 
-def test_silent_loss_takes_all_frames_and_no_carrier(silent: dict[str, Any]) -> None:
+def test_silent_loss_drops_all_frames_and_keeps_the_carrier(silent: dict[str, Any]) -> None:
     assert [state[name]["carrier"] for state in silent["states"] for name in state] == [1] * 6
     assert silent["traffic"] == [10, 0, 10]  # five each way
