@@ -76,8 +76,8 @@ def run(place: Path, *words: str) -> result.Run:
     return side_by_side((place, *words))[0]
 
 
-def side_by_side(*wanted: tuple[Path | str, ...]) -> list[result.Run]:
-    """Several runs at the same time, each as (PLACE, WORD...); all must succeed."""
+def side_by_side(*wanted: tuple[Path | str, ...], code: int = 0) -> list[result.Run]:
+    """Several runs at the same time, each as (PLACE, WORD...); all must end with that exit code."""
     places = [Path(place) for place, *_ in wanted]
     with contextlib.ExitStack() as stack:
         processes = []
@@ -87,7 +87,7 @@ def side_by_side(*wanted: tuple[Path | str, ...]) -> list[result.Run]:
             stack.callback(_interrupted, process)
         answers = [ended(process) for process in processes]
     for answer in answers:
-        assert answer.returncode == 0, answer.stdout + answer.stderr
+        assert answer.returncode == code, answer.stdout + answer.stderr
     return [result.load(place) for place in places]
 
 
