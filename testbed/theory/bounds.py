@@ -1,4 +1,4 @@
-"""How long an outage may last: what each detector needs to notice each fault. Pure."""
+"""How long an outage may last: what each detector needs to detect each fault. Pure."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def why_unbounded(
     lasts_s: float | None = None,
     parameters: Mapping[str, Level] = MappingProxyType({}),
 ) -> str:
-    """Why `failover_bound` knows no bound; empty if it does."""
+    """Why `failover_bound` gives no bound; empty if it does."""
     found = _predicted(bond, fault, "both", lacp, lasts_s, parameters)
     return "" if isinstance(found, OutageBound) else found
 
@@ -182,7 +182,7 @@ def _carrier(bond: Bond, side: Side) -> OutageBound | str:
 
 
 def _silent(bond: Bond, side: Side, spoken: bool, direction: str) -> OutageBound | str:
-    """Frames vanish and the carrier stays: LACP's timeout notices, and so may the ARP monitor; MII never does."""
+    """Frames are lost and the carrier stays: LACP's timeout detects it, and so may the ARP monitor; MII never does."""
     if bond.mode == "broadcast" and (side == "host" or direction == "from_host"):
         return OutageBound(0.0, 0.0, "every member sends all")
     if spoken:

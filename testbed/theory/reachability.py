@@ -129,9 +129,9 @@ class _Remains:
             return False
         if link.name not in self.silent:
             return True
-        return not all(self._noticed(i) for i in (link.a_interface, link.b_interface))
+        return not all(self._detected(i) for i in (link.a_interface, link.b_interface))
 
-    def _noticed(self, interface: str) -> bool:
+    def _detected(self, interface: str) -> bool:
         """Whether LACP at this end of a link takes it out of use when it loses all frames."""
         owner = next((host for host in self.topology.hosts if host.name == self.topology.owner(interface)), None)
         if owner is not None:
@@ -275,7 +275,7 @@ class _Remains:
                 hashed = True  # what it sends goes every way; what the switch sends it, the way that a hash says
                 continue
             if host.bond is not None and theory.failover_bound(host.bond, "silent_loss", lacp=False) is not None:
-                continue  # its ARP monitor notices
+                continue  # its ARP monitor detects it
             if host.bond is None or host.bond.mode not in ("active-backup", "balance-tlb"):
                 return False
             if self.topology.link_of(self._active(host.bond, [link.end(host.name) for link in links])) in lost:

@@ -45,7 +45,7 @@ class Option:
     ``attribute`` is its netlink attribute without IFLA_BOND_ (or IFLA_BOND_SLAVE_). ``words`` are its values by
     their numbers; else it is a number from ``low`` to ``high``, or what ``kind`` says. It counts in ``modes``; in
     others the kernel refuses it if ``refused``. ``needs`` names an option that must not be 0 with it. ``since`` is
-    the first kernel that has it, and ``words_since`` the first that has a newer word of it. ``why`` is the
+    the first kernel that has it, and ``words_since`` the first that has a newer value of it. ``why`` is the
     reason of it all, in one sentence.
     """
 
