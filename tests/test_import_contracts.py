@@ -29,7 +29,7 @@ BROKEN = {
         "def late() -> None:\n    from testbed import stats",
         "A package imports only those below it",
     ),
-    "a loop inside a package": ("testbed/lacp/pdu.py", "import testbed.lacp.system", "No circle of imports"),
+    "a loop inside a package": ("testbed/lacp/pdu.py", "import testbed.lacp.system", "No loop of imports"),
     "an outside library elsewhere": ("testbed/run/execute.py", "import mininet.net", "Mininet"),
 }
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from testbed.backends import environment, scratch
-from testbed.backends.watchdog import Watchdog, stood
+from testbed.backends.watchdog import Watchdog, progress
 from testbed.errors import TrialError
 
 _UNSHARE = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -75,12 +75,12 @@ def run(directory: Path, command: Sequence[str], *, watchdog: Watchdog) -> None:
             start_new_session=True,
         )
         try:
-            code = watchdog.wait(process, lambda: stood(directory))
+            code = watchdog.wait(process, lambda: progress(directory))
         finally:
             if process.poll() is None:
                 _end(process)
     if code != 0:
-        raise TrialError(f"the trial's process ended with code {code}; it stood at: {stood(directory)}")
+        raise TrialError(f"the trial's process ended with code {code}; it was at: {progress(directory)}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

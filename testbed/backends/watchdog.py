@@ -26,10 +26,10 @@ class Watchdog:
     limit_s: float
     cancelled: threading.Event = field(default_factory=threading.Event)
 
-    def wait(self, process: subprocess.Popen[bytes], stood: Callable[[], str]) -> int:
+    def wait(self, process: subprocess.Popen[bytes], progress: Callable[[], str]) -> int:
         """Wait for the process; returns its exit code.
 
-        Errors: TrialError beyond the limit, with what ``stood`` returns: the last phase; Cancelled.
+        Errors: TrialError beyond the limit, with what ``progress`` returns: the last phase; Cancelled.
         """
         end = time.monotonic() + self.limit_s
         while True:
@@ -41,14 +41,14 @@ class Watchdog:
                 raise Cancelled
             if time.monotonic() >= end:
                 raise TrialError(
-                    f"the trial still ran after {self.limit_s:g} s of wall time and was ended; it stood at: {stood()}"
+                    f"the trial still ran after {self.limit_s:g} s of wall time and was ended; it was at: {progress()}"
                 )
 
 
-def stood(directory: Path) -> str:
+def progress(directory: Path) -> str:
     """The last phase of a trial, and the last lines of its output and of the guest's console."""
     last_lines = []
-    for name, words in (("phase.log", ""), ("trial.log", "it said: "), ("console.log", "its console said: ")):
+    for name, words in (("phase.log", ""), ("trial.log", "its output: "), ("console.log", "its console: ")):
         with contextlib.suppress(OSError):
             lines = (directory / name).read_text(errors="replace").split("\n")
             # After a kernel panic comes a stack trace; the reason is in the lines before it.

@@ -40,7 +40,7 @@ def _raw(run: Path, trial: int, name: str) -> str:
     if not path.exists():
         raise SpecError(
             f"trial {trial} of run {run} has no {name}:"
-            " our controller did not steer its switches, or could not be reached at its end",
+            " our controller did not control its switches, or could not be reached at its end",
             "It is written with controller=testbed and controller=static.",
         )
     return path.read_text()

@@ -91,7 +91,7 @@ class Core(Southbound):
     def connect(self, dpid: int, datapath: Datapath, ports: Mapping[int, tuple[bool, str]], now: float) -> None:
         """A switch has connected, with these ports: carrier and hardware address of each.
 
-        Its tables and its ports may have changed since it was last connected: both are set anew.
+        Its tables and its ports may have changed since it was last connected: both are set again.
         """
         self._now = now
         self.datapaths[dpid] = datapath

@@ -132,7 +132,7 @@ def at(route: Route, addresses: Iterable[str], linked: bool) -> Part:
 
     The addresses are known as sources at that port, and frames to them are sent there. A frame is never sent back to
     the logical port, or to the link, that it came from. A frame from another switch leaves to the host here or is
-    dropped: two switches whose host ports have failed would otherwise send it to each other for ever.
+    dropped: two switches whose host ports have failed would otherwise send it to each other without end.
     """
     groups: dict[int, Group] = {}
     flows: dict[Place, Flow] = {}

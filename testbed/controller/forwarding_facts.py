@@ -64,7 +64,7 @@ class ForwardingFacts:
         self.dirty.links = True
 
     def disconnect(self, dpid: int) -> None:
-        """A switch does not respond. It either still forwards by its last flows, or is dead."""
+        """A switch does not respond. It either still forwards by its last flows, or is down."""
         self.connected.discard(dpid)
         self.dirty.links = True
 

@@ -22,7 +22,7 @@ class Southbound:
         self.fabric = fabric
         self.datapaths: dict[int, Datapath] = {}
         self.changed = False
-        """The state has changed since it was last saved; whoever saves it sets this to False."""
+        """The state has changed since it was last saved; the code that saves it sets this to False."""
         self._now = now
         self._write_log = log
         self._unresponsive: set[int] = set()

@@ -19,7 +19,7 @@ bondlink.register()  # pyroute2 learns the newer attributes
 
 #: Delays that the driver keeps as whole multiples of miimon, rounded down (bonding.rst, "updelay").
 _MULTIPLES = ("BOND_UPDELAY", "BOND_DOWNDELAY", "BOND_PEER_NOTIF_DELAY")
-#: Options that are set apart from the others: they name members, which must exist first.
+#: Options that are set after the others: they name members, which must exist first.
 _MEMBERS = ("primary_member", "active_member")
 
 
@@ -101,7 +101,7 @@ def create(netlink: IPRoute, bond: Bond, mac: str, targets: Sequence[str] = ()) 
 
 
 def set_active(netlink: IPRoute, bond: Bond, member: str) -> None:
-    """Make a member the active one by hand, as `ip link set BOND type bond active_slave MEMBER` does.
+    """Make a member the active one, as `ip link set BOND type bond active_slave MEMBER` does.
 
     Errors: TrialError if the bond has no active member, or the kernel does not take this one: its link is down.
     """

@@ -109,7 +109,7 @@ def built(topology: Topology, directory: Path, scheme: Scheme) -> Iterator[Netwo
         for host in topology.hosts:
             stack.enter_context(_configured(network, host, directory))
         _start_switches(network)
-        # Open vSwitch resets the queueing of a port that it takes in, so the links are shaped after that.
+        # Open vSwitch resets the queueing of a port that it adds, so the links are shaped after that.
         for port in topology.ports.values():
             shaping.shape(network.netlink(port.node), network.index(port.interface), port.link)
         yield network

@@ -43,7 +43,7 @@ class Clsact:
         user removes its clsact.
 
         Errors: ValueError if the stage has too few priorities left; pyroute2's NetlinkError if the kernel refuses, as
-        it does if somebody else has added a clsact.
+        it does if another program has added a clsact.
         """
         interface = node if node in self._hosts else None, index
         with self._lock:

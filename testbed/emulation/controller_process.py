@@ -1,4 +1,4 @@
-"""The switches' controller as a process of its own, which may crash, stand still, and start again."""
+"""The switches' controller as a process of its own, which may crash, be halted, and start again."""
 
 from __future__ import annotations
 

@@ -77,11 +77,11 @@ class Daemon:
         self._end(signal.SIGKILL)
 
     def halt(self) -> None:
-        """Let it stand still (SIGSTOP); its connections stay open."""
+        """Halt it (SIGSTOP); its connections stay open."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on after `halt` (SIGCONT)."""
+        """Continue it after `halt` (SIGCONT)."""
         self._signal(signal.SIGCONT)
 
     def _missing(self) -> str:

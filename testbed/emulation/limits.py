@@ -14,7 +14,7 @@ _OPEN_FILES, _PROCESSES = 16384, 8192  # as Mininet has them
 
 
 def raised() -> None:
-    """Before Mininet starts: in a namespace of a machine's kernel it shall raise this process's limits only.
+    """Before Mininet starts: in a namespace of a machine's kernel it must raise this process's limits only.
 
     It would try to raise the machine's, fail where the namespace does not permit it, and print a warning.
     """

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def set_mtu(network: Network, mtu: int) -> None:
-    """Give every link's ends, and what lies on top of them on a host, this MTU in octets of IP packet."""
+    """Give every link's ends, and what is on top of them on a host, this MTU in octets of IP packet."""
     topology = network.topology
     for switch in topology.switches:
         for interface in topology.interfaces(switch.name):

@@ -1,6 +1,6 @@
-"""A live network in hand: its nodes' namespaces, interfaces, bonds and switches, by the names of the specification.
+"""The handle of a live network: its nodes' namespaces, interfaces, bonds and switches, by the specification's names.
 
-testbed.emulation.builder makes it; this is what everything that acts on it or observes it holds.
+testbed.emulation.builder makes it; all code that acts on the network or observes it uses it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class BondDriver(Protocol):
         """The same, read."""
 
     def set_active(self, member: str) -> None:
-        """Make a member the active one, by hand. Errors: TrialError if that cannot be."""
+        """Make a member the active one, as an operator does. Errors: TrialError if that is not possible."""
 
 
 class Network:

@@ -92,7 +92,7 @@ class OpenVSwitch:
         self._rows.swap(first, second)
 
     def vsctl(self, *words: str) -> None:
-        """Carry out commands of ovs-vsctl(8) in one transaction. Errors: TrialError with what it said."""
+        """Carry out commands of ovs-vsctl(8) in one transaction. Errors: TrialError with its output."""
         command = ["ovs-vsctl", "--timeout=60", f"--db={self.database}", *words]
         answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if answer.returncode:

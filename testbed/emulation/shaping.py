@@ -39,7 +39,7 @@ def set_offloads(sock: socket.socket, interface: str, *, receive: bool) -> None:
 
 
 def coalesce(pid: int, interface: str, rx_coalesce_us: int) -> None:
-    """Let frames wait up to so long at a host's interface, to be handed up together (networking/napi.rst).
+    """Let frames wait up to this long at a host's interface, to be handed up together (networking/napi.rst).
 
     What a network card does with its interrupts: without it a host would be woken for every single frame, which
     costs a guest most of its time. ``pid`` is a process in the host's namespaces.

@@ -78,7 +78,7 @@ class Teamd:
         return parse(self.text())
 
     def set_active(self, member: str) -> None:
-        """Make a member the active one by hand (`teamdctl BOND state item set runner.active_port MEMBER`).
+        """Make a member the active one (`teamdctl BOND state item set runner.active_port MEMBER`).
 
         Errors: TrialError with teamd's answer; only the runner activebackup has an active port.
         """
@@ -108,7 +108,7 @@ def _paused(runner: str, directory: Path) -> dict[str, str]:
     """What teamd needs in its environment. Errors: MachineError without a C compiler, for the runner that needs one.
 
     With runner loadbalance teamd 1.31 disables a port without link at every notification that the port is disabled: an
-    endless loop, in which virtual time stands still. So it pauses before each message.
+    endless loop, in which virtual time does not advance. So it pauses before each message.
     """
     if runner != "loadbalance":
         return {}

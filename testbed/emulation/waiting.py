@@ -1,4 +1,4 @@
-"""Waiting for conditions with a deadline: the one place that sleeps while something comes about."""
+"""Waiting for conditions with a deadline: the one place that sleeps until something happens."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ FIGURES: dict[str, Callable[[Run], Drawing]] = {
 def names(run: Run, wanted: Sequence[str] = ()) -> list[str]:
     """The figures that are ``wanted``, or else those that the run's experiment asks for.
 
-    Errors: SpecError for a name that nobody knows.
+    Errors: SpecError for an unknown name.
     """
     found = list(dict.fromkeys(wanted or (str(name) for name in run.manifest.get("figures", ()))))
     for name in found:

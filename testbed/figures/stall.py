@@ -25,7 +25,7 @@ def stall(run: Run) -> Drawing:
     text += " when it probes again if it takes the timeout for spurious (F-RTO)."
     rows = [(group.name, *row) for group in series(run) for record in group.records for row in _rows(record)]
     if not rows:
-        return empty(run, _HEADER, text, "no trial has a flow that stood still for a known time")
+        return empty(run, _HEADER, text, "no trial has a flow that stalled for a known time")
     groups = series(run)
     figure = Figure(figsize=(COLUMN_IN, 2.4 + 0.07 * (len(groups) + 2)), layout="constrained")
     axes = figure.add_subplot()

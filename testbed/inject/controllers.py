@@ -30,16 +30,16 @@ from testbed.spec.addressing import controller_address
 def controller_crash(context: InjectionContext, element: str) -> Iterator[None]:
     """The controller is killed (SIGKILL); it starts again when the fault ends.
 
-    The switches go on with the flows and groups that they have (OpenFlow Switch Specification 1.5.1, 6.4: fail secure
-    mode), and try to connect every second.
+    The switches continue with the flows and groups that they have (OpenFlow Switch Specification 1.5.1, 6.4: fail
+    secure mode), and try to connect every second.
     """
     process = _process(context, "controller_crash", element)
-    with context.shared(CONTROLLER, lambda: _dead(process)):
+    with context.shared(CONTROLLER, lambda: _killed(process)):
         yield
 
 
 @contextlib.contextmanager
-def _dead(process: Daemon) -> Iterator[None]:
+def _killed(process: Daemon) -> Iterator[None]:
     process.kill()
     try:
         yield
@@ -49,7 +49,7 @@ def _dead(process: Daemon) -> Iterator[None]:
 
 @contextlib.contextmanager
 def controller_pause(context: InjectionContext, element: str) -> Iterator[None]:
-    """The controller stops responding (SIGSTOP) and goes on when the fault ends (SIGCONT).
+    """The controller stops responding (SIGSTOP) and continues when the fault ends (SIGCONT).
 
     Its connections stay open until a switch gets no answer to its echo requests and closes its own.
     """

@@ -52,7 +52,7 @@ def _gone(context: InjectionContext, switch: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def switch_software_crash(context: InjectionContext, element: str) -> Iterator[None]:
-    """ovs-vswitchd is killed (SIGKILL) and starts again when the fault ends; the kernel's datapath goes on alone.
+    """ovs-vswitchd is killed (SIGKILL) and starts again when the fault ends; the kernel's datapath continues alone.
 
     The datapath forwards frames of the flows that it has; all other frames are lost, LACPDUs among them. One
     ovs-vswitchd serves all switches of a trial, so all of them are hit: the timeline names them.
@@ -87,7 +87,7 @@ def switch_restart(context: InjectionContext, element: str) -> Iterator[None]:
 
 
 def _start_software(context: InjectionContext) -> None:
-    """Start ovs-vswitchd. It adds all ports anew: it resets their queues, and may set them administratively up."""
+    """Start ovs-vswitchd. It adds all ports again: it resets their queues, and may set them administratively up."""
     switches = [switch.name for switch in context.network.topology.switches]
     ports = [port for switch in switches for port in context.network.topology.interfaces(switch)]
     with restore.queueing(context, ports):

@@ -1,1 +1,1 @@
-"""What a procedure holds in its hands: the live network, the clock, chance, faults, the raw files."""
+"""What a procedure works with: the live network, the clock, chance, faults, the raw files."""

@@ -11,7 +11,7 @@ from testbed.emulation.network import Network
 from testbed.emulation.waiting import wait_for
 
 _DEADLINE_S = 60.0
-#: Of so many hosts every two have to reach each other; of more, each the 1st, 2nd, 4th, 8th ... after it.
+#: Of up to this many hosts every two have to reach each other; of more, each the 1st, 2nd, 4th, 8th ... after it.
 MESH_HOSTS = 16
 _PORT = 4000
 

@@ -125,11 +125,11 @@ class Lab:
         """
         faults = schedule.checked(self.topology)
         (self.raw / "schedule.json").write_text(schedule.to_json())
-        begun = self.now()
+        start_s = self.now()
         with contextlib.ExitStack() as all_of_them:
             open_: dict[int, contextlib.ExitStack] = {}
             for at_s, number, begins in schedule.instants():
-                self.sleep_until(begun + at_s)
+                self.sleep_until(start_s + at_s)
                 if begins:
                     open_[number] = all_of_them.enter_context(contextlib.ExitStack())
                     open_[number].enter_context(self._injected(faults[number]))

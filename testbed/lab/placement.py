@@ -24,7 +24,7 @@ _CLIENT_PORTS = range(10_000, 32_768)
 #: Where the kernel chooses a sender's port from, about (net.ipv4.ip_local_port_range).
 _SENDERS_PORTS = range(32_768, 61_000)
 _TRIES = 20_000
-#: Of eight members each is met by so many ports all but certainly.
+#: With this many ports each of eight members is almost certainly found.
 _PORTS_TRIED = 200
 
 #: Of the source and of the target.
@@ -83,7 +83,7 @@ class Placement:
 
     @property
     def asked(self) -> bool:
-        """Whether every switch that a flow may come in by can say by which member of the target it goes on."""
+        """Whether every switch that a flow may come in by can say by which member of the target it continues."""
         topology = self._network.topology
         switches = {topology.owner(port) for port in self._exits}
         return self._has_group and all(port.node in switches for port in self._entries)
@@ -133,7 +133,7 @@ class Placement:
             server_port = _FIRST_SERVER_PORT + len(flows)
             if client_port in clients:
                 continue
-            # Where the hash goes by addresses, another try needs others of them.
+            # Where the hash uses addresses, another try needs other addresses.
             ends = between[(turn if even else len(flows)) % len(between)] if between else None
             flow = self.flow(client_port, server_port, ends)
             if even and not self._open(flow, used, first_most):

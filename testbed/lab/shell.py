@@ -19,10 +19,10 @@ def main(directory: Path) -> None:
     from mininet.cli import CLI  # after the network's module, which prepares Mininet's import
 
     class Prompt(CLI):  # type: ignore[misc]
-        """Mininet's prompt, with what our controller knows and believes."""
+        """Mininet's prompt, with a command that shows our controller's state."""
 
         def do_state(self, _line: str) -> None:
-            """What the controller knows and believes now."""
+            """Show the controller's present state."""
             try:
                 print(plain(tables(json.loads(client.ask("/state")))), end="")
             except TestbedError as error:
@@ -35,7 +35,7 @@ def main(directory: Path) -> None:
             bench.wait_converged()
             print("ready: type help, or for example: h1 ping -c 3 10.0.0.2; h1 cat /proc/net/bonding/bond0; exit")
             if bench.network.controller is not None:
-                print("state shows what the controller knows and believes")
+                print("state shows the state of the controller")
             Prompt(bench.network.mininet)
 
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 #: How long a flow runs before the earliest fault, in seconds.
 BEFORE_S = 0.5
-#: How long a fault lasts that nothing is known to notice, in seconds.
+#: How long a fault lasts that no known mechanism detects, in seconds.
 UNNOTICED_S = 3.0
 #: So many flows come back where the switch cannot be asked which member they take, from ports as a kernel chooses them
 #: (net.ipv4.ip_local_port_range).
 _RETURN_FLOWS = 8
 _RETURN_PORTS = range(32_768, 61_000)
-#: How long a member may take to come back, after whatever LACP waits for first.
+#: How long a member may take to come back, after what LACP waits for first.
 REJOIN_DEADLINE_S = 10.0
 
 
@@ -117,18 +117,18 @@ def far_end(lab: Lab, member: str) -> str:
 
 
 def wait_random_phase(lab: Lab, period_s: float) -> None:
-    """Let a time go by drawn uniformly from ``period_s``: what then happens falls on each phase alike."""
+    """Wait for a time drawn uniformly from ``period_s``, so that what follows falls on every phase alike."""
     lab.sleep_until(lab.now() + lab.random.uniform(0, period_s))
 
 
 def noticed_s(lab: Lab, fault: str, **parameters: Level) -> float:
-    """How long it takes, at most, until both ends of a member's link have noticed the fault."""
+    """How long it takes, at most, until both ends of a member's link have detected the fault."""
     client, _ = lab.pair
     bond, lacp = lab.topology.host(client).bond, lab.answered(client)
     bound = theory.failover_bound(bond, fault, lacp=lacp, parameters=parameters) if bond else None
     longest_s = bound.limit_s if bound else UNNOTICED_S
     if bond and fault == "lacp_loss" and (silent := theory.failover_bound(bond, "silent_loss", lacp=lacp)):
-        # Its outage lies between the two ends' timeouts, each of which takes as long as with silence.
+        # Its outage lies between the two ends' timeouts, each of which takes as long as with a silent loss.
         longest_s = max(longest_s, silent.limit_s)
     if bond and bond.mode == "802.3ad" and fault != "none" and not lab.scheme.side.port_status:
         longest_s = max(longest_s, theory.lacp_bound(bond.lacp_rate).limit_s)
@@ -136,13 +136,13 @@ def noticed_s(lab: Lab, fault: str, **parameters: Level) -> float:
 
 
 def lacp_period_s(lab: Lab, host: str) -> float:
-    """The longest time between two LACPDUs to the host's bond; 0 where LACP is not spoken."""
+    """The longest time between two LACPDUs to the host's bond; 0 where the bond does not use LACP."""
     bond = lab.topology.host(host).bond
     return theory.LACP_PERIOD_S[bond.lacp_rate] if bond and bond.mode == "802.3ad" else 0.0
 
 
 def period_s(lab: Lab, fault: str) -> float:
-    """One whole period of the monitor that has to notice the fault, so that it falls on every phase alike."""
+    """One whole period of the monitor that has to detect the fault, so that it falls on every phase alike."""
     client, _ = lab.pair
     bond, lacp_s = lab.topology.host(client).bond, lacp_period_s(lab, client)
     if lacp_s and fault in ("silent_loss", "lacp_loss"):

@@ -4,8 +4,8 @@
     before the fault      is detected         is taken             is in force           on the new path
          a ----detection---->| ----decision---->| ----programming---->| ----forwarding----> b
 
-The four parts add up to the outage, from a to b as the probe's receiver saw it. Who detects and decides depends on who
-sends over the link that the fault hit, and on how the sender chooses among its links:
+The four parts add up to the outage, from a to b as the probe's receiver saw it. What detects and decides depends on the
+sender over the link that the fault hit, and on how it chooses among its links:
 
 ===================  ============================  ===========================  ==================================
 sender               detects                       decides                      decision in force

@@ -117,7 +117,7 @@ COLUMNS = (
 )
 #: The main metrics; the table of a run without any of them shows its other metrics as well.
 _KNOWN = ("goodput_mbps", "outage_s", "stall_s", "detections_s")
-#: At most so many of these others.
+#: At most this many of these others.
 _MOST_OTHERS = 6
 
 

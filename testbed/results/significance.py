@@ -103,7 +103,7 @@ def _of_case(name: str, first: Sequence[Record], second: Sequence[Record], margi
 def _truth(case: str, metric: str, samples: Sequence[Sequence[bool]]) -> _Result:
     """A metric that is true or false in each trial. One that was always as wanted, and no longer is, matters."""
     sizes = len(samples[0]), len(samples[1])
-    # True in all trials of one side and in none of the other is the most extreme result with so many trials.
+    # True in all trials of one side and in none of the other is the most extreme result with that many trials.
     few = stats.fisher((sizes[0], 0), (0, sizes[1])) >= LEVEL
     counts = [(sum(sample), len(sample) - sum(sample)) for sample in samples]
     shares = [yes / (yes + no) for yes, no in counts]
@@ -124,7 +124,7 @@ def _number(case: str, metric: str, first: Sequence[Record], second: Sequence[Re
         _beyond(found.before, found.after, margin)
         or _beyond(math.fsum(one) / len(one), math.fsum(other) / len(other), margin)
     ) and abs(found.delta) >= NEGLIGIBLE
-    # With few trials there is no test; samples that do not overlap differ all the same.
+    # With few trials there is no test; samples that do not overlap still differ.
     apart = found.p is None and abs(found.delta) == 1
     return _Result(
         case,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.backends import kernel
-from testbed.backends.watchdog import Cancelled, Watchdog, stood
+from testbed.backends.watchdog import Cancelled, Watchdog, progress
 from testbed.design.trial import Measured, Trial
 from testbed.errors import TestbedError, TrialError
 from testbed.experiment import user_code
@@ -79,7 +79,7 @@ def _outcome(directory: Path) -> dict[str, Any]:
     try:
         outcome: dict[str, Any] = json.loads((directory / "outcome.json").read_text())
     except (OSError, ValueError):
-        raise TrialError(f"the trial wrote no outcome; it stood at: {stood(directory)}") from None
+        raise TrialError(f"the trial wrote no outcome; it was at: {progress(directory)}") from None
     return outcome
 
 

@@ -119,7 +119,7 @@ def findings(directory: Path, cpu: int | None = None) -> list[str]:
 def queued(directory: Path) -> list[str]:
     """Whether a link's queue was longer than a trial's probes alone can make it (raw file queues.json).
 
-    A trial that fills the links by intent, with iperf3, or whose fault slows a link down, has no finding.
+    A trial that fills the links on purpose, with iperf3, or whose fault slows a link down, has no finding.
     """
     evidence, trial = directory / "queues.json", directory / "trial.json"
     if not evidence.exists() or not (directory / "probe.csv").exists() or (directory / "iperf3.json").exists():

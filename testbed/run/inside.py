@@ -23,7 +23,7 @@ from testbed.lab import lab
 
 
 class _Phases:
-    """A line in phase.log when each phase begins, so that the watchdog outside can say where a trial stood."""
+    """A line in phase.log when each phase begins, so that the watchdog outside can say where a trial was."""
 
     def __init__(self, directory: Path, origin_s: float) -> None:
         self._path = directory / "phase.log"

@@ -14,7 +14,7 @@ from testbed.schemes import requirements
 from testbed.schemes.scheme import Live, ProcessSpec, Scheme
 from testbed.spec import SwitchSide, Topology
 
-#: What the controller does when it is started again: go on where it was, or start anew.
+#: What the controller does when it is started again: resume from its saved state, or start without it.
 RESTARTS = ("resume", "fresh")
 #: What the controller's application may run on: os-ken, or Ryu 4.34.
 FRAMEWORKS = ("os-ken", "ryu")

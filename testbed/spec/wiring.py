@@ -63,7 +63,7 @@ class Wiring:
         self._ports: Counter[str] = Counter()
 
     def switches(self, count: int, prefix: str = "s", *, isolate: bool = True) -> list[str]:
-        """So many switches: their names, numbered from 1; datapath ids go on from the switches before."""
+        """Add ``count`` switches: their names, numbered from 1; datapath ids continue from the switches before."""
         validation.at_least(f"number of switches {prefix}1, {prefix}2 ...", count, 1)
         names = [f"{prefix}{number + 1}" for number in range(count)]
         for name in names:
@@ -143,7 +143,7 @@ class Wiring:
         return ends
 
     def topology(self, name: str) -> Topology:
-        """What was put together. Errors: SpecError for whatever cannot be."""
+        """The network that was put together. Errors: SpecError for an impossible one."""
         many = len(self._hosts)
         hosts = tuple(
             Host(host, self._addressing.address(number, many), bond, self._rx_coalesce_us, self._addressing.vlan)

@@ -1,4 +1,4 @@
-"""How long an outage may last: what each detector needs to notice each fault. Pure."""
+"""How long an outage may last: what each detector needs to detect each fault. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LACP_TIMEOUT_S = {"fast": 3.0, "slow": 90.0}
 #: The bonding driver counts LACP's timers down every so often (bond_3ad.c, AD_TIMER_INTERVAL).
 LACP_STEP_MS = 100
 
-#: Modes that may leave a dead member before the monitor looks. The driver asks for the carrier with every
+#: Modes that may leave a dead member before the monitor checks. The driver asks for the carrier with every
 #: packet (balance-rr, balance-tlb, balance-alb: bond_slave_can_tx), or rebuilds the array of usable members
 #: on the carrier event (balance-xor, 802.3ad: bond_slave_netdev_event).
 AT_ONCE_MODES = ("balance-rr", "balance-xor", "802.3ad", "balance-tlb", "balance-alb")
@@ -57,22 +57,22 @@ class OutageBound:
 
 
 def mii_bound(miimon_ms: int, downdelay_ms: int = 0, *, at_once: bool = False) -> OutageBound:
-    """Carrier loss seen by the MII monitor: uniform in (d, m + d], d being downdelay as a multiple of m.
+    """Carrier loss detected by the MII monitor: uniform in (d, m + d], d being downdelay as a multiple of m.
 
     bonding.rst, "miimon" and "downdelay" (rounded down). ``at_once``: the mode may leave the dead member
-    before the monitor looks, so that only the upper bound holds. The tolerance has room for how much longer the
-    kernel's timers make each look (`monitor_period_s`).
+    before the monitor checks, so that only the upper bound holds. The tolerance has room for how much longer the
+    kernel's timers make each check (`monitor_period_s`).
     """
-    looks = 1 + downdelay_ms // miimon_ms
-    delay_s = (looks - 1) * miimon_ms / 1e3
-    late_s = looks * (monitor_period_s(miimon_ms) - miimon_ms / 1e3)
+    checks = 1 + downdelay_ms // miimon_ms
+    delay_s = (checks - 1) * miimon_ms / 1e3
+    late_s = checks * (monitor_period_s(miimon_ms) - miimon_ms / 1e3)
     label = f"miimon {miimon_ms} ms" + (f" + downdelay {delay_s * 1e3:.0f} ms" if delay_s else "")
     low_s = 0.0 if at_once else delay_s
     return OutageBound(low_s, miimon_ms / 1e3 + delay_s, label, not at_once, TOLERANCE_S + late_s)
 
 
 def lacp_bound(rate: str) -> OutageBound:
-    """A partner that falls silent: its last LACPDU is up to a period old, and the timeout is three periods.
+    """A partner that becomes silent: its last LACPDU is up to a period old, and the timeout is three periods.
 
     IEEE 802.1AX, 6.4.12: current_while is set to the timeout by each LACPDU. Uniform in (2, 3] s with rate
     fast, in (60, 90] s with rate slow.
@@ -86,8 +86,9 @@ def arp_bound(arp_interval_ms: int, arp_missed_max: int = 2, driver: str = "bond
     """The ARP monitor with interval a, of which n may pass without an answer: from (n + 1/2) a to (n + 3/2) a.
 
     bonding.rst, "arp_interval" and "arp_missed_max"; the driver (bond_time_in_interval) allows half an interval more,
-    and looks once in each. teamd's arp_ping looks when it asks again, when the last answer before the fault may just
-    have come, and takes the link for down when more than n have not (teamd_lw_psr.c): from (n + 1) a to (n + 2) a.
+    and checks once in each. teamd's arp_ping checks when it sends the next request, when the last reply before the
+    fault may just have come, and takes the link down when more than n are missing (teamd_lw_psr.c): from (n + 1) a to
+    (n + 2) a.
     """
     interval_s = arp_interval_ms / 1e3
     low_s = (arp_missed_max + (1.0 if driver == "team" else 0.5)) * interval_s
@@ -104,7 +105,7 @@ def failover_bound(
     lasts_s: float | None = None,
     parameters: Mapping[str, Level] = MappingProxyType({}),
 ) -> OutageBound | None:
-    """The outage to expect when ``bond`` suffers ``fault``; None: there is no bound, and `why_unbounded` says why.
+    """The outage to expect when ``fault`` hits ``bond``; None: there is no bound, and `why_unbounded` says why.
 
     The fault hits the member in use, or what that leads to. ``side`` is the end that has to detect it: the bonded
     ``host`` for what it sends, the ``switch`` for what it sends to that host; ``both`` is the longer of the two.
@@ -124,7 +125,7 @@ def why_unbounded(
     lasts_s: float | None = None,
     parameters: Mapping[str, Level] = MappingProxyType({}),
 ) -> str:
-    """Why `failover_bound` knows no bound; empty if it does."""
+    """Why `failover_bound` gives no bound; empty if it does."""
     found = _predicted(bond, fault, "both", lacp, lasts_s, parameters)
     return "" if isinstance(found, OutageBound) else found
 
@@ -181,7 +182,7 @@ def _carrier(bond: Bond, side: Side) -> OutageBound | str:
 
 
 def _silent(bond: Bond, side: Side, spoken: bool, direction: str) -> OutageBound | str:
-    """Frames vanish and the carrier stays: LACP's timeout notices, and so may the ARP monitor; MII never does."""
+    """Frames are lost and the carrier stays: LACP's timeout detects it, and so may the ARP monitor; MII never does."""
     if bond.mode == "broadcast" and (side == "host" or direction == "from_host"):
         return OutageBound(0.0, 0.0, "every member sends all")
     if spoken:
@@ -192,7 +193,7 @@ def _silent(bond: Bond, side: Side, spoken: bool, direction: str) -> OutageBound
         late = monitor_period_s(LACP_STEP_MS) * 1e3 / LACP_STEP_MS - 1
         return replace(found, tolerance_s=found.tolerance_s + late * found.bound_s)
     if not bond.arp_interval_ms:
-        return "the MII monitor cannot see a silent loss" + (
+        return "the MII monitor cannot detect a silent loss" + (
             ", and LACP has no partner" if bond.mode == "802.3ad" else ""
         )
     if bond.mode != "active-backup":
@@ -220,19 +221,19 @@ def _lacp_alone(bond: Bond, spoken: bool) -> OutageBound | str:
 def _miscabled(bond: Bond, spoken: bool, unplugged_ms: float) -> OutageBound | str:
     """By then both ends have left the member, and LACP does not let it in again with another partner (6.4.8)."""
     if not spoken:
-        return "a LAG without LACP believes its cables"
+        return "a LAG without LACP does not detect where its cables lead"
     found = _carrier(bond, "both")
     if isinstance(found, OutageBound) and unplugged_ms / 1e3 <= found.limit_s:
-        return "the cables are moved faster than the monitor looks"
+        return "the cables are moved faster than the monitor checks"
     return found
 
 
 def _uncontrolled(bond: Bond, spoken: bool, lasts_s: float | None, fault: str) -> OutageBound | str:
-    """Flows that are in place go on: without a controller in the switch (OpenFlow Switch Specification 1.5.1, 6.4),
+    """Flows that are in place continue: without a controller in the switch (OpenFlow Switch Specification 1.5.1, 6.4),
     without its software in the kernel's datapath. LACPDUs stop: for up to a period less than the timeout
     that has no effect.
     """
     what = "software" if fault == "switch_software_crash" else "controller"
     if spoken and (lasts_s is None or lasts_s >= LACP_TIMEOUT_S[bond.lacp_rate] - LACP_PERIOD_S[bond.lacp_rate]):
         return f"without the {what} no LACPDU is sent, and the hosts' bonds time out"
-    return OutageBound(0.0, 0.0, f"the switch goes on without its {what}")
+    return OutageBound(0.0, 0.0, f"the switch continues without its {what}")

@@ -1,6 +1,6 @@
-"""What traffic may feel when the switches' controller is away for a while. Pure.
+"""The outage of traffic when the switches' controller is away for a while. Pure.
 
-    last LACPDU   crash                       host times out      switch has a controller   LACP agrees again
+    last LACPDU   crash                       host times out      switch has a controller   LACP has agreed
     -----|----------|------------------------------|------------------------|----------------------|------->
          |<- age  ->|<------------- away_s -------------------------------->|                      |
          |<--------------- timeout --------------->|<---------------- outage --------------------->|
@@ -29,14 +29,14 @@ def may_expire(rate: str, away_s: float) -> bool:
 def controller_loss_bound(rate: str, away_s: float, restart: str) -> OutageBound:
     """The outage when the controller is away for ``away_s``, until a switch has connected to the one after it.
 
-    ``restart``: ``resume`` goes on where the other was: nothing is lost unless the host has given up; then LACP has to
-    agree again. ``fresh`` knows nothing: its first LACPDU says that it is not in sync, which takes the members out in
-    any case, and they wait for Aggregate_Wait_Time besides.
+    ``restart``: ``resume`` continues from the state of the other: nothing is lost unless the host has timed out; then
+    LACP has to negotiate again. ``fresh`` has no state: its first LACPDU says that it is not in sync, which takes the
+    members out in any case, and they wait for Aggregate_Wait_Time as well.
     """
-    given_up_s = max(0.0, away_s - (LACP_TIMEOUT_S[rate] - LACP_PERIOD_S[rate])) if may_expire(rate, away_s) else 0.0
+    timed_out_s = max(0.0, away_s - (LACP_TIMEOUT_S[rate] - LACP_PERIOD_S[rate])) if may_expire(rate, away_s) else 0.0
     if restart == "resume":
         if not may_expire(rate, away_s):
             return OutageBound(0.0, 0.0, "nothing: the host receives a LACPDU in time", tolerance_s=0.0)
-        return OutageBound(0.0, given_up_s + EXCHANGE_S, "LACP agrees again", tolerance_s=LACP_TOLERANCE_S)
-    longest_s = given_up_s + AGGREGATE_WAIT_S + EXCHANGE_S
-    return OutageBound(0.0, longest_s, "LACP begins anew", tolerance_s=LACP_TOLERANCE_S)
+        return OutageBound(0.0, timed_out_s + EXCHANGE_S, "LACP negotiates again", tolerance_s=LACP_TOLERANCE_S)
+    longest_s = timed_out_s + AGGREGATE_WAIT_S + EXCHANGE_S
+    return OutageBound(0.0, longest_s, "LACP starts again", tolerance_s=LACP_TOLERANCE_S)

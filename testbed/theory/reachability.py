@@ -129,9 +129,9 @@ class _Remains:
             return False
         if link.name not in self.silent:
             return True
-        return not all(self._noticed(i) for i in (link.a_interface, link.b_interface))
+        return not all(self._detected(i) for i in (link.a_interface, link.b_interface))
 
-    def _noticed(self, interface: str) -> bool:
+    def _detected(self, interface: str) -> bool:
         """Whether LACP at this end of a link takes it out of use when it loses all frames."""
         owner = next((host for host in self.topology.hosts if host.name == self.topology.owner(interface)), None)
         if owner is not None:
@@ -233,7 +233,7 @@ class _Remains:
             h.bond and h.bond.mode == "balance-alb" and len(use.sends) > 1
             for h, use in ((one, uses[0]), (other, uses[1]))
         ):
-            return None  # each of its peers knows the address of one member, whichever that is
+            return None  # each of its peers knows the address of one member; it is not known which
         if not (self._reaches(uses[0], uses[1]) and self._reaches(uses[1], uses[0])):
             return False
         if CONTROLLER in self.failed and self.side.controller:
@@ -275,7 +275,7 @@ class _Remains:
                 hashed = True  # what it sends goes every way; what the switch sends it, the way that a hash says
                 continue
             if host.bond is not None and theory.failover_bound(host.bond, "silent_loss", lacp=False) is not None:
-                continue  # its ARP monitor notices
+                continue  # its ARP monitor detects it
             if host.bond is None or host.bond.mode not in ("active-backup", "balance-tlb"):
                 return False
             if self.topology.link_of(self._active(host.bond, [link.end(host.name) for link in links])) in lost:
@@ -315,8 +315,8 @@ class _Remains:
         return lag is not None and self._negotiates(lag) and self._isolates(lag) and len(parts) > 1
 
     def _splits(self, bond: Bond) -> bool:
-        """Whether flows are lost once the bond has no LACP partner any more: it takes in on one member only, unless
-        all_slaves_active (bonding.rst), but each switch goes on sending to it by all that it has of the LAG.
+        """Whether flows are lost once the bond has no LACP partner any more: it receives on one member only, unless
+        all_slaves_active (bonding.rst), but each switch still sends to it on all that it has of the LAG.
         """
         far = Counter(self.topology.link_of(member).other(member)[0] for member in bond.members)
         return min(far.values()) > 1 and not bond.all_slaves_active

@@ -1,4 +1,4 @@
-"""What TCP makes of an outage of its path. Pure.
+"""How TCP reacts to an outage of its path. Pure.
 
     last ACK      probe         first               second                    third
        |-- PTO ---->|---- R ----->|------- 2 R ------->|---------- 4 R ---------->|     tries
@@ -56,10 +56,10 @@ def mistaken_s(first_s: float, rtt_s: float, hz: int = GUEST_HZ) -> float:
 
 
 def longest_stall_s(outage_s: float, rtt_s: float, hz: int = GUEST_HZ) -> float:
-    """The longest that a receiver sees a flow stand still whose path is away for ``outage_s``.
+    """The longest stall that a receiver sees of a flow whose path is away for ``outage_s``.
 
     Nothing is delivered until the first try after the outage has crossed the path, and little if that is taken for a
-    mistake. A flow of which something gets through goes on earlier. ``rtt_s`` is the longest round-trip time; a shorter
+    mistake. A flow of which some packets arrive resumes earlier. ``rtt_s`` is the longest round-trip time; a shorter
     one may make a try come too early, and so the stall longer.
     """
     shorter_s = (milliseconds / 1e3 for milliseconds in range(1, math.ceil(rtt_s * 1000)))

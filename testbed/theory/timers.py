@@ -1,4 +1,4 @@
-"""What the kernel's ticks make of LACP's timers in the bonding driver. Pure."""
+"""How long LACP's timers in the bonding driver take by the kernel's ticks. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from testbed.theory.ticks import GUEST_HZ, monitor_period_s
 def bonding_lacp_bound(rate: str, hz: int = GUEST_HZ) -> OutageBound:
     """When a Linux bond times out a silent partner that keeps its periods exactly: `lacp_bound` by the driver's clock.
 
-    The driver takes the timeout as so many steps of 100 ms and counts one down whenever its work runs, which is every
-    `monitor_period_s` of them; the first step is cut short by up to a step.
+    The driver counts the timeout in steps of 100 ms, one down each time that its work runs, which is every
+    `monitor_period_s` of them; the first step is shorter by up to a step.
     """
     step_s = monitor_period_s(LACP_STEP_MS, hz)
     steps = LACP_TIMEOUT_S[rate] * 1000 / LACP_STEP_MS
@@ -24,9 +24,10 @@ def bonding_lacp_bound(rate: str, hz: int = GUEST_HZ) -> OutageBound:
 
 
 def facing_bonding_lacp_bound(rate: str, hz: int = GUEST_HZ) -> OutageBound:
-    """When an end that keeps the standard's clock notices that a Linux bond has fallen silent.
+    """When an end that keeps the standard's clock times out a Linux bond that has become silent.
 
-    The driver sends by its own clock, one LACPDU in so many steps of 100 ms: the last one may be older than a period.
+    The driver sends by its own clock, a LACPDU every 10 or 300 steps of 100 ms: the last one may be older than its
+    period.
     """
     period_s = LACP_PERIOD_S[rate] * 1000 / LACP_STEP_MS * monitor_period_s(LACP_STEP_MS, hz)
     label = f"LACP timeout {LACP_TIMEOUT_S[rate]:.0f} s after LACPDUs {period_s:g} s apart"

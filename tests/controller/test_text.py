@@ -99,7 +99,7 @@ def test_the_command_prints_tables_json_and_metrics(run: Path, rig: Rig) -> None
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--trial", "2"), "has no controller_state.json: our controller did not steer its switches, or"),
+        (("--trial", "2"), "has no controller_state.json: our controller did not control its switches, or"),
         (("--trial", "2", "--metrics"), "has no controller_metrics.prom"),
         (("--trial", "3"), "has no trial 3; it has 1 to 2"),
         (("--json", "--metrics"), "--json and --metrics exclude each other"),

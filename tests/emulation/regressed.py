@@ -9,8 +9,8 @@
     late_hash          a dead member stays in the hash for 30 ms          802.3ad leaves it on the event
     lost_arp           no gratuitous ARP leaves the client                the switch learns the new path from it
 
-The monitor's phase is set: it starts anew when it is switched off and on (bond_option_miimon_set). The fault comes right
-after a look, so that the outage is as long as it may be.
+The monitor's phase is set: it starts anew when it is switched off and on (bond_option_miimon_set). The fault comes
+right after a look, so that the outage is as long as it may be.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def test_a_guest_whose_time_stands_still_is_ended_and_the_error_says_where_it_wa
     with pytest.raises(TrialError) as error:
         guest.run(found, tmp_path, endless, seed=1, clock="virtual", watchdog=Watchdog(5.0))
     message, _, last = error.value.message.partition(": ")
-    assert message == "the trial still ran after 5 s of wall time and was ended; it stood at"
+    assert message == "the trial still ran after 5 s of wall time and was ended; it was at"
     assert "counting to infinity" in last
 
 
@@ -119,7 +119,7 @@ def test_a_procedure_that_hangs_is_a_failed_trial_that_keeps_what_it_wrote(
     assert ended == [record]
     assert record.status == "failed"
     assert record.reason.startswith(
-        "the trial still ran after 20 s of wall time and was ended; it stood at: running the procedure (at "
+        "the trial still ran after 20 s of wall time and was ended; it was at: running the procedure (at "
     )
     assert (place / record.raw / "before.json").exists()
     assert (place / record.raw / "console.log").exists()

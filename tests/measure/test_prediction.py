@@ -42,7 +42,7 @@ def test_the_silent_loss_of_the_active_member_leaves_no_path_without_lacp() -> N
     backup = single_switch(bonding=BondOptions(mode="active-backup"))
     found = predicted(backup, "silent_loss", "s1-eth1")
     assert (found.bound, found.connected) == (None, False)
-    assert found.why == "the MII monitor cannot see a silent loss"
+    assert found.why == "the MII monitor cannot detect a silent loss"
     assert predicted(single_switch(), "silent_loss", "s1-eth1").connected is True
 
 

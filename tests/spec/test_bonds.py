@@ -51,7 +51,7 @@ def refused(**options: Any) -> str:
         ({"arp_interval_ms": 100}, "miimon_ms=100 and arp_interval_ms=100: a bond has one monitor, MII's or ARP's"),
         ({"miimon_ms": 0}, "miimon_ms is 0: the bond would never notice a dead member"),
         ({**ARP, "arp_ip_target": "", "ns_ip6_target": ""}, "arp_interval_ms=100 has no target: arp_ip_target and"),
-        ({**ARP, "updelay_ms": 100}, "updelay_ms=100 needs miimon_ms, which is 0: the delays are counted in looks"),
+        ({**ARP, "updelay_ms": 100}, "updelay_ms=100 needs miimon_ms, which is 0: the delays are counted in checks"),
         ({**ARP, "downdelay_ms": 100}, "downdelay_ms=100 needs miimon_ms, which is 0"),
         ({**ARP, "peer_notif_delay_ms": 100}, "peer_notif_delay_ms=100 needs miimon_ms, which is 0"),
         ({"mode": "active-backup", "arp_validate": "all"}, "arp_validate=all needs arp_interval_ms, which is 0"),

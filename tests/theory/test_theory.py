@@ -314,7 +314,7 @@ def test_lacp_detects_that_cables_are_swapped_and_a_static_lag_does_not() -> Non
     assert bound is not None and bound.bound_s == pytest.approx(0.1)
     assert theory.failover_bound(bond("balance-xor"), "miscabling") is None
     quick = {"unplugged_ms": 50.0}
-    assert "faster than the monitor looks" in theory.why_unbounded(bond("802.3ad"), "miscabling", parameters=quick)
+    assert "faster than the monitor checks" in theory.why_unbounded(bond("802.3ad"), "miscabling", parameters=quick)
 
 
 @pytest.mark.parametrize("fault", ["controller_crash", "controller_pause", "controller_cut", "switch_software_crash"])
@@ -332,9 +332,9 @@ def test_every_cell_has_a_bound_or_a_reason_why_not() -> None:
     for mode, fault in itertools.product(MODES, FAULTS):
         found, why = theory.failover_bound(bond(mode), fault), theory.why_unbounded(bond(mode), fault)
         assert (found is None) == bool(why), (mode, fault)
-    assert theory.why_unbounded(bond("active-backup"), "silent_loss") == "the MII monitor cannot see a silent loss"
+    assert theory.why_unbounded(bond("active-backup"), "silent_loss") == "the MII monitor cannot detect a silent loss"
     alone = theory.why_unbounded(bond("802.3ad"), "silent_loss", lacp=False)
-    assert alone == "the MII monitor cannot see a silent loss, and LACP has no partner"
+    assert alone == "the MII monitor cannot detect a silent loss, and LACP has no partner"
 
 
 def test_an_unknown_fault_names_the_known_ones() -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from testbed.backends import environment, scratch
 from testbed.backends.kernel import Kernel
-from testbed.backends.watchdog import Watchdog, stood
+from testbed.backends.watchdog import Watchdog, progress
 from testbed.errors import MachineError, TrialError
 
 #: The path, inside the guest, of the directory that it may write to: the same for every trial.
@@ -179,10 +179,10 @@ def run(
     Errors: TrialError with the last phase, if the guest ran too long or did not power off by itself.
     """
     with started(kernel, directory, command, seed=seed, clock=clock, cpu=cpu, needed=needed) as process:
-        code = watchdog.wait(process, lambda: stood(directory))
+        code = watchdog.wait(process, lambda: progress(directory))
     if code != 0:
         raise TrialError(
-            f"the guest ended with code {code}; it stood at: {stood(directory)}",
+            f"the guest ended with code {code}; it was at: {progress(directory)}",
             f"The end of its output is in {directory / 'console.log'}.",
         )
 
@@ -205,6 +205,6 @@ def verify(kernel: Kernel) -> None:
             cpu=min(os.sched_getaffinity(0)),
         )
         log = directory / "trial.log"
-        printed = log.read_text(errors="replace") if log.exists() else stood(directory)
+        printed = log.read_text(errors="replace") if log.exists() else progress(directory)
         if "ok" not in printed.splitlines():
             raise TrialError(f"the kernel {kernel.version} boots but fails the self-test:\n{printed}")

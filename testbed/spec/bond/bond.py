@@ -61,7 +61,7 @@ class Bond(BondOptions):
 
     @property
     def active(self) -> str | None:
-        """The interface to make the active member by hand at the beginning; None if none is wanted."""
+        """The interface to make the active member at the beginning; None if none is wanted."""
         return self.members[self.active_member] if self.active_member >= 0 else None
 
 

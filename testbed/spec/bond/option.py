@@ -1,4 +1,4 @@
-"""What one option of the bonding driver is: how it is written, where it counts, what the kernel makes of it.
+"""What one option of the bonding driver is: how it is written, where it counts, how the kernel reads it.
 
 The sources are the kernel's networking/bonding.rst and the tables of drivers/net/bonding/bond_options.c, whose limits
 and refusals are repeated here so that a bond that cannot be is refused before anything is built.
@@ -44,8 +44,8 @@ class Option:
 
     ``attribute`` is its netlink attribute without IFLA_BOND_ (or IFLA_BOND_SLAVE_). ``words`` are its values by
     their numbers; else it is a number from ``low`` to ``high``, or what ``kind`` says. It counts in ``modes``; in
-    others the kernel refuses it if ``refused``. ``needs`` names an option that must not be 0 beside it. ``since`` is
-    the first kernel that has it, and ``words_since`` the first that has a newer word of it. ``why`` is the
+    others the kernel refuses it if ``refused``. ``needs`` names an option that must not be 0 with it. ``since`` is
+    the first kernel that has it, and ``words_since`` the first that has a newer value of it. ``why`` is the
     reason of it all, in one sentence.
     """
 

@@ -37,8 +37,8 @@ class OptionValues:
     driver: str = field(default="bonding", metadata={"setting": "bond"})
 
     miimon_ms: int = option(100, "MIIMON", "how often the members' carrier is checked", kernel=0)
-    updelay_ms: int = option(0, "UPDELAY", "the delays are counted in looks of the MII monitor", needs="miimon_ms")
-    downdelay_ms: int = option(0, "DOWNDELAY", "the delays are counted in looks of the MII monitor", needs="miimon_ms")
+    updelay_ms: int = option(0, "UPDELAY", "the delays are counted in checks of the MII monitor", needs="miimon_ms")
+    downdelay_ms: int = option(0, "DOWNDELAY", "the delays are counted in checks of the MII monitor", needs="miimon_ms")
 
     arp_interval_ms: int = option(
         0, "ARP_INTERVAL", "how often the ARP monitor sends requests", modes=ARP_MODES, refused=True
@@ -133,13 +133,13 @@ class OptionValues:
     peer_notif_delay_ms: int = option(
         0,
         "PEER_NOTIF_DELAY",
-        "the delay is counted in looks of the MII monitor",
+        "the delay is counted in checks of the MII monitor",
         high=300_000,
         needs="miimon_ms",
         since=(5, 3),
     )
     resend_igmp: int = option(1, "RESEND_IGMP", "IGMP reports after a failover", high=255)
-    all_slaves_active: bool = option(False, "ALL_SLAVES_ACTIVE", "whether inactive members' frames are taken in")
+    all_slaves_active: bool = option(False, "ALL_SLAVES_ACTIVE", "whether inactive members' frames are accepted")
 
     packets_per_slave: int = option(
         1,

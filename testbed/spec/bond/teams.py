@@ -41,7 +41,7 @@ _TAKEN = {
     *("active_member", "prio", "lacp_rate", "lacp_active", "min_links", "ad_actor_sys_prio"),
     *("actor_port_prio", "queue_id"),
 }
-_SPINS = "the driver retries an announcement without a pause, so virtual time may stand still for ever"
+_SPINS = "the driver retries an announcement without a pause, so virtual time may never advance"
 _WHY = {
     "miimon_ms": "the kernel notifies it of carrier by events",
     "ns_ip6_target": "its ports would need IPv6 addresses of their own",
@@ -50,7 +50,7 @@ _WHY = {
 
 
 def check(bond: OptionValues) -> None:
-    """Errors: SpecError if teamd has no such runner, or has not what was asked for."""
+    """Errors: SpecError if teamd has no such runner, or not the options that were set."""
     if bond.mode not in RUNNERS:
         raise SpecError(
             f"bond=team has no counterpart of mode {bond.mode}: no runner of teamd moves flows or neighbours by load",
