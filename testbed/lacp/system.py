@@ -42,7 +42,7 @@ class System:
         self._lags: dict[str, Lag] = {}
         self._ports: dict[PortId, Port] = {}
         self._down: dict[Port, None] = {}
-        self._queue: list[tuple[float, int, Port]] = []
+        self._queue: list[tuple[float, int, int, Port]] = []  # of one instant: by port number
         self._tickets = count()
         self._now = float("-inf")
 
@@ -159,7 +159,7 @@ class System:
         now = self._advance(now)
         due: dict[Port, None] = {}
         while self._queue and self._queue[0][0] <= now:
-            deadline, _ticket, port = heapq.heappop(self._queue)
+            deadline, _number, _ticket, port = heapq.heappop(self._queue)
             if port.scheduled == deadline:
                 port.scheduled = None
                 due[port] = None
@@ -167,7 +167,7 @@ class System:
 
     def next_timer(self) -> float | None:
         """When `handle_timer` has to be called next, on the caller's clock; None while no timer runs."""
-        while self._queue and self._queue[0][2].scheduled != self._queue[0][0]:
+        while self._queue and self._queue[0][3].scheduled != self._queue[0][0]:
             heapq.heappop(self._queue)
         return self._queue[0][0] if self._queue else None
 
@@ -285,7 +285,7 @@ class System:
         if deadline != port.scheduled:
             port.scheduled = deadline
             if deadline is not None:
-                heapq.heappush(self._queue, (deadline, next(self._tickets), port))
+                heapq.heappush(self._queue, (deadline, port.config.number, next(self._tickets), port))
 
 
 def _upper(value: bool) -> str:

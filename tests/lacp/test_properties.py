@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from testbed.lacp import Lacpdu, LagConfig, PortInfo, State, decode
@@ -167,6 +167,13 @@ def test_octets_that_cannot_be_decoded_change_only_their_counter(junk: bytes, st
 
 @settings(max_examples=40)
 @given(plain_configs, plain_configs, fallbacks, st.lists(acts, max_size=8), st.lists(acts, min_size=1, max_size=8))
+@example(  # ports that are due at one instant are handled in one order
+    config(rate="fast", mux="coupled"),
+    config(rate="fast", mux="coupled", max_active=2),
+    "none",
+    [losing(1, {"A"}), steps(7.0)],
+    [losing(1, set())],
+)
 def test_a_restored_system_behaves_as_one_that_never_stopped(
     a: LagConfig, b: LagConfig, fallback: Fallback, before: list[Act], after: list[Act]
 ) -> None:
