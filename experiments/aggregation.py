@@ -3,7 +3,8 @@
 Question      What goodput do n greedy flows reach over a bond of k members, and how near to k links is that?
 Factors       Mode, members, flows, placement, protocol, frame size (mtu), what controls the switches, and anything that
               the topology lets vary, such as xmit_hash_policy; and how many addresses each host has.
-Procedure     1. One iperf3 client a flow, all at once from h1 to h2; the first `omit_s` seconds do not count.
+Procedure     1. One iperf3 client a flow from h1 to h2, each started at an instant drawn over 0.1 s; the first `omit_s`
+                 seconds do not count.
               2. placement=even: client and server ports are chosen so that every member carries the same number of
                  flows, on h1 (by the driver's documented hash) and on the switch (by asking the switch, where it
                  can be asked: controller=testbed and static; by the hash of h1 alone elsewhere);

@@ -7,7 +7,7 @@ Factors       The element; two at once are joined by a plus sign. `testbed audit
               processes does; give it a time beyond LACP's timeout to see what then becomes of the LAGs.
 Procedure     1. Constant-rate UDP probes run both ways between the protected hosts (of many hosts: between each and
                  the next), by several ports, so that their hashes spread them over the members.
-              2. At an instant drawn at random over one period of the link monitor, the element fails.
+              2. At an instant drawn over one real period of the slowest link monitor, the element fails.
               3. When it has lasted longer than theory says that anybody needs to notice, it is asked by single
                  datagrams which hosts still reach each other by all ports: that decides whether the network survived.
               4. The element comes back, and the probes go on until every bond is complete again.

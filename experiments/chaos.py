@@ -7,7 +7,7 @@ Factors       How many faults (events) strike within horizon_s, each for up to l
               played again. Mode, controller, and whatever the topology lets vary.
 Procedure     1. Every two of up to three hosts send each other a UDP packet each probe interval.
               2. The schedule is drawn from the trial's seed over all that can fail in the network, written to
-                 schedule.json, and played.
+                 schedule.json, and played from an instant drawn over the slowest link monitor's real period on.
               3. When the last fault has ended, the trial waits until all bonds are complete, the LAGs between switches
                  are up and all hosts reach each other, as it did at its beginning.
 Expectation   Everything that was broken is mended, so the network converges again within the time that LACP, the

@@ -7,7 +7,7 @@ Factors       event: the controller is killed and started again (controller_cras
               kept (resume), or knows nothing (fresh). member_cut: whether a member of h1 loses its carrier 0.5 s into
               it, and has it again at the end. lacp_rate and whatever else the topology lets vary.
 Procedure     1. Two bonded hosts send each other a UDP packet every probe interval, with sequence numbers.
-              2. At an instant drawn at random over one of LACP's periods the event begins; it lasts for down_s.
+              2. At an instant drawn over one of LACP's real periods the event begins; it lasts for down_s.
               3. The trial goes on until whatever LACP does by theory has been done.
               4. The member that was cut returns, and the trial ends when all members carry traffic again.
 Expectation   Flows and groups stay in the switches, and a select group leaves a port without carrier by itself. So

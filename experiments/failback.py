@@ -5,7 +5,7 @@ Factors       Mode, primary_reselect, who moves the traffic back (the bond itsel
               anything else that the topology lets vary.
 Procedure     1. Two hosts send each other a UDP packet every millisecond.
               2. The member of h1 that carries the traffic, which is the primary where the mode has one, loses its
-                 carrier at an instant drawn at random over the monitor's period, for as long as it takes until all
+                 carrier at an instant drawn over the monitor's real period, for as long as it takes until all
                  have noticed and a second more.
               3. It is repaired, and the trial goes on until the member can carry traffic again.
               4. back=hand: then the member is made the active one by the operator's command.

@@ -9,8 +9,8 @@ Procedure     1. Two bonded hosts send each other a UDP packet every millisecond
                  decide and can be foretold, both flows have ports that put them on one member of h1.
               2. The member of h1 that carries the traffic is found by the kernel's counters, not by theory. Unless
                  told otherwise, its cable fails, or the switch at its other end, or h1, or the controller.
-              3. At an instant drawn at random over one period of what is to notice it (the link monitor, or LACP),
-                 the fault strikes.
+              3. At an instant drawn over one period of what has to notice it (the link monitor, or LACP; by the
+                 kernel's timers), the fault begins. All clocks of the network have started at drawn instants too.
               4. When it has lasted longer than theory says that anybody needs to notice, it ends, and the trial goes
                  on until the members carry traffic again. A flow that has not resumed by then is censored. The loss of
                  what controls a switch lasts shorter than LACP needs to notice (experiments/controller_loss.py is

@@ -6,8 +6,8 @@ Factors       Mode, period and duty of the flapping, how often, updelay_ms, what
 Procedure     1. Where a hash places flows, one flow of a UDP packet a millisecond runs over each member of h1, in each
                  direction: its port is chosen by the driver's documented hash, and by asking the switch. Elsewhere one
                  flow runs each way.
-              2. The cable of the member that carries the first flow flaps, from an instant drawn at random over the
-                 monitor's period on; then it stays up until the member is back.
+              2. The cable of the member that carries the first flow flaps, from an instant drawn over the
+                 monitor's real period on; then it stays up until the member is back.
 Measurement   Packets lost by the flows on the flapping member, and by all others; how often the bond took the member
               in again while it flapped.
 Expectation   Flows on other members lose nothing, whatever the period: a hash that is made anew moves them, but to

@@ -5,7 +5,7 @@ Question      How long does it take, at each end, until LACP takes a member out 
 Factors       lacp_rate (which both ends ask of each other), end (host: the kernel's bond; switch: the controller), and
               anything else that the topology lets vary.
 Procedure     1. One trial silences members of h1 many times in one network, both directions at once, each time a
-                 member drawn at random, at an instant drawn at random over one of LACP's periods.
+                 member drawn at random, at an instant drawn over the real period of the LACPDUs that then fail to come.
               2. The silence lasts until both ends must have noticed; then the member returns, and once it carries
                  traffic again the next one may come.
 Measurement   host:   from the fault to the kernel's message (netlink) that the bond took the member out.
@@ -27,9 +27,10 @@ from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
-from testbed.lab.steps import far_end, lacp_period_s, wait_back, wait_random_phase
+from testbed.lab.steps import far_end, wait_back, wait_random_phase
 from testbed.measure.detection import after_each_fault, expired_after_each_fault
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
+from testbed.theory.clocks import lacpdu_period_s
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -43,7 +44,7 @@ def procedure(lab: Lab) -> None:
     longest_s = theory.bonding_lacp_bound(rate).limit_s
     for _ in range(int(lab.case["faults"])):
         port = far_end(lab, lab.random.choice(lab.members(lab.client)))
-        wait_random_phase(lab, lacp_period_s(lab, lab.client))
+        wait_random_phase(lab, lacpdu_period_s(rate, driver=lab.case["end"] == "switch"))
         with lab.fault("silent_loss", port):
             lab.sleep_until(lab.now() + longest_s + _NOTICED_S)
         if not wait_back(lab, lab.client):

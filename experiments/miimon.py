@@ -3,8 +3,8 @@
 Question      How is the time distributed that the bonding driver's monitor needs to notice a lost carrier?
 Factors       Mode, miimon_ms, downdelay_ms, and anything else that the topology lets vary.
 Procedure     1. One trial cuts many times in one network, each time a member of h1 drawn at random.
-              2. Each cut falls at an instant drawn at random over a whole period of the monitor, counted from when the
-                 last member was back, so that every phase of the monitor is hit alike.
+              2. Each cut falls at an instant drawn over a whole real period of the monitor after the last member was
+                 back, so that every phase of the monitor is hit alike.
               3. The cut lasts until the monitor must have looked twice; then the member returns, and once it can carry
                  traffic again the next cut may come.
 Measurement   From the cut to the kernel's own message (netlink) that the member's link is down. No traffic is needed.

@@ -5,7 +5,7 @@ Question      How long does traffic stop when a member, the peer link or one of 
 Factors       The element that fails, mode, lacp_rate, miimon_ms, and anything else that the topology lets vary.
 Procedure     1. h1 and h2, each on both switches by one LAG, send each other a UDP packet every millisecond; so do h1
                  and h3, which hangs on s1 alone, unless s1 is to fail.
-              2. At an instant drawn at random over the monitor's period the element fails: the cable of the member
+              2. At an instant drawn over the monitor's real period the element fails: the cable of the member
                  that h1 sends on, all peer links, or a whole switch.
               3. When all must have noticed, and a second more, it returns, and the trial goes on until every member
                  carries traffic again.

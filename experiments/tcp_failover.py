@@ -4,10 +4,10 @@ Question      How long does a TCP flow stand still when the member that carries 
               through together before that, while the member is away, and when it is back?
 Factors       Mode, members, flows, the fault, how often the monitor looks (miimon_ms), what controls the switches, and
               anything that the topology lets vary. Each parameter of a fault is a factor as well.
-Procedure     1. One iperf3 client a flow, all at once from h1 to h2; ports are chosen so that every member carries the
-                 same number of flows, as in the experiment aggregation.
+Procedure     1. One iperf3 client a flow from h1 to h2, all within 0.1 s; ports are chosen so that every member carries
+                 the same number of flows, as in the experiment aggregation.
               2. When all have been sending for a while, the member of h1 that sends the most loses its link, at an
-                 instant drawn at random over the period of what is to notice it.
+                 instant drawn over the real period of what has to notice it.
               3. When both ends must have noticed and TCP had its time, the link is repaired; the transfer goes on
                  until the member must be back and TCP had its time again.
 Measurement   Every 5 ms the receiving kernel is asked what each flow has delivered. A stall is the longest time in
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 #: How long the flows have been sending before the first second that counts, and what TCP gets to settle.
 _WARM_UP_S, _SETTLED_S = 1.0, 1.0
+#: How long, at most, it takes until the last flow has started, and until the instant ahead of which the fault is drawn.
+_STARTS_S = 0.5
 #: What a goodput is taken over, in seconds: the last before the fault, before the repair, before the end.
 _WINDOW_S = 1.0
 #: How long LACP needs to take a member in again: it waits for 2 s (IEEE 802.1AX, 6.4.17), and then has to agree.
@@ -73,7 +75,7 @@ def procedure(lab: Lab) -> None:
     back_s = (
         _AGREED_S + steps.lacp_period_s(lab, lab.client) if bond.mode == "802.3ad" else 0.0
     ) + bond.updelay_ms / 1e3
-    total_s = _WARM_UP_S + _WINDOW_S + period_s + away_s + back_s + _SETTLED_S + _WINDOW_S
+    total_s = _STARTS_S + _WARM_UP_S + _WINDOW_S + period_s + away_s + back_s + _SETTLED_S + _WINDOW_S
     with (
         sampling(lab.network, lab.pair, lab.raw / "member_rates.csv", origin_s=lab.origin_s),
         progressing(lab.network, lab.server, pairs, lab.raw / "progress.csv", origin_s=lab.origin_s) as flows,

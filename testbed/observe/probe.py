@@ -144,8 +144,8 @@ def _send(flows: Sequence[Flow], interval_s: float, path: Path, clocks: Clocks, 
         flow.sender.setblocking(False)
     ways = [(number, flow.sender.sendto, flow.destination) for number, flow in enumerate(flows)]
     begin = due = clocks.origin_s + begin_s
-    clocks.wait_until(begin_s)
     _no_timer_slack()
+    clocks.wait_until(begin_s)
     now = time.time()
     while not ended:
         if due > now:
