@@ -76,10 +76,15 @@ def test_a_loss_of_lacpdus_lasts_as_the_clocks_of_both_ends_stand(runs: dict[str
 
 
 def test_the_two_directions_of_a_silence_end_apart_by_chance(runs: dict[str, Run]) -> None:
+    """Each end counts from the last LACPDU of the other. The driver sends and times out in steps of 104 ms; the
+    switch waits 3 s from then. So the difference is 3 s and any number of steps, by how the periods of both ends stand.
+    """
     apart = []
     for record in runs["silent_loss"].records:
         back, there = (record.metrics["flows"][way]["outage_s"] for way in ("h2>h1", "h1>h2"))
         apart.append(back - there)
     assert len(apart) == _TRIALS
     assert max(apart) - min(apart) > 0.1, apart
-    assert len({round(each_s, 3) for each_s in apart}) == _TRIALS
+    assert len({round(each_s, 2) for each_s in apart}) >= 3, apart
+    steps = [(each_s - 3.0) / 0.104 for each_s in apart]
+    assert all(abs(step - round(step)) * 0.104 <= 2 * 0.001 for step in steps), "of a probe a millisecond"
