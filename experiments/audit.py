@@ -29,6 +29,7 @@ from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.faults.elements import Element, named
+from testbed.lab.steps import longest_period_s, wait_random_phase
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
 from testbed.observe.probe import Flow, probing
@@ -97,12 +98,12 @@ def procedure(lab: Lab) -> None:
     elements = failing(topology, lab.case)
     hosts = [host.name for host in topology.hosts]
     pairs = list(itertools.combinations(hosts, 2)) if len(hosts) <= 16 else probed_pairs(topology)
-    monitors = [host.bond.miimon_ms for host in topology.hosts if host.bond]
     with contextlib.ExitStack() as stack:
         reach = stack.enter_context(reaching(lab.network, hosts, _FLOWS))
         flows = _flows(lab, stack)
-        with probing(flows, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s, tail_s=0.1):
-            lab.sleep_until(lab.now() + _BEFORE_S + lab.random.uniform(0, max([100, *monitors]) / 1e3))
+        with probing(flows, interval_s, lab.raw / "probe.csv", clocks=lab.clocks, tail_s=0.1):
+            lab.sleep_until(lab.now() + _BEFORE_S)
+            wait_random_phase(lab, longest_period_s(lab))
             with contextlib.ExitStack() as broken:
                 for element in elements:
                     fault, parameters = FAULTS[element.kind]

@@ -76,6 +76,7 @@ def procedure(lab: Lab) -> None:
     pairs = list(itertools.combinations(hosts, 2))
     with steps.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, pairs):
         lab.sleep_until(lab.now() + steps.BEFORE_S)
+        steps.wait_random_phase(lab, steps.longest_period_s(lab))
         lab.note("schedule", "begin")
         lab.play(schedule_of(lab.topology, lab.case, lab.trial.seed))
         lab.note("schedule", "end")

@@ -25,7 +25,16 @@ from testbed import schemes
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
-from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, probing_both_ways, wait_back, wait_random_phase
+from testbed.lab.steps import (
+    BEFORE_S,
+    carrying,
+    far_end,
+    noticed_s,
+    period_s,
+    probing_both_ways,
+    wait_back,
+    wait_random_phase,
+)
 from testbed.measure.failover import measure
 from testbed.measure.raw import event_of, read_timeline
 
@@ -37,11 +46,10 @@ _RESUMED_S, _AFTER_S = 1.0, 0.5
 
 def procedure(lab: Lab) -> None:
     """Inside: probe, cut the member, repair it, and move the traffic back."""
-    bond = lab.topology.bond(lab.client)
     with probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3):
         member = carrying(lab, lab.client)
         lab.sleep_until(lab.now() + BEFORE_S)
-        wait_random_phase(lab, bond.miimon_ms / 1e3)
+        wait_random_phase(lab, period_s(lab, "carrier_loss"))
         with lab.fault("carrier_loss", far_end(lab, member)):
             lab.sleep_until(lab.now() + noticed_s(lab, "carrier_loss") + _RESUMED_S)
         wait_back(lab, lab.client)

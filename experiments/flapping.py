@@ -28,7 +28,7 @@ from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
 from testbed.lab.placement import Placement
-from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, wait_back, wait_random_phase
+from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, period_s, wait_back, wait_random_phase
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, event_of, not_aggregated, read_json, read_timeline
 from testbed.observe.probe import PORTS, flows, probing
@@ -47,7 +47,7 @@ def procedure(lab: Lab) -> None:
     flapping_s = float(settings["count"]) * float(settings["period_ms"]) / 1e3
     with (
         flows(lab, ways, source_ports=ports) as found,
-        probing(found, float(lab.case["probe_interval_ms"]) / 1e3, lab.raw / "probe.csv", origin_s=lab.origin_s),
+        probing(found, float(lab.case["probe_interval_ms"]) / 1e3, lab.raw / "probe.csv", clocks=lab.clocks),
     ):
         member = bond.members[0] if places else carrying(lab, lab.client)
         lab.write(
@@ -58,7 +58,7 @@ def procedure(lab: Lab) -> None:
             ],
         )
         lab.sleep_until(lab.now() + BEFORE_S)
-        wait_random_phase(lab, bond.miimon_ms / 1e3)
+        wait_random_phase(lab, period_s(lab, "flapping"))
         with lab.fault("flapping", far_end(lab, member), **settings):
             lab.sleep_until(lab.now() + flapping_s + noticed_s(lab, "carrier_loss"))
         wait_back(lab, lab.client)

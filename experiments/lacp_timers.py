@@ -27,9 +27,10 @@ from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
-from testbed.lab.steps import far_end, lacp_period_s, wait_back, wait_random_phase
+from testbed.lab.steps import far_end, wait_back, wait_random_phase
 from testbed.measure.detection import after_each_fault, expired_after_each_fault
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
+from testbed.theory.clocks import lacpdu_period_s
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -43,7 +44,7 @@ def procedure(lab: Lab) -> None:
     longest_s = theory.bonding_lacp_bound(rate).limit_s
     for _ in range(int(lab.case["faults"])):
         port = far_end(lab, lab.random.choice(lab.members(lab.client)))
-        wait_random_phase(lab, lacp_period_s(lab, lab.client))
+        wait_random_phase(lab, lacpdu_period_s(rate, driver=lab.case["end"] == "switch"))
         with lab.fault("silent_loss", port):
             lab.sleep_until(lab.now() + longest_s + _NOTICED_S)
         if not wait_back(lab, lab.client):

@@ -26,7 +26,16 @@ from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
-from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, probing_both_ways, wait_back, wait_random_phase
+from testbed.lab.steps import (
+    BEFORE_S,
+    carrying,
+    far_end,
+    noticed_s,
+    period_s,
+    probing_both_ways,
+    wait_back,
+    wait_random_phase,
+)
 from testbed.measure.failover import measure
 
 if TYPE_CHECKING:
@@ -46,13 +55,12 @@ def procedure(lab: Lab) -> None:
     """Inside: probe, let one element fail, repair it."""
     what = str(lab.case["element"])
     fault, element = ELEMENTS[what]
-    bond = lab.topology.bond(lab.client)
     single = [host.name for host in lab.topology.hosts if host.bond is None and what != "s1"]  # s1 takes it along
     pairs = [lab.pair, *((lab.client, host) for host in single)]
     with probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, pairs):
         used = carrying(lab, lab.client)
         lab.sleep_until(lab.now() + BEFORE_S)
-        wait_random_phase(lab, bond.miimon_ms / 1e3)
+        wait_random_phase(lab, period_s(lab, fault))
         with lab.fault(fault, element or far_end(lab, used)):
             lab.sleep_until(lab.now() + noticed_s(lab, fault) + _RESUMED_S)
         for host in lab.pair:

@@ -55,7 +55,7 @@ def procedure(lab: Lab) -> None:
             stack.enter_context(lab.fault("slow", slower, delay_ms=difference_ms))
         with (
             flows(lab, [lab.pair]) as found,
-            probing(found, _interval_s(lab.trial), lab.raw / "probe.csv", origin_s=lab.origin_s),
+            probing(found, _interval_s(lab.trial), lab.raw / "probe.csv", clocks=lab.clocks),
         ):
             lab.sleep_until(lab.now() + _PROBED_S)
         ports = [{"client_port": _CLIENT_PORT, "server_port": _SERVER_PORT}]

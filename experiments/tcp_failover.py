@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 #: How long the flows send before the first second that counts, and how long TCP gets to settle.
 _WARM_UP_S, _SETTLED_S = 1.0, 1.0
+#: How long, at most, it takes until the last flow has started, and until the instant ahead of which the fault is drawn.
+_STARTS_S = 0.5
 #: The time over which a goodput is taken, in seconds: the last before the fault, before the repair, before the end.
 _WINDOW_S = 1.0
 #: How long LACP needs to take a member in again: it waits for 2 s (IEEE 802.1AX, 6.4.17), then has to negotiate.
@@ -73,7 +75,7 @@ def procedure(lab: Lab) -> None:
     back_s = (
         _AGREED_S + steps.lacp_period_s(lab, lab.client) if bond.mode == "802.3ad" else 0.0
     ) + bond.updelay_ms / 1e3
-    total_s = _WARM_UP_S + _WINDOW_S + period_s + away_s + back_s + _SETTLED_S + _WINDOW_S
+    total_s = _STARTS_S + _WARM_UP_S + _WINDOW_S + period_s + away_s + back_s + _SETTLED_S + _WINDOW_S
     with (
         sampling(lab.network, lab.pair, lab.raw / "member_rates.csv", origin_s=lab.origin_s),
         progressing(lab.network, lab.server, pairs, lab.raw / "progress.csv", origin_s=lab.origin_s) as flows,

@@ -12,10 +12,14 @@ already loaded it (``ryu-manager testbed/controller/app.py``), or where os-ken i
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
 import sys
+
+from testbed.backends.instant import wait_until_ns
+from testbed.controller import START_VARIABLE
 
 if "ryu" not in sys.modules and importlib.util.find_spec("os_ken") is not None:
     from os_ken import cfg
@@ -64,8 +68,12 @@ def run(application: str, port: int) -> None:
     """Run the application of that module. It listens for switches on ``port`` until it is terminated.
 
     The environment variable TESTBED_CONTROLLER_LISTEN gives the address to listen at; the default is 127.0.0.1.
+    TESTBED_CONTROLLER_START gives the instant to begin at, in nanoseconds since the epoch; the default is now.
     """
     host = os.environ.get("TESTBED_CONTROLLER_LISTEN", "127.0.0.1")
+    importlib.import_module(application)  # what it takes to load it comes before the start
+    importlib.import_module(ofp_event.__name__.replace("ofp_event", "ofp_handler"))
+    wait_until_ns(int(os.environ.get(START_VARIABLE, 0)))
     listen = ["--ofp-listen-host", host, "--ofp-tcp-listen-port", str(port)]
     if NAME == "os-ken":
         logging.basicConfig(level=logging.WARNING)

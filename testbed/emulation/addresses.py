@@ -10,6 +10,7 @@ from testbed.emulation.namespace import inside
 from testbed.spec import Host, Topology
 
 _IFA_F_NODAD = 0x02  # linux/if_addr.h
+_IFF_UP = 0x1  # linux/if.h
 #: Settings of an interface that uses IPv6 (networking/ip-sysctl.rst): no address of its own making, no duplicate
 #: address detection, no routers; the address stays where the interface goes down, as IPv4's does.
 _IPV6 = (
@@ -39,14 +40,15 @@ def enable_ipv6_probes(pid: int, host: Host) -> None:
 def give(netlink: IPRoute, pid: int, host: Host, interface: str) -> str:
     """Give the host its address, on ``interface`` or on its VLAN there; returns the name of what has it.
 
-    ``interface`` is up; ``pid`` is a process in the host's namespaces.
+    ``pid`` is a process in the host's namespaces. A VLAN on an interface that is down comes up with it.
     """
     (index,) = netlink.link_lookup(ifname=interface)
     if host.vlan:
         name = f"{interface}.{host.vlan}"
         netlink.link("add", ifname=name, kind="vlan", link=index, vlan_id=host.vlan)
-        (index,) = netlink.link_lookup(ifname=name)
-        netlink.link("set", index=index, state="up")
+        (message,) = netlink.get_links(index)
+        if message["flags"] & _IFF_UP:
+            netlink.link("set", index=netlink.link_lookup(ifname=name)[0], state="up")
         interface = name
     if host.ip_version == 6:
         _set(pid, interface, _IPV6)

@@ -72,8 +72,10 @@ class KernelBond:
         set_active(self._netlink(), self._bond, member)
 
 
-def create(netlink: IPRoute, bond: Bond, mac: str, targets: Sequence[str] = ()) -> int:
+def create(netlink: IPRoute, bond: Bond, mac: str, targets: Sequence[str] = (), *, up: bool = True) -> int:
     """Make the bond over its members, which exist and are down; returns its interface index.
+
+    The members are then up, and the bond is unless ``up`` is False.
 
     Errors: TrialError naming an option that the kernel did not take as asked, and the kernel that would.
     """
@@ -96,7 +98,8 @@ def create(netlink: IPRoute, bond: Bond, mac: str, targets: Sequence[str] = ()) 
             info = [("IFLA_INFO_SLAVE_KIND", "bond"), ("IFLA_INFO_SLAVE_DATA", {"attrs": data})]
             netlink.link("set", index=members[name], IFLA_LINKINFO={"attrs": info})
             _compare(bond, name, own, shown(netlink, members[name], "IFLA_INFO_SLAVE_DATA"))
-    netlink.link("set", index=index, state="up")
+    if up:
+        netlink.link("set", index=index, state="up")
     return index
 
 

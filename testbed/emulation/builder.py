@@ -26,11 +26,16 @@ from pyroute2 import IPRoute
 
 from testbed.controller import OPENFLOW_PORT
 from testbed.emulation import addresses, bonds, limits, ovs, shaping, teams
+from testbed.emulation.clocks import Clocks
 from testbed.emulation.network import Network
 from testbed.errors import MachineError
 from testbed.schemes import Scheme
 from testbed.spec import Host, Link, Port, Topology
 from testbed.spec.addressing import controller_address
+from testbed.theory.clocks import bond_period_s
+
+#: How often Open vSwitch rebalances a bond (ovs-vswitchd.conf.db(5), other_config:bond-rebalance-interval).
+_REBALANCED_S = 10.0
 
 
 class _Interface(mininet_link.Intf):  # type: ignore[misc]  # mininet has no types
@@ -93,15 +98,20 @@ class _Controller(mininet_node.RemoteController):  # type: ignore[misc]
 
 
 @contextlib.contextmanager
-def built(topology: Topology, directory: Path, scheme: Scheme) -> Iterator[Network]:
-    """The topology as a live network, for as long as the block; Open vSwitch's files are in ``directory``."""
+def built(topology: Topology, directory: Path, scheme: Scheme, clocks: Clocks) -> Iterator[Network]:
+    """The topology as a live network, for as long as the block; Open vSwitch's files are in ``directory``.
+
+    Its clocks stand still until `Network.start_clocks`: bonds are down, LACP has no carrier or a dormant port.
+    """
     if not shutil.which("mnexec"):
         raise MachineError("mnexec is not installed", "Type: apt-get install mininet")
     with contextlib.ExitStack() as stack:
-        switches = stack.enter_context(ovs.running(directory)) if topology.switches else ovs.OpenVSwitch(directory)
+        switches = (
+            stack.enter_context(ovs.running(directory, clocks)) if topology.switches else ovs.OpenVSwitch(directory)
+        )
         os.environ.update(switches.environment())
         limits.raised()
-        network = Network(topology, scheme, switches, Mininet(controller=None, build=False))
+        network = Network(topology, scheme, switches, Mininet(controller=None, build=False), clocks)
         stack.callback(network.close)
         _add_nodes(network)
         for link in topology.links:
@@ -180,15 +190,20 @@ def _configured(network: Network, host: Host, directory: Path) -> Iterator[None]
             targets = network.topology.monitored(host.name)
             addresses.enable_ipv6_probes(pid, host)
             if host.bond.driver == "team":
+                if period_s := bond_period_s(host.bond):
+                    network.clocks.wait(f"bond {host.name}", period_s)
                 teamd = teams.Teamd(pid, host, mac, targets, directory)
                 network.bonds[host.name] = stack.enter_context(teamd)
             else:
-                bonds.create(netlink, host.bond, mac, targets)
+                bonds.create(netlink, host.bond, mac, targets, up=False)
                 network.bonds[host.name] = bonds.KernelBond(
                     host.bond, lambda: network.netlink(host.name), lambda path: network.read(host.name, path)
                 )
             with network.socket(host.name) as sock:
                 shaping.set_offloads(sock, interface, receive=False)
+            for start in network.plan:
+                if start.kind == "member" and start.place in host.bond.members:
+                    network.set_link(start.place, up=False)
         carrier = addresses.give(netlink, pid, host, interface)
         if host.bond is None and not host.vlan:
             known = node.defaultIntf()
@@ -203,7 +218,11 @@ def _start_switches(network: Network) -> None:
     for switch in network.topology.switches:
         for interface in network.topology.interfaces(switch.name):
             network.set_link(interface, up=True)
+    for start in network.plan:
+        if start.kind == "port":
+            network.set_dormant(start.place, dormant=True)
     network.mininet.built = True
     network.mininet.start()
     if words := network.scheme.join(network.topology):
+        network.clocks.wait("LAGs of the switches", _REBALANCED_S)
         network.ovs.vsctl(*words)

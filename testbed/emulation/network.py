@@ -14,10 +14,12 @@ from pyroute2 import IPRoute
 
 from testbed.emulation import addresses
 from testbed.emulation.bonds import Shown
+from testbed.emulation.clocks import Clocks, drawn_s
 from testbed.emulation.clsact import Clsact
 from testbed.emulation.daemon import Daemon
 from testbed.emulation.namespace import inside
 from testbed.emulation.ovs import OpenVSwitch
+from testbed.emulation.starts import Start, planned
 from testbed.errors import SpecError
 from testbed.schemes import Scheme
 from testbed.spec import Topology
@@ -41,13 +43,18 @@ class Network:
     """The live network of a topology. Interfaces are known by their names, which are unique in it.
 
     ``bonds`` has the live bond of each host that has one; ``controller`` is the scheme's process, if it has one.
+    ``plan`` says when its clocks start (testbed.emulation.starts).
     """
 
-    def __init__(self, topology: Topology, scheme: Scheme, switches: OpenVSwitch, mininet: Any) -> None:
+    def __init__(self, topology: Topology, scheme: Scheme, switches: OpenVSwitch, mininet: Any, clocks: Clocks) -> None:
         self.topology = topology
         self.scheme = scheme
         self.ovs = switches
         self.mininet = mininet
+        self.clocks = clocks
+        self.plan: tuple[Start, ...] = planned(
+            topology, scheme, lambda name, period_s: drawn_s(clocks.seed, name, period_s)
+        )
         self.controller: Daemon | None = None
         self.bonds: dict[str, BondDriver] = {}
         self._netlinks = threading.local()
@@ -101,6 +108,33 @@ class Network:
         """Set an interface administratively up or down; the far end of its link gains or loses carrier."""
         netlink = self.netlink(self.topology.owner(interface))
         netlink.link("set", index=self.index(interface), state="up" if up else "down")
+
+    def start_clocks(self) -> None:
+        """Start every clock of the plan at its instant."""
+        base_s = self.clocks.ahead()
+        for start in self.plan:
+            self.clocks.record(start.name, start.period_s, base_s + start.at_s)
+        for start in self.plan:
+            self.clocks.wait_until(base_s + start.at_s)
+            if start.kind == "bond":
+                self.set_bond_up(start.place)
+            elif start.kind == "member":
+                self.set_link(start.place, up=True)
+            else:
+                self.set_dormant(start.place, dormant=False)
+
+    def set_bond_up(self, host: str) -> None:
+        """Set the bond of a host administratively up: its driver's work begins."""
+        (index,) = self.netlink(host).link_lookup(ifname=self.topology.bond(host).name)
+        self.netlink(host).link("set", index=index, state="up")
+
+    def set_dormant(self, interface: str, *, dormant: bool) -> None:
+        """A dormant interface has carrier, and so has its far end, but is not up for what uses it.
+
+        Documentation/networking/operstates.rst: IF_LINK_MODE_DORMANT; without it IF_OPER_UP has to be asked for.
+        """
+        state = {"linkmode": 1} if dormant else {"linkmode": 0, "operstate": "UP"}
+        self.netlink(self.topology.owner(interface)).link("set", index=self.index(interface), **state)
 
     def statistics(self, interface: str) -> dict[str, int]:
         """The kernel's counters of an interface (struct rtnl_link_stats64)."""

@@ -15,6 +15,7 @@ from testbed import inject, schemes
 from testbed.design.factor import Level
 from testbed.design.trial import Trial
 from testbed.emulation.builder import built
+from testbed.emulation.clocks import Clocks
 from testbed.emulation.controller_process import controller
 from testbed.emulation.namespace import loopback_up
 from testbed.emulation.network import Network
@@ -33,12 +34,12 @@ from testbed.spec import Topology
 class Lab:
     """One trial's network and everything to experiment on it. Times are seconds since the trial began."""
 
-    def __init__(self, trial: Trial, raw: Path, network: Network, watch: LinkMonitor, origin_s: float) -> None:
+    def __init__(self, trial: Trial, raw: Path, network: Network, watch: LinkMonitor, clocks: Clocks) -> None:
         self.trial = trial
         self.raw = raw
         self.network = network
         self.random = random.Random(trial.seed)
-        self.origin_s = origin_s
+        self.clocks = clocks
         self._watch = watch
         self._events: list[dict[str, Any]] = []
         self._injection = inject.InjectionContext(network, random.Random(f"faults {trial.seed}"), self.note)
@@ -73,13 +74,18 @@ class Lab:
         """The measured host that receives."""
         return self.topology.server
 
+    @property
+    def origin_s(self) -> float:
+        """When the trial began, in seconds since the epoch."""
+        return self.clocks.origin_s
+
     def socket(self, host: str, family: int | None = None) -> Socket:
         """A UDP socket at a host; unless a family is given, of the family of the host's address."""
         return self.network.socket(host, family)
 
     def now(self) -> float:
         """Seconds since the trial began, on the trial's clock."""
-        return time.time() - self.origin_s
+        return self.clocks.now()
 
     def sleep_until(self, at_s: float) -> None:
         """Let the network run until ``at_s`` of the trial's clock."""
@@ -204,6 +210,7 @@ class Lab:
         self.scheme.collect(self)
         events = [*self._events, *self._watch.events(self.origin_s), *self.controller_events()]
         self._watch.write(self.raw, self.origin_s)
+        self.clocks.write(self.raw)
         events.sort(key=lambda event: event["t_s"])
         text = "".join(json.dumps(event) + "\n" for event in events)
         (self.raw / "timeline.jsonl").write_text(text)
@@ -229,20 +236,21 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
 
     The case says what controls the switches (``controller``, testbed.schemes).
     """
-    origin = time.time()
+    clocks = Clocks.begun(trial.seed)
     loopback_up()
     scheme, topology = schemes.chosen(trial.case), trial.topology
     process = scheme.process(topology, trial.case, scratch) if topology.switches else None
-    daemon = controller(process, raw / "controller.log") if process else None
+    daemon = controller(process, raw / "controller.log", clocks) if process else None
     with (
         daemon or contextlib.nullcontext(),
-        built(topology, scratch / "ovs", scheme) as network,
+        built(topology, scratch / "ovs", scheme, clocks) as network,
         monitoring(network) as watch,
         queue_monitor.monitoring(network, raw / "queues.json") if trial.clock == "real" else contextlib.nullcontext(),
     ):
         network.controller = daemon
-        lab = Lab(trial, raw, network, watch, origin)
+        lab = Lab(trial, raw, network, watch, clocks)
         try:
+            network.start_clocks()
             yield lab
         finally:
             lab.finish()

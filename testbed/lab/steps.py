@@ -10,6 +10,7 @@ from testbed import theory
 from testbed.design.factor import Level
 from testbed.lab.placement import Placement
 from testbed.observe.probe import PORTS, flows, probing
+from testbed.theory import clocks
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -43,7 +44,7 @@ def probing_both_ways(
     ways = [*forth, *((target, source) for source, target in forth)]
     with (
         flows(lab, ways, source_ports=source_ports) as found,
-        probing(found, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s),
+        probing(found, interval_s, lab.raw / "probe.csv", clocks=lab.clocks),
     ):
         yield
 
@@ -117,8 +118,8 @@ def far_end(lab: Lab, member: str) -> str:
 
 
 def wait_random_phase(lab: Lab, period_s: float) -> None:
-    """Wait for a time drawn uniformly from ``period_s``, so that what follows falls on every phase alike."""
-    lab.sleep_until(lab.now() + lab.random.uniform(0, period_s))
+    """Wait until an instant drawn uniformly over ``period_s``, so that what follows falls on every phase alike."""
+    lab.clocks.wait("fault", period_s)
 
 
 def noticed_s(lab: Lab, fault: str, **parameters: Level) -> float:
@@ -136,18 +137,22 @@ def noticed_s(lab: Lab, fault: str, **parameters: Level) -> float:
 
 
 def lacp_period_s(lab: Lab, host: str) -> float:
-    """The longest time between two LACPDUs to the host's bond; 0 where the bond does not use LACP."""
+    """The longest time between two LACPDUs of a link at the host's rate; 0 where the bond does not use LACP."""
     bond = lab.topology.host(host).bond
-    return theory.LACP_PERIOD_S[bond.lacp_rate] if bond and bond.mode == "802.3ad" else 0.0
+    if bond is None or bond.mode != "802.3ad":
+        return 0.0
+    return clocks.lacpdu_period_s(bond.lacp_rate, driver=bond.driver == "bonding")
 
 
 def period_s(lab: Lab, fault: str) -> float:
-    """One whole period of the monitor that has to detect the fault, so that it falls on every phase alike."""
-    client, _ = lab.pair
-    bond, lacp_s = lab.topology.host(client).bond, lacp_period_s(lab, client)
-    if lacp_s and fault in ("silent_loss", "lacp_loss"):
-        return lacp_s
-    return (bond.miimon_ms or bond.arp_interval_ms if bond else 100) / 1e3
+    """One whole period of what has to detect the fault at the client, so that it falls on every phase alike."""
+    bond = lab.topology.host(lab.client).bond
+    return clocks.noticing_period_s(bond, fault, lacp=lab.answered(lab.client))
+
+
+def longest_period_s(lab: Lab) -> float:
+    """The longest period of any host's link monitor."""
+    return max(clocks.look_period_s(host.bond) for host in lab.topology.hosts)
 
 
 def wait_back(lab: Lab, host: str) -> bool:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: How much longer than its transfer a client may run, in seconds of the trial's clock.
 _GRACE_S = 30.0
+#: The flows start one by one, within so many seconds.
+_STARTED_S = 0.1
 #: How much of an output that is not JSON enters the error, in characters.
 _SHOWN = 300
 
@@ -53,8 +55,9 @@ def transferring(
 ) -> Iterator[None]:
     """Run each of ``flows`` (``client_port``, ``server_port``) from host ``source`` to host ``target``.
 
-    The flows have started when the block begins. They last for ``seconds`` after the first ``omit_s``, however long the
-    block takes; at its end they are waited for, and their output is written into ``path``.
+    The flows start at instants drawn over 0.1 s, and have started when the block begins. They last for ``seconds``
+    after the first ``omit_s``, however long the block takes; at its end they are waited for, and their output is
+    written into ``path``.
 
     A flow may have its own addresses (``source_ip``, ``target_ip``), if the hosts have several. The protocol is TCP
     unless ``udp`` is given. Errors: MachineError if iperf3 is not installed. A flow that does not end in time is
@@ -73,8 +76,13 @@ def transferring(
 
         servers = [start(target, "--server", "--one-off", "--port", str(flow["server_port"])) for flow in flows]
         wait_listening(network, target, [int(flow["server_port"]) for flow in flows])
-        clients = [
-            start(
+        base_s = network.clocks.ahead()
+        instants = [network.clocks.start(f"flow {flow['client_port']}", _STARTED_S, base_s) for flow in flows]
+        clients: dict[int, subprocess.Popen[bytes]] = {}
+        for place in sorted(range(len(flows)), key=lambda place: instants[place]):
+            flow = flows[place]
+            network.clocks.wait_until(instants[place])
+            clients[place] = start(
                 source,
                 *("--client", str(flow.get("target_ip", network.topology.host(target).ip))),
                 *("--port", str(flow["server_port"]), "--cport", str(flow["client_port"])),
@@ -82,11 +90,9 @@ def transferring(
                 *("--time", f"{seconds:g}", "--omit", f"{omit_s:g}"),
                 *(udp.arguments() if udp else ()),
             )
-            for flow in flows
-        ]
         yield
         limit_s = seconds + omit_s + _GRACE_S
-        sent = [_output(process, limit_s) for process in clients]
+        sent = [_output(process, limit_s) for _, process in sorted(clients.items())]
         received = [_output(process, _GRACE_S) for process in servers]
     found = [
         {**flow, "client": from_client, "server": from_server}

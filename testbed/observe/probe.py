@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from testbed.emulation.clocks import Clocks
 from testbed.observe.hosts import Hosts
 from testbed.observe.recvmmsg import SO_TIMESTAMPNS, Batches
 
@@ -81,13 +82,15 @@ def flows(
 
 @contextlib.contextmanager
 def probing(
-    flows: Sequence[Flow], interval_s: float, path: Path, *, origin_s: float, tail_s: float = _TAIL_S
+    flows: Sequence[Flow], interval_s: float, path: Path, *, clocks: Clocks, tail_s: float = _TAIL_S
 ) -> Iterator[None]:
     """Probe every flow while the block runs, then wait ``tail_s`` for the last packets and write ``path``.
 
-    ``path`` becomes a CSV file with the ``COLUMNS``; its times are seconds since ``origin_s``. A file of the same name
+    The first packets are due at an instant drawn over the interval (``clocks``); then the block begins. ``path``
+    becomes a CSV file with the ``COLUMNS``; its times are of the trial's clock. A file of the same name
     with the ending .json has the evidence of the tool's own errors (results/README.md).
     """
+    origin_s = clocks.origin_s
     sent, arrivals = path.with_name(".sent"), path.with_name(".received")
     room = round(len(flows) * _QUEUED_BYTES * 4 * _BATCH_S / interval_s)
     for flow in flows:
@@ -95,8 +98,10 @@ def probing(
         with contextlib.suppress(OSError):  # only if it is allowed; dropped packets are counted below
             flow.receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, max(4 << 20, room))
     receiver = _fork(lambda: _receive(flows, arrivals))
-    sender = _fork(lambda: _send(flows, interval_s, sent))
+    begin_s = clocks.start("probe", interval_s)
+    sender = _fork(lambda: _send(flows, interval_s, sent, clocks, begin_s))
     try:
+        clocks.wait_until(begin_s)
         yield
     finally:
         ended_s = time.time()
@@ -105,6 +110,7 @@ def probing(
         _end(receiver)
         about = {
             "interval_s": interval_s,
+            "due_s": round(begin_s, 9),
             "ended_s": round(ended_s - origin_s, 9),
             "flows": [
                 {
@@ -120,8 +126,8 @@ def probing(
         _merge(flows, sent, arrivals, path, about, origin_s)
 
 
-def _send(flows: Sequence[Flow], interval_s: float, path: Path) -> None:
-    """Send until terminated, on an absolute schedule; then write when it began, and when each round was sent.
+def _send(flows: Sequence[Flow], interval_s: float, path: Path, clocks: Clocks, begin_s: float) -> None:
+    """Send from ``begin_s`` on until terminated, on an absolute schedule; then write when each round was sent.
 
     A round that took longer than an interval to send is noted with its end. So its packets left no later than noted,
     and a gap that the sender made between reading the clock and sending does not count as an outage.
@@ -134,11 +140,13 @@ def _send(flows: Sequence[Flow], interval_s: float, path: Path) -> None:
         ended = True
 
     signal.signal(signal.SIGTERM, end)
-    _no_timer_slack()
     for flow in flows:
         flow.sender.setblocking(False)
     ways = [(number, flow.sender.sendto, flow.destination) for number, flow in enumerate(flows)]
-    now = begin = due = time.time()
+    begin = due = clocks.origin_s + begin_s
+    _no_timer_slack()
+    clocks.wait_until(begin_s)
+    now = time.time()
     while not ended:
         if due > now:
             time.sleep(due - now)
@@ -150,7 +158,7 @@ def _send(flows: Sequence[Flow], interval_s: float, path: Path) -> None:
         now = time.time()
         sent.append(at if now - at <= interval_s else now)
         due = begin + len(sent) * interval_s
-    path.write_text("".join(f"{at:.9f}\n" for at in (begin, *sent)))
+    path.write_text("".join(f"{at:.9f}\n" for at in sent))
 
 
 def _receive(flows: Sequence[Flow], path: Path) -> None:
@@ -214,8 +222,7 @@ def _merge(
     for line in arrivals.read_text().splitlines():
         place, order, at = line.split()
         received.setdefault((int(place), int(order)), []).append(float(at) - origin_s)
-    begin, *sent = rounds.read_text().splitlines()
-    about["due_s"] = round(float(begin) - origin_s, 9)
+    sent = rounds.read_text().splitlines()
     path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
     with path.open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")

@@ -52,7 +52,7 @@ def procedure(lab: Lab) -> None:
     ways, interval_s = pairs(lab.topology), float(lab.case["probe_interval_ms"]) / 1e3
     with (
         flows(lab, ways, source_ports=source_ports(lab.topology)) as found,
-        probing(found, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s),
+        probing(found, interval_s, lab.raw / "probe.csv", clocks=lab.clocks),
     ):
         lab.sleep_until(lab.now() + float(lab.case["seconds"]))
 

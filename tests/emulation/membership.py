@@ -112,7 +112,7 @@ def _probed(lab: Lab, member: str, *, on_it: bool, each: int) -> Iterator[None]:
                 destination = (lab.topology.host(target).ip, PORT)
                 flows.append(Flow(f"{source}>{target} {port}", sender, receiver, destination))
         interval_s = float(lab.case["probe_interval_ms"]) / 1e3
-        with probing(flows, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s, tail_s=0.2):
+        with probing(flows, interval_s, lab.raw / "probe.csv", clocks=lab.clocks, tail_s=0.2):
             _rest(lab, _REST_S)
             yield
             _rest(lab, _REST_S)

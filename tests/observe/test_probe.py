@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from testbed.design.trial import Trial
+from testbed.emulation.clocks import Clocks
 from testbed.lab.lab import Lab
 from testbed.measure import tcp_stall
 from testbed.measure.outage import PROBE_COLUMNS, load_probe
@@ -41,7 +42,7 @@ class _Loopback:
 
 def _lab(network: _Loopback, raw: Path) -> Lab:
     trial = Trial(1, "failover", {}, 0, 1, LOOPBACK)
-    return Lab(trial, raw, cast(Any, network), cast(Any, None), time.time())
+    return Lab(trial, raw, cast(Any, network), cast(Any, None), Clocks(1, time.time()))
 
 
 @pytest.mark.parametrize("of", ["network", "lab"])
@@ -57,7 +58,7 @@ def test_flows_are_opened_at_the_hosts_of_a_network_and_of_a_lab(
     pairs = [("h1", "h2"), ("h2", "h1"), ("h1", "h2")]
     with (
         probe.flows(hosts, pairs) as found,
-        probe.probing(found, 0.001, tmp_path / "probe.csv", origin_s=time.time()),
+        probe.probing(found, 0.001, tmp_path / "probe.csv", clocks=Clocks(1, time.time())),
     ):
         time.sleep(0.2)
     assert network.asked == [(host, socket.AF_INET) for pair in pairs for host in pair]
