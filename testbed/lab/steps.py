@@ -87,7 +87,7 @@ def probing_exposed(lab: Lab, interval_s: float) -> Iterator[None]:
     ways, ports = exposed_flows(lab)
     with (
         flows(lab, ways, source_ports=ports) as found,
-        probing(found, interval_s, lab.raw / "probe.csv", origin_s=lab.origin_s),
+        probing(found, interval_s, lab.raw / "probe.csv", clocks=lab.clocks),
     ):
         yield
 

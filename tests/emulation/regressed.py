@@ -47,7 +47,7 @@ def procedure(lab: Lab) -> None:
     ways = [lab.pair[::-1]] if regression == "lost_arp" else [lab.pair, lab.pair[::-1]]
     with (
         flows(lab, ways) as found,
-        probing(found, _INTERVAL_S, lab.raw / "probe.csv", origin_s=lab.origin_s),
+        probing(found, _INTERVAL_S, lab.raw / "probe.csv", clocks=lab.clocks),
         contextlib.ExitStack() as stack,
     ):
         if regression == "lost_arp":
