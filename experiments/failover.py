@@ -15,11 +15,11 @@ Procedure     1. Two bonded hosts send each other a UDP packet every millisecond
                  on until the members carry traffic again. A flow that has not resumed by then is censored. The loss of
                  what controls a switch lasts shorter than LACP needs to notice (experiments/controller_loss.py is
                  about longer ones).
-Expectation   theory.failover_bound for each cell, with its source: carrier_loss at most one monitoring interval (plus
-              downdelay), where modes that hash may do better, because the driver takes the member out on the event
-              itself; silent_loss with LACP between two of its periods and its timeout, with the ARP monitor a few of
-              its intervals. Where nothing notices, or nothing is left, the trial is censored and says why. Which hosts
-              must still reach each other is what testbed/theory/reachability.py says.
+Expectation   theory.failover_bound for each cell, with its source: carrier_loss evenly up to one period of the monitor
+              (plus downdelay) in active-backup, nothing where the members are one LAG, because driver and switch act
+              on the event itself; silent_loss with LACP until the later of the two ends has timed out, with the ARP
+              monitor a few of its intervals. Where nothing notices, or nothing is left, the trial is censored and says
+              why. Which hosts must still reach each other is what testbed/theory/reachability.py says.
 """
 
 from __future__ import annotations
