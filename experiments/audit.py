@@ -48,7 +48,9 @@ _TO_PORT, _FROM_PORT = 8192, 12288
 _SPREAD = (0, 2, 3, 1)
 #: Up to this many hosts are probed each with each other; of more, each with the next.
 _MESH_HOSTS = 3
-_BEFORE_S, _RESUMED_S, _AFTER_S = 0.2, 0.5, 0.3
+#: Before a failure LACP has been quiet for more than a second: it sends three LACPDUs in one at the most (IEEE
+#: 802.1AX-2014, 6.4.16), and the next is to be sent at once.
+_BEFORE_S, _RESUMED_S, _AFTER_S = 1.2, 0.5, 0.3
 _REJOIN_DEADLINE_S = 15.0
 #: How long an element is down where theory gives no bound.
 _UNKNOWN_S = 1.0
@@ -151,7 +153,6 @@ def read(raw: Path, trial: Trial) -> Measured:
     bound = reachability.longest_bound(expected, protected)
     outage_s = max(found.outage_s for found in during)
     must = reachability.must_connect(expected, protected)
-    resolution_s = 2 * interval_s  # one lost packet makes two intervals
     metrics = {
         "element": "+".join(element.name for element in elements),
         "kind": "+".join(element.kind for element in elements),
@@ -166,7 +167,7 @@ def read(raw: Path, trial: Trial) -> Measured:
         "bound_s": None if bound is None or must is False else round(bound.bound_s, 9),
         "within_bound": None
         if bound is None or must is False
-        else survived and outage_s <= bound.limit_s + resolution_s,
+        else survived and bound.holds(outage_s, interval_s, low=False),
     }
     warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
     if not survived:

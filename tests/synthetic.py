@@ -130,7 +130,7 @@ def failover(path: Path, repetitions: int = 12, fault: str = "carrier_loss", *, 
             else:
                 status, reason = ("censored", "h1>h2 did not resume before the repair") if last else ("ok", "")
                 low, high = (bound.low_s, bound.bound_s) if bound else (0.0, 1.0)
-                quick = bound is not None and not bound.uniform
+                quick = bound is not None and bound.law is None
                 seconds = 2.0 if last else 0.002 if quick else 0.001 + chance.uniform(low, high)
                 metrics = {
                     "outage_s": seconds,
@@ -143,7 +143,8 @@ def failover(path: Path, repetitions: int = 12, fault: str = "carrier_loss", *, 
                     "rejoin_s": 0.1,
                     "bound_s": None if bound is None else bound.bound_s,
                     "expected_s": None if bound is None else bound.expected_s,
-                    "within_bound": None if bound is None else not last and seconds <= bound.limit_s,
+                    "law_quantiles_s": None if bound is None else bound.quantiles_s,
+                    "within_bound": None if bound is None else not last and bound.holds(seconds, 0.001),
                     "flows": {"h1>h2": {"outage_s": seconds}, "h2>h1": {"outage_s": 0.0}},
                 }
             warnings = ["the probe's sender of h1>h2 paused 1 times, up to 2.3 ms"] if number == 2 else []

@@ -168,14 +168,14 @@ def _agreeing(name: str, reference: Sequence[Record], every: Sequence[Record]) -
         # The median of n values that are uniform over a width has the standard error width / (2 sqrt(n + 2))
         # (H. A. David, H. N. Nagaraja, Order Statistics, 2.3); the difference of two has sqrt(2) of it.
         width = 2 * (bounds[0] - means[0])
-        allowed = min(width, 3 * math.sqrt(2) * width / (2 * math.sqrt(len(reference) + 2))) + theory.TOLERANCE_S
+        allowed = min(width, 3 * math.sqrt(2) * width / (2 * math.sqrt(len(reference) + 2))) + theory.RELEARN_PAUSE_S
         return was - allowed, was + allowed
-    if name == "outage_s" and bounds and theory.TOLERANCE_S < max(values) <= bounds[0] + theory.TOLERANCE_S:
+    if name == "outage_s" and bounds and theory.RELEARN_PAUSE_S < max(values) <= bounds[0] + theory.RELEARN_PAUSE_S:
         # Chance, with an unknown distribution: what is within the bound agrees (within_bound is compared as well).
-        return 0.0, bounds[0] + theory.TOLERANCE_S
+        return 0.0, bounds[0] + theory.RELEARN_PAUSE_S
     # Chance here too, and nothing is known about its range but the trials.
     known = quantities(every, name)
-    more = max(theory.TOLERANCE_S, was / 10)
+    more = max(theory.RELEARN_PAUSE_S, was / 10)
     return min(known) - more, max(known) + more
 
 

@@ -126,11 +126,17 @@ def noticed_s(lab: Lab, fault: str, **parameters: Level) -> float:
     """How long it takes, at most, until both ends of a member's link have detected the fault."""
     client, _ = lab.pair
     bond, lacp = lab.topology.host(client).bond, lab.answered(client)
-    bound = theory.failover_bound(bond, fault, lacp=lacp, parameters=parameters) if bond else None
+    lag = lab.topology.ports[lab.topology.far(bond.members[0]).interface].lag if bond else None
+    rate = lag.rate if lag else ""
+    bound = theory.failover_bound(bond, fault, lacp=lacp, lag_rate=rate, parameters=parameters) if bond else None
     longest_s = bound.limit_s if bound else UNNOTICED_S
-    if bond and fault == "lacp_loss" and (silent := theory.failover_bound(bond, "silent_loss", lacp=lacp)):
+    if bond and bond.miimon_ms and fault != "none":
+        # The event may have moved the traffic before the monitor checks.
+        longest_s = max(longest_s, theory.mii_bound(bond.miimon_ms, bond.downdelay_ms).bound_s)
+    if bond and fault == "lacp_loss":
         # Its outage lies between the two ends' timeouts, each of which takes as long as with a silent loss.
-        longest_s = max(longest_s, silent.limit_s)
+        silent = theory.failover_bound(bond, "silent_loss", lacp=lacp, lag_rate=rate)
+        longest_s = max(longest_s, silent.limit_s if silent else 0.0)
     if bond and bond.mode == "802.3ad" and fault != "none" and not lab.scheme.side.port_status:
         longest_s = max(longest_s, theory.lacp_bound(bond.lacp_rate).limit_s)
     return longest_s

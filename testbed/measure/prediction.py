@@ -41,7 +41,16 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     if bond is None:
         bound, why = None, f"{client} has one link only"
     else:
-        bound = theory.failover_bound(bond, name, lacp=answered, lasts_s=lasts_s, parameters=parameters)
+        lag = topology.ports[topology.far(bond.members[0]).interface].lag
+        bound = theory.failover_bound(
+            bond,
+            name,
+            lacp=answered,
+            lag_rate=lag.rate if lag else "",
+            lags=side.lags and lag is not None,
+            lasts_s=lasts_s,
+            parameters=parameters,
+        )
         why = theory.why_unbounded(bond, name, lacp=answered, lasts_s=lasts_s, parameters=parameters)
     down = catalogue.failed(topology, name, element, parameters)
     if down is None:

@@ -6,20 +6,7 @@ IEEE 802.1AX is the 2014 edition. Rates are in 10^6 bit/s, times in seconds unle
 
 from __future__ import annotations
 
-from testbed.theory.bounds import (
-    AT_ONCE_MODES,
-    LACP_PERIOD_S,
-    LACP_TIMEOUT_S,
-    LACP_TOLERANCE_S,
-    LAG_MODES,
-    TOLERANCE_S,
-    OutageBound,
-    arp_bound,
-    failover_bound,
-    lacp_bound,
-    mii_bound,
-    why_unbounded,
-)
+from testbed.theory.bounds import AT_ONCE_MODES, LAG_MODES, failover_bound, why_unbounded
 from testbed.theory.goodput import (
     ETHERNET_HEADER_BYTES,
     ETHERNET_OVERHEAD_BYTES,
@@ -41,9 +28,21 @@ from testbed.theory.hashing import (
     member_of_flow,
     xmit_hash,
 )
+from testbed.theory.laws import Apart, Law, Longest, Sum, mean_s, quantile_s, quantiles_s
+from testbed.theory.monitors import arp_bound, carrier_event_bound, mii_bound
+from testbed.theory.outage_bound import PROBE_INTERVALS, RELEARN_PAUSE_S, SWITCH_PAUSE_S, OutageBound
 from testbed.theory.tcp import RTO_MIN_S, longest_stall_s, mistaken_s, next_try_s, tries_s
 from testbed.theory.ticks import GUEST_HZ, monitor_period_s
-from testbed.theory.timers import bonding_lacp_bound, facing_bonding_lacp_bound
+from testbed.theory.timers import (
+    LACP_PERIOD_S,
+    LACP_TIMEOUT_S,
+    LACP_TOLERANCE_S,
+    bonding_lacp_bound,
+    bonding_lacp_period_s,
+    excluded_bound,
+    facing_bonding_lacp_bound,
+    lacp_bound,
+)
 
 __all__ = [
     "AT_ONCE_MODES",
@@ -57,13 +56,22 @@ __all__ = [
     "LACP_TOLERANCE_S",
     "LAG_MODES",
     "ONE_MEMBER_MODES",
+    "PROBE_INTERVALS",
+    "RELEARN_PAUSE_S",
     "RTO_MIN_S",
-    "TOLERANCE_S",
+    "SWITCH_PAUSE_S",
+    "Apart",
     "ByteOrder",
+    "Law",
+    "Longest",
     "OutageBound",
+    "Sum",
     "Tuple5",
     "arp_bound",
     "bonding_lacp_bound",
+    "bonding_lacp_period_s",
+    "carrier_event_bound",
+    "excluded_bound",
     "expected_links_used",
     "facing_bonding_lacp_bound",
     "failover_bound",
@@ -71,11 +79,14 @@ __all__ = [
     "jain_index",
     "lacp_bound",
     "longest_stall_s",
+    "mean_s",
     "member_of_flow",
     "mii_bound",
     "mistaken_s",
     "monitor_period_s",
     "next_try_s",
+    "quantile_s",
+    "quantiles_s",
     "queue_s",
     "random_hash_expectation_mbps",
     "tcp_goodput_fraction",

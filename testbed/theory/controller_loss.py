@@ -11,7 +11,8 @@ last one is up to a period old when the controller goes (IEEE 802.1AX-2014, 6.4.
 
 from __future__ import annotations
 
-from testbed.theory.bounds import LACP_PERIOD_S, LACP_TIMEOUT_S, LACP_TOLERANCE_S, OutageBound
+from testbed.theory.outage_bound import OutageBound
+from testbed.theory.timers import LACP_PERIOD_S, LACP_TIMEOUT_S, LACP_TOLERANCE_S
 
 #: IEEE 802.1AX-2014, 6.4.4: Aggregate_Wait_Time.
 AGGREGATE_WAIT_S = 2.0

@@ -23,10 +23,6 @@ from testbed.errors import unknown
 from testbed.faults.catalogue import CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Lag, Link, SwitchSide, Topology
 
-#: How often the bonding driver runs its LACP machines (drivers/net/bonding, AD_TIMER_INTERVAL). A LACPDU may have to
-#: wait until the second is over in which three were sent (IEEE 802.1AX-2014, 6.4.16).
-_LACP_TICK_S = 0.1
-
 Pair = tuple[str, str]
 
 
@@ -288,7 +284,7 @@ class _Remains:
         for host in (one, other):
             bond = host.bond
             if bond is not None and bond.mode == "802.3ad" and self._answered(bond) and len(bond.members) > 1:
-                expiry = theory.lacp_bound(bond.lacp_rate)
+                expiry = theory.bonding_lacp_bound(bond.lacp_rate)
                 gone_s = float("inf") if self.controller_down_s is None else self.controller_down_s
                 if gone_s > expiry.low_s:
                     return False if gone_s > expiry.limit_s and self._splits(bond) else None
@@ -330,12 +326,14 @@ class _Remains:
                 continue
             links = [self.topology.link_of(member) for member in bond.members]
             answered = self._answered(bond)
+            lag = self._lag(links[0].other(bond.members[0])[1])
+            lags = self.side.lags and lag is not None
+            lag_rate = lag.rate if lag is not None else ""
             if any(not self._up(link) for link in links):
-                bounds.append(theory.failover_bound(bond, "carrier_loss", lacp=answered))
+                bounds.append(theory.failover_bound(bond, "carrier_loss", lacp=answered, lags=lags))
             if self._parted(bond):
-                longest_s = theory.LACP_PERIOD_S["fast"] + _LACP_TICK_S
-                bounds.append(theory.OutageBound(0.0, longest_s, "LACPDU held back, then the driver's next look"))
+                bounds.append(theory.excluded_bound(quiet=len(self.failed | self.silent) == 1))
             if any(link.name in self.silent for link in links):
-                bounds.append(theory.failover_bound(bond, "silent_loss", lacp=answered))
+                bounds.append(theory.failover_bound(bond, "silent_loss", lacp=answered, lag_rate=lag_rate))
         known = [bound for bound in bounds if bound is not None]
         return max(known, key=lambda bound: bound.limit_s) if len(known) == len(bounds) else None

@@ -73,7 +73,7 @@ def test_cells_show_outage_bound_and_what_never_ended(tmp_path: Path) -> None:
     drawing = drawn("matrix", synthetic.matrix(tmp_path / "run"))
     rows = {(row[0], row[1]): row for row in drawing.rows}
     assert len(rows) == 35
-    assert rows["active-backup", "carrier_loss"][6:] == (0.1, "within the bound")
+    assert rows["active-backup", "carrier_loss"][6:] == (0.104, "within the bound")
     assert rows["active-backup", "silent_loss"][2:] == (2, 0, 2, 3.0, None, "no bound, not noticed before the repair")
     assert rows["broadcast", "miscabling"][5:] == (0.5, 0.2, "beyond the bound")
     assert rows["balance-tlb", "miscabling"][2:] == (2, 2, 0, None, None, "trial failed")

@@ -79,9 +79,9 @@ def test_theory_is_drawn_at_its_values(failover: Run) -> None:
     drawn = [line for line in strip.get_lines() if heights(line)]
     bounds = [heights(line)[0] for line in drawn if line.get_linestyle() == "--"]
     means = [heights(line)[0] for line in drawn if line.get_linestyle() == ":"]
-    assert bounds == [100, 100]
-    assert means == [50]  # m / 2, for the mode whose outage is uniform over the interval
-    assert [text.get_text() for text in strip.texts] == ["100 ms", "100 ms"]
+    assert bounds == [104, 0]  # 100 ms as the timer wheel of a kernel of 1000 ticks a second makes them
+    assert means == [52]  # half of it, for the mode whose outage is uniform over the period
+    assert [text.get_text() for text in strip.texts] == ["104 ms", "0 ms"]
 
 
 def test_outages_far_apart_get_a_logarithmic_axis(tmp_path: Path) -> None:

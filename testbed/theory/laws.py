@@ -1,0 +1,147 @@
+"""Distributions of times that theory knows: sums of uniform times, and what two of them make. Pure.
+
+A time that ends at the next look of a clock, at whatever phase it begins, is uniform over the clock's period; several
+independent clocks make sums and differences of these.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+#: Points of Gauss and Legendre's rule between two breaks: exact for polynomials up to degree 31.
+_POINTS = 16
+
+
+class Law(Protocol):
+    """The distribution of a time between ``low_s`` and ``high_s``; a polynomial between any two of its `breaks_s`."""
+
+    @property
+    def low_s(self) -> float: ...
+
+    @property
+    def high_s(self) -> float: ...
+
+    def cdf(self, time_s: float) -> float:
+        """The probability of at most that time."""
+        ...
+
+    def breaks_s(self) -> list[float]: ...
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A fixed time and independent times, each uniform from 0 to a width, in seconds.
+
+    For one width this is the uniform distribution, for two the trapezium; in general W. Feller, An Introduction to
+    Probability Theory and Its Applications, volume 2, I.9.
+    """
+
+    low_s: float
+    widths_s: tuple[float, ...] = ()
+
+    @property
+    def high_s(self) -> float:
+        return self.low_s + math.fsum(self.widths_s)
+
+    def cdf(self, time_s: float) -> float:
+        if time_s >= self.high_s:
+            return 1.0
+        if time_s <= self.low_s:
+            return 0.0
+        widths = [width for width in self.widths_s if width > 0]
+        terms = (
+            (-1) ** size * max(0.0, time_s - self.low_s - math.fsum(part)) ** len(widths)
+            for size in range(len(widths) + 1)
+            for part in itertools.combinations(widths, size)
+        )
+        return min(1.0, max(0.0, math.fsum(terms) / (math.factorial(len(widths)) * math.prod(widths))))
+
+    def breaks_s(self) -> list[float]:
+        parts = (part for size in range(len(self.widths_s) + 1) for part in itertools.combinations(self.widths_s, size))
+        return [self.low_s + math.fsum(part) for part in parts]
+
+
+@dataclass(frozen=True)
+class Longest:
+    """The longest of independent times."""
+
+    of: tuple[Law, ...]
+
+    @property
+    def low_s(self) -> float:
+        return max(law.low_s for law in self.of)
+
+    @property
+    def high_s(self) -> float:
+        return max(law.high_s for law in self.of)
+
+    def cdf(self, time_s: float) -> float:
+        return math.prod(law.cdf(time_s) for law in self.of)
+
+    def breaks_s(self) -> list[float]:
+        return [at for law in self.of for at in law.breaks_s()]
+
+
+@dataclass(frozen=True)
+class Apart:
+    """How far apart two independent times are, whichever is the earlier."""
+
+    one: Sum
+    other: Sum
+
+    @property
+    def _later(self) -> Sum:
+        # -X is -(low + widths) and again a uniform time for each width.
+        return Sum(self.one.low_s - self.other.high_s, (*self.one.widths_s, *self.other.widths_s))
+
+    @property
+    def low_s(self) -> float:
+        return max(0.0, self._later.low_s, -self._later.high_s)
+
+    @property
+    def high_s(self) -> float:
+        return max(abs(self._later.low_s), abs(self._later.high_s))
+
+    def cdf(self, time_s: float) -> float:
+        return self._later.cdf(time_s) - self._later.cdf(-time_s) if time_s > 0 else 0.0
+
+    def breaks_s(self) -> list[float]:
+        return [0.0, *(abs(at) for at in self._later.breaks_s())]
+
+
+def mean_s(law: Law) -> float:
+    """The mean: the high end less the integral of the distribution, exact between any two breaks."""
+    if law.high_s <= law.low_s:
+        return law.low_s
+    breaks = sorted({law.low_s, law.high_s, *(at for at in law.breaks_s() if law.low_s < at < law.high_s)})
+    nodes, weights = np.polynomial.legendre.leggauss(_POINTS)
+    below = 0.0
+    for begin_s, end_s in itertools.pairwise(breaks):
+        half_s = (end_s - begin_s) / 2
+        values = [law.cdf(begin_s + half_s * (1 + float(node))) for node in nodes]
+        below += half_s * float(np.dot(weights, values))
+    return law.high_s - below
+
+
+def quantile_s(law: Law, share: float) -> float:
+    """The time that this share of all times does not exceed."""
+    low_s, high_s = law.low_s, law.high_s
+    for _ in range(60):
+        middle_s = (low_s + high_s) / 2
+        if law.cdf(middle_s) < share:
+            low_s = middle_s
+        else:
+            high_s = middle_s
+    return high_s
+
+
+def quantiles_s(law: Law, count: int = 21) -> list[float]:
+    """``count`` quantiles, evenly from the low end (0 %) to the high end (100 %)."""
+    inner: Sequence[float] = [quantile_s(law, step / (count - 1)) for step in range(1, count - 1)]
+    return [law.low_s, *inner, law.high_s]
