@@ -341,7 +341,8 @@ def tcp_failover(path: Path) -> Run:
     records = []
     for number, noticed_s in enumerate((0.01, 0.15, 0.39, None), 1):
         away_s = noticed_s or 0.0
-        stalls = [theory.next_try_s(away_s, 0.009), theory.mistaken_s(theory.next_try_s(away_s, 0.009), 0.009)]
+        first_s = theory.next_try_s(away_s, 0.009)
+        stalls = [first_s, theory.mistaken_s(first_s + 0.009, 0.009)]
         metrics = {
             "stall_s": max(stalls),
             "noticed_s": noticed_s,

@@ -36,12 +36,17 @@ def summarise(loaded: result.Run, place: Path) -> None:
         for row in rows:
             table.add_row(*row)
         out.print(table)
-        for path in figures.draw(loaded, place / "figures"):
+        for path in figures.draw(loaded, place / "figures", kept=_say_kept):
             if path.suffix == ".png":
                 out.print(f"figure  {path}", soft_wrap=True)
         out.print(f"report  {reports.write_report(loaded)}", soft_wrap=True)
     print_problems(loaded)
     out.print(f"result  {place}", soft_wrap=True)
+
+
+def _say_kept(name: str, reason: str) -> None:
+    """Say that a figure was not drawn again."""
+    err.print(f"figure {name} is left as it was: {reason}", style="yellow", soft_wrap=True, markup=False)
 
 
 @click.command()
@@ -55,7 +60,7 @@ def plot(run: Path, names: tuple[str, ...]) -> None:
     from testbed import figures
 
     loaded = result.load(run)
-    for path in figures.draw(loaded, run / "figures", names):
+    for path in figures.draw(loaded, run / "figures", names, kept=_say_kept):
         out.print(str(path), soft_wrap=True)
     print_problems(loaded)
 
@@ -68,7 +73,7 @@ def report(run: Path) -> None:
     from testbed import report as reports
 
     loaded = result.load(run)
-    figures.draw(loaded, run / "figures")  # the report links to them
+    figures.draw(loaded, run / "figures", kept=_say_kept)  # the report links to them
     out.print(str(reports.write_report(loaded)), soft_wrap=True)
     print_problems(loaded)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from testbed.errors import unknown
 from testbed.figures import (
+    aggregate,
     cost,
     detection,
     distribution,
     elements,
-    goodput,
     lanes,
     matrix,
+    members,
     outages,
     placement,
     reordering,
@@ -27,8 +28,8 @@ from testbed.figures.style import Drawing
 from testbed.results.result import Run
 
 FIGURES: dict[str, Callable[[Run], Drawing]] = {
-    "aggregate": goodput.aggregate,
-    "members": goodput.members,
+    "aggregate": aggregate.aggregate,
+    "members": members.members,
     "outage": outages.outage,
     "stall": stall.stall,
     "throughput": throughput.throughput,
@@ -62,18 +63,34 @@ def drawings(run: Run, wanted: Sequence[str] = ()) -> dict[str, Drawing]:
         return {name: FIGURES[name](run) for name in names(run, wanted) if run.records}
 
 
-def draw(run: Run, directory: Path, wanted: Sequence[str] = ()) -> list[Path]:
-    """Draw the run's figures into ``directory``: each as PDF, SVG and PNG, beside the CSV of what it shows."""
+def draw(
+    run: Run, directory: Path, wanted: Sequence[str] = (), *, kept: Callable[[str, str], None] | None = None
+) -> list[Path]:
+    """Draw the run's figures into ``directory``: each as PDF, SVG and PNG, beside the CSV of what it shows.
+
+    A figure that is there stays as it is if the run has nothing to draw for it any more, for instance because its raw
+    files are missing: ``kept`` is called with its name and the reason.
+    """
     found = drawings(run, wanted)
     directory.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for name, drawing in found.items():
+        target = directory / f"{name}.csv"
+        if not drawing.rows and _has_rows(target):
+            if kept is not None:
+                kept(name, drawing.lacks)
+            continue
         for kind in style.KINDS:
             paths.append(directory / f"{name}.{kind}")
             style.save(drawing, paths[-1], kind)
-        paths.append(directory / f"{name}.csv")
-        with paths[-1].open("w", newline="", encoding="utf-8") as file:
+        paths.append(target)
+        with target.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(drawing.header)
             table.writerows(drawing.rows)
     return paths
+
+
+def _has_rows(table: Path) -> bool:
+    """Whether a figure's table, as `draw` writes it, has more than its header."""
+    return table.exists() and len(table.read_text(encoding="utf-8").splitlines()) > 1

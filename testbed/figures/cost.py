@@ -31,15 +31,20 @@ def cost(run: Run) -> Drawing:
             if found:
                 own.append((run_s, probes, interfaces, found.n, found.median, found.least, found.most))
         words = f"{run_s:g} s of its own time" if run_s else "set up, and ended"
-        axes.errorbar(
+        axes.plot(
             [row[2] for row in own],
             [row[4] for row in own],
-            yerr=[[row[4] - row[5] for row in own], [row[6] - row[4] for row in own]],
             label=words + (f", {probes} probed pairs" if probes else ""),
             color=look.colour,
             marker=look.marker,
             linestyle=look.line,
-            capsize=2,
+        )
+        several = [row for row in own if row[3] > 1]
+        axes.vlines(
+            [row[2] for row in several],
+            [row[5] for row in several],
+            [row[6] for row in several],
+            color=look.colour,
         )
         rows += own
     axes.set_xlabel("interfaces")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from testbed import stats
-from testbed.figures.style import COLUMN_IN, PAGE_IN, THEORY, Drawing, Series, caption, empty, legend_above, series
-from testbed.results.result import Run, quantities
+from testbed.figures.curves import draw_law, draw_steps, law_of
+from testbed.figures.style import COLUMN_IN, Drawing, Series, caption, empty, legend_above, series
+from testbed.results.result import Run
 
 #: If times are longer than others by this factor, they need an axis of their own.
 _APART = 10.0
@@ -20,25 +20,28 @@ _HEADER = ("series", "detection_s", "share", "low_s", "high_s", "n", "unnoticed"
 
 def detection(run: Run) -> Drawing:
     """The distribution of detection times and the uniform one, with the p value of the Kolmogorov-Smirnov test."""
-    text = "Share of faults that were detected within each time, with the uniform distribution of theory (grey) and"
-    text += " the band that holds 95 % of samples of that size; p: Kolmogorov-Smirnov test."
-    panels = _panels([found for group in series(run) if (found := _Found.of(group)).times])
-    if not panels:
+    text = "Share of faults that were detected within each time, a panel for each case, with the uniform distribution"
+    text += " of theory and the band that holds 95 % of samples of that size; p: Kolmogorov-Smirnov test."
+    cases = [found for group in series(run) if (found := _Found.of(group)).times]
+    if not cases:
         return empty(run, _HEADER, text, "no trial has a detection time")
-    alone = len(panels) == 1
-    figure = Figure(figsize=(COLUMN_IN if alone else PAGE_IN, 2.6), layout="constrained")
-    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    ranges = _ranges(cases)
+    figure = Figure(figsize=(COLUMN_IN, 0.85 + 1.0 * len(cases)), layout="constrained")
+    grid = figure.subplots(len(cases), 1, squeeze=False)[:, 0]
     rows: list[tuple[Any, ...]] = []
-    for axes, panel in zip(grid, panels, strict=True):
-        left_s, right_s = min(found.low_s for found in panel), max(found.most_s for found in panel)
+    for place, (axes, found, (left_s, right_s)) in enumerate(zip(grid, cases, ranges, strict=True)):
         scale, unit = (1.0, "s") if right_s >= 1 else (1e3, "ms")
-        for found in panel:
-            rows += _draw(axes, found, right_s, scale)
-        axes.set_xlim(max(0.0, left_s - 0.15 * (right_s - left_s)) * scale, (right_s + 0.08 * right_s) * scale)
-        axes.set_ylim(0, 1.02)
-        axes.set_xlabel(f"detection time ({unit})")
-    grid[0].set_ylabel("share of faults")
-    legend_above(figure, *grid, columns=1 if alone else 2)
+        rows += _draw(axes, found, right_s, scale)
+        axes.set_xlim(left_s * scale, right_s * scale)
+        axes.set_ylim(-0.03, 1.05)
+        axes.set_yticks([0, 0.5, 1], ["0", "", "1"])
+        # A panel with the range of the next one shares its axis.
+        shared = place + 1 < len(cases) and ranges[place + 1] == (left_s, right_s)
+        axes.tick_params(axis="x", labelbottom=not shared)
+        if not shared:
+            axes.set_xlabel(f"detection time ({unit})")
+    figure.supylabel("share of faults", fontsize=8)
+    legend_above(figure, *grid, columns=2)
     return Drawing(figure, _HEADER, rows, caption(run, text))
 
 
@@ -49,50 +52,53 @@ class _Found:
     group: Series
     times: list[float]
     unnoticed: int
-    window: tuple[float, float] | None
+    law: tuple[float, float] | None
 
     @classmethod
     def of(cls, group: Series) -> _Found:
-        return cls(group, *_times(group), _window(group))
+        return cls(group, *_times(group), law_of(group))
 
     @property
     def low_s(self) -> float:
         """The smallest value that is drawn."""
-        return min(self.times + list(self.window or ()))
+        return min(self.times + list(self.law or ()))
 
     @property
     def most_s(self) -> float:
         """The largest value that is drawn."""
-        return max(self.times + list(self.window or ()))
+        return max(self.times + list(self.law or ()))
 
 
-def _panels(groups: list[_Found]) -> list[list[_Found]]:
-    """The series of each panel: those that can be distinguished on one axis."""
-    panels: list[list[_Found]] = []
-    for found in sorted(groups, key=lambda found: found.most_s):  # stable: equal ones stay in the order of the plan
-        if panels and found.most_s <= _APART * panels[-1][0].most_s:
-            panels[-1].append(found)
+def _ranges(cases: list[_Found]) -> list[tuple[float, float]]:
+    """The range of each panel's axis, in seconds: the same for all cases that can be distinguished on one axis."""
+    together: list[list[_Found]] = []
+    for found in sorted(cases, key=lambda found: found.most_s):
+        if together and found.most_s <= _APART * together[-1][0].most_s:
+            together[-1].append(found)
         else:
-            panels.append([found])
-    order = {id(found): place for place, found in enumerate(groups)}
-    return [sorted(panel, key=lambda found: order[id(found)]) for panel in panels]
+            together.append([found])
+    ranges = {}
+    for group in together:
+        left_s, right_s = min(found.low_s for found in group), max(found.most_s for found in group)
+        for found in group:
+            ranges[id(found)] = (max(0.0, left_s - 0.15 * (right_s - left_s)), 1.04 * right_s)
+    return [ranges[id(found)] for found in cases]
 
 
 def _draw(axes: Axes, found: _Found, right_s: float, scale: float) -> list[tuple[Any, ...]]:
     """Draw a series; its rows of the table."""
-    group, times = found.group, found.times
-    fit = stats.uniform_fit(times, *found.window) if found.window else None
-    across, up = stats.ecdf(times, len(times) + found.unnoticed)
-    if found.window:
-        _theory(axes, found.window, len(times), scale)
+    group, times, total = found.group, found.times, len(found.times) + found.unnoticed
+    fit = stats.uniform_fit(times, *found.law) if found.law else None
+    if found.law:
+        draw_law(axes, found.law, len(times), right_s, scale)
+    draw_steps(axes, times, total, group.look, right_s, scale)
     words = f"{group.name}: n = {len(times)}" + (f", p = {fit.p:.2g}" if fit else "")
     words += f", {found.unnoticed} unnoticed" if found.unnoticed else ""
-    ends = np.concatenate([[0.0], across, [right_s * 1.2]]) * scale
-    shares = np.concatenate([[0.0], up, up[-1:]])
-    axes.step(ends, shares, where="post", color=group.look.colour, linestyle=group.look.line, label=words, zorder=3)
+    axes.set_title(words, loc="left", fontsize=7, pad=3)
     verdict = (fit.distance, fit.p) if fit else (None, None)
-    shared = *(found.window or (None, None)), len(times), found.unnoticed, *verdict
-    return [(group.name, float(at), float(share), *shared) for at, share in zip(across, up, strict=True)]
+    shared = *(found.law or (None, None)), len(times), found.unnoticed, *verdict
+    steps = zip(*stats.ecdf(times, total), strict=True)
+    return [(group.name, float(at), float(share), *shared) for at, share in steps]
 
 
 def _times(group: Series) -> tuple[list[float], int]:
@@ -107,18 +113,3 @@ def _times(group: Series) -> tuple[list[float], int]:
         found += times
         unnoticed += len(listed) - len(times)
     return found, unnoticed
-
-
-def _window(group: Series) -> tuple[float, float] | None:
-    """The interval of the uniform distribution of theory: its mean and its end are metrics."""
-    expected, bound = (next(iter(quantities(group.records, name)), None) for name in ("expected_s", "bound_s"))
-    return None if expected is None or bound is None or bound <= 0 else (2 * expected - bound, bound)
-
-
-def _theory(axes: Axes, window: tuple[float, float], n: int, scale: float) -> None:
-    low, high = window
-    across = np.linspace(low, high, 101)
-    shares = (across - low) / (high - low)
-    below, above = stats.dkw_band(shares, n)
-    axes.fill_between(across * scale, below, above, color="0.85", linewidth=0, zorder=0, label="95 % of samples")
-    axes.plot(across * scale, shares, color=THEORY, linewidth=1.2, zorder=1, label="uniform, by theory")

@@ -13,7 +13,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from testbed import stats
 from testbed.figures.style import (
     COLUMN_IN,
-    PAGE_IN,
     THEORY,
     Drawing,
     Series,
@@ -32,26 +31,28 @@ GUIDES_S = (0.05, 1.0, 3.0, 90.0)
 LEAST_S = 1e-4
 #: More bands than these hide each other.
 _MOST_BANDS = 4
-#: More series than these do not fit into one panel.
-_CROWDED = 8
+#: More series than these cannot be told apart in one panel.
+_CROWDED = 4
 _HEADER = ("series", "outage_s", "share", "band_low", "band_high", "n", "censored", "failed")
 
 
 def ecdf(run: Run) -> Drawing:
     """The share of trials with at most each outage, on a logarithmic axis, with its 95 % band and guides."""
-    text = "Share of trials whose outage was at most that long, with its 95 % confidence band; + marks a trial that"
-    text += " had not recovered when its fault ended. Outages of less than 0.1 ms stand at the left edge."
+    text = (
+        f"Share of trials whose outage was at most that long, from {stats.LEAST_FOR_INTERVAL} trials on with its 95 %"
+    )
+    text += " confidence band; + marks a trial that had not recovered when its fault ended. Outages of less than 0.1 ms"
+    text += " stand at the left edge. Dotted, to compare with: 50 ms (SONET's protection switching), 1 s, and the short"
+    text += " and long timeouts of LACP (3 s, 90 s)."
     facets = _facets(run)
     values = [value for _, groups in facets for group in groups for value in observations(group.records, "outage_s")[0]]
     if not values:
         return empty(run, _HEADER, text, "no trial has an outage")
-    across = min(len(facets), 3)
+    across = min(len(facets), 2)
     down = -(-len(facets) // across)
     names = {group.name for _, groups in facets for group in groups}
-    width = COLUMN_IN if across == 1 and len(names) <= _CROWDED else PAGE_IN
-    columns = 2 if width == COLUMN_IN else 4
-    height = 0.5 + (2.1 if across == 1 else 1.6) * down + 0.14 * (-(-len(names) // columns))
-    figure = Figure(figsize=(width, height), layout="constrained")
+    height = 0.6 + (2.1 if across == 1 else 1.3) * down + 0.14 * len(names) / (1 if across == 1 else 2)
+    figure = Figure(figsize=(COLUMN_IN, height), layout="constrained")
     grid = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
     right = max(max(values), *(guide for guide in GUIDES_S if guide <= max(max(values) * 1.5, 1.0))) * 1.6
     rows: list[tuple[Any, ...]] = []
@@ -63,7 +64,7 @@ def ecdf(run: Run) -> Drawing:
         axes.set_visible(False)
     for axes in grid[::across]:
         axes.set_ylabel("share of trials")
-    legend_above(figure, *grid, columns=columns)
+    legend_above(figure, *grid, columns=2)
     return Drawing(figure, _HEADER, rows, caption(run, text))
 
 
@@ -113,7 +114,8 @@ def _frame(axes: Axes, title: str, right: float, *, alone: bool) -> None:
     axes.set_xlim(LEAST_S * 0.8, right)
     axes.set_ylim(0, 1.02)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration(value)))
-    axes.xaxis.set_major_locator(LogLocator(10, numticks=6))
+    axes.xaxis.set_major_locator(LogLocator(10 if alone else 100, numticks=6))
+    axes.tick_params(axis="x", labelsize=7 if alone else 6)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("outage")
 
@@ -123,9 +125,21 @@ def _curve(axes: Axes, group: Series, curve: stats.Survival, right: float, *, ba
     across = np.concatenate([[LEAST_S * 0.5], np.maximum(curve.times, LEAST_S), [right * 2]])
     ends = [np.concatenate([[0.0], part, part[-1:] if len(part) else [0.0]]) for part in (curve.shares, curve.low)]
     high = np.concatenate([[0.0], curve.high, curve.high[-1:] if len(curve.high) else [0.0]])
-    if band:
+    if band and curve.n >= stats.LEAST_FOR_INTERVAL:
         axes.fill_between(across, ends[1], high, step="post", color=look.colour, alpha=0.15, linewidth=0)
-    axes.step(across, ends[0], where="post", color=look.colour, linestyle=look.line, label=group.name, zorder=3)
+    axes.step(
+        across,
+        ends[0],
+        where="post",
+        color=look.colour,
+        linestyle=look.line,
+        marker=look.marker,
+        markersize=3.2,
+        markeredgecolor="white",
+        markeredgewidth=0.3,
+        label=group.name,
+        zorder=3,
+    )
 
 
 def _marks(axes: Axes, group: Series, curve: stats.Survival, censored: list[float]) -> None:

@@ -1,159 +1,232 @@
-"""Failover: the outage of every trial, the bound of theory, and the distribution of outages."""
+"""Failover: the outage of every trial in a panel for each case, with the bound and the distribution of theory."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from testbed import stats
-from testbed.figures.style import PAGE_IN, THEORY, Drawing, Series, caption, legend_above, series, wrapped
+from testbed.figures.curves import briefly, draw_law, draw_steps, law_of
+from testbed.figures.style import COLUMN_IN, THEORY, Drawing, Series, caption, duration, legend_above
 from testbed.results.result import Run, quantities
 
-_MEDIAN: dict[str, Any] = {"color": "black", "linewidth": 1.6}
-_BOUND: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 0.8}
-_MEAN: dict[str, Any] = {"color": THEORY, "linestyle": ":", "linewidth": 1.0}
-#: If the ratio of the largest to the smallest bound is larger, a linear axis would hide the small ones.
-_WIDE = 30.0
-#: In the legend, in inches: an entry without its text, and a letter of average width.
-_LEGEND_IN, _LETTER_IN = 0.45, 0.047
-#: Entries of the legend that are not series: median, bound, mean, and the two kinds of trials without outage.
-_OTHERS = 5
-#: With this many series or more, their names are upright below the axis.
-_CROWDED = 8
+_HEADER = ("series", "repetition", "status", "outage_ms", "bound_ms", "limit_ms", "expected_mean_ms", "within_bound")
+#: If the longest panel is longer than the shortest by this factor, a linear axis would hide the short one.
+_WIDE = 100.0
+#: More series than these are dots in one panel.
+_MOST_PANELS = 12
+#: The height of a panel and of a row of dots, in inches.
+_PANEL_IN, _ROW_IN = 0.68, 0.16
+#: So many letters fit above a panel.
+_LETTERS = 66
+
+
+@dataclass(frozen=True)
+class _Case:
+    """The trials of a series and what theory says of them; times in seconds."""
+
+    group: Series
+    values: list[float]
+    misses: list[float]
+    bound_s: float | None
+    limit_s: float | None
+
+    @classmethod
+    def of(cls, group: Series) -> _Case:
+        values = quantities(group.usable, "outage_s")
+        misses = quantities([r for r in group.usable if r.metrics.get("within_bound") is False], "outage_s")
+        bound_s, limit_s = (max(quantities(group.records, key), default=None) for key in ("bound_s", "limit_s"))
+        if bound_s is not None and limit_s is None:  # older runs have no limit_s: what they judged to be within
+            kept = [r for r in group.usable if r.metrics.get("within_bound")]
+            limit_s = max([bound_s, *quantities(kept, "outage_s")])
+        return cls(group, values, misses, bound_s, limit_s)
+
+    @property
+    def most_s(self) -> float:
+        """The largest time that is drawn."""
+        return max([*self.values, self.bound_s or 0.0])
 
 
 def outage(run: Run) -> Drawing:
-    """The outage of every trial with the bound of theory, and their distribution."""
-    groups = _briefly(run, series(run))
-    columns = _columns(groups)
-    rows_of_legend = -(-(len(groups) + _OTHERS) // columns)
-    names_in = _LETTER_IN * max(len(group.name) for group in groups) if len(groups) >= _CROWDED else 0.0
-    figure = Figure(figsize=(PAGE_IN, 2.35 + 0.15 * rows_of_legend + names_in), layout="constrained")
-    strip, steps = figure.subplots(1, 2, width_ratios=(max(len(groups), 2), 2.2))
+    """The outage of every trial, the share of trials with at most each outage, and what theory predicts."""
+    text = "Share of trials with at most each outage; every marker is a trial."
+    text += " Dashed: the longest outage by theory, without the tolerance of the instrument."
+    cases = [_Case.of(group) for group in briefly(run)]
     rows: list[tuple[Any, ...]] = []
-    bounds = [value * 1e3 for value in quantities(run.records, "bound_s")]
-    shown = [value * 1e3 for group in groups for value in quantities(group.usable, "outage_s")]
-    ceiling = max([*shown, *bounds, 1.0])
-    for label, line in (("median", _MEDIAN), ("bound of theory", _BOUND), ("mean by theory", _MEAN)):
-        strip.plot([], [], label=label, **line)
-    for place, group in enumerate(groups):
-        bound = next((value * 1e3 for value in quantities(group.records, "bound_s")), None)
-        mean = next((value * 1e3 for value in quantities(group.records, "expected_s")), None)
-        values = [value * 1e3 for value in quantities(group.usable, "outage_s")]
-        _strip(strip, place, group, values, bound, mean)
-        _steps(steps, group, values, ceiling, bound, mean)
-        for record in group.records:
-            found = quantities([record], "outage_s")
-            rows.append((group.name, record.repetition, record.status, found[0] * 1e3 if found else None, bound, mean))
-    wide = ceiling > _WIDE * min((value for value in bounds if value > 0), default=ceiling)
-    _finish(strip, steps, groups, ceiling, wide=wide)
-    legend_above(figure, strip, steps, columns=columns)
-    header = ("series", "repetition", "status", "outage_ms", "bound_ms", "expected_mean_ms")
-    text = (
-        "Outage of every trial (a) and the share of trials with at most that outage (b);"
-        " thin lines in (b): the distribution that theory predicts."
-    )
-    return Drawing(figure, header, rows, caption(run, text))
+    for case in cases:
+        mean_s = next(iter(quantities(case.group.records, "expected_s")), None)
+        for record in case.group.records:
+            found = next(iter(quantities([record], "outage_s")), None)
+            times = [None if s is None else s * 1e3 for s in (found, case.bound_s, case.limit_s, mean_s)]
+            within = record.metrics.get("within_bound")
+            rows.append((case.group.name, record.repetition, record.status, *times, within))
+    right_s = 1.1 * max([*(case.most_s for case in cases), *(case.limit_s or 0.0 for case in cases), 1e-3])
+    lengths = [case.most_s for case in cases if case.most_s > 0]
+    wide = right_s > _WIDE * min(lengths, default=right_s)
+    scale = 1.0 if wide or right_s >= 2 else 1e3
+    figure = _many(cases, scale) if len(cases) > _MOST_PANELS else _panels(cases, right_s, scale)
+    for axes in figure.axes:
+        _axis(axes, right_s * scale, wide=wide)
+    figure.axes[-1].set_xlabel("outage" if wide else f"outage ({'s' if scale == 1.0 else 'ms'})")
+    legend_above(figure, *figure.axes, columns=3)
+    return Drawing(figure, _HEADER, rows, caption(run, text))
 
 
-def _briefly(run: Run, groups: list[Series]) -> list[Series]:
-    """If several factors vary, levels that are words are shown without their factor's name, to save room."""
-    names = run.varied()
-    if len(names) < 2:
-        return groups
-    found = []
-    for group in groups:
-        levels = [(name, group.records[0].case.get(name)) for name in names]
-        words = [level if isinstance(level, str) else f"{name} {level}" for name, level in levels]
-        found.append(replace(group, name=", ".join(words)))
-    return found
+def _panels(cases: list[_Case], right_s: float, scale: float) -> Figure:
+    """A panel for each series: steps, law, bound, median, and marks for trials without an outage."""
+    heads = [_head(case) for case in cases]
+    lines = sum(1 + left.count("\n") for left, _ in heads)
+    height = 1.0 + _PANEL_IN * len(cases) + 0.1 * lines
+    figure = Figure(figsize=(COLUMN_IN, height), layout="constrained")
+    grid = figure.subplots(len(cases), 1, squeeze=False, sharex=True)[:, 0]
+    for axes, case, (left, right) in zip(grid, cases, heads, strict=True):
+        law = law_of(case.group)
+        if law:
+            draw_law(axes, law, len(case.group.records), right_s, scale)
+        draw_steps(axes, case.values, len(case.group.records), case.group.look, right_s, scale)
+        _bound(axes, case, scale, 0.0, 1.0)
+        _beyond(axes, case, scale, [at / len(case.group.records) for at in range(1, len(case.values) + 1)])
+        if found := stats.summary(case.values):
+            axes.plot([found.median * scale] * 2, [0.3, 0.7], color="black", linewidth=1.6, zorder=5, label="median")
+        _without(axes, case.group)
+        axes.set_ylim(-0.04, 1.06)
+        axes.set_yticks([0, 0.5, 1], ["0", "", "1"])
+        axes.set_title(left, loc="left", fontsize=7, pad=3)
+        axes.set_title(right, loc="right", fontsize=7, pad=3)
+    figure.supylabel("share of trials", fontsize=8)
+    return figure
 
 
-def _columns(groups: list[Series]) -> int:
-    """How many columns of the legend fit on a page."""
-    longest = max(len(text) for text in (*(group.name for group in groups), "bound of theory"))
-    return max(1, min(7, int(PAGE_IN / (_LEGEND_IN + _LETTER_IN * longest))))
+def _head(case: _Case) -> tuple[str, str]:
+    """The words above a panel: the series with its n, the median, and the bound's value."""
+    left = f"{case.group.name}: {case.group.count().replace(chr(10), ', ')}"
+    found = stats.summary(case.values)
+    words = [f"median {duration(found.median)}"] if found else []
+    right = ", ".join(words + ([] if case.bound_s is None else [f"bound {duration(case.bound_s)}"]))
+    if len(left) + len(right) > _LETTERS and ": n = " in left:
+        left = left.replace(": n = ", ":\nn = ")
+    return left, right
 
 
-def _strip(axes: Axes, place: int, group: Series, values: list[float], bound: float | None, mean: float | None) -> None:
-    """One series as dots, with its median, bound and predicted mean; trials without a value are at the edge."""
-    look = group.look
+def _bound(axes: Axes, case: _Case, scale: float, bottom: float, top: float) -> None:
+    """The bound and the tolerance beyond it."""
+    if case.bound_s is None or case.limit_s is None:
+        return
     axes.plot(
-        [place + _spread(number) for number in range(len(values))],
-        values,
-        linestyle="",
-        marker=look.marker,
-        color=look.colour,
-        markeredgecolor="white",
-        markeredgewidth=0.3,
+        [case.bound_s * scale] * 2,
+        [bottom, top],
+        color="black",
+        linestyle="--",
+        linewidth=0.9,
+        zorder=2,
+        label="bound of theory",
         clip_on=False,
-        zorder=3,
     )
-    if found := stats.summary(values):
-        axes.plot([place - 0.3, place + 0.3], [found.median] * 2, zorder=2.5, **_MEDIAN)
-    if mean is not None:
-        axes.plot([place - 0.4, place + 0.4], [mean] * 2, **_MEAN)
-    if bound is not None:
-        axes.plot([place - 0.4, place + 0.4], [bound] * 2, **_BOUND)
-        text = f"{bound / 1e3:g} s" if bound >= 1000 else f"{bound:g} ms"
-        axes.annotate(text, (place + 0.4, bound), (0, 2), textcoords="offset points", ha="right", fontsize=6.5)
-    for status, marker, label, side in (("censored", "^", "never recovered", -1), ("failed", "x", "trial failed", 1)):
+    if case.limit_s > case.bound_s:
+        axes.fill_between(
+            [case.bound_s * scale, case.limit_s * scale],
+            bottom,
+            top,
+            facecolor="none",
+            edgecolor=THEORY,
+            hatch="//////",
+            linewidth=0,
+            zorder=1.5,
+            label="its tolerance",
+        )
+
+
+def _beyond(axes: Axes, case: _Case, scale: float, heights: Sequence[float]) -> None:
+    """A ring around each trial beyond the bound and its tolerance; ``heights`` are those of the sorted values."""
+    found = [pair for pair in zip(sorted(case.values), heights, strict=True) if pair[0] in case.misses]
+    if found:
+        axes.plot(
+            [value * scale for value, _ in found],
+            [height for _, height in found],
+            linestyle="",
+            marker="o",
+            markersize=7,
+            markerfacecolor="none",
+            markeredgecolor="#A63A00",
+            clip_on=False,
+            zorder=5,
+            label="beyond the bound",
+        )
+
+
+def _without(axes: Axes, group: Series) -> None:
+    """A mark at the right edge for each trial that did not end well."""
+    for status, marker, label, height in (
+        ("censored", "^", "never recovered", 0.75),
+        ("failed", "x", "trial failed", 0.25),
+    ):
         number = sum(record.status == status for record in group.records)
         axes.plot(
-            [place + side * (0.06 + 0.05 * i) for i in range(number)],
-            [0.97] * number,
+            [0.985 - 0.03 * place for place in range(number)],
+            [height] * number,
             linestyle="",
             marker=marker,
             color="black",
             markerfacecolor="none",
-            transform=axes.get_xaxis_transform(),
+            transform=axes.transAxes,
             label=label if number else None,
             zorder=5,
         )
 
 
-def _steps(
-    axes: Axes, group: Series, values: list[float], ceiling: float, bound: float | None, mean: float | None
-) -> None:
-    """The distribution of one series over all its trials, and the uniform one that theory predicts."""
-    look = group.look
-    across, up = stats.ecdf(values, len(group.records))
-    if len(across):
-        ends = [0.0, *across, 2 * ceiling]
-        axes.step(ends, [0.0, *up, up[-1]], where="post", color=look.colour, linestyle=look.line, label=group.name)
-    if mean is not None and bound is not None:
-        axes.plot([2 * mean - bound, bound], [0, 1], color=look.colour, linewidth=0.5)
+def _many(cases: list[_Case], scale: float) -> Figure:
+    """One row of dots for each series, where panels would be too many."""
+    figure = Figure(figsize=(COLUMN_IN, 1.0 + _ROW_IN * len(cases)), layout="constrained")
+    axes = figure.add_subplot()
+    for place, case in enumerate(cases):
+        _bound(axes, case, scale, place + 0.4, place - 0.4)
+        _beyond(axes, case, scale, [place] * len(case.values))
+        axes.plot(
+            [value * scale for value in case.values],
+            [place] * len(case.values),
+            linestyle="",
+            marker="o",
+            markersize=3,
+            markerfacecolor="none",
+            color="#0072B2",
+            clip_on=False,
+            label="trial",
+        )
+        for status, marker, label, right in (
+            ("censored", "^", "never recovered", 0.985),
+            ("failed", "x", "trial failed", 0.955),
+        ):
+            if number := sum(record.status == status for record in case.group.records):
+                transform = axes.get_yaxis_transform()
+                axes.plot([right], [place], marker, color="black", mfc="none", transform=transform, label=label)
+                axes.annotate(
+                    f"{number}",
+                    (right, place),
+                    (-4, 0),
+                    xycoords=transform,
+                    textcoords="offset points",
+                    ha="right",
+                    va="center",
+                    fontsize=5.5,
+                )
+    names = [f"{case.group.name} ({case.group.count().replace(chr(10), ', ')})" for case in cases]
+    axes.set_yticks(range(len(cases)), names, fontsize=5.5)
+    axes.set_ylim(len(cases) - 0.4, -0.6)
+    return figure
 
 
-def _finish(strip: Axes, steps: Axes, groups: list[Series], ceiling: float, *, wide: bool) -> None:
+def _axis(axes: Axes, right: float, *, wide: bool) -> None:
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(0, right * (1.5 if wide else 1.0))
     if wide:
-        for set_scale, axis in ((strip.set_yscale, strip.yaxis), (steps.set_xscale, steps.xaxis)):
-            set_scale("symlog", linthresh=1.0)
-            axis.set_major_formatter(ScalarFormatter())
-            axis.set_minor_locator(NullLocator())
-    strip.set_ylim(0, ceiling * (4 if wide else 1.2))
-    steps.set_xlim(0, ceiling * (1.5 if wide else 1.1))
-    strip.set_xlim(-0.6, len(groups) - 0.4)
-    strip.xaxis.set_major_locator(FixedLocator(range(len(groups))))
-    if len(groups) < _CROWDED:
-        strip.set_xticklabels([f"{wrapped(group.name)}\n{group.count()}" for group in groups])
+        axes.set_xscale("symlog", linthresh=1e-3)
+        axes.set_xlim(0, right * 1.5)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration(value) if value else "0"))
+        axes.xaxis.set_minor_locator(NullLocator())
     else:
-        names = [f"{group.name} ({group.count().replace(chr(10), ', ')})" for group in groups]
-        strip.set_xticklabels(names, rotation=90, fontsize=6)
-    strip.tick_params(axis="x", length=0)
-    strip.grid(axis="x", visible=False)
-    strip.set_ylabel("outage (ms)")
-    steps.set_xlabel("outage (ms)")
-    steps.set_ylabel("share of trials")
-    steps.set_ylim(0, 1.03)
-    for letter, axes in (("(a)", strip), ("(b)", steps)):
-        axes.set_title(letter, loc="left")
-
-
-def _spread(number: int) -> float:
-    """A fixed sideways place for the n-th dot, so that dots at one height do not overlap (golden ratio sequence)."""
-    return ((number * 0.6180339887 + 0.5) % 1 - 0.5) * 0.5
+        axes.xaxis.set_major_locator(MaxNLocator(6))

@@ -9,9 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from testbed.figures.style import COLUMN_IN, PAGE_IN, Drawing, caption, empty, series
+from testbed.figures.curves import briefly
+from testbed.figures.style import COLUMN_IN, Drawing, caption, empty
 from testbed.results.result import Record, Run
 
+#: With more members than these, the two panels stand above each other.
+_MOST_BESIDE = 4
 _HEADER = ("series", "member", "n", "as_predicted", "predicted_flows", "measured_flows")
 
 
@@ -21,16 +24,17 @@ def placement(run: Run) -> Drawing:
     text += (
         " driver's hash, (b) measured. Framed: where they differ. Right: trials in which every member is as predicted."
     )
-    found = [(group.name, [record for record in group.usable if _both(record)]) for group in series(run)]
+    found = [(group.name, [record for record in group.usable if _both(record)]) for group in briefly(run)]
     found = [(name, records) for name, records in found if records]
     if not found:
         return empty(run, _HEADER, text, "no trial has both predicted and measured flows")
     width = max(len(_both(record)[0]) for _, records in found for record in records)
     sums = [np.sum([_padded(record, width) for record in records], axis=0) for _, records in found]
     agreed = [sum(_same(record) for record in records) for _, records in found]
-    wide = width > 4 or max(len(name) for name, _ in found) > 24
-    figure = Figure(figsize=(PAGE_IN if wide else COLUMN_IN, 0.75 + 0.24 * len(found)), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    beside = width <= _MOST_BESIDE
+    row_in = 0.17 * len(found) + 0.45
+    figure = Figure(figsize=(COLUMN_IN, 0.3 + row_in * (1 if beside else 2)), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True) if beside else figure.subplots(2, 1)
     most = max(float(np.nanmax(table)) for table in sums)
     rows: list[tuple[Any, ...]] = []
     for place, ((name, records), table, same) in enumerate(zip(found, sums, agreed, strict=True)):
@@ -42,14 +46,14 @@ def placement(run: Run) -> Drawing:
                 _cell(axes, member, place, float(value), most, framed=differs)
             rows.append((name, member, len(records), same, int(table[0, member]), int(table[1, member])))
         panels[1].annotate(
-            f"{same} of {len(records)}", (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=6.5
+            f"{same} of {len(records)}", (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=6
         )
     for letter, axes in zip(("(a) predicted", "(b) measured"), panels, strict=True):
         axes.set_title(letter, loc="left")
         axes.set_xlim(-0.53, width - 0.47)
         axes.set_ylim(len(found) - 0.45, -0.55)
         axes.set_xticks(range(width))
-        axes.set_yticks(range(len(found)), [name for name, _ in found])
+        axes.set_yticks(range(len(found)), [name for name, _ in found], fontsize=6)
         axes.set_xlabel("member")
         axes.tick_params(length=0)
         axes.grid(visible=False)
@@ -85,4 +89,4 @@ def _cell(axes: Axes, member: int, row: int, value: float, most: float, *, frame
     zorder = 3 if framed else 2
     axes.add_patch(Rectangle((member - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor=edge, lw=line, zorder=zorder))
     ink = "white" if part > 0.5 else "black"
-    axes.text(member, row, f"{value:g}", ha="center", va="center", fontsize=6.5, color=ink, zorder=4)
+    axes.text(member, row, f"{value:g}", ha="center", va="center", fontsize=5.5, color=ink, zorder=4)

@@ -73,7 +73,8 @@ def _round_trip_s(run: Run) -> float:
 def _theory(axes: Axes, right: float, rtt_s: float) -> None:
     across = np.linspace(0, right, _POINTS)
     tries = [theory.next_try_s(at / 1e3, rtt_s) * 1e3 for at in across]
-    mistaken = [theory.mistaken_s(at / 1e3, rtt_s) * 1e3 for at in tries]
+    # The receiver sees the probe a round trip after the try: that long the try's acknowledgement took.
+    mistaken = [theory.mistaken_s(at / 1e3 + rtt_s, rtt_s) * 1e3 for at in tries]
     for heights, label, line, width in (
         (across, "as long as the outage", ":", 0.6),
         (tries, "TCP's next try, by theory", "-", 1.0),

@@ -1,27 +1,33 @@
 """One style for all figures, and their common parts: series of trials, counts and captions.
 
-The widths are those of an IEEE column and page, the fonts are embedded. The colours can be distinguished by the
-colour-blind and in grey, and each has its own marker, line and hatch. The same run gives the same bytes.
+Every figure is as wide as a column of an IEEE journal, but `lanes`, whose words need a page; the fonts are embedded.
+The colours can be distinguished by the colour-blind and in grey, and each has its own marker, line and hatch. The same
+run gives the same bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 from testbed.results.result import Record, Run
 
 #: The width of a column and of a page in IEEE's journals and proceedings, in inches.
 COLUMN_IN, PAGE_IN = 3.5, 7.16
-#: The grey of the values of theory.
-THEORY = "0.3"
+#: The grey of the values of theory, and of the band that holds 95 % of samples from a distribution of theory.
+THEORY, BAND = "0.3", "0.87"
+#: Differences below this mean nothing: the guest's clock moves by reading it (docs/limits.md).
+RESOLUTION_S = 1e-5
 
 _STYLE: dict[str, Any] = {
     "font.family": "STIXGeneral",
@@ -76,6 +82,8 @@ class Drawing:
     header: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     caption: str
+    #: Why there is nothing to draw; empty if there is.
+    lacks: str = ""
 
 
 #: The metadata key of the caption in each kind of file.
@@ -116,6 +124,11 @@ LOOKS = tuple(
         *("balance-rr", "balance-tlb", "broadcast"),
     )
 )
+#: The looks of series in turn: those of the modes, then the same colours with other markers.
+_IN_TURN = (
+    *_MODES.values(),
+    *(replace(look, marker=marker) for look, marker in zip(_MODES.values(), "<>phd*H", strict=True)),
+)
 
 
 @dataclass(frozen=True)
@@ -155,7 +168,7 @@ def series(run: Run, *, without: Sequence[str] = ()) -> list[Series]:
         words = [str(v) if n == "mode" else f"{n} {v}" for n, v in zip(names, levels, strict=True)]
         mode = records[0].case.get("mode")
         # If one mode has several series these must differ as well: then the looks are assigned in turn.
-        in_turn = list(_MODES.values())[place % len(_MODES)]
+        in_turn = _IN_TURN[place % len(_IN_TURN)]
         look = _MODES.get(str(mode), in_turn) if len(modes) == len(grouped) else in_turn
         found.append(Series(", ".join(words) or str(mode or run.experiment), look, tuple(records)))
     return found
@@ -173,14 +186,19 @@ def empty(run: Run, header: tuple[str, ...], text: str, reason: str) -> Drawing:
     """A figure without data that says why."""
     figure = Figure(figsize=(COLUMN_IN, 1.0))
     figure.text(0.5, 0.5, f"Nothing to draw: {reason}.", ha="center", va="center", wrap=True)
-    return Drawing(figure, header, [], caption(run, f"{text} Nothing to draw: {reason}."))
+    return Drawing(figure, header, [], caption(run, f"{text} Nothing to draw: {reason}."), reason)
 
 
 def duration(seconds: float) -> str:
-    """A time in a form that fits into a figure: ``3 s``, ``50 ms``, ``0.5 ms``, ``7 us``."""
+    """A time as a figure shows it, not finer than the instrument: ``3 s``, ``50 ms``, ``30 us``, ``< 10 us``."""
     if seconds >= 1:
         return f"{seconds:.3g} s"
-    return f"{seconds * 1e6:.2g} us" if 0 < seconds < 1e-4 * (1 - 1e-9) else f"{seconds * 1e3:.3g} ms"
+    if seconds >= 1e-3:
+        return f"{seconds * 1e3:.3g} ms"
+    if 0 < seconds < RESOLUTION_S * (1 - 1e-9):
+        return f"< {RESOLUTION_S * 1e6:.0f} us"
+    steps = round(seconds / RESOLUTION_S)
+    return f"{steps * RESOLUTION_S * 1e6:.0f} us" if 0 < steps < 10 else f"{steps * RESOLUTION_S * 1e3:g} ms"
 
 
 def typical(records: Sequence[Record], metric: str) -> Record | None:
@@ -193,21 +211,35 @@ def typical(records: Sequence[Record], metric: str) -> Record | None:
 
 
 def legend_above(figure: Figure, *axes: Axes, columns: int) -> None:
-    """One legend above the axes, with each label once."""
+    """One legend above the axes, with each label once, in ``columns`` or as many as fit into the figure's width."""
     found: dict[str, Any] = {}
     for one in axes:
         handles, labels = one.get_legend_handles_labels()
         for label, handle in zip(labels, handles, strict=True):
             found.setdefault(label, handle)
-    if found:
-        figure.legend(
-            found.values(),
-            found.keys(),
-            loc="outside upper center",
-            ncols=columns,
-            columnspacing=1.2,
-            borderpad=0.2,
-        )
+    if not found:
+        return
+    renderer: RendererBase = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    for count in range(min(columns, len(found)), 0, -1):
+        legend = _legend(figure, list(found.values()), list(found), count)
+        if count == 1 or legend.get_window_extent(renderer).width <= figure.bbox.width - _MARGIN_IN * figure.dpi:
+            return
+        legend.remove()
+
+
+#: What is left free at both sides of a legend, in inches.
+_MARGIN_IN = 0.06
+
+
+def _legend(figure: Figure, handles: list[Any], labels: list[str], columns: int) -> Legend:
+    return figure.legend(
+        handles,
+        labels,
+        loc="outside upper center",
+        ncols=columns,
+        columnspacing=1.2,
+        borderpad=0.2,
+    )
 
 
 def wrapped(name: str) -> str:

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import synthetic
 
-from testbed import figures
-from testbed.figures import lanes, throughput
+from testbed import figures, theory
+from testbed.figures import lanes, style, throughput
 from testbed.figures.style import Drawing
 from testbed.results.result import Run
+from testbed.spec import Bond
 
 RUNS: dict[str, tuple[str, Callable[[Path], Run]]] = {
     "matrix": ("matrix", synthetic.matrix),
@@ -37,6 +39,10 @@ def drawn(name: str, run: Run) -> Drawing:
 def texts(drawing: Drawing) -> list[str]:
     """All text in the axes."""
     return [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
+
+
+def titles(drawing: Drawing) -> list[str]:
+    return [axes.get_title(loc="left") for axes in drawing.figure.axes if axes.get_visible()]
 
 
 def legend(drawing: Drawing) -> list[str]:
@@ -69,17 +75,33 @@ def test_a_figure_without_data_says_why(tmp_path: Path, name: str) -> None:
     assert drawing.figure.texts[0].get_text() in drawing.caption
 
 
-def test_cells_show_outage_bound_and_what_never_ended(tmp_path: Path) -> None:
-    drawing = drawn("matrix", synthetic.matrix(tmp_path / "run"))
+def _bound_s(mode: str, fault: str) -> float:
+    bound = theory.failover_bound(Bond(("h1-eth0", "h1-eth1"), mode=mode), fault)
+    assert bound is not None
+    return bound.bound_s
+
+
+def test_cells_say_median_longest_bound_and_what_never_ended(tmp_path: Path) -> None:
+    run = synthetic.matrix(tmp_path / "run")
+    drawing = drawn("matrix", run)
     rows = {(row[0], row[1]): row for row in drawing.rows}
     assert len(rows) == 35
-    assert rows["active-backup", "carrier_loss"][6:] == (0.104, "within the bound")
-    assert rows["active-backup", "silent_loss"][2:] == (2, 0, 2, 3.0, None, "no bound, not noticed before the repair")
-    assert rows["broadcast", "miscabling"][5:] == (0.5, 0.2, "beyond the bound")
-    assert rows["balance-tlb", "miscabling"][2:] == (2, 2, 0, None, None, "trial failed")
+    two = [
+        float(record.metrics["outage_s"])
+        for record in run.records
+        if (record.case["mode"], record.case["fault"]) == ("active-backup", "carrier_loss")
+    ]
+    expected = (sum(two) / 2, max(two), _bound_s("active-backup", "carrier_loss"), "within the bound")
+    assert rows["active-backup", "carrier_loss"][5:] == expected
+    never = "no bound, not noticed before the repair"
+    assert rows["active-backup", "silent_loss"][2:] == (2, 0, 2, None, 3.0, None, never)
+    assert rows["broadcast", "miscabling"][5:] == (0.5, 0.5, 0.2, "beyond the bound")
+    assert rows["balance-tlb", "miscabling"][2:] == (2, 2, 0, None, None, None, "trial failed")
     written = texts(drawing)
     assert written.count("> 3 s") == 6  # every mode but 802.3ad, where LACP detects it
     assert "500 ms\n(200 ms)" in written
+    shown = "\n".join(f"{value * 1e3:.0f} ms" for value in sorted(two))
+    assert any(text.startswith(f"{shown}\n(") for text in written)
     assert "2 failed" in written
     assert legend(drawing) == [
         "within the bound",
@@ -87,6 +109,39 @@ def test_cells_show_outage_bound_and_what_never_ended(tmp_path: Path) -> None:
         "beyond the bound",
         "trial failed",
     ]
+    assert "n = 2 trials in each" in drawing.caption
+
+
+def test_faults_stand_together_by_what_they_hit(tmp_path: Path) -> None:
+    drawing = drawn("matrix", synthetic.matrix(tmp_path / "run"))
+    (axes,) = drawing.figure.axes
+    faults = [label.get_text() for label in axes.get_yticklabels()]
+    assert faults == ["carrier_loss", "silent_loss", "miscabling", "switch_crash", "controller_crash"]
+    assert [text for text in texts(drawing) if text in ("link", "switch", "controller")] == [
+        "link",
+        "switch",
+        "controller",
+    ]
+
+
+def test_cells_without_trials_say_why(tmp_path: Path) -> None:
+    """A combination that does not apply, one that is missing, and one that by theory has no path left."""
+    good = {"outage_s": 0.02, "bound_s": 0.1, "within_bound": True}
+    cut = {"outage_s": 4.0, "bound_s": None, "connected_by_theory": False}
+    records = [
+        synthetic.record(1, "failover", {"mode": "802.3ad", "fault": "lacp_loss"}, good),
+        synthetic.record(2, "failover", {"mode": "802.3ad", "fault": "host_reboot"}, cut, status="censored"),
+        synthetic.record(3, "failover", {"mode": "active-backup", "fault": "carrier_loss"}, good),
+    ]
+    factors = {"mode": ["active-backup", "802.3ad"], "fault": ["carrier_loss", "lacp_loss", "host_reboot"]}
+    left_out = ["mode=active-backup controller=testbed fault=lacp_loss: mode active-backup speaks no LACP"]
+    manifest = synthetic.manifest("failover", factors, [], left_out=left_out)
+    drawing = drawn("matrix", synthetic.write(tmp_path / "run", manifest, records))
+    verdict = {(row[0], row[1]): row[-1] for row in drawing.rows}
+    assert verdict["active-backup", "lacp_loss"] == "does not apply"
+    assert verdict["802.3ad", "carrier_loss"] == verdict["active-backup", "host_reboot"] == "not carried out"
+    assert verdict["802.3ad", "host_reboot"] == "no path left, by theory"
+    assert legend(drawing) == ["within the bound", "no path left, by theory", "does not apply", "not carried out"]
 
 
 def test_a_failed_trial_shows_next_to_others_within_the_bound(tmp_path: Path) -> None:
@@ -95,8 +150,17 @@ def test_a_failed_trial_shows_next_to_others_within_the_bound(tmp_path: Path) ->
     failed = synthetic.record(2, "failover", case, {}, status="failed", reason="no link")
     manifest = synthetic.manifest("failover", {"mode": ["802.3ad"], "fault": ["carrier_loss"]}, [])
     drawing = drawn("matrix", synthetic.write(tmp_path / "run", manifest, [good, failed]))
-    assert texts(drawing) == ["20 ms\n(100 ms)\n1 of 2 failed"]
+    assert "20 ms\n(100 ms)\n1 of 2 failed" in texts(drawing)
     assert drawing.rows[0][-1] == "trial failed"
+
+
+def test_one_trial_has_no_band(tmp_path: Path) -> None:
+    for trials, bands in ((1, 0), (5, 0), (6, 1)):
+        case = {"mode": "802.3ad", "fault": "carrier_loss"}
+        records = [synthetic.record(n, "failover", case, {"outage_s": n / 100}) for n in range(1, trials + 1)]
+        manifest = synthetic.manifest("failover", {"mode": ["802.3ad"]}, [], repetitions=trials)
+        drawing = drawn("ecdf", synthetic.write(tmp_path / f"{trials}", manifest, records))
+        assert len(drawing.figure.axes[0].collections) == bands
 
 
 def test_censored_trials_keep_the_distribution_below_one(tmp_path: Path) -> None:
@@ -112,8 +176,8 @@ def test_censored_trials_keep_the_distribution_below_one(tmp_path: Path) -> None
 
 def test_many_series_are_divided_by_fault(tmp_path: Path) -> None:
     drawing = drawn("ecdf", synthetic.matrix(tmp_path / "run"))
-    titles = [axes.get_title(loc="left") for axes in drawing.figure.axes if axes.get_visible()]
-    assert titles == ["carrier_loss", "silent_loss", "switch_crash", "controller_crash", "miscabling"]
+    found = titles(drawing)
+    assert found == ["carrier_loss", "silent_loss", "switch_crash", "controller_crash", "miscabling"]
     assert "802.3ad, fault silent_loss" in {row[0] for row in drawing.rows}
 
 
@@ -123,8 +187,18 @@ def test_detection_is_tested_against_the_uniform_distribution(tmp_path: Path) ->
     assert all(row[8] > 0.05 for row in even.rows)
     assert all(row[8] < 1e-6 for row in skewed.rows)
     assert {row[3:7] for row in even.rows} == {(0.0, 0.05, 200, 0), (0.0, 0.1, 200, 0)}
-    assert any(text.startswith("miimon_ms 50: n = 200, p = 0.") for text in legend(even))
+    assert titles(even)[0].startswith("miimon_ms 50: n = 200, p = 0.")
     assert "uniform, by theory" in legend(even)
+
+
+def test_every_case_has_its_own_law_in_its_own_panel(tmp_path: Path) -> None:
+    drawing = drawn("detection", synthetic.noticed(tmp_path / "run"))
+    ends_ms = []
+    for axes in drawing.figure.axes:
+        (law,) = [line for line in axes.get_lines() if line.get_label() == "uniform, by theory"]
+        across, up = np.asarray(law.get_xdata(), dtype=float), np.asarray(law.get_ydata(), dtype=float)
+        ends_ms.append(across[np.argmax(up >= 1 - 1e-9)])
+    assert ends_ms == pytest.approx([50, 100])
 
 
 def test_a_fault_that_was_not_detected_counts(tmp_path: Path) -> None:
@@ -134,7 +208,7 @@ def test_a_fault_that_was_not_detected_counts(tmp_path: Path) -> None:
     run = synthetic.write(tmp_path / "run", manifest, [synthetic.record(1, "miimon", case, metrics)])
     drawing = drawn("detection", run)
     assert [row[2] for row in drawing.rows] == pytest.approx([1 / 3, 2 / 3])
-    assert any(text.endswith(", 1 unnoticed") for text in legend(drawing))
+    assert titles(drawing)[0].endswith(", 1 unnoticed")
 
 
 def test_the_parts_add_up_to_the_outage(tmp_path: Path) -> None:
@@ -146,14 +220,40 @@ def test_the_parts_add_up_to_the_outage(tmp_path: Path) -> None:
     assert legend(drawing) == ["detection", "decision", "programming", "forwarding"]
 
 
+def test_parts_below_the_resolution_of_the_clock_are_printed_as_such(tmp_path: Path) -> None:
+    parts = {"detection_s": 0.0258, "decision_s": 11e-6, "programming_s": 2.6e-6, "forwarding_s": 0.000244}
+    metrics = {**parts, "outage_s": sum(parts.values())}
+    without = {**metrics, "programming_s": None}
+    manifest = synthetic.manifest("failover", {"mode": ["802.3ad", "balance-rr"]}, [])
+    records = [
+        synthetic.record(1, "failover", {"mode": "802.3ad"}, metrics),
+        synthetic.record(2, "failover", {"mode": "balance-rr"}, without),
+    ]
+    drawing = drawn("split", synthetic.write(tmp_path / "run", manifest, records))
+    assert "25.8 ms | 10 us | < 10 us | 0.24 ms" in texts(drawing)
+    assert "25.8 ms | 10 us | none | 0.24 ms" in texts(drawing)
+    assert drawing.rows[1][5] is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((0.0, "0 ms"), (2.6e-6, "< 10 us"), (9.9e-6, "< 10 us"), (1e-5, "10 us"), (6.9e-5, "70 us")),
+        *((1e-4, "0.1 ms"), (2.44e-4, "0.24 ms"), (0.104, "104 ms"), (0.0999996, "100 ms"), (6.29607, "6.3 s")),
+    ],
+)
+def test_times_are_not_finer_than_the_instrument(seconds: float, words: str) -> None:
+    assert style.duration(seconds) == words
+
+
 def test_a_flow_on_another_member_is_framed_and_counted(tmp_path: Path) -> None:
     right, wrong = (drawn("placement", synthetic.placed(tmp_path / str(w), wrong=w)) for w in (False, True))
     assert all(row[4] == row[5] for row in right.rows)
     assert {text for text in texts(right) if " of " in text} == {"2 of 2"}
     differing = [row for row in wrong.rows if row[4] != row[5]]
     assert [row[:4] for row in differing] == [
-        ("xmit_hash_policy layer3+4, members 4", 0, 2, 1),
-        ("xmit_hash_policy layer3+4, members 4", 1, 2, 1),
+        ("layer3+4, members 4", 0, 2, 1),
+        ("layer3+4, members 4", 1, 2, 1),
     ]
     framed = [p for axes in wrong.figure.axes for p in axes.patches if p.get_linewidth() > 1]
     assert len(framed) == 4  # two cells in each panel
