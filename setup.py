@@ -36,6 +36,7 @@ setup(
         "numpy>=2.4",
         "os-ken>=4.2.2",
         "ovs>=4.0",
+        "packaging>=24.0",
         "pyroute2>=0.9.7",
         "pyyaml>=6.0.3",
         "rich>=15.0",

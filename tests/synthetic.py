@@ -29,6 +29,8 @@ def manifest(experiment: str, factors: Mapping[str, Any], figures: list[str], **
         "argv": ["testbed", "run", experiment, "--seed", "1"],
         "backend": "guest",
         "clock": "virtual",
+        "user_code": None,
+        "runtime": None,
         **more,
     }
 

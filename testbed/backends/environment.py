@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import testbed
@@ -13,22 +14,43 @@ PROJECT = Path(testbed.__file__).resolve().parent.parent
 SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
-def environment() -> dict[str, str]:
+@dataclass(frozen=True)
+class Place:
+    """Where a trial finds Python, the testbed's code and programs."""
+
+    python: str
+    project: str
+    search: str
+
+
+#: On this machine, and in the runtime image.
+MACHINE = Place(sys.executable, str(PROJECT), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+IMAGE = Place("/opt/testbed/venv/bin/python", "/opt/testbed/project", "/usr/bin")
+
+#: The C library's loader looks for variants of each library that suit the processor, and each failed look takes time
+#: of a guest. Without POPCNT (ld.so(8), glibc.cpu.hwcaps) no variant suits, whatever the processor.
+TUNABLES = "glibc.cpu.hwcaps=-POPCNT,-AVX512CD"
+
+
+def environment(place: Place = MACHINE) -> dict[str, str]:
     """The environment of a trial: fixed, so that no setting of the caller affects it."""
-    return {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    found = {
+        "PATH": place.search,
         "HOME": "/root",
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": str(PROJECT),
+        "PYTHONPATH": place.project,
     }
+    if place == IMAGE:  # it has no files of locales
+        found |= {"LANG": "C", "PYTHONUTF8": "1", "PYTHONCOERCECLOCALE": "0", "GLIBC_TUNABLES": TUNABLES}
+    return found
 
 
-def trial_command(directory: Path) -> list[str]:
-    """The command that runs the trial in ``directory``."""
-    return [sys.executable, "-m", "testbed.run.inside", str(directory)]
+def trial_command(directory: Path, code: Path, place: Place = MACHINE) -> list[str]:
+    """The command that runs the trial in ``directory``; ``code`` holds the user's own experiment, if it is one."""
+    return [place.python, "-m", "testbed.run.inside", str(directory), str(code)]
 
 
 def shell_command(directory: Path) -> list[str]:

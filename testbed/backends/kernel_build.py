@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed.backends import guest, kernel, kernel_source
+from testbed.backends import guest, kernel, kernel_source, runtime
 from testbed.backends.kernel import Kernel
 from testbed.errors import MachineError, TestbedError
 
@@ -77,7 +77,7 @@ def build(source: Path | None, progress: Progress, *, jobs: int | None = None) -
             log = cache / "build.log"
             made = _compile(tree, work / "out", log, progress, jobs or len(os.sched_getaffinity(0)))
             progress(None, "trying the kernel: a bond and a switch in a guest")
-            guest.verify(made)
+            guest.verify(made, runtime.prepared())
             entry = cache / kernel.key()
             shutil.rmtree(entry, ignore_errors=True)
             (work / "out" / "kernel.json").write_text(json.dumps(made.as_json(), indent=1) + "\n")

@@ -20,7 +20,7 @@ _TRIAL_PROGRAMS = {
     "mnexec": ("mininet", "-v"),
 }
 _VERSIONED = ("ovs-vswitchd", "iperf3")
-_LIBRARIES = ("mininet", "os-ken", "pyroute2", "numpy", "matplotlib")
+_LIBRARIES = ("mininet", "os-ken", "pyroute2", "numpy", "scipy", "matplotlib")
 _BUILD = "testbed kernel build"
 
 
@@ -62,7 +62,7 @@ def abilities() -> list[Ability]:
 
 def tool_versions() -> dict[str, str]:
     """The versions of the tools that affect a trial's result, for run.json."""
-    versions = {"python": platform.python_version()}
+    versions = {"python": platform.python_version(), "libc": " ".join(platform.libc_ver())}
     for program in _VERSIONED:
         if found_at := shutil.which(program, path=environment.SEARCH):
             option = _TRIAL_PROGRAMS[program][1]

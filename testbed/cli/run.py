@@ -84,7 +84,8 @@ def run(
     if dry_run:
         _show_plan(prepared)
         return
-    backend_ = prepare.begin(prepared, place, resume=resume)
+    with err.status("preparing"):  # an image that is not there yet takes some seconds
+        backend_ = prepare.begin(prepared, place, resume=resume)
     finished = carry_out(prepared, backend_, place, jobs)
     loaded = result.load(place)
     summarise(loaded, place)

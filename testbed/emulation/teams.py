@@ -21,6 +21,8 @@ from testbed.spec import Host
 from testbed.spec.bond.teams import RUNNERS
 
 _RUN = "run/teamd"
+#: pause.c, compiled with the runtime image.
+_PAUSE = Path("/usr/lib/testbed/pause.so")
 _DEADLINE_S = 30.0
 _ANSWER_BYTES = 1 << 20
 
@@ -112,6 +114,8 @@ def _paused(runner: str, directory: Path) -> dict[str, str]:
     """
     if runner != "loadbalance":
         return {}
+    if _PAUSE.exists():
+        return {"LD_PRELOAD": str(_PAUSE)}
     if not shutil.which("gcc"):
         raise MachineError("gcc is not installed; teamd's runner loadbalance needs it", "Type: apt-get install gcc")
     library = directory / "pause.so"

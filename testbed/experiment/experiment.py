@@ -45,6 +45,10 @@ class Experiment:
     options: tuple[Factor, ...] = ()
     #: Whether the experiment is about the bond of the measured client: a network in which it has none is refused.
     bonded: bool = False
+    #: Python distributions and programs that the procedure needs besides the testbed's own: a trial in virtual time
+    #: sees no others.
+    packages: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
     #: The longest possible duration of a trial on its own clock, in seconds: a guest that takes longer is stuck.
     limit_s: float = 600.0
 

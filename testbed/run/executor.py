@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from testbed.backends import environment, guest, kernel, native
+from testbed.backends import environment, guest, kernel, native, runtime
 from testbed.backends.kernel import Kernel
+from testbed.backends.runtime import Runtime
 from testbed.backends.watchdog import Watchdog
 from testbed.design.trial import Trial
 from testbed.errors import MachineError
+from testbed.run import own_code
 
 
 class Backend(Protocol):
@@ -29,18 +32,22 @@ class GuestBackend:
     """Trials in a guest kernel."""
 
     kernel: Kernel
+    #: What the guest sees as its files; None: this machine's.
+    runtime: Runtime | None = None
     name: str = "guest"
 
     def run(self, directory: Path, trial: Trial, watchdog: Watchdog, cpu: int) -> None:
+        place = environment.MACHINE if self.runtime is None else environment.IMAGE
         guest.run(
             self.kernel,
             directory,
-            environment.trial_command(guest.DIRECTORY),
+            environment.trial_command(guest.DIRECTORY, guest.CODE, place),
             seed=trial.seed,
             clock=trial.clock,
             watchdog=watchdog,
             cpu=cpu,
-            needed=[Path(trial.experiment).parent] if trial.experiment.endswith(".py") else (),
+            runtime=self.runtime,
+            code=code if (code := _code(directory)).is_dir() else None,
         )
 
 
@@ -52,11 +59,21 @@ class NativeBackend:
 
     def run(self, directory: Path, trial: Trial, watchdog: Watchdog, cpu: int) -> None:
         del cpu
-        native.run(directory, environment.trial_command(directory.resolve()), watchdog=watchdog)
+        place = directory.resolve()
+        native.run(directory, environment.trial_command(place, _code(place)), watchdog=watchdog)
 
 
-def choose_backend(wanted: str, clock: str) -> Backend:
-    """The backend for ``auto``, ``guest`` or ``native``. Errors: MachineError with what to type."""
+def _code(directory: Path) -> Path:
+    """Where the run of the trial in ``directory`` keeps the user's own code (testbed.run.own_code)."""
+    return directory.resolve().parent.parent / own_code.NAME
+
+
+def choose_backend(wanted: str, clock: str, packages: Sequence[str] = (), programs: Sequence[str] = ()) -> Backend:
+    """The backend for ``auto``, ``guest`` or ``native``.
+
+    In virtual time it has the runtime image, with these distributions and programs besides the testbed's own. Errors:
+    MachineError with what to type; SpecError for a distribution or program that is not installed.
+    """
     if wanted == "native":
         if clock == "virtual":
             raise MachineError("the native backend has real time only", "Add: --clock real")
@@ -74,4 +91,4 @@ def choose_backend(wanted: str, clock: str) -> Backend:
         raise MachineError(
             f"the guest needs {', '.join(lacking)}, not installed", f"Type: apt-get install {' '.join(lacking)}"
         )
-    return GuestBackend(found)
+    return GuestBackend(found, runtime.prepared(packages, programs) if clock == "virtual" else None)

@@ -1,8 +1,9 @@
 """Inside: build the network of one trial, run its procedure, write the raw files.
 
-Usage: python -m testbed.run.inside DIRECTORY
+Usage: python -m testbed.run.inside DIRECTORY CODE
 
-DIRECTORY holds trial.json and receives the raw files; outcome.json is written last, with the status and the reason.
+CODE holds the experiment, if it is a user's own file. DIRECTORY holds trial.json and receives the raw files;
+outcome.json is written last, with the status and the reason.
 """
 
 from __future__ import annotations
@@ -34,15 +35,16 @@ class _Phases:
             file.write(f"{name} (at {time.time() - self._origin_s:.3f} s of the trial's clock)\n")
 
 
-def run(directory: Path) -> None:
-    """Carry out the trial whose trial.json is in ``directory``."""
+def run(directory: Path, code: Path) -> None:
+    """Carry out the trial whose trial.json is in ``directory``; ``code`` holds its experiment if it is a user's."""
     trial = Trial.from_json((directory / "trial.json").read_text())
     origin = time.time()
     phases = _Phases(directory, origin)
     outcome = {"status": "ok", "reason": ""}
     try:
         phases.enter("loading the experiment")
-        experiment = discovery.experiment(trial.experiment)
+        own = trial.experiment.endswith(".py")
+        experiment = discovery.experiment(str(code / trial.experiment) if own else trial.experiment)
         with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
             try:
                 phases.enter("building the network")
@@ -71,4 +73,4 @@ def run(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]))
+    run(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -7,11 +7,14 @@ import tempfile
 from pathlib import Path
 
 from testbed.backends import kernel, scratch
+from testbed.backends.runtime import layer
 
 
 def leftovers() -> list[Path]:
-    """Directories of unfinished kernel builds and of trials that belong to this user and that no process uses."""
+    """What belongs to this user and no process uses: directories of trials and of unfinished builds (kernel, image)."""
     cache = kernel.cache_root() / "kernel"
     builds = list(cache.glob("build-*")) if scratch.abandoned(cache / "lock") else []
-    trials = [path for path in Path(tempfile.gettempdir()).glob(f"{scratch.PREFIX}*") if scratch.abandoned(path)]
+    images = list(layer.parts().glob(f"{layer.BUILDING}*"))
+    files = [*images, *Path(tempfile.gettempdir()).glob(f"{scratch.PREFIX}*")]
+    trials = [path for path in files if scratch.abandoned(path)]
     return sorted(path for path in (*builds, *trials) if path.is_dir() and path.stat().st_uid == os.geteuid())

@@ -15,11 +15,14 @@ from testbed.experiment import discovery
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.plan import Until, factor_levels, list_cases, plan, shuffled
 from testbed.results import result
-from testbed.run import provenance
+from testbed.run import own_code, provenance
 from testbed.run.executor import Backend, GuestBackend, choose_backend
 
 #: What must be the same when a run is resumed.
-_SAME = ("experiment", "topology", "factors", "repetitions", "until_ci", "seed", "backend", "clock", "kernel")
+_SAME = (
+    *("experiment", "user_code", "topology", "factors", "repetitions", "until_ci", "seed", "backend", "clock"),
+    *("kernel", "runtime"),
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Prepared:
     until: Until | None
     left_out: tuple[str, ...]
     backend: Callable[[], Backend]
+    #: The experiment as it was asked for: its name, or the path of a user's file.
+    source: str
     manifest: Callable[[Backend], dict[str, Any]]
 
 
@@ -76,7 +81,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         until = Until(request.until_ci, experiment.primary, repetitions, request.most_repetitions)
     cases, others = list_cases(experiment, function, levels)
     left_out = tuple(f"{' '.join(f'{key}={value}' for key, value in case.items())}: {why}" for case, why in others)
-    source = str(Path(request.experiment).resolve()) if request.experiment.endswith(".py") else request.experiment
+    source = Path(request.experiment).name  # a trial loads the run's copy of a user's file
 
     def planned(repetitions: int) -> tuple[Trial, ...]:
         return plan(
@@ -93,7 +98,8 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         schemes.chosen(trial.case).check(trial.topology)
 
     def manifest(backend: Backend) -> dict[str, Any]:
-        guest_kernel = backend.kernel.as_json() if isinstance(backend, GuestBackend) else None
+        guest = backend if isinstance(backend, GuestBackend) else None
+        image = guest.runtime if guest else None
         return {
             "experiment": experiment.name,
             "title": experiment.title,
@@ -110,10 +116,13 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "argv": list(argv),
             "commit": provenance.commit(),
             "code": provenance.code_digest(),
+            "user_code": own_code.digests(request.experiment),
             "backend": backend.name,
             "clock": request.clock,
-            "kernel": guest_kernel,
-            "tools": machine.tool_versions(),
+            "kernel": guest.kernel.as_json() if guest else None,
+            "runtime": image.digest if image else None,
+            "tools": machine.tool_versions() | (image.versions if image else {}),
+            "digests": provenance.digests(guest),
             "machine": machine.describe(),
         }
 
@@ -124,7 +133,8 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         planned,
         until,
         left_out,
-        lambda: choose_backend(request.backend, request.clock),
+        lambda: choose_backend(request.backend, request.clock, experiment.packages, experiment.programs),
+        request.experiment,
         manifest,
     )
 
@@ -150,11 +160,14 @@ def begin(prepared: Prepared, place: Path, *, resume: bool) -> Backend:
     Errors: MachineError without a backend; SpecError for a directory in use, and for a run that was another.
     """
     backend = prepared.backend()
+    if isinstance(backend, GuestBackend) and backend.runtime is not None:
+        own_code.check_imports(prepared.source, prepared.experiment.packages)
     manifest = prepared.manifest(backend)
     if resume:
         _check_same(place, manifest)
     else:
         result.create(place, manifest)
+        own_code.keep(prepared.source, place)
     return backend
 
 

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 
 import testbed
+from testbed.backends.runtime.contents import READERS
+from testbed.run.executor import GuestBackend
 
 _PROJECT = Path(testbed.__file__).resolve().parent.parent
 
@@ -25,10 +27,6 @@ def commit() -> str | None:
     return head + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "") if head else None
 
 
-#: The packages that only read results: they do not affect a trial.
-READERS = ("campaign", "cli", "drawing", "figures", "report", "results")
-
-
 def code_digest(project: Path = _PROJECT) -> str:
     """A digest of all our files that carry out or measure a trial; while it is the same, so are a trial's bytes."""
     digest = hashlib.sha256()
@@ -39,3 +37,10 @@ def code_digest(project: Path = _PROJECT) -> str:
                 content = path.read_bytes()
                 digest.update(f"{path.relative_to(project).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()
+
+
+def digests(guest: GuestBackend | None) -> dict[str, str]:
+    """The SHA-256 of the kernel and of the image's programs; empty where trials see the machine's own files."""
+    if guest is None or guest.runtime is None:
+        return {}
+    return {"kernel": hashlib.sha256(guest.kernel.path.read_bytes()).hexdigest(), **guest.runtime.digests}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from testbed.results.result import Run
+from tests.emulation import elsewhere
 from tests.emulation.conftest import AGGREGATION, FAILOVER
 from tests.emulation.support import content, different, run, side_by_side
 
@@ -54,6 +55,36 @@ def test_another_seed_differs(lone_failover: Run, lone_aggregation: Run, other_s
     assert {"trials.jsonl", "raw/001/probe.csv", "raw/002/timeline.jsonl"} <= set(names)
     names = different(lone_aggregation.path, aggregation.path)
     assert {"trials.jsonl", "raw/001/iperf3.json", "raw/001/counters.json"} <= set(names)
+
+
+#: One link, four flows: TCP makes the smallest difference of their beginnings visible.
+_SHORT = {
+    "failover": ("failover", "--repetitions", "1", "--seed", "7", "--set", "mode=active-backup"),
+    "aggregation": (
+        *("aggregation", "--repetitions", "1", "--seed", "7", "--set", "mode=balance-rr", "--set", "members=1"),
+        *("--set", "flows=4", "--set", "duration_s=1", "--set", "omit_s=0"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The project and its environment in another place, and that environment's Python."""
+    return elsewhere.made(tmp_path_factory.mktemp("elsewhere"))
+
+
+@pytest.mark.parametrize("name", list(_SHORT))
+def test_a_run_is_the_same_from_whatever_place_and_environment(
+    name: str, copied: tuple[Path, Path], tmp_path: Path
+) -> None:
+    here = run(tmp_path / "here", *_SHORT[name])
+    with _busy(2):
+        answer = elsewhere.run(*copied, tmp_path / "there", *_SHORT[name])
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    files = content(here.path)
+    assert {"trials.jsonl", "raw/001/trial.json", "raw/001/timeline.jsonl"} <= files.keys()
+    # The commit is the checkout's; the copy is none.
+    assert [file for file in different(here.path, tmp_path / "there") if file.startswith(("raw/", "trials"))] == []
 
 
 def test_runs_side_by_side_do_not_disturb_each_other(lone_failover: Run, lone_aggregation: Run, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_procedure_that_raises_is_a_failed_trial_with_file_and_line(
     experiment = tmp_path / "mine.py"
     experiment.write_text(EXPERIMENT.format(body=body))
     (tmp_path / "trial.json").write_text(Trial(1, str(experiment), {}, 0, 1, single_switch()).to_json())
-    inside.run(tmp_path)
+    inside.run(tmp_path, tmp_path)
     outcome = json.loads((tmp_path / "outcome.json").read_text())
     assert (outcome["status"], outcome["reason"]) == ("failed" if reason else "ok", reason)
     # What is printed inside is in trial.log, which a failed trial keeps.
@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_loaded_is_a_failed_trial(tmp_path: Path) -> None:
     experiment = tmp_path / "mine.py"
     experiment.write_text("import nowhere_to_be_found\n")
     (tmp_path / "trial.json").write_text(Trial(1, str(experiment), {}, 0, 1, single_switch()).to_json())
-    inside.run(tmp_path)
+    inside.run(tmp_path, tmp_path)
     outcome = json.loads((tmp_path / "outcome.json").read_text())
     assert outcome["status"] == "failed"
     assert outcome["reason"].endswith("mine.py, line 1: ModuleNotFoundError: No module named 'nowhere_to_be_found'")

@@ -1,4 +1,4 @@
-"""Run a trial in a guest kernel: User-Mode Linux on this machine's own files, inside bubblewrap.
+"""Run a trial in a guest kernel: User-Mode Linux on the runtime image or on this machine's own files, in bubblewrap.
 
     caller --> bwrap (no network, own processes, all files read-only except one directory)
                  '--> setarch -R (addresses not randomised)
@@ -23,17 +23,22 @@ from pathlib import Path
 
 from testbed.backends import environment, scratch
 from testbed.backends.kernel import Kernel
+from testbed.backends.runtime import Runtime
 from testbed.backends.watchdog import Watchdog, progress
 from testbed.errors import MachineError, TrialError
 
 #: The path, inside the guest, of the directory that it may write to: the same for every trial.
 DIRECTORY = Path("/tmp/trial")
+#: The path, inside the guest, of the user's own code, if there is any.
+CODE = Path("/tmp/user_code")
 #: The guest's clock starts here, so that this machine's date does not affect a trial: 2024-01-01 00:00:00 UTC.
 EPOCH_NS = 1_704_067_200 * 10**9
 MEMORY = "1G"
 _OPEN_FILES = 16384
+#: The stack of the kernel's process: its size decides where the machine places other memory of the process.
+_STACK_BYTES = 8 << 20
 
-_INIT = Path(__file__).resolve().parent / "init.py"
+_INIT = "testbed/backends/guest/init.py"
 _PROGRAMS = {"bwrap": "bubblewrap", "setarch": "util-linux", "taskset": "util-linux"}
 
 
@@ -42,17 +47,24 @@ def missing() -> list[str]:
     return sorted({package for program, package in _PROGRAMS.items() if not shutil.which(program)})
 
 
-def _launcher(command: Sequence[str], log: str) -> str:
+def _launcher(command: Sequence[str], log: str, place: environment.Place) -> str:
     """The script that the guest kernel starts: a fixed environment, then the first process."""
-    first = [sys.executable, str(_INIT), str(DIRECTORY), log, *command]
-    setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.environment().items())
+    first = [place.python, f"{place.project}/{_INIT}", str(DIRECTORY), log, *command]
+    setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.environment(place).items())
     return f"#!/bin/sh\ncd /\nexec env -i {setting} {shlex.join(first)}\n"
 
 
-def _visible(needed: Sequence[Path]) -> list[Path]:
-    """Directories that must stay visible although the guest has its own /tmp."""
-    paths = {environment.PROJECT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), *needed}
-    return sorted(path for path in paths if path.is_relative_to("/tmp") or path.is_relative_to("/dev/shm"))
+def _root(runtime: Runtime | None) -> list[str]:
+    """The options of bwrap for the guest's root: the image; without one this machine's own files, of which some must
+    stay visible although the guest has its own /tmp."""
+    mounts = runtime.mounts() if runtime is not None else [(Path("/"), "/")]
+    words = [word for path, place in mounts for word in ("--ro-bind", str(path), place)]
+    words += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm"]
+    if runtime is None:
+        for path in sorted({environment.PROJECT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}):
+            if path.is_relative_to("/tmp") or path.is_relative_to("/dev/shm"):
+                words += ["--ro-bind", str(path), str(path)]
+    return words
 
 
 def command_line(
@@ -63,13 +75,14 @@ def command_line(
     seed: int,
     clock: str,
     console: str = "null,fd:2",
-    needed: Sequence[Path] = (),
+    runtime: Runtime | None = None,
+    code: Path | None = None,
 ) -> list[str]:
     """The whole command that boots a guest. ``files`` holds the launcher, as ``init``."""
     sandbox = ["bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
-    sandbox += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm"]
-    for path in _visible(needed):
-        sandbox += ["--ro-bind", str(path), str(path)]
+    sandbox += ["--uid", "0", "--gid", "0", *_root(runtime)]
+    if code is not None:
+        sandbox += ["--ro-bind", str(code), str(CODE)]
     sandbox += ["--ro-bind", str(files), "/tmp/guest", "--bind", str(directory), str(DIRECTORY)]
     sandbox += ["--ro-bind", str(kernel.path), "/tmp/linux", "--clearenv", "--setenv", "TMPDIR", "/dev/shm"]
     if clock == "virtual" and kernel.preload is not None:
@@ -79,6 +92,8 @@ def command_line(
     boot += ["ro", "quiet", "panic=-1", "uml_dir=/dev/shm/", "init=/tmp/guest/init"]
     boot += ["bonding.max_bonds=0", "dummy.numdummies=0", "ifb.numifbs=0"]  # no interface but those that are made
     boot += ["con=null", f"con0={console}", "ssl=null"]
+    if runtime is not None:
+        boot += [f"GLIBC_TUNABLES={environment.TUNABLES}"]  # the kernel hands it to the launcher's shell
     if kernel.seccomp:
         boot += ["seccomp=auto"]
     if clock == "virtual":
@@ -86,8 +101,9 @@ def command_line(
     return [*sandbox, "--", *boot]
 
 
-def _allow_open_files() -> None:
-    """Raise the limit of open files: the guest keeps one open for each file of the machine that it has accessed.
+def _set_limits() -> None:
+    """Raise the limit of open files: the guest keeps one open for each file of the machine that it has accessed. And
+    set the size of its kernel's stack.
 
     Errors: MachineError if this user's hard limit is too low.
     """
@@ -99,6 +115,9 @@ def _allow_open_files() -> None:
         )
     if soft != resource.RLIM_INFINITY and soft < _OPEN_FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, hard))
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    if hard == resource.RLIM_INFINITY or hard >= _STACK_BYTES:
+        resource.setrlimit(resource.RLIMIT_STACK, (_STACK_BYTES, hard))
 
 
 @contextlib.contextmanager
@@ -110,7 +129,8 @@ def started(
     seed: int,
     clock: str,
     cpu: int | None = None,
-    needed: Sequence[Path] = (),
+    runtime: Runtime | None = None,
+    code: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A guest that runs ``command`` and powers off. At the end of the block it is killed with all its processes.
 
@@ -127,14 +147,16 @@ def started(
             f"the kernel {kernel.path} has no virtual time",
             "Type: testbed kernel build, or use --clock real.",
         )
-    _allow_open_files()
-    with _files(command, "trial.log") as files, (directory / "console.log").open("wb") as console:
+    _set_limits()
+    with _files(command, "trial.log", runtime) as files, (directory / "console.log").open("wb") as console:
+        boot = command_line(kernel, directory.resolve(), files, seed=seed, clock=clock, runtime=runtime, code=code)
         process = subprocess.Popen(
-            pinned(cpu) + command_line(kernel, directory.resolve(), files, seed=seed, clock=clock, needed=needed),
+            pinned(cpu) + boot,
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
             start_new_session=True,
+            umask=0o022,  # the guest's files get it from its kernel's process
         )
         try:
             yield process
@@ -146,18 +168,19 @@ def started(
 
 
 @contextlib.contextmanager
-def _files(command: Sequence[str], log: str) -> Iterator[Path]:
+def _files(command: Sequence[str], log: str, runtime: Runtime | None = None) -> Iterator[Path]:
     """A directory with the launcher, for the guest, while the block runs."""
     with scratch.directory() as files:
         launcher = files / "init"
-        launcher.write_text(_launcher(command, log))
+        place = environment.MACHINE if runtime is None else environment.IMAGE
+        launcher.write_text(_launcher(command, log, place))
         launcher.chmod(0o755)
         yield files
 
 
 def interactive(kernel: Kernel, directory: Path, command: Sequence[str]) -> int:
     """Run ``command`` in a guest with this terminal as its console, in real time. Returns the guest's exit code."""
-    _allow_open_files()
+    _set_limits()
     with _files(command, "-") as files:
         boot = command_line(kernel, directory.resolve(), files, seed=1, clock="real", console="fd:0,fd:1")
         return subprocess.run(boot, check=False).returncode
@@ -172,17 +195,19 @@ def run(
     clock: str,
     watchdog: Watchdog,
     cpu: int | None = None,
-    needed: Sequence[Path] = (),
+    runtime: Runtime | None = None,
+    code: Path | None = None,
 ) -> None:
-    """Run ``command`` in a guest to its end. The directories ``needed`` are visible in it, wherever they are.
+    """Run ``command`` in a guest to its end, on the image ``runtime`` or on this machine's files. The directory
+    ``code`` is visible in it as CODE.
 
     Errors: TrialError with the last phase, if the guest ran too long or did not power off by itself.
     """
-    with started(kernel, directory, command, seed=seed, clock=clock, cpu=cpu, needed=needed) as process:
-        code = watchdog.wait(process, lambda: progress(directory))
-    if code != 0:
+    with started(kernel, directory, command, seed=seed, clock=clock, cpu=cpu, runtime=runtime, code=code) as process:
+        status = watchdog.wait(process, lambda: progress(directory))
+    if status != 0:
         raise TrialError(
-            f"the guest ended with code {code}; it was at: {progress(directory)}",
+            f"the guest ended with code {status}; it was at: {progress(directory)}",
             f"The end of its output is in {directory / 'console.log'}.",
         )
 
@@ -192,17 +217,18 @@ def pinned(cpu: int | None) -> list[str]:
     return [] if cpu is None else ["taskset", "--cpu-list", str(cpu)]
 
 
-def verify(kernel: Kernel) -> None:
+def verify(kernel: Kernel, runtime: Runtime) -> None:
     """Boot the kernel, and create a bond and an Open vSwitch bridge in it. Errors: TrialError with what failed."""
     with scratch.directory() as directory:
         run(
             kernel,
             directory,
-            [sys.executable, "-m", "testbed.emulation.selftest"],
+            [environment.IMAGE.python, "-m", "testbed.emulation.selftest"],
             seed=1,
             clock="virtual" if kernel.time_travel else "real",
             watchdog=Watchdog(120.0),
             cpu=min(os.sched_getaffinity(0)),
+            runtime=runtime,
         )
         log = directory / "trial.log"
         printed = log.read_text(errors="replace") if log.exists() else progress(directory)

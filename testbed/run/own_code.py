@@ -1,0 +1,97 @@
+"""A user's own experiment file: what of it is kept with the run, and whether a trial can import what it imports.
+
+The file and the other Python files of its directory are copied into the run's directory ``user_code`` when the run
+begins. Trials load the copy; in a guest it is mounted at one fixed place.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from testbed.backends.runtime import distributions
+from testbed.backends.runtime.contents import PACKAGES, READERS
+from testbed.errors import SpecError
+from testbed.experiment import user_code
+
+NAME = "user_code"
+
+
+def is_own(experiment: str) -> bool:
+    """Whether the experiment is named by a user's file."""
+    return experiment.endswith(".py")
+
+
+def digests(experiment: str) -> dict[str, str] | None:
+    """The SHA-256 of each file that is kept, by name; None for an experiment of ours."""
+    if not is_own(experiment):
+        return None
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(Path(experiment))}
+
+
+def keep(experiment: str, run: Path) -> None:
+    """Copy a user's files into the run's directory."""
+    if is_own(experiment):
+        (run / NAME).mkdir()
+        for path in _files(Path(experiment)):
+            shutil.copyfile(path, run / NAME / path.name)
+
+
+def _files(experiment: Path) -> list[Path]:
+    return sorted(path for path in experiment.absolute().parent.glob("*.py") if path.is_file())
+
+
+def check_imports(experiment: str, packages: Sequence[str]) -> None:
+    """Errors: SpecError if the file imports, when it is loaded, what the runtime image does not have; with file and
+    line, and what to write into the file."""
+    if not is_own(experiment):
+        return
+    here = {path.stem: path for path in _files(Path(experiment))}
+    known = set(sys.stdlib_module_names) | distributions.modules(distributions.closure((*PACKAGES, *packages)))
+    known |= {"testbed", "topologies", "experiments"}
+    waiting, seen = [Path(experiment).absolute()], set[Path]()
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        for line, name in _imports(path):
+            first, _, rest = name.partition(".")
+            place = f"{user_code.shown(path)}, line {line}"
+            if first == "testbed" and rest.partition(".")[0] in READERS:
+                raise SpecError(
+                    f"{place}: imports {name}, which only reads results and is not there in a trial",
+                    "Import it inside measure(), not at the top of the file.",
+                )
+            if first in here and first not in sys.stdlib_module_names:
+                waiting += [here[first]] if here[first] not in seen else []
+            elif first not in known:
+                raise SpecError(
+                    f"{place}: imports {name}, which is not among the packages that a trial sees",
+                    f"Add to the Experiment: packages=({_distribution(first)!r},). Or, if only measure() needs it,"
+                    " import it inside measure().",
+                )
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and name of each import that is carried out when the file is loaded."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, each.name) for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.lineno, node.module
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Try):
+            waiting += ast.iter_child_nodes(node)
+
+
+def _distribution(module: str) -> str:
+    """The installed distribution that brings a module, or the module's name."""
+    from importlib import metadata  # slow: it reads every distribution's list of files
+
+    return metadata.packages_distributions().get(module, [module])[0]

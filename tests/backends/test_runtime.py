@@ -1,0 +1,173 @@
+"""The runtime image's parts: their digests follow from their content alone, and they are the same wherever made."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from testbed.backends.runtime import distributions, layer, libraries
+from testbed.backends.runtime.layer import Content, Entry
+from testbed.errors import MachineError, SpecError
+from testbed.run import leftovers
+
+
+def content(directory: Path) -> Content:
+    """A program, a module, a link and an empty directory, made from files in ``directory``."""
+    directory.mkdir(parents=True)
+    (directory / "prog").write_text("#!/bin/sh\n")
+    (directory / "module.py").write_text("VALUE = {'a', 'b'}\n")
+    return Content(
+        "/opt/place",
+        [
+            Entry("bin/prog", directory / "prog", executable=True),
+            Entry("lib/module.py", directory / "module.py"),
+            Entry("etc/hosts", text="127.0.0.1 localhost\n"),
+            Entry("sbin", link="bin"),
+            Entry("tmp"),
+        ],
+    )
+
+
+def seen(root: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Mode, time and content of everything below a directory."""
+    found = {}
+    for path in [root, *sorted(root.rglob("*"))]:
+        stat = path.lstat()
+        data = os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
+        found[str(path.relative_to(root))] = (stat.st_mode, stat.st_mtime_ns, data)
+    return found
+
+
+def test_a_part_is_the_same_wherever_and_however_it_is_made(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = layer.stored(content(tmp_path / "here"), lambda *_: {"made": "first"})
+    monkeypatch.setenv("TESTBED_CACHE", str(tmp_path / "other cache"))
+    monkeypatch.setenv("PYTHONHASHSEED", "12345")
+    other = content(tmp_path / "a much longer place" / "elsewhere")
+    os.utime(tmp_path / "a much longer place" / "elsewhere" / "module.py", (0, 0))
+    before = os.umask(0o077)
+    try:
+        second = layer.stored(other, lambda *_: {"made": "second"})
+    finally:
+        os.umask(before)
+    assert second.root != first.root
+    assert second.digest == first.digest
+    assert seen(second.root) == seen(first.root)
+    assert first.root.parent.stat().st_mode & 0o777 == 0o755  # whoever may read
+
+
+def test_byte_code_is_valid_whatever_the_times_are(tmp_path: Path, cache: Path) -> None:
+    made = layer.stored(content(tmp_path / "here"), lambda *_: {})
+    (compiled,) = made.root.glob("lib/__pycache__/module.*.pyc")
+    header = compiled.read_bytes()[:16]
+    assert header[:4] == importlib.util.MAGIC_NUMBER
+    assert int.from_bytes(header[4:8], "little") == 0b01  # PEP 552: hash-based, and not checked
+    assert b"/opt/place/lib/module.py" in compiled.read_bytes()
+
+
+def test_a_part_is_made_once_and_changes_with_its_content(tmp_path: Path, cache: Path) -> None:
+    given = content(tmp_path / "here")
+    first = layer.stored(given, lambda *_: {"made": "once"})
+    again = layer.stored(given, lambda *_: pytest.fail("made again"))
+    assert again == first
+    (tmp_path / "here" / "module.py").write_text("VALUE = {'a', 'c'}\n")  # of the same size
+    assert layer.stored(given, lambda *_: {}).digest != first.digest
+    given.entries[0].source.chmod(0o600)  # type: ignore[union-attr]
+    (tmp_path / "here" / "module.py").write_text("VALUE = {'a', 'b'}\n")
+    assert layer.stored(given, lambda *_: {}).digest == first.digest
+
+
+def test_processes_that_make_the_same_part_do_not_disturb_each_other(tmp_path: Path, cache: Path) -> None:
+    given = content(tmp_path / "here")
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: layer.stored(given, lambda *_: {}), range(4)))
+    assert len({each.root for each in made}) == 1
+    assert not list(layer.parts().glob(f"{layer.BUILDING}*"))
+
+
+def test_an_unfinished_part_is_left_over_and_one_in_work_is_not(tmp_path: Path, cache: Path) -> None:
+    def look(_content: Content, root: Path) -> dict[str, object]:
+        assert root.parent not in leftovers.leftovers()
+        return {}
+
+    layer.stored(content(tmp_path / "here"), look)
+    left = layer.parts() / f"{layer.BUILDING}abandoned"
+    left.mkdir()
+    assert left in leftovers.leftovers()
+
+
+def test_a_cache_that_cannot_be_written_names_what_to_type(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TESTBED_CACHE", str(tmp_path / "file"))
+    with pytest.raises(MachineError) as error:
+        layer.stored(content(tmp_path / "here"), lambda *_: {})
+    assert error.value.hint == "Give a directory that you can write to: TESTBED_CACHE=DIRECTORY"
+
+
+# Distributions ------------------------------------------------------------------------------------------------------
+
+
+def installed(site: Path, name: str, *requires: str, files: dict[str, str]) -> None:
+    """A distribution as pip installs it (core metadata and RECORD of PyPA's specifications)."""
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    lines = [f"Requires-Dist: {text}\n" for text in requires]
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{''.join(lines)}")
+    (info / "INSTALLER").write_text("pip\n")
+    for path, text in files.items():
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_text(text)
+    names = [*files, f"{info.name}/METADATA", f"{info.name}/INSTALLER", f"{info.name}/RECORD", "../../../bin/prog"]
+    (info / "RECORD").write_text("".join(f"{path},,\n" for path in names))
+
+
+def test_the_closure_follows_requirements_markers_and_extras(tmp_path: Path) -> None:
+    installed(tmp_path, "top", "Mid.dle[more]", "absent; python_version < '3'", files={"top.py": ""})
+    installed(tmp_path, "mid_dle", "low; extra == 'more'", "never; extra == 'other'", files={"middle/__init__.py": ""})
+    installed(tmp_path, "low", "top", files={"low.py": ""})
+    installed(tmp_path, "beside", files={"beside.py": ""})
+    found = distributions.closure(["top"], [str(tmp_path)])
+    assert list(found) == ["low", "mid-dle", "top"]
+    assert distributions.modules(found) == {"low", "middle", "top"}
+    with pytest.raises(SpecError) as error:
+        distributions.closure(["scapy>=2"], [str(tmp_path)])
+    assert error.value.message == "the distribution scapy is not installed"
+    assert error.value.hint == "Type: pip install 'scapy'"
+
+
+def test_the_files_of_a_distribution_leave_out_what_depends_on_the_machine(tmp_path: Path) -> None:
+    files = {"top/__init__.py": "", "top/tests/test_it.py": "", "top/__pycache__/__init__.cpython-311.pyc": ""}
+    installed(tmp_path, "top", files=files)
+    (found,) = metadata.distributions(name="top", path=[str(tmp_path)])
+    assert {name for name, _ in distributions.files(found)} == {"top/__init__.py", "top-1.0.dist-info/METADATA"}
+
+
+def test_an_editable_installation_is_refused(tmp_path: Path) -> None:
+    installed(tmp_path, "top", files={"__editable__.top-1.0.pth": "/somewhere\n"})
+    (found,) = metadata.distributions(name="top", path=[str(tmp_path)])
+    with pytest.raises(MachineError, match="the distribution top is not installed with all its files"):
+        list(distributions.files(found))
+
+
+# Libraries ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_libraries_of_a_program_are_those_that_the_loader_names() -> None:
+    found = libraries.needed([Path(sys.executable).resolve()], set())
+    maps = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", "print(open('/proc/self/maps').read())"], capture_output=True, text=True
+    ).stdout
+    mapped = {Path(line.split()[-1]) for line in maps.splitlines() if ".so" in line}
+    program = {path.resolve() for path in found.files.values()} | {Path(found.loader).resolve()}
+    assert mapped <= program
+    assert Path(found.directory, "libc.so.6").exists()
