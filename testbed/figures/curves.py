@@ -30,17 +30,31 @@ def law_of(group: Series) -> tuple[float, float] | None:
     return (low, high) if 0 <= low < high and abs(low + high - 2 * mean) < 1e-6 * high else None
 
 
-def draw_law(axes: Axes, law: tuple[float, float], n: int, right_s: float, scale: float) -> None:
-    """The uniform distribution from 0 to ``right_s``, and the band that holds 95 % of samples of ``n`` values."""
-    low, high = law
+def quantiles_of(group: Series) -> list[float] | None:
+    """The distribution of a series by theory: evenly spaced quantiles from 0 to 100 %, in seconds; None if unknown.
+
+    The metric `law_quantiles_s` has them; without it, a uniform distribution has two.
+    """
+    found = next((record.metrics.get("law_quantiles_s") for record in group.records), None)
+    if isinstance(found, list) and found[-1] > found[0]:
+        return [float(each) for each in found]
+    uniform = law_of(group)
+    return None if uniform is None else list(uniform)
+
+
+def draw_law(axes: Axes, quantiles_s: Sequence[float], n: int, right_s: float, scale: float) -> None:
+    """The distribution of theory from 0 to ``right_s``, and the band that holds 95 % of samples of ``n`` values."""
+    low, high = quantiles_s[0], quantiles_s[-1]
     ends = np.concatenate([[0.0], np.linspace(low, high, 201), [right_s]])
-    shares = np.clip((ends - low) / (high - low), 0.0, 1.0)
+    shares = np.interp(ends, quantiles_s, np.linspace(0.0, 1.0, len(quantiles_s)))
+    steps = np.diff(quantiles_s)
+    label = "uniform, by theory" if np.allclose(steps, steps[0], rtol=1e-6) else "distribution by theory"
     if n:
         below, above = stats.dkw_band(shares, n)
         axes.fill_between(
             ends * scale, below, above, color=BAND, linewidth=0, zorder=0, label="95 % of such samples by theory"
         )
-    axes.plot(ends * scale, shares, color=THEORY, linewidth=1.2, zorder=1, label="uniform, by theory")
+    axes.plot(ends * scale, shares, color=THEORY, linewidth=1.2, zorder=1, label=label)
 
 
 def draw_steps(axes: Axes, values: Sequence[float], total: int, look: Look, right_s: float, scale: float) -> None:

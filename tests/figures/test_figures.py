@@ -101,7 +101,7 @@ def test_theory_is_drawn_at_its_values(failover: Run) -> None:
         assert at_ms(line) == pytest.approx([bound.bound_s * 1e3] * 2)
         assert axes.get_title(loc="right").endswith(f"bound {style.duration(bound.bound_s)}")
         laws = [line for line in axes.get_lines() if line.get_label() == "uniform, by theory"]
-        assert len(laws) == (1 if bound.uniform else 0)
+        assert len(laws) == (1 if mode == "active-backup" else 0)  # the event takes no time: no distribution
         for law in laws:  # a half of the trials within the mean
             half = at_ms(law)[int(np.argmax(np.array(heights(law)) >= 0.5))]
             assert half == pytest.approx((bound.low_s + bound.bound_s) / 2 * 1e3, rel=0.02)
@@ -333,3 +333,16 @@ def test_a_figure_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in place.iterdir()} == before
     (place / "throughput.csv").write_text("series,trial\n")  # empty as well: nothing is lost
     assert len(figures.draw(run, place)) == 4
+
+
+def test_a_law_that_is_not_uniform_is_drawn_by_its_quantiles(tmp_path: Path) -> None:
+    """The larger of two uniform times from 2 to 3 s: a quarter of it lies below 2.5 s."""
+    quantiles = [2 + (place / 20) ** 0.5 for place in range(21)]
+    metrics = {"outage_s": 2.7, "low_s": 2.0, "bound_s": 3.0, "expected_s": 2.667, "law_quantiles_s": quantiles}
+    one = synthetic.record(1, "failover", {"mode": "802.3ad"}, {**metrics, "within_bound": True})
+    manifest = synthetic.manifest("failover", {"mode": ["802.3ad"]}, [])
+    drawing = figures.drawings(synthetic.write(tmp_path / "run", manifest, [one]), ["outage"])["outage"]
+    (law,) = [each for each in drawing.figure.axes[0].get_lines() if each.get_label() == "distribution by theory"]
+    times, shares = np.asarray(law.get_xdata(), float), np.array(heights(law))
+    scale = 1.0 if times[-1] < 100 else 1e3
+    assert np.interp(2.5 * scale, times, shares) == pytest.approx(0.25, abs=0.01)
