@@ -15,25 +15,13 @@ from testbed.results.result import Record, Run, quantities
 
 _HEADER = (
     *("series", "members", "n", "failed", "median_mbps", "low_mbps", "high_mbps", "min_mbps", "max_mbps"),
-    *("ideal_mbps", "best_mbps", "random_mean_mbps", "random_low_mbps", "random_high_mbps"),
+    *("ideal_mbps", "best_mbps", "random_mbps", "random_low_mbps", "random_high_mbps"),
 )
-#: Theory's values are drawn for every number of members up to this many, and beyond for those of the run.
-_EVERY = 16
-#: The rate for which the law of random placement is computed. It cancels in the ratio to the ideal.
-_RATE_MBPS = 1000.0
+#: The metrics of a trial whose flows a hash placed at random: what such flows get, the mean and the ends of the band.
+_RANDOM = ("random_mbps", "random_low_mbps", "random_high_mbps")
 
-#: Parts of the ideal: the mean, and the ends of the interval that holds 90 %.
-Law = tuple[float, float, float]
-
-
-def random_placement(mode: str, members: int, flows: int) -> Law | None:
-    """The goodput of greedy flows that are placed at random, as parts of the ideal; None where theory has no law."""
-    law = getattr(theory, "random_placement_mbps", None)
-    if law is None or mode not in theory.HASH_MODES:
-        return None
-    ideal = theory.ideal_mbps(mode, members, _RATE_MBPS)
-    mean, low, high = law(mode, members, flows, _RATE_MBPS)
-    return mean / ideal, low / ideal, high / ideal
+#: In Mbit/s: the mean over all random placements, and the band of 90 % of them.
+Band = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -68,18 +56,27 @@ class _Cell:
         flows = record.case.get("flows")
         return int(flows) if flows else sum(record.metrics.get("predicted_member_flows") or ()) or None
 
+    @property
+    def band(self) -> Band | None:
+        """What so many flows get that are placed at random: from the metrics, or by theory."""
+        found = [next(iter(quantities(self.records, name)), None) for name in _RANDOM]
+        mean, low, high = found
+        if mean is not None and low is not None and high is not None:
+            return mean, low, high
+        law = getattr(theory, "random_links", None)
+        if law is None or not self.flows or not self.ideal:
+            return None
+        links = law(self.flows, self.members).times(self.ideal / self.members)
+        return links.mean, links.low, links.high
+
     def row(self) -> tuple[Any, ...]:
         """The row of the table."""
         found, ideal, flows = stats.summary(self.values), self.ideal, self.flows
         interval = (found and found.interval) or (None, None)
         middle = (found.median, *interval, found.least, found.most) if found else (None,) * 5
-        law: tuple[float | None, ...] = (None, None, None)
-        best = None
-        if ideal and flows:
-            best = ideal / self.members * min(flows, self.members)
-            parts = random_placement(str(self.records[0].case["mode"]), self.members, flows)
-            law = tuple(part * ideal for part in parts) if parts else law
-        return self.group.name, self.members, len(self.records), self.failed, *middle, ideal, best, *law
+        best = ideal / self.members * min(flows, self.members) if ideal and flows else None
+        counts = len(self.records), self.failed
+        return self.group.name, self.members, *counts, *middle, ideal, best, *(self.band or (None,) * 3)
 
 
 def aggregate(run: Run) -> Drawing:
@@ -88,7 +85,10 @@ def aggregate(run: Run) -> Drawing:
     The axes of (a) are linear: what grows with the number of links is a straight line through the origin.
     """
     text = "Received goodput against member links (a), and its ratio to the ideal (b): every trial, or of"
-    text += f" {stats.LEAST_FOR_INTERVAL} trials and more the median with its 95 % confidence interval."
+    text += (
+        f" {stats.LEAST_FOR_INTERVAL} trials and more the median with its 95 % confidence interval. Theory is known at"
+    )
+    text += " each number of members that was run, and joined by lines."
     if not all("members" in record.case for record in run.records):
         return empty(run, _HEADER, text, "the number of members is no factor of this run")
     cells: list[list[_Cell]] = []
@@ -105,14 +105,14 @@ def aggregate(run: Run) -> Drawing:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1.5, 1))
     _ideal(upper, lower, cells, levels, scale)
     for own in cells:
-        _placement(upper, lower, own, levels, scale)
+        _placement(upper, lower, own, scale)
     for place, own in enumerate(cells):
         size = 4.0 + 5.0 * (len(cells) - 1 - place) / max(len(cells) - 1, 1)
         _points(upper, own, place, size, {cell.members: scale for cell in own})
         _points(lower, own, place, size, {cell.members: cell.ideal for cell in own if cell.ideal})
     _failures(upper, every)
     upper.set_xlim(0, levels[-1] * 1.06)
-    upper.set_ylim(0, max(peak / scale * 1.08, 1e-3))
+    upper.set_ylim(0, peak / scale * 1.08 or 1.0)
     upper.set_ylabel(f"received goodput ({unit})")
     lower.set_ylim(min(0.9, lower.get_ylim()[0]), max(1.05, lower.get_ylim()[1]))
     lower.set_ylabel("part of the ideal")
@@ -151,6 +151,7 @@ def _points(axes: Axes, own: list[_Cell], place: int, size: float, units: dict[i
         low, high = found.interval
         reach = [[(found.median - low) / unit], [(high - found.median) / unit]]
         axes.errorbar([cell.members], [found.median / unit], yerr=reach, elinewidth=0.9, capsize=2, **look)
+    look["clip_on"] = not points  # a series without points has no extent, which the layout cannot take
     axes.plot([across for across, _ in points], [up for _, up in points], label=own[0].group.name, **look)
 
 
@@ -170,26 +171,23 @@ def _ideal(upper: Axes, lower: Axes, cells: list[list[_Cell]], levels: list[int]
     lower.plot([0, right], [1, 1], color=THEORY, lw=0.9, linestyle="-")
 
 
-def _placement(upper: Axes, lower: Axes, own: list[_Cell], levels: list[int], scale: float) -> None:
-    """What the best placement of so few flows reaches, and the mean and the band of a random one."""
-    largest = own[-1]
-    flows, ideal = largest.flows, largest.ideal
-    if not flows or not ideal or largest.members < 2:
-        return
-    link = ideal / largest.members
-    across = list(range(levels[0], levels[-1] + 1)) if levels[-1] <= _EVERY else levels
-    mode = str(largest.records[0].case["mode"])
-    laws = [random_placement(mode, members, flows) for members in across]
-    for axes, units in ((upper, [link * members / scale for members in across]), (lower, [1.0] * len(across))):
-        if flows < levels[-1]:  # a flow takes one member, so some stay idle
-            best = [unit * min(flows, members) / members for unit, members in zip(units, across, strict=True)]
-            axes.plot(across, best, color=THEORY, lw=0.9, linestyle="-.", label=f"{flows} flows placed best")
-        parts = [law for law in laws if law]
-        if len(parts) < len(across):
+def _placement(upper: Axes, lower: Axes, own: list[_Cell], scale: float) -> None:
+    """What the best placement of so few flows reaches, and the mean and the band of random ones."""
+    known = [(cell, cell.ideal, cell.flows) for cell in own if cell.ideal and cell.flows]
+    for axes, units in ((upper, [scale] * len(known)), (lower, [ideal for _, ideal, _ in known])):
+        across = [cell.members for cell, _, _ in known]
+        if any(flows < cell.members for cell, _, flows in known):  # a flow takes one member, so some stay idle
+            best = [ideal * min(1.0, flows / cell.members) for cell, ideal, flows in known]
+            heights = [value / unit for value, unit in zip(best, units, strict=True)]
+            axes.plot(across, heights, color=THEORY, lw=0.9, linestyle="-.", label=f"{known[0][2]} flows placed best")
+        bands = [cell.band for cell, _, _ in known]
+        if len(known) < 2 or None in bands:
             continue
-        mean, low, high = ([law[at] * unit for law, unit in zip(parts, units, strict=True)] for at in range(3))
-        words = f"{flows} flows placed at random"
-        axes.fill_between(across, low, high, color=BAND, linewidth=0, zorder=0, label=f"{words}: 5 to 95 %")
+        mean, low, high = (
+            [band[at] / unit for band, unit in zip(bands, units, strict=True) if band] for at in range(3)
+        )
+        words = f"{known[0][2]} flows placed at random"
+        axes.fill_between(across, low, high, color=BAND, linewidth=0, zorder=0, label=f"{words}: 90 % of placements")
         axes.plot(across, mean, color=THEORY, lw=0.9, linestyle="--", label=f"{words}: mean")
 
 
@@ -199,7 +197,7 @@ def _failures(axes: Axes, every: list[_Cell]) -> None:
         alike = [cell for cell in every if cell.members == members]
         failed, total = sum(cell.failed for cell in alike), sum(len(cell.records) for cell in alike)
         axes.plot([members], [0], marker="x", color="black", clip_on=False, zorder=9)
-        axes.annotate(
+        words = axes.annotate(
             f"{failed} of {total} failed",
             (members, 0),
             (3, 2),
@@ -208,3 +206,4 @@ def _failures(axes: Axes, every: list[_Cell]) -> None:
             fontsize=6,
             va="bottom",
         )
+        words.set_in_layout(False)  # it is inside the panel, whose size it must not change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,45 +16,46 @@ from testbed.results.result import Run, quantities
 _MOST_MARKERS = 40
 
 
-def law_of(group: Series) -> tuple[float, float] | None:
-    """The interval (low, high], in seconds, over which theory has the times of a series uniform; None if it has not.
+@dataclass(frozen=True)
+class Law:
+    """A distribution of theory: the times, in seconds, at which its ``shares`` are reached."""
 
-    The metrics `bound_s` and `expected_s` are its end and its mean; `low_s` is its begin, where there is one.
+    times: tuple[float, ...]
+    shares: tuple[float, ...]
+    label: str
+
+
+def law_of(group: Series) -> Law | None:
+    """The distribution that theory gives for the times of a series; None if it gives none.
+
+    The metric `law_quantiles_s` has the times at equal steps of the share from 0 to 1. Without it, times whose mean
+    `expected_s` is the middle between `low_s` and `bound_s` are uniform; another mean is that of an unknown law.
     """
+    for record in group.records:
+        quantiles = record.metrics.get("law_quantiles_s")
+        if isinstance(quantiles, list) and len(quantiles) > 1:
+            shares = np.linspace(0.0, 1.0, len(quantiles))
+            return Law(tuple(map(float, quantiles)), tuple(shares.tolist()), "distribution by theory")
     low, mean, high = (next(iter(quantities(group.records, key)), None) for key in ("low_s", "expected_s", "bound_s"))
-    if mean is None or high is None or high <= 0:
+    if mean is None or high is None:
         return None
-    if low is None:
-        low = 2 * mean - high
-    # Another mean than the middle is that of another distribution.
-    return (low, high) if 0 <= low < high and abs(low + high - 2 * mean) < 1e-6 * high else None
+    low = 2 * mean - high if low is None else low
+    if not 0 <= low < high or abs(low + high - 2 * mean) > 1e-6 * high:
+        return None
+    return Law((low, high), (0.0, 1.0), "uniform, by theory")
 
 
-def quantiles_of(group: Series) -> list[float] | None:
-    """The distribution of a series by theory: evenly spaced quantiles from 0 to 100 %, in seconds; None if unknown.
-
-    The metric `law_quantiles_s` has them; without it, a uniform distribution has two.
-    """
-    found = next((record.metrics.get("law_quantiles_s") for record in group.records), None)
-    if isinstance(found, list) and found[-1] > found[0]:
-        return [float(each) for each in found]
-    uniform = law_of(group)
-    return None if uniform is None else list(uniform)
-
-
-def draw_law(axes: Axes, quantiles_s: Sequence[float], n: int, right_s: float, scale: float) -> None:
+def draw_law(axes: Axes, law: Law, n: int, right_s: float, scale: float) -> None:
     """The distribution of theory from 0 to ``right_s``, and the band that holds 95 % of samples of ``n`` values."""
-    low, high = quantiles_s[0], quantiles_s[-1]
-    ends = np.concatenate([[0.0], np.linspace(low, high, 201), [right_s]])
-    shares = np.interp(ends, quantiles_s, np.linspace(0.0, 1.0, len(quantiles_s)))
-    steps = np.diff(quantiles_s)
-    label = "uniform, by theory" if np.allclose(steps, steps[0], rtol=1e-6) else "distribution by theory"
+    inner = np.linspace(law.times[0], law.times[-1], 201)
+    ends = np.concatenate([[0.0], inner, [max(right_s, law.times[-1])]])
+    shares = np.interp(ends, law.times, law.shares, left=0.0, right=1.0)
     if n:
         below, above = stats.dkw_band(shares, n)
         axes.fill_between(
             ends * scale, below, above, color=BAND, linewidth=0, zorder=0, label="95 % of such samples by theory"
         )
-    axes.plot(ends * scale, shares, color=THEORY, linewidth=1.2, zorder=1, label=label)
+    axes.plot(ends * scale, shares, color=THEORY, linewidth=1.2, zorder=1, label=law.label)
 
 
 def draw_steps(axes: Axes, values: Sequence[float], total: int, look: Look, right_s: float, scale: float) -> None:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from testbed import stats
-from testbed.figures.curves import draw_law, draw_steps, law_of
+from testbed.figures.curves import Law, draw_law, draw_steps, law_of
 from testbed.figures.style import COLUMN_IN, Drawing, Series, caption, empty, legend_above, series
 from testbed.results.result import Run
 
@@ -52,7 +52,7 @@ class _Found:
     group: Series
     times: list[float]
     unnoticed: int
-    law: tuple[float, float] | None
+    law: Law | None
 
     @classmethod
     def of(cls, group: Series) -> _Found:
@@ -61,12 +61,12 @@ class _Found:
     @property
     def low_s(self) -> float:
         """The smallest value that is drawn."""
-        return min(self.times + list(self.law or ()))
+        return min(self.times + list(self.law.times if self.law else ()))
 
     @property
     def most_s(self) -> float:
         """The largest value that is drawn."""
-        return max(self.times + list(self.law or ()))
+        return max(self.times + list(self.law.times if self.law else ()))
 
 
 def _ranges(cases: list[_Found]) -> list[tuple[float, float]]:
@@ -88,7 +88,9 @@ def _ranges(cases: list[_Found]) -> list[tuple[float, float]]:
 def _draw(axes: Axes, found: _Found, right_s: float, scale: float) -> list[tuple[Any, ...]]:
     """Draw a series; its rows of the table."""
     group, times, total = found.group, found.times, len(found.times) + found.unnoticed
-    fit = stats.uniform_fit(times, *found.law) if found.law else None
+    ends = (found.law.times[0], found.law.times[-1]) if found.law else None
+    # The test is that of a uniform law, which alone is known by its two ends.
+    fit = stats.uniform_fit(times, *ends) if found.law and ends and len(found.law.times) == 2 else None
     if found.law:
         draw_law(axes, found.law, len(times), right_s, scale)
     draw_steps(axes, times, total, group.look, right_s, scale)
@@ -96,7 +98,7 @@ def _draw(axes: Axes, found: _Found, right_s: float, scale: float) -> list[tuple
     words += f", {found.unnoticed} unnoticed" if found.unnoticed else ""
     axes.set_title(words, loc="left", fontsize=7, pad=3)
     verdict = (fit.distance, fit.p) if fit else (None, None)
-    shared = *(found.law or (None, None)), len(times), found.unnoticed, *verdict
+    shared = *(ends or (None, None)), len(times), found.unnoticed, *verdict
     steps = zip(*stats.ecdf(times, total), strict=True)
     return [(group.name, float(at), float(share), *shared) for at, share in steps]
 

@@ -71,7 +71,7 @@ def matrix(run: Run) -> Drawing:
     needed = _NAMES_IN + _CELL_IN * len(columns)
     width = COLUMN_IN if needed <= COLUMN_IN + 0.1 else max(PAGE_IN, needed)
     longest = max(len(name) for name in columns)
-    height = 1.1 + _HEIGHT_IN * len(rows) + _LETTER_IN * longest
+    height = 0.75 + _HEIGHT_IN * len(rows) + _LETTER_IN * longest
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     table: list[tuple[Any, ...]] = []

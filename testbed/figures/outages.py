@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from testbed import stats
-from testbed.figures.curves import briefly, draw_law, draw_steps, quantiles_of
+from testbed.figures.curves import briefly, draw_law, draw_steps, law_of
 from testbed.figures.style import COLUMN_IN, THEORY, Drawing, Series, caption, duration, legend_above
 from testbed.results.result import Run, quantities
 
@@ -85,7 +85,7 @@ def _panels(cases: list[_Case], right_s: float, scale: float) -> Figure:
     figure = Figure(figsize=(COLUMN_IN, height), layout="constrained")
     grid = figure.subplots(len(cases), 1, squeeze=False, sharex=True)[:, 0]
     for axes, case, (left, right) in zip(grid, cases, heads, strict=True):
-        law = quantiles_of(case.group)
+        law = law_of(case.group)
         if law:
             draw_law(axes, law, len(case.group.records), right_s, scale)
         draw_steps(axes, case.values, len(case.group.records), case.group.look, right_s, scale)

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from testbed import figures
 from testbed.figures import style
 from testbed.report.spread import spread_rows
 from testbed.report.tables import case_name, case_rows, factor_names
-from testbed.report.verdicts import verdicts
+from testbed.report.verdicts import Verdict, verdicts
 from testbed.results import checksums
 from testbed.results.result import Record, Run
 
@@ -70,7 +71,9 @@ def write_report(run: Run) -> Path:
         rows=rows,
         levels=len(factor_names(run)),
         spread=spread_rows(run),
-        verdicts=verdicts(run),
+        verdicts=[
+            (verdict, _mark(verdict, records)) for verdict, (_, records) in zip(verdicts(run), run.cases(), strict=True)
+        ],
         figures=[_figure(name, drawing) for name, drawing in figures.drawings(run).items()],
         trials=[
             (r, case_name(run, r.case), _values(r), _files(run, r)) for r in sorted(run.records, key=lambda r: r.number)
@@ -81,6 +84,17 @@ def write_report(run: Run) -> Path:
     path = run.path / "report.html"
     path.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def _mark(verdict: Verdict, records: Sequence[Record]) -> str:
+    """The mark of a verdict. That ``records`` kept a bound says no more: theory predicts only the worst."""
+    if verdict.holds is None:
+        return "\u2013 no verdict"
+    if not verdict.holds:
+        return "✗ differs"
+    kept = sum(isinstance(record.metrics.get("within_bound"), bool) for record in records)
+    by_law = any("detections_s" in record.metrics for record in records)
+    return f"✓ within the bound (n = {kept})" if kept and not by_law else "✓ agrees"
 
 
 def _figure(name: str, drawing: style.Drawing) -> dict[str, Any]:

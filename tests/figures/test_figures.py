@@ -75,7 +75,7 @@ def test_every_trial_is_in_the_outage_figure(failover: Run) -> None:
     # The failed and the censored trial count: the distribution ends at 10 of 12.
     assert max(heights(steps_of(second))) == pytest.approx(10 / 12)
     assert max(heights(steps_of(first))) == 1
-    assert {"bound of theory", "uniform, by theory", "never recovered", "trial failed"} <= set(legend(drawing))
+    assert {"bound of theory", "median", "never recovered", "trial failed"} <= set(legend(drawing))
 
 
 def steps_of(axes: Axes) -> Line2D:
@@ -100,11 +100,11 @@ def test_theory_is_drawn_at_its_values(failover: Run) -> None:
         (line,) = [line for line in axes.get_lines() if line.get_label() == "bound of theory"]
         assert at_ms(line) == pytest.approx([bound.bound_s * 1e3] * 2)
         assert axes.get_title(loc="right").endswith(f"bound {style.duration(bound.bound_s)}")
-        laws = [line for line in axes.get_lines() if line.get_label() == "uniform, by theory"]
-        assert len(laws) == (1 if mode == "active-backup" else 0)  # the event takes no time: no distribution
-        for law in laws:  # a half of the trials within the mean
+        laws = [line for line in axes.get_lines() if str(line.get_label()).endswith("by theory")]
+        assert len(laws) == (bound.expected_s is not None and bound.bound_s > 0)
+        for law in laws:  # uniform: a half of the trials within the mean
             half = at_ms(law)[int(np.argmax(np.array(heights(law)) >= 0.5))]
-            assert half == pytest.approx((bound.low_s + bound.bound_s) / 2 * 1e3, rel=0.02)
+            assert bound.expected_s is not None and half == pytest.approx(bound.expected_s * 1e3, rel=0.02)
 
 
 def test_a_trial_above_the_bound_is_in_its_tolerance_or_ringed(tmp_path: Path) -> None:
@@ -127,6 +127,18 @@ def test_a_trial_above_the_bound_is_in_its_tolerance_or_ringed(tmp_path: Path) -
         (ring,) = [line for line in axes.get_lines() if line.get_label() == "beyond the bound"]
         assert at_ms(ring) == pytest.approx([150.0])
         assert [row[5] for row in drawing.rows] == pytest.approx([limit_ms] * 3)
+
+
+def test_the_distribution_of_theory_is_that_of_its_quantiles(tmp_path: Path) -> None:
+    """The later of two times that are uniform over 2 to 3 s: the share is the square, so half are within 2.707 s."""
+    quantiles = [2 + (step / 20) ** 0.5 for step in range(21)]
+    metrics = {"outage_s": 2.7, "low_s": 2.0, "bound_s": 3.0, "expected_s": 2 + 2 / 3, "law_quantiles_s": quantiles}
+    one = synthetic.record(1, "failover", {"mode": "802.3ad"}, metrics)
+    manifest = synthetic.manifest("failover", {"mode": ["802.3ad"]}, [])
+    drawing = figures.drawings(synthetic.write(tmp_path / "run", manifest, [one]), ["outage"])["outage"]
+    (axes,) = drawing.figure.axes
+    (law,) = [line for line in axes.get_lines() if line.get_label() == "distribution by theory"]
+    assert np.interp(2 + 0.5**0.5, at_ms(law), heights(law)) == pytest.approx(0.5, abs=0.01)  # the axis is in s
 
 
 def test_another_mean_than_the_middle_is_no_uniform_law(tmp_path: Path) -> None:
@@ -182,10 +194,7 @@ def test_the_table_of_the_aggregate_figure(aggregation: Run, tmp_path: Path) -> 
     assert len(rows) == 16
     assert (rows["802.3ad", "4"]["n"], rows["802.3ad", "4"]["failed"]) == ("3", "1")
     assert float(rows["802.3ad", "8"]["ideal_mbps"]) == pytest.approx(theory.ideal_mbps("802.3ad", 8, 1000.0))
-    if law := getattr(theory, "random_placement_mbps", None):
-        found = [float(rows["802.3ad", "8"][f"random_{each}_mbps"]) for each in ("mean", "low", "high")]
-        assert found == pytest.approx(list(law("802.3ad", 8, 16, 1000.0)))
-    assert rows["balance-rr", "8"]["random_mean_mbps"] == ""
+    assert rows["balance-rr", "8"]["random_mbps"] == ""
     shares = [row for row in table(tmp_path / "members.csv") if row["series"] == "802.3ad"]
     assert [row["member"] for row in shares] == [str(place) for place in range(8)]
     assert all(row["equal_share"] == "0.125" for row in shares)
@@ -222,20 +231,25 @@ def test_bars_only_where_there_is_an_interval(tmp_path: Path) -> None:
         assert len(counted) == bars
 
 
-def test_random_placement_is_a_band_of_theory(aggregation: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def law(mode: str, members: int, flows: int, rate_mbps: float) -> tuple[float, float, float]:
-        ideal = theory.ideal_mbps(mode, members, rate_mbps)
-        return (0.7 * ideal, 0.5 * ideal, 0.9 * ideal) if members > 1 else (ideal, ideal, ideal)
-
-    monkeypatch.setattr(theory, "random_placement_mbps", law, raising=False)
-    drawing = figures.drawings(aggregation)["aggregate"]
-    names = legend(drawing)
-    assert {"16 flows placed at random: mean", "16 flows placed at random: 5 to 95 %"} <= set(names)
-    lower = drawing.figure.axes[1]
-    mean = next(line for line in lower.get_lines() if line.get_label() == "16 flows placed at random: mean")
-    assert heights(mean) == pytest.approx([1.0] + [0.7] * 7)
-    row = next(row for row in drawing.rows if row[:2] == ("802.3ad", 8))
-    assert row[-3:] == pytest.approx([part * theory.ideal_mbps("802.3ad", 8, 1000.0) for part in (0.7, 0.5, 0.9)])
+def test_random_placement_is_a_band_of_the_metrics(tmp_path: Path) -> None:
+    records = []
+    for members, part in ((2, 0.9), (8, 0.6)):
+        ideal = theory.ideal_mbps("802.3ad", members, 1000.0)
+        band = {f"random_{end}mbps": scale * part * ideal for end, scale in (("", 1.0), ("low_", 0.9), ("high_", 1.1))}
+        metrics = {"goodput_mbps": 0.95 * part * ideal, "ideal_mbps": ideal, **band}
+        case = {"mode": "802.3ad", "members": members, "flows": 16, "placement": "random"}
+        records.append(synthetic.record(len(records) + 1, "aggregation", case, metrics))
+    manifest = synthetic.manifest("aggregation", {"mode": ["802.3ad"], "members": [2, 8], "flows": [16]}, [])
+    drawing = figures.drawings(synthetic.write(tmp_path / "run", manifest, records), ["aggregate"])["aggregate"]
+    words = "16 flows placed at random"
+    assert {f"{words}: mean", f"{words}: 90 % of placements"} <= set(legend(drawing))
+    upper, lower = drawing.figure.axes
+    for axes, expected in ((upper, [1.8 * 0.94148, 4.8 * 0.94148]), (lower, [0.9, 0.6])):
+        (mean,) = [line for line in axes.get_lines() if line.get_label() == f"{words}: mean"]
+        assert heights(mean) == pytest.approx(expected, rel=1e-4)
+        (band_,) = [each for each in axes.collections if each.get_label() == f"{words}: 90 % of placements"]
+        assert band_.get_paths()[0].get_extents().y0 == pytest.approx(0.9 * min(expected), rel=1e-4)
+    assert drawing.rows[1][-3:] == pytest.approx([part * 0.6 * 7531.86 for part in (1.0, 0.9, 1.1)], rel=1e-4)
 
 
 def test_fewer_flows_than_members_leave_some_idle(tmp_path: Path) -> None:
@@ -333,16 +347,3 @@ def test_a_figure_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in place.iterdir()} == before
     (place / "throughput.csv").write_text("series,trial\n")  # empty as well: nothing is lost
     assert len(figures.draw(run, place)) == 4
-
-
-def test_a_law_that_is_not_uniform_is_drawn_by_its_quantiles(tmp_path: Path) -> None:
-    """The larger of two uniform times from 2 to 3 s: a quarter of it lies below 2.5 s."""
-    quantiles = [2 + (place / 20) ** 0.5 for place in range(21)]
-    metrics = {"outage_s": 2.7, "low_s": 2.0, "bound_s": 3.0, "expected_s": 2.667, "law_quantiles_s": quantiles}
-    one = synthetic.record(1, "failover", {"mode": "802.3ad"}, {**metrics, "within_bound": True})
-    manifest = synthetic.manifest("failover", {"mode": ["802.3ad"]}, [])
-    drawing = figures.drawings(synthetic.write(tmp_path / "run", manifest, [one]), ["outage"])["outage"]
-    (law,) = [each for each in drawing.figure.axes[0].get_lines() if each.get_label() == "distribution by theory"]
-    times, shares = np.asarray(law.get_xdata(), float), np.array(heights(law))
-    scale = 1.0 if times[-1] < 100 else 1e3
-    assert np.interp(2.5 * scale, times, shares) == pytest.approx(0.25, abs=0.01)

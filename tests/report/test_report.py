@@ -273,3 +273,13 @@ def test_stalls_are_compared_with_tcps_timers_and_goodput_with_the_members_left(
     (verdict,) = verdicts(dataclasses.replace(run, records=tuple(worse)))
     assert verdict.holds is False
     assert "In 1 of 4 trials a flow stalled for longer" in verdict.text
+
+
+def test_a_bound_that_was_kept_is_no_agreement_with_a_law(tmp_path: Path) -> None:
+    metrics = {"outage_s": 0.05, "bound_s": 0.104, "within_bound": True}
+    one = synthetic.record(1, "failover", {"mode": "active-backup"}, metrics)
+    manifest = synthetic.manifest("failover", {"mode": ["active-backup"]}, [])
+    text = write_report(synthetic.write(tmp_path / "bound", manifest, [one])).read_text()
+    assert "✓ within the bound (n = 1)" in text and "agrees<" not in text
+    text = write_report(synthetic.noticed(tmp_path / "law")).read_text()
+    assert text.count("✓ agrees") == 2 and "✓ within" not in text
