@@ -118,7 +118,7 @@ def test_the_table_of_the_aggregate_figure(aggregation: Run, tmp_path: Path) -> 
     assert len(rows) == 16
     assert (rows["802.3ad", "4"]["n"], rows["802.3ad", "4"]["failed"]) == ("3", "1")
     assert float(rows["802.3ad", "8"]["ideal_mbps"]) == pytest.approx(theory.ideal_mbps("802.3ad", 8, 1000.0))
-    expected = theory.random_hash_expectation_mbps(16, 8, 1000.0)
+    expected = theory.expected_links_used(16, 8) * theory.ideal_mbps("802.3ad", 1, 1000.0)
     assert float(rows["802.3ad", "8"]["random_hash_mbps"]) == pytest.approx(expected)
     assert rows["balance-rr", "8"]["random_hash_mbps"] == ""
     shares = [row for row in table(tmp_path / "members.csv") if row["series"] == "802.3ad"]
