@@ -10,11 +10,13 @@ Procedure     1. One trial silences members of h1 many times in one network, bot
                  traffic again the next one may come.
 Measurement   host:   from the fault to the kernel's message (netlink) that the bond took the member out.
               switch: from the fault to the Receive machine's transition to EXPIRED for that port in the controller.
+              At the switch the extreme times give exact intervals of the distribution's ends (testbed.stats).
 Expectation   current_while_timer starts anew with each LACPDU, so what is left of it is the timeout less the age of the
               last one: uniform in (2, 3] s with rate fast, in (60, 90] s with rate slow (IEEE 802.1AX-2014, 6.4.4
               and 6.4.12, each timer 250 ms more or less by 6.4.10). The bonding driver counts its timers in steps of
               100 ms, and the kernel makes 104 ms of each (theory.monitor_period_s): its 3 s are 3.12 s and its 90 s are
-              93.6 s, and that bound is the one that a trial is held to at the host's end.
+              93.6 s, less what the first step is cut short by: a sum of two uniform times, to which a trial is held at
+              the host's end. The switch's end is uniform, after LACPDUs that the driver sends 1.04 or 31.2 s apart.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import schemes, theory
+from testbed import schemes, stats, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
@@ -62,6 +64,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     else:
         found, bound = expired_after_each_fault(timeline), theory.facing_bonding_lacp_bound(rate)
     seen = [at for at in found if at is not None]
+    quantiles_s = bound.quantiles_s
     standard = theory.lacp_bound(rate)
     metrics = {
         "faults": len(found),
@@ -72,7 +75,9 @@ def read(raw: Path, trial: Trial) -> Measured:
         "standard_bound_s": standard.bound_s,
         "low_s": round(bound.low_s, 9),
         "bound_s": round(bound.bound_s, 9),
-        "expected_s": round((bound.low_s + bound.bound_s) / 2, 9),
+        "expected_s": None if bound.expected_s is None else round(bound.expected_s, 9),
+        "law_quantiles_s": quantiles_s and [round(each, 9) for each in quantiles_s],
+        **_intervals(seen, bound, trial),
         "within_bound": _within(found, bound),
         "within_standard": _within(found, standard),
     }
@@ -80,6 +85,15 @@ def read(raw: Path, trial: Trial) -> Measured:
     if len(found) < int(trial.case["faults"]):
         return Measured(metrics, "failed", f"only {len(found)} faults: the member did not come back", warnings)
     return Measured(metrics, warnings=warnings)
+
+
+def _intervals(seen: list[float], bound: theory.OutageBound, trial: Trial) -> dict[str, list[float] | None]:
+    """Where by the extreme times alone the ends of a uniform distribution are, with 95 % confidence."""
+    found: dict[str, list[float] | None] = {"low_interval_s": None, "bound_interval_s": None}
+    if seen and trial.case["end"] == "switch":
+        found["low_interval_s"] = [round(each, 9) for each in stats.low_end_interval(seen, bound.bound_s)]
+        found["bound_interval_s"] = [round(each, 9) for each in stats.high_end_interval(seen, bound.low_s)]
+    return found
 
 
 def _within(found: Sequence[float | None], bound: theory.OutageBound) -> bool:
