@@ -21,9 +21,10 @@ Expectation   Modes that use all members reach the rate of k links if flows are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from testbed import schemes, theory
 from testbed.design.factor import Factor
@@ -31,28 +32,38 @@ from testbed.design.trial import Measured, Trial
 from testbed.emulation.mtu import set_mtu
 from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
+from testbed.measure import tcp_stall
 from testbed.measure.flow_members import FlowKey, MemberFlows, flows_by_member, packets_by_member
+from testbed.measure.goodput import carried_mbps, common_window, link_mbps, tcp_mbps
 from testbed.measure.iperf3 import load as load_iperf3
 from testbed.measure.rates import load as load_rates
-from testbed.measure.raw import controller_trouble, member_deltas, not_aggregated, read_json, read_timeline
+from testbed.measure.raw import Event, controller_trouble, member_deltas, not_aggregated, read_json, read_timeline
 from testbed.measure.validity import unseen
 from testbed.observe import iperf3
 from testbed.observe.flow_counters import counting
 from testbed.observe.rates import sampling
+from testbed.observe.tcp_progress import Progress, progressing
+from testbed.spec import SwitchSide, Topology
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
+
+
+#: How often the receiving kernel is asked what each flow has delivered.
+_SAMPLE_S = 0.050
+#: By when senders of datagrams have started: no connection tells.
+_UDP_STARTED_S = 0.100
 
 
 def _datagrams(lab: Lab) -> iperf3.Datagrams | None:
     """For UDP: full datagrams, at the total rate that by theory can be received."""
     if lab.case["protocol"] == "tcp":
         return None
-    mtu = int(lab.case["mtu"])
+    mtu, version = int(lab.case["mtu"]), lab.topology.host(lab.client).ip_version
     ideal_mbps = _ideal_mbps(lab.trial)
     if ideal_mbps is None:
         raise SpecError("protocol udp needs links with a rate: flows offer what the members can carry")
-    return iperf3.Datagrams(theory.udp_payload_bytes(mtu), ideal_mbps / int(lab.case["flows"]))
+    return iperf3.Datagrams(theory.payload_bytes("udp", mtu, version), ideal_mbps / int(lab.case["flows"]))
 
 
 def procedure(lab: Lab) -> None:
@@ -63,10 +74,11 @@ def procedure(lab: Lab) -> None:
     pairs = lab.place_flows(int(lab.case["flows"]), even=even, protocol=protocol, addresses=addresses)
     lab.write("placement.json", pairs)
     members = lab.members(lab.client)
-    with (
-        counting(lab.network, *lab.pair, pairs) as counters,
-        sampling(lab.network, lab.pair, lab.raw / "member_rates.csv", origin_s=lab.origin_s),
-    ):
+    with contextlib.ExitStack() as stack:
+        counters = stack.enter_context(counting(lab.network, *lab.pair, pairs))
+        rates = sampling(lab.network, lab.pair, lab.raw / "member_rates.csv", origin_s=lab.origin_s)
+        stack.enter_context(rates)
+        flows = stack.enter_context(_progress(lab, pairs)) if protocol == "tcp" else None
         start = lab.counters(members)
         lab.note("iperf3", "begin", flows=len(pairs))
         with iperf3.transferring(
@@ -79,19 +91,38 @@ def procedure(lab: Lab) -> None:
             omit_s=float(lab.case["omit_s"]),
             udp=_datagrams(lab),
         ):
-            pass  # until they have ended
+            if flows is not None:
+                flows.wait_started()
+            else:
+                lab.sleep_until(lab.now() + _UDP_STARTED_S)
+            lab.note("iperf3", "started")
         lab.note("iperf3", "end")
         lab.write("counters.json", {"start": start, "end": lab.counters(members)})
         counters.write(lab.raw / "captured.csv", protocol)
 
 
+def _progress(lab: Lab, pairs: Sequence[Mapping[str, Any]]) -> contextlib.AbstractContextManager[Progress]:
+    path = lab.raw / "progress.csv"
+    return progressing(lab.network, lab.server, pairs, path, origin_s=lab.origin_s, period_s=_SAMPLE_S)
+
+
 def _ideal_mbps(trial: Trial) -> float | None:
+    mbps = _link_mbps(trial)
     bond = trial.topology.bond(trial.topology.client)
-    rate_mbps = trial.topology.link_of(bond.members[0]).rate_mbps
-    if rate_mbps is None:
-        return None
-    mtu, protocol = int(trial.case["mtu"]), str(trial.case["protocol"])
-    return theory.ideal_mbps(bond.mode, len(bond.members), rate_mbps, mtu, protocol)
+    return None if mbps is None else mbps * (1 if bond.mode in theory.ONE_MEMBER_MODES else len(bond.members))
+
+
+def _link_mbps(trial: Trial) -> float | None:
+    return link_mbps(trial.topology, str(trial.case["protocol"]), int(trial.case["mtu"]))
+
+
+def _goodput_mbps(raw: Path, trial: Trial, timeline: Sequence[Event]) -> float:
+    window = common_window(timeline, float(trial.case["duration_s"]), float(trial.case["omit_s"]))
+    protocol, mtu = str(trial.case["protocol"]), int(trial.case["mtu"])
+    carried = carried_mbps(raw / "member_rates.csv", trial.topology, window, protocol, mtu)
+    if protocol == "udp":
+        return carried
+    return min(carried, tcp_mbps(tcp_stall.load(raw / "progress.csv"), window, _SAMPLE_S))
 
 
 def _placed(raw: Path, trial: Trial, host: str, direction: str, predicted: str) -> MemberFlows:
@@ -107,6 +138,42 @@ def _placed(raw: Path, trial: Trial, host: str, direction: str, predicted: str) 
     return flows_by_member(packets_by_member(raw / "captured.csv", members, direction), flows, len(members))
 
 
+def _by_placement(
+    raw: Path, trial: Trial, goodput_mbps: float, ends: tuple[MemberFlows, MemberFlows]
+) -> dict[str, float | None]:
+    """What theory says of the placement that was seen, and of random ones; None where flows are not greedy, or not
+    placed one by one."""
+    names = ("placement_mbps", "placement_most_mbps", "placement_ratio", "random_mbps", "random_low_mbps")
+    found: dict[str, float | None] = dict.fromkeys((*names, "random_high_mbps"))
+    mbps, topology = _link_mbps(trial), trial.topology
+    if mbps is None or trial.case["protocol"] != "tcp":
+        return found
+    places = list(zip(*(end.places for end in ends), strict=True))
+    if not any(end.split for end in ends):
+        fair_mbps = theory.max_min_links(places, len(topology.members(topology.client))) * mbps
+        found["placement_mbps"] = round(fair_mbps, 6)
+        found["placement_most_mbps"] = round(theory.most_links(places) * mbps, 6)
+        found["placement_ratio"] = round(goodput_mbps / fair_mbps, 6)
+    stages = hash_stages(topology, schemes.chosen(trial.case).side)
+    if trial.case["placement"] == "random" and stages:
+        bond = topology.bond(topology.client)
+        band = theory.random_links(len(places), len(bond.members), stages).times(mbps)
+        for name, value in zip(names[3:], (band.mean, band.low), strict=True):
+            found[name] = round(value, 6)
+        found["random_high_mbps"] = round(band.high, 6)
+    return found
+
+
+def hash_stages(topology: Topology, side: SwitchSide) -> int:
+    """How many independent hashes of the ports place a flow on the way from h1 to h2, each on as many links."""
+    bond, other = topology.bond(topology.client), topology.host(topology.server).bond
+    if bond.mode not in theory.HASH_MODES or bond.xmit_hash_policy not in ("layer3+4", "encap3+4"):
+        return 0
+    if topology.owner(topology.far(bond.members[0]).interface) == topology.server:
+        return 1
+    return 2 if side.lags and other is not None and len(other.members) == len(bond.members) else 0
+
+
 def _agreed(ends: Sequence[MemberFlows]) -> bool | None:
     """Whether every packet crossed the member that was predicted for its flow; None where nothing was predicted."""
     known = [end for end in ends if end.matched is not None]
@@ -120,15 +187,16 @@ def read(raw: Path, trial: Trial) -> Measured:
     load_rates(raw / "member_rates.csv")  # a trial with damaged samples fails
     octets = member_deltas(read_json(raw / "counters.json"), "tx_bytes")
     carried = list(octets.values())
-    ideal = _ideal_mbps(trial)
+    ideal, goodput_mbps = _ideal_mbps(trial), _goodput_mbps(raw, trial, timeline)
     sent = _placed(raw, trial, trial.topology.client, "out", "member")
     arrived = _placed(raw, trial, trial.topology.server, "in", "switch_member")
     cpu = received.cpu_percent if trial.clock == "real" else (None, None)
     return Measured(
         {
-            "goodput_mbps": round(received.goodput_mbps, 6),
+            "goodput_mbps": round(goodput_mbps, 6),
             "ideal_mbps": None if ideal is None else round(ideal, 6),
-            "goodput_ratio": None if ideal is None else round(received.goodput_mbps / ideal, 6),
+            "goodput_ratio": None if ideal is None else round(goodput_mbps / ideal, 6),
+            **_by_placement(raw, trial, goodput_mbps, (sent, arrived)),
             "member_tx_bytes": carried,
             "jain_index": round(theory.jain_index(carried), 6),
             "predicted_member_flows": sent.predicted,

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import schemes, theory
+from testbed import schemes, stats, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
@@ -63,6 +63,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     else:
         found, bound = expired_after_each_fault(timeline), theory.facing_bonding_lacp_bound(rate)
     seen = [at for at in found if at is not None]
+    quantiles_s = bound.quantiles_s
     standard = theory.lacp_bound(rate)
     metrics = {
         "faults": len(found),
@@ -73,7 +74,9 @@ def read(raw: Path, trial: Trial) -> Measured:
         "standard_bound_s": standard.bound_s,
         "low_s": round(bound.low_s, 9),
         "bound_s": round(bound.bound_s, 9),
-        "expected_s": round((bound.low_s + bound.bound_s) / 2, 9),
+        "expected_s": None if bound.expected_s is None else round(bound.expected_s, 9),
+        "law_quantiles_s": quantiles_s and [round(each, 9) for each in quantiles_s],
+        **_intervals(seen, bound, trial),
         "within_bound": _within(found, bound),
         "within_standard": _within(found, standard),
     }
@@ -81,6 +84,15 @@ def read(raw: Path, trial: Trial) -> Measured:
     if len(found) < int(trial.case["faults"]):
         return Measured(metrics, "failed", f"only {len(found)} faults: the member did not come back", warnings)
     return Measured(metrics, warnings=warnings)
+
+
+def _intervals(seen: list[float], bound: theory.OutageBound, trial: Trial) -> dict[str, list[float] | None]:
+    """Where by the extreme times alone the ends of a uniform distribution are, with 95 % confidence."""
+    found: dict[str, list[float] | None] = {"low_interval_s": None, "bound_interval_s": None}
+    if seen and trial.case["end"] == "switch":
+        found["low_interval_s"] = [round(each, 9) for each in stats.low_end_interval(seen, bound.bound_s)]
+        found["bound_interval_s"] = [round(each, 9) for each in stats.high_end_interval(seen, bound.low_s)]
+    return found
 
 
 def _within(found: Sequence[float | None], bound: theory.OutageBound) -> bool:

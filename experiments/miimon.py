@@ -18,7 +18,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import schemes, theory
+from testbed import schemes, stats, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
@@ -60,12 +60,19 @@ def read(raw: Path, trial: Trial) -> Measured:
         "low_s": delay_s,
         "bound_s": round(delay_s + period_s, 9),
         "expected_s": round(delay_s + period_s / 2, 9),
+        "asked_bound_s": round((bond.downdelay_ms // bond.miimon_ms + 1) * bond.miimon_ms / 1e3, 9),
+        "bound_interval_s": _interval(seen, delay_s),
         "within_bound": all(at is not None and at <= delay_s + period_s + 1 / theory.GUEST_HZ for at in found),
     }
     warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
     if len(found) < int(trial.case["faults"]):
         return Measured(metrics, "failed", f"only {len(found)} cuts: the member did not come back", warnings)
     return Measured(metrics, warnings=warnings)
+
+
+def _interval(seen: list[float], low_s: float) -> list[float] | None:
+    """Where by the largest time alone the upper end of a uniform distribution is, with 95 % confidence."""
+    return [round(end_s, 9) for end_s in stats.high_end_interval(seen, low_s)] if seen else None
 
 
 def miimon() -> Experiment:

@@ -38,6 +38,7 @@ from testbed.faults import catalogue
 from testbed.lab import steps
 from testbed.measure import tcp_stall
 from testbed.measure.detection import first_taken_out, since
+from testbed.measure.goodput import link_mbps, tcp_mbps
 from testbed.measure.iperf3 import load as load_iperf3
 from testbed.measure.prediction import predict
 from testbed.measure.rates import load as load_rates
@@ -143,12 +144,14 @@ def _goodputs(
     bond = trial.topology.bond(trial.topology.client)
     flows = [_tuple(trial, pair) for pair in read_json(raw / "placement.json")]
     last_s = min(float(flow.t_s[-1]) for flow in delivered.values())
+    mbps = link_mbps(trial.topology)
+    assert mbps is not None
     left = dataclasses.replace(bond, members=tuple(name for name in bond.members if name != failed))
     found = {}
     for when, until_s, members in (("before", window[0], bond), ("during", window[1], left), ("after", last_s, bond)):
-        goodput_mbps = tcp_stall.goodput_mbps(delivered, until_s - _WINDOW_S, until_s)
+        goodput_mbps = tcp_mbps(delivered, (until_s - _WINDOW_S, until_s), PERIOD_S)
         found[f"goodput_{when}_mbps"] = round(goodput_mbps, 6)
-        found[f"ideal_{when}_mbps"] = round(_links_used(members, flows) * _link_mbps(trial), 6)
+        found[f"ideal_{when}_mbps"] = round(_links_used(members, flows) * mbps, 6)
     return found
 
 
@@ -158,12 +161,6 @@ def _links_used(bond: Bond, flows: Sequence[theory.Tuple5]) -> int:
         return min(1, len(bond.members))
     places = {theory.member_of_flow(bond, flow) for flow in flows}
     return len(bond.members) if None in places else len(places)
-
-
-def _link_mbps(trial: Trial) -> float:
-    link = trial.topology.link_of(trial.topology.bond(trial.topology.client).members[0])
-    assert link.rate_mbps is not None
-    return theory.ideal_mbps("active-backup", 1, link.rate_mbps)
 
 
 def _tuple(trial: Trial, pair: Mapping[str, int]) -> theory.Tuple5:

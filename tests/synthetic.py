@@ -102,12 +102,23 @@ def _shared(mode: str, count: int, flows: int, chance: random.Random) -> dict[st
     if mode == "balance-rr":
         used = [flows] * count
     carried = [round(1e9 * (part > 0) * chance.uniform(0.97, 1.0)) for part in used]
-    goodput = ideal if mode in theory.ONE_MEMBER_MODES else ideal * sum(c > 0 for c in carried) / count
-    goodput *= chance.uniform(0.992, 0.999)
+    goodput = ideal * chance.uniform(0.992, 0.999)
+    placed: dict[str, Any] = {}
+    if mode in theory.HASH_MODES:
+        link = ideal / count
+        entries = [member for member, part in enumerate(used) for _ in range(part)]
+        places = [(entry, chance.randrange(count)) for entry in entries]
+        band = theory.random_links(flows, count).times(link)
+        fair = theory.max_min_links(places, count) * link
+        goodput = fair * chance.uniform(0.992, 0.999)
+        placed = {"placement_mbps": fair, "placement_most_mbps": theory.most_links(places) * link}
+        placed |= {"placement_ratio": goodput / fair, "random_mbps": band.mean}
+        placed |= {"random_low_mbps": band.low, "random_high_mbps": band.high}
     return {
         "goodput_mbps": goodput,
         "ideal_mbps": ideal,
         "goodput_ratio": goodput / ideal,
+        **placed,
         "member_tx_bytes": carried,
         "jain_index": theory.jain_index(carried),
         "predicted_member_flows": used if mode in theory.HASH_MODES else None,

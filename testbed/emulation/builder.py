@@ -120,8 +120,9 @@ def built(topology: Topology, directory: Path, scheme: Scheme, clocks: Clocks) -
             stack.enter_context(_configured(network, host, directory))
         _start_switches(network)
         # Open vSwitch resets the queueing of a port that it adds, so the links are shaped after that.
+        tagged = any(host.vlan for host in topology.hosts)
         for port in topology.ports.values():
-            shaping.shape(network.netlink(port.node), network.index(port.interface), port.link)
+            shaping.shape(network.netlink(port.node), network.index(port.interface), port.link, tagged=tagged)
         yield network
 
 

@@ -21,6 +21,7 @@ from testbed.spec import Link
 
 #: Octets that Ethernet puts on the wire around the 1514 that the kernel counts: preamble 8, FCS 4, gap 12.
 ETHERNET_OVERHEAD = 24
+VLAN_TAG = 4
 _FRAME = 1538
 _BURST_US = 4
 _ROOT, _LEAF = 0x10000, 0x20000  # qdisc handles 1: and 2:
@@ -49,8 +50,11 @@ def coalesce(pid: int, interface: str, rx_coalesce_us: int) -> None:
     (settings / "napi_defer_hard_irqs").write_text("1")
 
 
-def shape(netlink: IPRoute, index: int, link: Link) -> None:
-    """Shape the egress of one end of a link: its rate, propagation delay and queue."""
+def shape(netlink: IPRoute, index: int, link: Link, *, tagged: bool = False) -> None:
+    """Shape the egress of one end of a link: its rate, propagation delay and queue.
+
+    ``tagged``: its frames carry the tag of a VLAN, which travels beside them in a veth and is not counted.
+    """
     parent = _ROOT
     if link.rate_mbps is not None:
         rate = round(link.rate_mbps * 1e6 / 8)
@@ -69,7 +73,7 @@ def shape(netlink: IPRoute, index: int, link: Link) -> None:
             burst=burst,
             cburst=burst,
             quantum=_FRAME - ETHERNET_OVERHEAD,
-            overhead=ETHERNET_OVERHEAD,
+            overhead=ETHERNET_OVERHEAD + VLAN_TAG * tagged,
         )
         parent = _ROOT + 1
     if link.delay_ms > 0:

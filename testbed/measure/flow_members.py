@@ -31,13 +31,14 @@ class MemberFlows:
 
     ``matched`` flows were on their predicted member with every packet. ``predicted`` and ``matched`` are None if the
     member of a flow was not predicted. ``split`` flows have packets on more than one member; they count as measured on
-    the one that carried most.
+    the one that carried most. ``places`` has that of each flow, in the order of the prediction.
     """
 
     measured: list[int]
     predicted: list[int] | None
     matched: int | None
     split: int
+    places: tuple[int, ...] = ()
 
 
 def packets_by_member(path: Path, members: Sequence[str], direction: str) -> dict[FlowKey, list[int]]:
@@ -62,14 +63,16 @@ def flows_by_member(
     """
     measured, expected = [0] * members, [0] * members
     matched = split = 0
+    places = []
     for flow, member in predicted.items():
         counts = packets.get(flow)
         if counts is None or not any(counts):
             raise TrialError(f"no packet of flow {' '.join(map(str, flow))} crossed a member")
         split += sum(count > 0 for count in counts) > 1
-        measured[max(range(members), key=lambda place: counts[place])] += 1
+        places.append(max(range(members), key=lambda place: counts[place]))
+        measured[places[-1]] += 1
         if member is not None:
             expected[member] += 1
             matched += sum(counts) == counts[member]
     known = None not in predicted.values()
-    return MemberFlows(measured, expected if known else None, matched if known else None, split)
+    return MemberFlows(measured, expected if known else None, matched if known else None, split, tuple(places))

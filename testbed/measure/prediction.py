@@ -48,6 +48,7 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
             lacp=answered,
             lag_rate=lag.rate if lag else "",
             lags=side.lags and lag is not None,
+            early_collecting=side.groups and lag is not None and lag.early_collecting,
             lasts_s=lasts_s,
             parameters=parameters,
         )

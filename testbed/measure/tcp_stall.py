@@ -64,9 +64,3 @@ def load(path: Path) -> Mapping[int, Delivered]:
     for column in ("t_s", "received_bytes"):
         table.check_order(column, flows, lambda port, *_: f"the flow from port {port} went back", strict=True)
     return {port: Delivered(table["t_s"][rows], table["received_bytes"][rows]) for port, rows in flows.items()}
-
-
-def goodput_mbps(flows: Mapping[int, Delivered], begin_s: float, end_s: float) -> float:
-    """The goodput of all flows together from ``begin_s`` to ``end_s``, in Mbit/s of payload."""
-    octets = sum(flow.until(end_s) - flow.until(begin_s) for flow in flows.values())
-    return octets * 8 / (end_s - begin_s) / 1e6

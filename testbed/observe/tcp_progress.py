@@ -82,9 +82,15 @@ class Progress:
 
 @contextlib.contextmanager
 def progressing(
-    network: Network, host: str, flows: Sequence[Mapping[str, Any]], path: Path, *, origin_s: float
+    network: Network,
+    host: str,
+    flows: Sequence[Mapping[str, Any]],
+    path: Path,
+    *,
+    origin_s: float,
+    period_s: float = PERIOD_S,
 ) -> Iterator[Progress]:
-    """Sample the flows (``client_port``, ``server_port``) that ``host`` receives while the block runs.
+    """Sample the flows (``client_port``, ``server_port``) that ``host`` receives, every ``period_s`` of the block.
 
     ``path`` becomes a CSV file with the ``COLUMNS``; its times are seconds since ``origin_s``.
     """
@@ -98,7 +104,7 @@ def progressing(
                 at = time.time() - origin_s
                 for (client_port, _), octets in progress.sample(kernel):
                     file.write(f"{at:.9f},{client_port},{octets}\n")
-                due += PERIOD_S
+                due += period_s
 
     with in_background("progress", work):
         yield progress

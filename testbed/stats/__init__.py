@@ -1,11 +1,12 @@
 """What repeated trials say. Thin over numpy and scipy; values keep their unit.
 
 ``summaries``: medians, quartiles, percentiles, intervals. ``survival``: distributions where some trials were censored.
-``differences``: whether two samples differ, and by how much. ``fits``: a sample against a distribution of theory.
+``differences``: whether two samples differ, and by how much. ``fits``: a sample against a distribution of
+theory, and the interval of its parameter.
 """
 
 from testbed.stats.differences import Difference, delta, difference, fisher, holm
-from testbed.stats.fits import Fit, uniform_fit
+from testbed.stats.fits import Fit, high_end_interval, low_end_interval, quantile_fit, uniform_fit, uniform_power
 from testbed.stats.summaries import (
     LEAST_FOR_INTERVAL,
     RESAMPLES,
@@ -29,10 +30,14 @@ __all__ = [
     "dkw_band",
     "ecdf",
     "fisher",
+    "high_end_interval",
     "holm",
+    "low_end_interval",
     "median_interval",
     "percentile",
+    "quantile_fit",
     "summary",
     "survival",
     "uniform_fit",
+    "uniform_power",
 ]

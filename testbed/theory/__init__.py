@@ -10,16 +10,14 @@ from testbed.theory.bounds import AT_ONCE_MODES, LAG_MODES, failover_bound, why_
 from testbed.theory.goodput import (
     ETHERNET_HEADER_BYTES,
     ETHERNET_OVERHEAD_BYTES,
-    IPV4_TCP_HEADER_BYTES,
     ONE_MEMBER_MODES,
     expected_links_used,
+    frame_bytes,
+    goodput_fraction,
     ideal_mbps,
     jain_index,
+    payload_bytes,
     queue_s,
-    random_hash_expectation_mbps,
-    tcp_goodput_fraction,
-    udp_goodput_fraction,
-    udp_payload_bytes,
 )
 from testbed.theory.hashing import (
     HASH_MODES,
@@ -28,10 +26,11 @@ from testbed.theory.hashing import (
     member_of_flow,
     xmit_hash,
 )
-from testbed.theory.laws import Apart, Law, Longest, Sum, mean_s, quantile_s, quantiles_s
+from testbed.theory.laws import Apart, Later, Law, Longest, Sum, mean_s, quantile_s, quantiles_s
 from testbed.theory.monitors import arp_bound, carrier_event_bound, mii_bound
 from testbed.theory.outage_bound import PROBE_INTERVALS, RELEARN_PAUSE_S, SWITCH_PAUSE_S, OutageBound
-from testbed.theory.tcp import RTO_MIN_S, longest_stall_s, mistaken_s, next_try_s, tries_s
+from testbed.theory.sharing import Band, max_min_links, most_links, random_links
+from testbed.theory.tcp import RTO_MIN_S, longest_stall_s, mistaken_s, next_try_s, second_try_s, tries_s
 from testbed.theory.ticks import GUEST_HZ, monitor_period_s
 from testbed.theory.timers import (
     LACP_PERIOD_S,
@@ -50,7 +49,6 @@ __all__ = [
     "ETHERNET_OVERHEAD_BYTES",
     "GUEST_HZ",
     "HASH_MODES",
-    "IPV4_TCP_HEADER_BYTES",
     "LACP_PERIOD_S",
     "LACP_TIMEOUT_S",
     "LACP_TOLERANCE_S",
@@ -61,7 +59,9 @@ __all__ = [
     "RTO_MIN_S",
     "SWITCH_PAUSE_S",
     "Apart",
+    "Band",
     "ByteOrder",
+    "Later",
     "Law",
     "Longest",
     "OutageBound",
@@ -75,24 +75,27 @@ __all__ = [
     "expected_links_used",
     "facing_bonding_lacp_bound",
     "failover_bound",
+    "frame_bytes",
+    "goodput_fraction",
     "ideal_mbps",
     "jain_index",
     "lacp_bound",
     "longest_stall_s",
+    "max_min_links",
     "mean_s",
     "member_of_flow",
     "mii_bound",
     "mistaken_s",
     "monitor_period_s",
+    "most_links",
     "next_try_s",
+    "payload_bytes",
     "quantile_s",
     "quantiles_s",
     "queue_s",
-    "random_hash_expectation_mbps",
-    "tcp_goodput_fraction",
+    "random_links",
+    "second_try_s",
     "tries_s",
-    "udp_goodput_fraction",
-    "udp_payload_bytes",
     "why_unbounded",
     "xmit_hash",
 ]

@@ -10,7 +10,7 @@ from typing import Literal
 from testbed.design.factor import Level
 from testbed.faults.catalogue import FAULTS, named
 from testbed.spec import Bond
-from testbed.theory.laws import Apart, Longest, Sum
+from testbed.theory.laws import Apart, Later, Longest, Sum
 from testbed.theory.monitors import ANY_FRAME, arp_bound, carrier_event_bound, mii_bound
 from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound, of_law
 from testbed.theory.ticks import monitor_period_s
@@ -43,6 +43,7 @@ class _Bonded:
     lacp: bool
     lag_rate: str
     lags: bool
+    early_collecting: bool = True
 
     @property
     def spoken(self) -> bool:
@@ -63,6 +64,7 @@ def failover_bound(
     lacp: bool = True,
     lag_rate: str = "",
     lags: bool = True,
+    early_collecting: bool = True,
     lasts_s: float | None = None,
     parameters: Mapping[str, Level] = MappingProxyType({}),
 ) -> OutageBound | None:
@@ -71,11 +73,13 @@ def failover_bound(
     The fault hits the member in use, or what that leads to. ``side`` is the end that has to detect it: the bonded
     ``host`` for what it sends, the ``switch`` for what it sends to that host; ``both`` is the longer of the two, for
     traffic that crosses the member both ways. ``lacp`` is whether a partner answers the bond's LACP, ``lag_rate`` the
-    rate that this asks for (empty: the bond's own), ``lags`` whether the switch side has LAGs; ``lasts_s`` is how long
-    the fault lasts, ``parameters`` are its own (testbed.faults.catalogue). A crashed switch counts as a lost carrier:
+    rate that this asks for (empty: the bond's own), ``lags`` whether the switch side has LAGs, ``early_collecting``
+    whether these take in frames of a member in sync whatever its partner says; ``lasts_s`` is how long the fault lasts,
+    ``parameters`` are its own (testbed.faults.catalogue). A crashed switch counts as a lost carrier:
     whether another one is left, the bond cannot say.
     """
-    found = _predicted(_Bonded(bond, lacp, lag_rate or bond.lacp_rate, lags), fault, side, lasts_s, parameters)
+    bonded = _Bonded(bond, lacp, lag_rate or bond.lacp_rate, lags, early_collecting)
+    found = _predicted(bonded, fault, side, lasts_s, parameters)
     return found if isinstance(found, OutageBound) else None
 
 
@@ -210,7 +214,11 @@ def _timed_out(bonded: _Bonded, side: Side, direction: str) -> OutageBound:
 
 def _lacp_alone(bonded: _Bonded, direction: str) -> OutageBound | str:
     """Both ends time out, each by the rate that it asked for; in between, the end that timed out first drops frames
-    that the other still sends (IEEE 802.1AX, 6.4.12)."""
+    that the other still sends (IEEE 802.1AX, 6.4.12).
+
+    A switch that collects early drops none until it gives its partner up, a Short_Timeout_Time later, when the host has
+    timed out as well if both rates are fast.
+    """
     if not bonded.spoken:
         return "no LACP is spoken"
     if len(bonded.bond.members) == 1:
@@ -222,6 +230,11 @@ def _lacp_alone(bonded: _Bonded, direction: str) -> OutageBound | str:
         longest_s = LACP_TIMEOUT_S["fast"] + monitor_period_s(LACP_STEP_MS)
         label = "from the switch's timeout until it is out of sync"
         return OutageBound(0.0, longest_s, label, tolerance_s=RELEARN_PAUSE_S)
+    if bonded.early_collecting and host.high_s <= switch.low_s + LACP_TIMEOUT_S["fast"]:
+        return of_law(Later(switch, host), "from the host's timeout until the switch's", RELEARN_PAUSE_S)
+    if bonded.early_collecting:
+        longest_s = max(host.high_s - switch.low_s, switch.high_s - host.low_s)
+        return OutageBound(0.0, longest_s, "between the timeouts of the two ends", tolerance_s=RELEARN_PAUSE_S)
     return of_law(Apart(host, switch), "between the timeouts of the two ends", RELEARN_PAUSE_S)
 
 

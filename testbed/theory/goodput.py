@@ -1,4 +1,4 @@
-"""What links can carry: goodput of TCP, shares of flows that a hash places, fairness. Pure."""
+"""What links can carry: goodput by the headers that are sent, links that flows use, fairness. Pure."""
 
 from __future__ import annotations
 
@@ -12,47 +12,64 @@ from testbed.spec import MODES
 #: 3.1.1), inter-packet gap 12 (4.4.2). The kernel counts the header; a shaper is configured with the other 24.
 ETHERNET_HEADER_BYTES = 14
 ETHERNET_OVERHEAD_BYTES = 4 + 8 + 12
-#: IPv4 header (RFC 791, 3.1), TCP header (RFC 9293, 3.1), padded timestamps option (RFC 7323, appendix A).
-IPV4_TCP_HEADER_BYTES = 20 + 20 + 12
-#: IPv4 header, UDP header (RFC 768).
-IPV4_UDP_HEADER_BYTES = 20 + 8
+#: The tag of a frame in a VLAN (IEEE 802.1Q-2018, 9.6).
+VLAN_TAG_BYTES = 4
+#: Octets of the IP header by its version (RFC 791, 3.1; RFC 8200, 3).
+IP_HEADER_BYTES = {4: 20, 6: 40}
+#: TCP header (RFC 9293, 3.1), padded timestamps option (RFC 7323, appendix A); UDP header (RFC 768).
+TCP_HEADER_BYTES, UDP_HEADER_BYTES = 20 + 12, 8
 
 #: Modes that give one pair of hosts one member's rate, however many there are (bonding.rst, "mode"): one is
 #: active; all carry the same; all is received by the current member; receiving is balanced by peer.
 ONE_MEMBER_MODES = ("active-backup", "broadcast", "balance-tlb", "balance-alb")
 
 
-def tcp_goodput_fraction(mtu: int = 1500, overhead_bytes: int = ETHERNET_OVERHEAD_BYTES) -> float:
-    """The part of a line rate that TCP over IPv4 with timestamps delivers: 1448/1538 at MTU 1500.
+def frame_bytes(mtu: int, *, vlan: bool = False, overhead_bytes: int = ETHERNET_OVERHEAD_BYTES) -> int:
+    """What a full frame takes of a line, in octets.
 
-    ``overhead_bytes`` is what the line (or the shaper) counts beyond the 14 octets of the Ethernet header.
+    ``overhead_bytes`` is what the line (or the shaper) counts beyond the Ethernet header and the tag of a VLAN.
     """
-    if mtu <= IPV4_TCP_HEADER_BYTES:
-        raise SpecError(f"mtu is {mtu}; wanted more than the {IPV4_TCP_HEADER_BYTES} octets of IPv4 and TCP headers")
-    return (mtu - IPV4_TCP_HEADER_BYTES) / (mtu + ETHERNET_HEADER_BYTES + overhead_bytes)
+    return mtu + ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES * vlan + overhead_bytes
 
 
-def udp_payload_bytes(mtu: int = 1500) -> int:
-    """The longest payload of a UDP datagram over IPv4 that is not fragmented."""
-    if mtu <= IPV4_UDP_HEADER_BYTES:
-        raise SpecError(f"mtu is {mtu}; wanted more than the {IPV4_UDP_HEADER_BYTES} octets of IPv4 and UDP headers")
-    return mtu - IPV4_UDP_HEADER_BYTES
+def payload_bytes(protocol: str, mtu: int = 1500, ip: int = 4) -> int:
+    """The most payload of a packet of TCP, with timestamps, or UDP over IP version ``ip`` that is not fragmented.
+
+    Errors: SpecError for an unknown protocol, or an MTU without room for payload.
+    """
+    headers = {"tcp": TCP_HEADER_BYTES, "udp": UDP_HEADER_BYTES}
+    if protocol not in headers:
+        raise unknown("protocol", protocol, headers)
+    needed = IP_HEADER_BYTES[ip] + headers[protocol]
+    if mtu <= needed:
+        words = f"IPv{ip} and {protocol.upper()} headers"
+        raise SpecError(f"mtu is {mtu}; wanted more than the {needed} octets of {words}")
+    return mtu - needed
 
 
-def udp_goodput_fraction(mtu: int = 1500, overhead_bytes: int = ETHERNET_OVERHEAD_BYTES) -> float:
-    """The part of a line rate that full UDP datagrams over IPv4 deliver: 1472/1538 at MTU 1500."""
-    return udp_payload_bytes(mtu) / (mtu + ETHERNET_HEADER_BYTES + overhead_bytes)
+def goodput_fraction(protocol: str, mtu: int = 1500, *, ip: int = 4, vlan: bool = False) -> float:
+    """The part of a line rate that full packets deliver as payload.
+
+    At MTU 1500 TCP has 1448/1538 over IPv4, 1428/1538 over IPv6, 1448/1542 in a VLAN; UDP 1472/1538 over IPv4.
+    """
+    return payload_bytes(protocol, mtu, ip) / frame_bytes(mtu, vlan=vlan)
 
 
-def ideal_mbps(mode: str, members: int, rate_mbps: float, mtu: int = 1500, protocol: str = "tcp") -> float:
+def ideal_mbps(
+    mode: str,
+    members: int,
+    rate_mbps: float,
+    mtu: int = 1500,
+    protocol: str = "tcp",
+    *,
+    ip: int = 4,
+    vlan: bool = False,
+) -> float:
     """The most that flows between one pair of bonded hosts receive together, in Mbit/s of payload."""
     if mode not in MODES:
         raise unknown("bonding mode", mode, MODES)
-    fractions = {"tcp": tcp_goodput_fraction, "udp": udp_goodput_fraction}
-    if protocol not in fractions:
-        raise unknown("protocol", protocol, fractions)
     used = 1 if mode in ONE_MEMBER_MODES else members
-    return used * rate_mbps * fractions[protocol](mtu)
+    return used * rate_mbps * goodput_fraction(protocol, mtu, ip=ip, vlan=vlan)
 
 
 def queue_s(rate_mbps: float, queue_packets: int, mtu: int = 1500) -> float:
@@ -69,11 +86,6 @@ def expected_links_used(flows: int, links: int) -> float:
     if links < 1 or flows < 0:
         raise SpecError(f"{flows} flows on {links} links; wanted 0 flows or more on 1 link or more")
     return links * (1 - (1 - 1 / links) ** flows)
-
-
-def random_hash_expectation_mbps(flows: int, members: int, rate_mbps: float, mtu: int = 1500) -> float:
-    """The goodput to expect of greedy flows that a random hash places: every member that is used is full."""
-    return expected_links_used(flows, members) * rate_mbps * tcp_goodput_fraction(mtu)
 
 
 def jain_index(shares: Sequence[float]) -> float:

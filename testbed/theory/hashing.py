@@ -20,7 +20,8 @@ _WITH_PORTS = ("layer3+4", "encap3+4")
 class Tuple5:
     """One direction of a TCP or UDP conversation as the sending bond sees it, with its MAC addresses.
 
-    ``vlan`` is the VLAN that its frames are tagged with. ``connected``: a connected socket sends it, as TCP's always
+    ``vlan`` is the VLAN that its frames are tagged with, ``priority`` that tag's priority code point (IEEE 802.1Q-2018,
+    9.6), from 0 to 7. ``connected``: a connected socket sends it, as TCP's always
     do; the kernel then gives its packets a hash of the socket's own, which is drawn at random (sk_txhash).
     """
 
@@ -32,6 +33,12 @@ class Tuple5:
     target_port: int
     vlan: int | None = None
     connected: bool = True
+    priority: int = 0
+
+    @property
+    def tag(self) -> int:
+        """The tag control information: priority in the upper 3 bits, VLAN in the lower 12; 0 without a tag."""
+        return 0 if self.vlan is None else self.priority << 13 | self.vlan
 
 
 ByteOrder = Literal["little", "big"]
@@ -59,7 +66,7 @@ def xmit_hash(policy: str, flow: Tuple5, byteorder: ByteOrder = sys.byteorder, *
     if policy == "vlan+srcmac":
         octets = bytes.fromhex(flow.source_mac.replace(":", ""))
         vendor, device = int.from_bytes(octets[:3], "big"), int.from_bytes(octets[3:], "big")
-        return vendor ^ device ^ (flow.vlan or 0)
+        return vendor ^ device ^ flow.tag  # all of it, not the VLAN alone (bond_vlan_srcmac_hash)
     source, target = ipaddress.ip_address(flow.source_ip), ipaddress.ip_address(flow.target_ip)
     packet_type = 0x0800 if source.version == 4 else 0x86DD
     value = int(flow.source_mac[-2:], 16) ^ int(flow.target_mac[-2:], 16) ^ packet_type

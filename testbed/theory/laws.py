@@ -96,23 +96,48 @@ class Apart:
     other: Sum
 
     @property
-    def _later(self) -> Sum:
-        # -X is -(low + widths) and again a uniform time for each width.
-        return Sum(self.one.low_s - self.other.high_s, (*self.one.widths_s, *self.other.widths_s))
-
-    @property
     def low_s(self) -> float:
-        return max(0.0, self._later.low_s, -self._later.high_s)
+        between = _between(self.one, self.other)
+        return max(0.0, between.low_s, -between.high_s)
 
     @property
     def high_s(self) -> float:
-        return max(abs(self._later.low_s), abs(self._later.high_s))
+        between = _between(self.one, self.other)
+        return max(abs(between.low_s), abs(between.high_s))
 
     def cdf(self, time_s: float) -> float:
-        return self._later.cdf(time_s) - self._later.cdf(-time_s) if time_s > 0 else 0.0
+        between = _between(self.one, self.other)
+        return between.cdf(time_s) - between.cdf(-time_s) if time_s > 0 else 0.0
 
     def breaks_s(self) -> list[float]:
-        return [0.0, *(abs(at) for at in self._later.breaks_s())]
+        return [0.0, *(abs(at) for at in _between(self.one, self.other).breaks_s())]
+
+
+@dataclass(frozen=True)
+class Later:
+    """How much later one of two independent times is than the other; 0 if it is the earlier."""
+
+    one: Sum
+    other: Sum
+
+    @property
+    def low_s(self) -> float:
+        return max(0.0, _between(self.one, self.other).low_s)
+
+    @property
+    def high_s(self) -> float:
+        return max(0.0, _between(self.one, self.other).high_s)
+
+    def cdf(self, time_s: float) -> float:
+        return _between(self.one, self.other).cdf(time_s) if time_s >= 0 else 0.0
+
+    def breaks_s(self) -> list[float]:
+        return [0.0, *(at for at in _between(self.one, self.other).breaks_s() if at > 0)]
+
+
+def _between(one: Sum, other: Sum) -> Sum:
+    """``one`` less ``other``: the negative of a uniform time is a uniform time again, of the same width."""
+    return Sum(one.low_s - other.high_s, (*one.widths_s, *other.widths_s))
 
 
 def mean_s(law: Law) -> float:

@@ -232,9 +232,35 @@ class _Remains:
             return None  # each of its peers knows the address of one member; it is not known which
         if not (self._reaches(uses[0], uses[1]) and self._reaches(uses[1], uses[0])):
             return False
+        watched = [self._watched(host) for host in (one, other)]
+        if False in watched:
+            return False
+        if None in watched:
+            return None
         if CONTROLLER in self.failed and self.side.controller:
             return self._without_controller(one, other)
         return self._despite_silence(one, other)
+
+    def _watched(self, host: Host) -> bool | None:
+        """Whether the host's ARP monitor, if it has one, still gets answers: without any it takes all members down.
+
+        With arp_validate only targets answer (arp_all_targets: one of them, or all). Without it any frame counts, and
+        whether others send any is not known (bonding.rst).
+        """
+        bond = host.bond
+        targets = self.topology.monitored(host.name) if bond is not None and bond.arp_interval_ms else ()
+        if bond is None or not targets:
+            return True
+        own = {self._part.get(node) for _, node in self._ends(host)} - {None}
+        known = {other.ip: other for other in self.topology.hosts}
+        alive = [ip not in known or self._within(known[ip], own) for ip in targets]
+        if all(alive) or (any(alive) and bond.arp_all_targets == "any"):
+            return True
+        return False if bond.arp_validate in ("active", "all", "filter_active") else None
+
+    def _within(self, target: Host, parts: set[str | None]) -> bool:
+        """Whether a host is up and has a link to one of these parts."""
+        return target.name not in self.failed and any(self._part.get(node) in parts for _, node in self._ends(target))
 
     def _reaches(self, sender: _Use, receiver: _Use) -> bool:
         if sender.copies:

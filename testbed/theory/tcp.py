@@ -55,6 +55,12 @@ def mistaken_s(first_s: float, rtt_s: float, hz: int = GUEST_HZ) -> float:
     return first_s + _timer_s(2 * smoothed_s + _PROBE_TICKS / hz, hz)
 
 
+def second_try_s(outage_s: float, rtt_s: float, hz: int = GUEST_HZ) -> float:
+    """When a sender probes whose first try after the outage got through and was taken for a mistake, in seconds after
+    the last acknowledgement: the one that shows it the mistake comes a round trip after that try (`mistaken_s`)."""
+    return mistaken_s(next_try_s(outage_s, rtt_s, hz) + rtt_s, rtt_s, hz)
+
+
 def longest_stall_s(outage_s: float, rtt_s: float, hz: int = GUEST_HZ) -> float:
     """The longest stall that a receiver sees of a flow whose path is away for ``outage_s``.
 

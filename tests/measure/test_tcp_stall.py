@@ -8,6 +8,7 @@ import pytest
 
 from testbed.errors import TrialError
 from testbed.measure import tcp_stall
+from testbed.measure.goodput import tcp_mbps
 
 HEADER = "t_s,client_port,received_bytes\n"
 
@@ -50,8 +51,8 @@ def test_a_flow_that_never_resumes_stalls_until_the_end_of_the_window(tmp_path: 
 def test_goodput_counts_what_all_flows_delivered_in_the_time(tmp_path: Path) -> None:
     flows = tcp_stall.load(written(tmp_path / "progress.csv", (10, STOPPED), (11, STOPPED)))
     # 1 Mbit each 5 ms is 200 Mbit/s for each flow.
-    assert tcp_stall.goodput_mbps(flows, 0.4, 0.9) == pytest.approx(400.0, rel=0.01)
-    assert tcp_stall.goodput_mbps(flows, 1.02, 1.22) == 0
+    assert tcp_mbps(flows, (0.4, 0.9), 0.005) == pytest.approx(400.0, rel=0.01)
+    assert tcp_mbps(flows, (1.02, 1.22), 0.005) == 0
 
 
 @pytest.mark.parametrize(

@@ -201,3 +201,39 @@ def test_the_quick_computation_of_many_medians_agrees_with_the_slow_one() -> Non
     for cut in (data > 2, data >= data.max(), data > 0.6):
         slow = [median_of(data[places], cut[places]) for places in drawn]
         assert list(medians_of(data, cut, drawn)) == pytest.approx(slow)
+
+
+def test_the_end_of_a_uniform_distribution_by_the_largest_of_200() -> None:
+    """A largest value of 103.50 ms gives 103.50 to 105.06 ms: 103.50 / 0.05^(1/200), 0.05^(1/200) = exp(-0.014979)."""
+    values = [*np.linspace(1, 100, 199), 103.50]
+    assert stats.high_end_interval(values, 0.0) == pytest.approx((103.50, 105.06), abs=0.005)
+    assert stats.low_end_interval([104 - value for value in values], 104.0) == pytest.approx((-1.06, 0.5), abs=0.005)
+
+
+@pytest.mark.parametrize("n", [5, 50, 200])
+def test_the_interval_of_an_end_holds_it_in_95_of_100_samples(n: int) -> None:
+    chance = np.random.default_rng(n)
+    held = [0, 0]
+    for _ in range(3000):
+        values = list(chance.uniform(2.0, 3.0, n))
+        for place, (low, high) in enumerate(
+            (stats.high_end_interval(values, 2.0), stats.low_end_interval(values, 3.0))
+        ):
+            held[place] += low <= 3.0 - place <= high
+    # A binomial with 3000 trials of 0.95 has a standard deviation of 12.
+    assert all(abs(count - 2850) < 48 for count in held)
+
+
+@pytest.mark.parametrize(("end", "power"), [(104.0, 0.01), (100.0, 0.03), (110.0, 0.08), (112.0, 0.18), (130.0, 0.97)])
+def test_the_power_of_the_test_against_other_ends(end: float, power: float) -> None:
+    """Found by others with a simulation of their own: n = 200, level 0.01, the law's end at 104 ms."""
+    found = stats.uniform_power(200, (0.0, 104.0), (0.0, end), 0.01)
+    assert found == pytest.approx(power, abs=0.035)
+
+
+def test_a_sample_is_compared_with_quantiles_as_with_the_distribution_that_they_are_of() -> None:
+    values = list(np.random.default_rng(2).uniform(1, 3, 80))
+    by_quantiles, exactly = stats.quantile_fit(values, list(np.linspace(1, 3, 21))), stats.uniform_fit(values, 1, 3)
+    assert by_quantiles is not None and exactly is not None
+    assert by_quantiles.p == pytest.approx(exactly.p)
+    assert stats.quantile_fit([], [0, 1]) is None

@@ -59,6 +59,7 @@ def test_means_and_ends_are_those_of_a_sample(low: float, widths: list[float], o
         (laws[0], samples[0]),
         (theory.Longest(laws), np.maximum(*samples)),
         (theory.Apart(*laws), abs(samples[0] - samples[1])),
+        (theory.Later(*laws), np.maximum(samples[0] - samples[1], 0)),
     )
     for law, sample in found:
         assert theory.mean_s(law) == pytest.approx(sample.mean(), abs=0.06)

@@ -206,6 +206,29 @@ def test_the_bound_is_that_of_the_monitor_that_has_to_detect_the_fault() -> None
     assert reachability.longest_bound(silent, hosts) is None
 
 
+def test_an_arp_target_that_is_gone_takes_the_hosts_that_monitor_it_along() -> None:
+    """bonding.rst, arp_validate and arp_all_targets: with validation only the targets' answers keep a member up."""
+
+    def monitored(**options: object) -> Topology:
+        topology = leaf_spine(bonding=BondOptions(mode="active-backup", miimon_ms=0, arp_interval_ms=100))
+        hosts = (
+            dataclasses.replace(host, bond=dataclasses.replace(host.bond, **options))  # type: ignore[arg-type, type-var]
+            if host.name in ("h1", "h2")
+            else host
+            for host in topology.hosts
+        )
+        return dataclasses.replace(topology, hosts=tuple(hosts))
+
+    third, fourth = (monitored().host(name).ip for name in ("h3", "h4"))
+    one = monitored(arp_ip_target=third, arp_validate="all")
+    assert talk(one) is True
+    assert talk(one, "h3") is False
+    both = {"arp_ip_target": f"{third}+{fourth}", "arp_validate": "all"}
+    assert talk(monitored(**both), "h3") is True
+    assert talk(monitored(**both, arp_all_targets="all"), "h3") is False
+    assert talk(monitored(arp_ip_target=third), "h3") is None  # any frame counts, whoever sends it
+
+
 def test_agreement() -> None:
     assert reachability.agrees(True, True) is reachability.agrees(False, False) is True
     assert reachability.agrees(True, False) is reachability.agrees(False, True) is False

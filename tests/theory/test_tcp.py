@@ -43,6 +43,16 @@ def test_a_mistaken_sender_probes_by_a_round_trip_time_that_includes_the_stall()
     assert 0.245 + 2 * smoothed_s <= theory.mistaken_s(0.245, 0.0089) <= 0.245 + 2 * smoothed_s * 9 / 8 + 0.003
 
 
+@pytest.mark.parametrize(("outage_s", "first_ms", "second_ms"), [(0.1, 237, 334), (0.3, 661, 862)])
+def test_the_second_step_of_a_stall(outage_s: float, first_ms: int, second_ms: int) -> None:
+    """At 8.9 ms: the first try's acknowledgement comes at 237 + 9 = 246 ms; SRTT is 7/8 8.9 + 1/8 246 = 38.5 ms; the
+    probe comes after 2 x 38.5 + 2 = 79 ms, which the timer wheel makes 88, in eights and one bucket late: 334 ms. After
+    661 ms likewise: 670, 91.5, 185 and 192: 862 ms. Flows in a guest went on after 325 to 330 and 865 to 870 ms.
+    """
+    assert theory.next_try_s(outage_s, 0.0089) == pytest.approx(first_ms / 1e3, abs=5e-4)
+    assert theory.second_try_s(outage_s, 0.0089) == pytest.approx(second_ms / 1e3, abs=5e-4)
+
+
 @given(st.floats(0, 20), st.floats(0.001, 0.2))
 def test_no_flow_resumes_before_the_path_is_back_and_none_waits_without_limit(outage_s: float, rtt_s: float) -> None:
     longest_s = theory.longest_stall_s(outage_s, rtt_s)

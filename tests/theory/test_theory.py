@@ -27,17 +27,33 @@ def flow(source_port: int = 50001, target_port: int = 5201, *, target_mac: str =
     return Tuple5("02:00:00:00:01:01", target_mac, "10.0.0.1", "10.0.0.2", source_port, target_port)
 
 
-def test_goodput_of_tcp_on_ethernet() -> None:
-    # The kernel counts 1514 octets a frame; a cable carries 1538 (preamble 8, FCS 4, gap 12).
-    assert theory.tcp_goodput_fraction() == pytest.approx(1448 / 1538)
-    assert theory.tcp_goodput_fraction() == pytest.approx(0.9415, abs=1e-4)
-    assert theory.tcp_goodput_fraction(overhead_bytes=0) == pytest.approx(0.9564, abs=1e-4)
-    assert theory.tcp_goodput_fraction(9000) == pytest.approx(8948 / 9038)
+@pytest.mark.parametrize(
+    ("protocol", "mtu", "ip", "vlan", "part"),
+    [
+        # The kernel counts 1514 octets a frame; a cable carries 1538 (preamble 8, FCS 4, gap 12). Headers: IPv4 20,
+        # IPv6 40, TCP 20 with 12 of timestamps, UDP 8; a tag of 802.1Q has 4.
+        ("tcp", 1500, 4, False, 1448 / 1538),
+        ("tcp", 1500, 6, False, 1428 / 1538),
+        ("tcp", 1500, 4, True, 1448 / 1542),
+        ("tcp", 1500, 6, True, 1428 / 1542),
+        ("tcp", 9000, 4, False, 8948 / 9038),
+        ("udp", 1500, 4, False, 1472 / 1538),
+        ("udp", 1500, 6, False, 1452 / 1538),
+        ("udp", 9000, 6, True, 8952 / 9042),
+    ],
+)
+def test_goodput_by_the_headers_that_are_sent(protocol: str, mtu: int, ip: int, vlan: bool, part: float) -> None:
+    assert theory.goodput_fraction(protocol, mtu, ip=ip, vlan=vlan) == pytest.approx(part)
+    assert theory.ideal_mbps("802.3ad", 2, 1000.0, mtu, protocol, ip=ip, vlan=vlan) == pytest.approx(2000 * part)
 
 
 def test_an_mtu_without_room_for_payload_is_refused() -> None:
     with pytest.raises(SpecError, match=r"mtu is 52; wanted more than the 52 octets of IPv4 and TCP headers"):
-        theory.tcp_goodput_fraction(52)
+        theory.payload_bytes("tcp", 52)
+    with pytest.raises(SpecError, match=r"mtu is 48; wanted more than the 48 octets of IPv6 and UDP headers"):
+        theory.payload_bytes("udp", 48, 6)
+    with pytest.raises(SpecError, match="unknown protocol 'sctp'"):
+        theory.payload_bytes("sctp")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -63,7 +79,8 @@ def test_links_used_agrees_with_counting_every_placement() -> None:
     placements = list(itertools.product(range(3), repeat=5))
     mean = sum(len(set(placement)) for placement in placements) / len(placements)
     assert theory.expected_links_used(5, 3) == pytest.approx(mean)
-    assert theory.random_hash_expectation_mbps(5, 3, 1000.0) == pytest.approx(mean * 941.48, rel=1e-5)
+    one = theory.random_links(5, 3, stages=1)
+    assert (one.mean, one.error) == (pytest.approx(mean), 0)
 
 
 def test_links_used_of_nothing_and_of_no_link() -> None:
@@ -160,6 +177,8 @@ def test_vlan_srcmac_by_the_formula_of_the_kernel_document() -> None:
     untagged = theory.xmit_hash("vlan+srcmac", flow())
     assert untagged == 0x020000 ^ 0x000101
     assert theory.xmit_hash("vlan+srcmac", replace(flow(), vlan=42)) == untagged ^ 42
+    # The driver takes skb_vlan_tag_get(): the whole tag, with the priority in bits 13 to 15 (IEEE 802.1Q).
+    assert theory.xmit_hash("vlan+srcmac", replace(flow(), vlan=42, priority=5)) == untagged ^ (5 * 8192 + 42)
     assert len({theory.xmit_hash("vlan+srcmac", flow(port)) for port in range(40000, 40050)}) == 1
 
 
@@ -359,10 +378,12 @@ def test_the_arp_monitor_cannot_tell_members_apart_behind_a_hashing_switch() -> 
     assert at_once is not None and at_once.bound_s == 0
 
 
-@pytest.mark.parametrize(("rate", "most_s"), [("fast", 3.12 - 1.96), ("slow", 93.6 - 58.8)])
-def test_without_lacpdus_the_outage_lies_between_the_two_ends_timeouts(rate: str, most_s: float) -> None:
-    bound = theory.failover_bound(bond("802.3ad", lacp_rate=rate), "lacp_loss")
-    assert bound is not None and (bound.low_s, bound.bound_s) == (0, pytest.approx(most_s))
+def test_without_lacpdus_the_outage_lies_between_the_two_ends_timeouts() -> None:
+    late = theory.failover_bound(bond("802.3ad"), "lacp_loss", early_collecting=False)
+    assert late is not None and (late.low_s, late.bound_s) == (0, pytest.approx(3.12 - 1.96))
+    # A switch that still collects drops nothing of a host that times out after it: trials in a guest had outages of 0.
+    early = theory.failover_bound(bond("802.3ad"), "lacp_loss")
+    assert early is not None and (early.low_s, early.bound_s) == (0, pytest.approx(3 - 2.016))
     assert theory.failover_bound(bond("802.3ad", members=1), "lacp_loss") is None
     assert "nothing is left" in theory.why_unbounded(bond("802.3ad", members=1), "lacp_loss")
 
@@ -381,11 +402,20 @@ def test_the_worse_of_two_flows_waits_for_the_later_end(rates: tuple[str, str]) 
     seconds = [theory.LACP_PERIOD_S[rate] for rate in rates]
     host_s, switch_s = both_ends(np.random.default_rng(3), 200_000, *seconds)
     later_s = np.maximum(host_s, switch_s)
-    for fault, times_s in (("silent_loss", later_s), ("lacp_loss", abs(host_s - switch_s))):
-        found = theory.failover_bound(bond("802.3ad", lacp_rate=rates[0]), fault, lag_rate=rates[1])
+    for fault, early, times_s in (
+        ("silent_loss", True, later_s),
+        ("lacp_loss", False, abs(host_s - switch_s)),
+        ("lacp_loss", True, np.maximum(switch_s - host_s, 0)),
+    ):
+        known = bond("802.3ad", lacp_rate=rates[0])
+        found = theory.failover_bound(known, fault, lag_rate=rates[1], early_collecting=early)
+        if fault == "lacp_loss" and early and rates != ("fast", "fast"):
+            # At other rates the host may time out after the switch has given it up (DEFAULTED): a bound alone.
+            assert found is not None and times_s.max() <= found.bound_s + 1e-9
+            continue
         assert found is not None and found.law is not None and found.expected_s is not None
-        assert found.expected_s == pytest.approx(times_s.mean(), rel=0.01)
-        for share in (0.05, 0.5, 0.95):
+        assert found.expected_s == pytest.approx(times_s.mean(), rel=0.02)
+        for share in (0.7, 0.95):
             assert found.law.cdf(float(np.quantile(times_s, share))) == pytest.approx(share, abs=0.01)
         assert found.low_s <= times_s.min() and times_s.max() <= found.bound_s + 1e-9
 
