@@ -63,13 +63,22 @@ def run(directory: Path, code: Path) -> None:
     except TestbedError as error:
         if error.__cause__ is not None:
             traceback.print_exc()  # goes to trial.log, which a failed trial keeps
-        outcome = {"status": "failed", "reason": error.message}
+        outcome = {"status": "failed", "reason": error.message + _advice(error.__cause__)}
     except Exception as error:
         traceback.print_exc()
         outcome = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
     text = json.dumps({**outcome, "virtual_s": round(time.time() - origin, 9)}, indent=1)
     (directory / "outcome.json").write_text(text + "\n")
     phases.enter("ended")
+
+
+def _advice(cause: BaseException | None) -> str:
+    """What to write into the experiment if it asked for what a trial does not see."""
+    if isinstance(cause, ModuleNotFoundError):
+        return f"; if it is installed, add to the Experiment: packages=({cause.name!r},)"
+    if isinstance(cause, FileNotFoundError) and "/" not in str(cause.filename):
+        return f"; if it is a program, add to the Experiment: programs=({cause.filename!r},)"
+    return ""
 
 
 if __name__ == "__main__":

@@ -53,6 +53,18 @@ class _Bench:
         ("lab.bond['h9']", "mine.py, line 5: AttributeError: '_Bench' object has no attribute 'bond'", True),
         ("raise SystemExit(7)", "mine.py, line 5: SystemExit: 7", True),
         ("lab.refuse()", "the member did not come back", False),
+        (
+            "import absent_package",
+            "mine.py, line 5: ModuleNotFoundError: No module named 'absent_package'; if it is installed, add to the"
+            " Experiment: packages=('absent_package',)",
+            True,
+        ),
+        (
+            "__import__('subprocess').run(['absent-program'])",
+            "mine.py, line 5: FileNotFoundError: [Errno 2] No such file or directory: 'absent-program'; if it is a"
+            " program, add to the Experiment: programs=('absent-program',)",
+            True,
+        ),
         ("pass", "", False),
     ],
 )
@@ -72,7 +84,7 @@ def test_a_procedure_that_raises_is_a_failed_trial_with_file_and_line(
     monkeypatch.setattr(lab, "opened", opened)
     experiment = tmp_path / "mine.py"
     experiment.write_text(EXPERIMENT.format(body=body))
-    (tmp_path / "trial.json").write_text(Trial(1, str(experiment), {}, 0, 1, single_switch()).to_json())
+    (tmp_path / "trial.json").write_text(Trial(1, experiment.name, {}, 0, 1, single_switch()).to_json())
     inside.run(tmp_path, tmp_path)
     outcome = json.loads((tmp_path / "outcome.json").read_text())
     assert (outcome["status"], outcome["reason"]) == ("failed" if reason else "ok", reason)
@@ -83,8 +95,11 @@ def test_a_procedure_that_raises_is_a_failed_trial_with_file_and_line(
 def test_a_file_that_cannot_be_loaded_is_a_failed_trial(tmp_path: Path) -> None:
     experiment = tmp_path / "mine.py"
     experiment.write_text("import nowhere_to_be_found\n")
-    (tmp_path / "trial.json").write_text(Trial(1, str(experiment), {}, 0, 1, single_switch()).to_json())
+    (tmp_path / "trial.json").write_text(Trial(1, experiment.name, {}, 0, 1, single_switch()).to_json())
     inside.run(tmp_path, tmp_path)
     outcome = json.loads((tmp_path / "outcome.json").read_text())
     assert outcome["status"] == "failed"
-    assert outcome["reason"].endswith("mine.py, line 1: ModuleNotFoundError: No module named 'nowhere_to_be_found'")
+    assert outcome["reason"].endswith(
+        "mine.py, line 1: ModuleNotFoundError: No module named 'nowhere_to_be_found'; if it is installed, add to the"
+        " Experiment: packages=('nowhere_to_be_found',)"
+    )

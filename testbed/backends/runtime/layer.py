@@ -185,7 +185,7 @@ def _write(content: Content, root: Path) -> None:
 
 def _seal(content: Content, root: Path) -> None:
     """Compile the Python files; then give everything its mode and time."""
-    compiled = [sys.executable, "-I", "-c", _COMPILE, str(root), content.place.rstrip("/")]
+    compiled = [sys.executable, "-I", "-W", "ignore", "-c", _COMPILE, str(root), content.place.rstrip("/")]
     subprocess.run(compiled, check=True, env={"PYTHONHASHSEED": "0"})
     for path, names, files in os.walk(root, topdown=False):
         for name in (*names, *files):
