@@ -221,12 +221,12 @@ def test_an_arp_target_that_is_gone_takes_the_hosts_that_monitor_it_along() -> N
 
     third, fourth = (monitored().host(name).ip for name in ("h3", "h4"))
     one = monitored(arp_ip_target=third, arp_validate="all")
-    assert talk(one) is True
-    assert talk(one, "h3") is False
+    assert reach(one) is True
+    assert reach(one, "h3") is False
     both = {"arp_ip_target": f"{third}+{fourth}", "arp_validate": "all"}
-    assert talk(monitored(**both), "h3") is True
-    assert talk(monitored(**both, arp_all_targets="all"), "h3") is False
-    assert talk(monitored(arp_ip_target=third), "h3") is None  # any frame counts, whoever sends it
+    assert reach(monitored(**both), "h3") is True
+    assert reach(monitored(**both, arp_all_targets="all"), "h3") is False
+    assert reach(monitored(arp_ip_target=third), "h3") is None  # any frame counts, whoever sends it
 
 
 def test_agreement() -> None:
