@@ -4,8 +4,6 @@
     none               nothing                                            kept
     slow_timer         the monitor of the client's bond looks each        one real period of the 100 ms that the
                        112 ms (miimon 110)                                specification says: 104 ms
-    slow_controller    the controller stands still for 20 ms while        the same: nothing between the monitor and the
-                       it has to act                                      new path takes that long
     late_hash          a dead member stays in the hash for 30 ms          802.3ad leaves it on the event
     lost_arp           no gratuitous ARP leaves the client                the switch learns the new path from it
 
@@ -16,13 +14,11 @@ right after a look, so that the outage is as long as it may be.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from testbed import schemes
-from testbed.background import in_background
 from testbed.experiment import Experiment, Factor, Measured, Trial
 from testbed.inject import tc
 from testbed.lab import steps
@@ -30,13 +26,13 @@ from testbed.lab.lab import Lab
 from testbed.measure.failover import measure
 from testbed.observe.probe import flows, probing
 
-REGRESSIONS = ("none", "slow_timer", "slow_controller", "late_hash", "lost_arp")
+REGRESSIONS = ("none", "slow_timer", "late_hash", "lost_arp")
 _ARP = 0x0806  # linux/if_ether.h: ETH_P_ARP
 _INTERVAL_S = 0.001
 _LOOKS = 10
 _AFTER_LOOK_S = 0.001
 _SLOWER_MS = 110
-_HALT_S, _LATE_S = 0.020, 0.030
+_LATE_S = 0.030
 _LASTS_S = 1.0
 
 
@@ -56,18 +52,16 @@ def procedure(lab: Lab) -> None:
                 stack.enter_context(tc.dropping(lab._injection, each, _ARP))
         else:
             member = steps.carrying(lab, lab.client)
-        look_s, period_s = looks(lab, miimon_ms)
+        look_s = look_after(lab, miimon_ms)
         begin_s = look_s + _AFTER_LOOK_S
-        slow = regression == "slow_controller"
-        with halt(lab, look_s + period_s) if slow else contextlib.nullcontext():
-            lab.sleep_until(begin_s)
-            with cut(lab, member, late=regression == "late_hash"):
-                lab.sleep_until(begin_s + _LASTS_S)
+        lab.sleep_until(begin_s)
+        with cut(lab, member, late=regression == "late_hash"):
+            lab.sleep_until(begin_s + _LASTS_S)
         steps.wait_back(lab, lab.client)
 
 
-def looks(lab: Lab, miimon_ms: int) -> tuple[float, float]:
-    """Start the client's monitor anew with this interval: when it looks some periods later, and its period.
+def look_after(lab: Lab, miimon_ms: int) -> float:
+    """Start the client's monitor anew with this interval: when it looks some periods later.
 
     The timer wheel expires a delay of 64 to 511 ticks at the next multiple of 8 ticks (kernel/time/timer.c); the guest
     has 1000 ticks a second, counted by CLOCK_MONOTONIC.
@@ -79,7 +73,7 @@ def looks(lab: Lab, miimon_ms: int) -> tuple[float, float]:
     ticks = int(time.monotonic() * 1e3)
     netlink.link("set", index=index, kind="bond", bond_miimon=miimon_ms)
     first, period = -(-(ticks + miimon_ms) // 8) * 8, -(-miimon_ms // 8) * 8
-    return first / 1e3 + (_LOOKS - 1) * period / 1e3 - time.monotonic() + lab.now(), period / 1e3
+    return first / 1e3 + (_LOOKS - 1) * period / 1e3 - time.monotonic() + lab.now()
 
 
 @contextlib.contextmanager
@@ -99,19 +93,6 @@ def cut(lab: Lab, member: str, *, late: bool) -> Iterator[None]:
         yield
     lab.note("fault", "end", fault="carrier_loss", element=port, parameters={"side": "switch"})
     lab.network.set_link(port, up=True)
-
-
-def halt(lab: Lab, at_s: float) -> contextlib.AbstractContextManager[None]:
-    """The controller stands still from shortly before ``at_s`` until a while after it."""
-
-    def work(_ended: threading.Event) -> None:
-        assert lab.network.controller is not None
-        lab.sleep_until(at_s - 0.001)
-        lab.network.controller.halt()
-        lab.sleep_until(at_s + _HALT_S)
-        lab.network.controller.resume()
-
-    return in_background("halt", work)
 
 
 def read(raw: Path, trial: Trial) -> Measured:
