@@ -21,7 +21,7 @@ Expectation   Modes that use all members: k links' worth when flows are placed e
               seen, so every trial has the max-min goodput of its own placement as well, and the most that fits at all.
               Active-backup: one link, whatever k is. balance-rr spreads packets, not flows.
               Headers that are sent count: 1448 of 1538 octets for TCP over IPv4, 1428 over IPv6, of 1542 in a VLAN.
-              With one member `retransmits` are drops in the sender's own queue (queue_packets), which TCP keeps full.
+              With one member `retransmits` are drops in the sender's own queue (queue_packets, qdisc): TCP fills it.
 """
 
 from __future__ import annotations

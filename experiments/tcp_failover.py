@@ -19,6 +19,8 @@ Expectation   A sender that hears nothing has its timers alone: a probe after tw
               the probe costs a quarter of a second (theory.longest_stall_s; there is a rarer, longer case). A flow of
               which something arrives goes on at once, by selective acknowledgements. With k members goodput falls to
               that of the members onto which the hash puts the flows, at most k - 1; in active-backup it does not fall.
+              The round-trip time is that of the sender's own queue (queue_packets, qdisc), which TCP keeps full; most
+              `retransmits` are drops there.
 """
 
 from __future__ import annotations
