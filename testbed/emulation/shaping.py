@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
+from testbed.emulation import qdiscs
 from testbed.spec import Link
 
 #: Octets that Ethernet puts on the wire around the 1514 that the kernel counts: preamble 8, FCS 4, gap 12.
@@ -82,4 +83,4 @@ def shape(netlink: IPRoute, index: int, link: Link, *, tagged: bool = False) -> 
         limit = link.queue_packets + flying
         netlink.tc("add", "netem", index, _LEAF, parent=parent, delay=round(link.delay_ms * 1e3), limit=limit)
     elif link.rate_mbps is not None:
-        netlink.tc("add", "pfifo", index, _LEAF, parent=parent, limit=link.queue_packets)
+        qdiscs.add(netlink, link.qdisc, index, _LEAF, parent, link.queue_packets)

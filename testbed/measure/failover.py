@@ -51,6 +51,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "rejoin_s": since(end, find(timeline, "network", "rejoined")),
         **_theory(bound),
         "within_bound": None if bound is None else resumed and bound.holds(worst.outage_s, interval_s, low=hit),
+        "ends_by_theory": bound is not None,
         "connected": resumed,
         "connected_by_theory": predicted.connected,
         "as_foretold": agrees(predicted.connected, resumed),

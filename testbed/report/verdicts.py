@@ -191,7 +191,10 @@ def _straight(quantiles: Sequence[float]) -> bool:
 
 #: The metrics that are true where theory predicted right, and the sentence for each.
 _AGREEMENTS = {
-    "placement_as_predicted": "Every flow was on the member that theory predicts",
+    "placement_as_predicted": "Every flow was on the member that the driver's documented hash names, and where the"
+    " switch can be asked on the one that its own trace names (which shows that the switch agrees with itself),",
+    "as_predicted": "Every flow was on the member that the driver's documented hash names, and where the switch can be"
+    " asked on the one that its own trace names (which shows that the switch agrees with itself),",
     "agrees_with_oracle": "The hosts that could reach each other were those that theory predicts",
 }
 

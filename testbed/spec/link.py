@@ -11,6 +11,9 @@ from testbed.spec.lag import Lag
 #: What a link's rate may be, in Mbit/s: 1 Mbit/s to 100 Gbit/s.
 RATE_RANGE_MBPS = (1.0, 100_000.0)
 
+#: How the queue in front of a link may be kept (tc(8)).
+QDISCS = ("pfifo", "fq_codel", "fq")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cable:
@@ -19,10 +22,11 @@ class Cable:
     rate_mbps: float = 1000.0
     delay_ms: float = 0.0
     queue_packets: int = 1000
+    qdisc: str = QDISCS[0]
 
     def between(self, a: str, a_interface: str, b: str, b_interface: str) -> Link:
         """Such a link between two interfaces."""
-        return Link(a, a_interface, b, b_interface, self.rate_mbps, self.delay_ms, self.queue_packets)
+        return Link(a, a_interface, b, b_interface, self.rate_mbps, self.delay_ms, self.queue_packets, self.qdisc)
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class Link:
 
     ``rate_mbps`` is the line rate of each direction in 10^6 bit/s of Ethernet as on the wire (preamble, FCS and
     inter-frame gap included), ``delay_ms`` the propagation delay of each direction, ``queue_packets`` the length
-    of the queue in front of each direction.
+    of the queue in front of each direction, ``qdisc`` how it is kept: pfifo, first in, first out; fq, a queue for each
+    flow; fq_codel, with CoDel as well. With a delay it is first in, first out.
     """
 
     a: str
@@ -41,6 +46,7 @@ class Link:
     rate_mbps: float | None = 1000.0
     delay_ms: float = 0.0
     queue_packets: int = 1000
+    qdisc: str = QDISCS[0]
 
     def __post_init__(self) -> None:
         for interface in (self.a_interface, self.b_interface):
@@ -50,6 +56,12 @@ class Link:
             if not low <= self.rate_mbps <= high:
                 raise SpecError(f"rate {self.rate_mbps:g} Mbit/s of link {self.name} is outside {low:g} to {high:g}")
         validation.at_least(f"delay_ms of link {self.name}", self.delay_ms, 0)
+        validation.choice(f"qdisc of link {self.name}", self.qdisc, QDISCS)
+        if self.qdisc != QDISCS[0] and (self.delay_ms > 0 or self.rate_mbps is None):
+            raise SpecError(
+                f"qdisc {self.qdisc} of link {self.name} needs a rate, and no delay_ms: a delay has its own queue",
+                f"Use --set delay_ms=0, or --set qdisc={QDISCS[0]}.",
+            )
         validation.at_least(f"queue_packets of link {self.name}", self.queue_packets, 1)
 
     @property

@@ -1,4 +1,9 @@
-"""The distribution of times of which some are censored: E. L. Kaplan, P. Meier, JASA 53, 1958."""
+"""The distribution of times of which some are censored: E. L. Kaplan, P. Meier, JASA 53, 1958.
+
+Censoring means that the time would have ended later. An outage that nothing ends before the repair, because no path is
+left or nothing has to notice the fault, is no such time: its trial is `censored` in a run, and its metric
+``ends_by_theory`` is false. Curves of lifetimes leave such trials out, or say that these are among them.
+"""
 
 from __future__ import annotations
 

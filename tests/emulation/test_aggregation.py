@@ -23,6 +23,10 @@ _OTHER_BYTES = 200_000
 _FRAME_PER_PAYLOAD = 1514 / 1448
 
 
+#: What network cards hold for their interrupts is less than this part of what is counted.
+_FEW_FRAMES = 1.0005
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """Five runs, one guest each at a time, two at once on two processors."""
@@ -39,7 +43,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     packets = wanted("packets", mode="balance-rr", members="2", flows="1,3")
     by_address = {"xmit_hash_policy": "layer2+3", "addresses": "4"}
     addressed = wanted("addressed", mode="802.3ad", members="2", flows="4", omit_s="1", **by_address)
-    found = side_by_side(members, backup, random, packets, addressed)
+    one = {"mode": "802.3ad", "members": "1", "omit_s": "1"}
+    six = wanted("six", **one, flows="4", ip="6", protocol="tcp,udp")
+    tagged = wanted("tagged", **one, flows="4", vlan="9", protocol="tcp,udp")
+    jumbo = wanted("jumbo", **one, flows="4", mtu="9000")
+    queues = wanted("queues", **one, flows="12", queue_packets="1000,4000")
+    fair = wanted("fair", **one, flows="4", qdisc="fq,fq_codel")
+    hashed = wanted("hashed", mode="802.3ad", members="4", flows="16", placement="random", omit_s="1")
+    found = side_by_side(members, backup, random, packets, addressed, six, tagged, jumbo, queues, fair, hashed)
     return {run.path.name: run for run in found}
 
 
@@ -53,21 +64,14 @@ def _rate_mbps(run: Run, record: Record) -> float:
     return rate_mbps
 
 
-def _queue_s(run: Run, record: Record) -> float:
-    """How long a link takes to send a full queue, in seconds; the transfers counted last 1 s."""
-    link = _trial(run, record).topology.links[0]
-    assert link.rate_mbps is not None
-    return link.queue_packets * 1538 * 8 / (link.rate_mbps * 1e6)
-
-
 @pytest.mark.parametrize("members", [1, 2, 4, 8])
 def test_lacp_reaches_what_all_members_can_carry(runs: dict[str, Run], members: int) -> None:
     (record,) = (record for record in runs["members"].records if record.case["members"] == members)
     rate_mbps = _rate_mbps(runs["members"], record)
     assert rate_mbps == 1000
     wanted = theory.ideal_mbps("802.3ad", members, rate_mbps)
-    # No more than the wire can carry, but for the queue that may empty while a flow's second is counted.
-    assert 0.99 * wanted <= record.metrics["goodput_mbps"] <= (1 + _queue_s(runs["members"], record)) * wanted
+    # No more than the wire can carry in the window that is common to all flows, but for a few frames.
+    assert 0.99 * wanted <= record.metrics["goodput_mbps"] <= _FEW_FRAMES * wanted
     assert record.metrics["jain_index"] > 0.99
     assert record.warnings == []
 
@@ -128,3 +132,43 @@ def test_a_hash_of_addresses_spreads_flows_between_several(runs: dict[str, Run])
     assert record.metrics["measured_member_flows"] == record.metrics["switch_measured_member_flows"] == [2, 2]
     assert record.metrics["placement_as_predicted"] is True
     assert record.metrics["goodput_mbps"] == pytest.approx(theory.ideal_mbps("802.3ad", 2, 1000.0), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol", "part"),
+    [
+        # Headers: IPv6 40, TCP with timestamps 32, UDP 8; a tag of 802.1Q 4; Ethernet's own 38 (IEEE 802.3).
+        ("six", "tcp", 1428 / 1538),
+        ("six", "udp", 1452 / 1538),
+        ("tagged", "tcp", 1448 / 1542),
+        ("tagged", "udp", 1472 / 1542),
+        ("jumbo", "tcp", 8948 / 9038),
+    ],
+)
+def test_a_link_delivers_by_the_headers_that_are_sent(
+    runs: dict[str, Run], name: str, protocol: str, part: float
+) -> None:
+    (record,) = (record for record in runs[name].records if record.case["protocol"] == protocol)
+    assert 0.998 * 1000 * part <= record.metrics["goodput_mbps"] <= _FEW_FRAMES * 1000 * part
+    assert record.metrics["goodput_ratio"] == pytest.approx(1, abs=0.002)
+
+
+def test_retransmits_of_one_member_are_drops_in_the_senders_own_queue(runs: dict[str, Run]) -> None:
+    short, long = sorted(runs["queues"].records, key=lambda record: int(record.case["queue_packets"]))
+    assert short.metrics["retransmits"] > 0
+    assert long.metrics["retransmits"] == 0
+
+
+@pytest.mark.parametrize("qdisc", ["fq", "fq_codel"])
+def test_a_link_keeps_its_rate_by_any_queue_discipline(runs: dict[str, Run], qdisc: str) -> None:
+    (record,) = (record for record in runs["fair"].records if record.case["qdisc"] == qdisc)
+    assert record.status == "ok", record.reason
+    assert record.metrics["goodput_ratio"] == pytest.approx(1, abs=0.005)
+
+
+def test_flows_placed_at_random_get_their_fair_share_and_no_more_than_fits(runs: dict[str, Run]) -> None:
+    (record,) = runs["hashed"].records
+    found = record.metrics
+    assert found["placement_mbps"] * 0.99 <= found["goodput_mbps"] <= found["placement_most_mbps"] * _FEW_FRAMES
+    # 16 flows on 4 links, hashed twice: 3.42 links on average, by a simulation of others.
+    assert found["random_mbps"] == pytest.approx(3.42 * 941.48, rel=0.01)

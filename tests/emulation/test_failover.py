@@ -1,7 +1,7 @@
 """Failover latency compared with what the bonding driver's documents say of its monitor.
 
 fault                    the monitor checks          outage
-----|--------------------------|---------------->   at most one interval, and 10 ms for everything else
+----|--------------------------|---------------->   at most one period, and 3 ms for probe and switch
     |<-------- outage -------->|
 """
 
@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from testbed import theory
 from testbed.design.trial import Trial
 from testbed.emulation.bonds import parse
 from testbed.results.result import Record, Run, load
 from tests.emulation.support import run, side_by_side, testbed
 
-_REST_S = 0.010  # gratuitous ARP, the path, one probe interval
+_REST_S = 0.003  # two probe intervals and the pause of a switch
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,8 @@ def test_active_backup_is_out_for_at_most_one_interval_of_its_monitor(runs: dict
     records = runs[f"miimon {miimon_ms}"].records
     assert [record.status for record in records] == ["ok"] * 6
     for record in records:
-        assert 0 < record.metrics["outage_s"] <= miimon_ms / 1e3 + _REST_S
-        assert 0 < record.metrics["detection_s"] <= miimon_ms / 1e3 + _REST_S
+        assert 0 < record.metrics["outage_s"] <= theory.monitor_period_s(miimon_ms) + _REST_S
+        assert 0 < record.metrics["detection_s"] <= theory.monitor_period_s(miimon_ms) + _REST_S
         assert record.metrics["lost"] > 0
         assert record.metrics["within_bound"] is True
         assert record.warnings == []
@@ -84,7 +85,7 @@ def test_faults_fall_on_all_phases_of_the_monitor(runs: dict[str, Run]) -> None:
 def test_lacp_stays_within_its_bound(runs: dict[str, Run]) -> None:
     for record in runs["lacp"].records:
         assert record.status == "ok", record.reason
-        assert record.metrics["outage_s"] <= 0.100 + _REST_S
+        assert record.metrics["outage_s"] <= _REST_S  # both ends act on the carrier event
         assert record.metrics["within_bound"] is True
         assert record.metrics["rejoin_s"] is not None
         assert record.warnings == []
@@ -114,7 +115,7 @@ def test_without_a_fault_there_is_no_outage(runs: dict[str, Run]) -> None:
 def test_two_switches_fail_over_within_the_bound(runs: dict[str, Run]) -> None:
     for record in runs["dual"].records:
         assert record.status == "ok", record.reason
-        assert 0 < record.metrics["outage_s"] <= 0.100 + _REST_S
+        assert 0 < record.metrics["outage_s"] <= 0.104 + _REST_S
         assert record.metrics["within_bound"] is True
 
 
@@ -134,7 +135,8 @@ def test_the_arp_monitor_sees_a_silent_loss(runs: dict[str, Run]) -> None:
     """bonding.rst, arp_interval and arp_missed_max; bond_time_in_interval() allows half an interval more."""
     for record in runs["arp"].records:
         assert record.status == "ok", record.reason
-        assert 0.25 <= record.metrics["outage_s"] <= 0.35 + _REST_S
+        # Every 104 ms, and the switch learns of the move from the host's frames: up to 10 ms (docs/limits.md).
+        assert 0.25 <= record.metrics["outage_s"] <= 0.354 + _REST_S + 0.010
         assert record.metrics["within_bound"] is True
 
 

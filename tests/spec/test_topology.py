@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from testbed.errors import SpecError
-from testbed.spec import Addressing, Bond, BondOptions, Host, LacpSystem, Lag, Link, Switch, Topology
+from testbed.spec import Addressing, Bond, BondOptions, Cable, Host, LacpSystem, Lag, Link, Switch, Topology
 from topologies.single_switch import single_switch
 
 GOOD = single_switch()
@@ -130,3 +130,15 @@ def test_team_does_not_monitor_over_ipv6() -> None:
 def test_a_network_is_the_same_after_being_written_and_read(addressing: Addressing) -> None:
     network = single_switch(addressing=addressing, bonding=dataclasses.replace(ARP, arp_validate="all"))
     assert Topology.from_json(network.to_json()) == network
+
+
+def test_a_queue_discipline_is_known_and_is_not_that_of_a_delay() -> None:
+    cable = Cable(qdisc="fq_codel")
+    assert {link.qdisc for link in single_switch(cable=cable).links} == {"fq_codel"}
+    assert Topology.from_json(single_switch(cable=cable).to_json()) == single_switch(cable=cable)
+    with pytest.raises(
+        SpecError, match="unknown qdisc of link h1-eth0--s1-eth1 'red'; the known ones are: fq, fq_codel"
+    ):
+        single_switch(cable=Cable(qdisc="red"))
+    with pytest.raises(SpecError, match="qdisc fq of link h1-eth0--s1-eth1 needs a rate, and no delay_ms"):
+        single_switch(cable=Cable(qdisc="fq", delay_ms=1.0))

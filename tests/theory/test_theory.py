@@ -17,6 +17,7 @@ from testbed.errors import SpecError
 from testbed.faults.catalogue import FAULTS
 from testbed.spec import MODES, Bond
 from testbed.theory import Tuple5
+from tests.kernel_hash import POLICIES, drawn, kernel_hash
 
 
 def bond(mode: str, members: int = 2, **options: object) -> Bond:
@@ -475,3 +476,16 @@ def test_an_unknown_fault_names_the_known_ones() -> None:
         theory.failover_bound(bond("802.3ad"), "carrier_los")
     assert caught.value.message == f"unknown fault 'carrier_los'; the known ones are: {', '.join(sorted(FAULTS))}"
     assert caught.value.hint == "Did you mean 'carrier_loss'?"
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_hash_of_any_flow_is_the_drivers_formula_written_anew(policy: str) -> None:
+    """2000 flows for each policy: IPv4 and IPv6, TCP and UDP, any addresses, ports and tags (tests/kernel_hash.py)."""
+    chance = random.Random(policy)
+    for _ in range(2000):
+        given = drawn(chance, [0, 1, 9, 4094])
+        vlan, priority = (None, 0) if given.tci is None else (given.tci & 0xFFF, given.tci >> 13)
+        macs = given.source_mac.hex(":"), given.target_mac.hex(":")
+        ports = given.source_port, given.target_port
+        known = Tuple5(*macs, given.source, given.target, *ports, vlan=vlan, connected=False, priority=priority)
+        assert theory.xmit_hash(policy, known, "little") == kernel_hash(policy, given), given
