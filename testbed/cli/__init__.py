@@ -22,6 +22,7 @@ from testbed.cli.results import export, plot, report
 from testbed.cli.run import run
 from testbed.cli.shell import clean, shell
 from testbed.cli.state import state
+from testbed.cli.verify import verify
 from testbed.errors import TestbedError
 
 
@@ -31,7 +32,23 @@ def cli() -> None:
     """A laboratory for link redundancy: real bonds, real switches, real faults, measured."""
 
 
-for _command in (check, list_, show, kernel, run, audit, plot, report, state, compare, export, reproduce, shell, clean):
+for _command in (
+    check,
+    list_,
+    show,
+    kernel,
+    run,
+    audit,
+    plot,
+    report,
+    state,
+    compare,
+    verify,
+    export,
+    reproduce,
+    shell,
+    clean,
+):
     cli.add_command(_command)
 
 

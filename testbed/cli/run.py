@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from testbed.cli.base import err, out, settings_of
 from testbed.cli.results import summarise
+from testbed.cli.verify import repeated, show
 from testbed.errors import SpecError
 from testbed.results import result
 from testbed.run import execute, prepare
@@ -41,6 +42,7 @@ from testbed.run.executor import Backend
 @click.option("--jobs", type=click.IntRange(min=1), help="Trials at a time.")
 @click.option("--out", "place", type=click.Path(path_type=Path), help="Directory; default results/EXPERIMENT/UTC-TIME.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out.")
+@click.option("--verify", "verified", type=click.IntRange(min=0), default=0, help="Carry out so many trials again.")
 @click.option("--dry-run", is_flag=True, help="Show the trials; run none.")
 def run(
     experiment: str,
@@ -56,6 +58,7 @@ def run(
     jobs: int | None,
     place: Path | None,
     resume: bool,
+    verified: int,
     dry_run: bool,
 ) -> None:
     """Carry out EXPERIMENT.
@@ -74,6 +77,8 @@ def run(
         until_ci,
         max_repetitions,
     )
+    if verified and clock == "real":
+        raise SpecError("--verify needs the virtual clock: with a real one no two trials are the same", "Leave it out.")
     if resume and place is None:
         raise SpecError("--resume needs --out: which run to go on with", "For example: --resume --out results/...")
     now = datetime.datetime.now(datetime.UTC)
@@ -97,6 +102,13 @@ def run(
             markup=False,
         )
         sys.exit(130)
+    if verified:
+        repeats = repeated(loaded, verified, jobs)
+        if repeats is None:
+            sys.exit(130)
+        show(repeats)
+        if repeats.differences:
+            sys.exit(1)
     failed = any(r.status == "failed" or r.metrics.get("within_bound") is False for r in loaded.records)
     sys.exit(1 if failed else 0)
 

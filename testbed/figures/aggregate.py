@@ -63,10 +63,9 @@ class _Cell:
         mean, low, high = found
         if mean is not None and low is not None and high is not None:
             return mean, low, high
-        law = getattr(theory, "random_links", None)
-        if law is None or not self.flows or not self.ideal:
+        if not self.flows or not self.ideal:
             return None
-        links = law(self.flows, self.members).times(self.ideal / self.members)
+        links = theory.random_links(self.flows, self.members).times(self.ideal / self.members)
         return links.mean, links.low, links.high
 
     def row(self) -> tuple[Any, ...]:

@@ -15,13 +15,28 @@ from testbed.results.result import Run
 
 #: If times are longer than others by this factor, they need an axis of their own.
 _APART = 10.0
-_HEADER = ("series", "detection_s", "share", "low_s", "high_s", "n", "unnoticed", "ks_distance", "ks_p")
+_HEADER = (
+    "series",
+    "detection_s",
+    "share",
+    "low_s",
+    "high_s",
+    "n",
+    "unnoticed",
+    "ks_distance",
+    "ks_p",
+    "end_low_s",
+    "end_high_s",
+)
 
 
 def detection(run: Run) -> Drawing:
     """The distribution of detection times and the uniform one, with the p value of the Kolmogorov-Smirnov test."""
     text = "Share of faults that were detected within each time, a panel for each case, with the uniform distribution"
-    text += " of theory and the band that holds 95 % of samples of that size; p: Kolmogorov-Smirnov test."
+    text += (
+        " of theory and the band that holds 95 % of samples of that size; p: Kolmogorov-Smirnov test; end: the exact"
+    )
+    text += " 95 % interval of the uniform distribution's end, from the largest time."
     cases = [found for group in series(run) if (found := _Found.of(group)).times]
     if not cases:
         return empty(run, _HEADER, text, "no trial has a detection time")
@@ -97,7 +112,12 @@ def _draw(axes: Axes, found: _Found, right_s: float, scale: float) -> list[tuple
     words = f"{group.name}: n = {len(times)}" + (f", p = {fit.p:.2g}" if fit else "")
     words += f", {found.unnoticed} unnoticed" if found.unnoticed else ""
     axes.set_title(words, loc="left", fontsize=7, pad=3)
-    verdict = (fit.distance, fit.p) if fit else (None, None)
+    verdict: tuple[float | None, ...] = (None,) * 4
+    if fit and ends:
+        last = stats.high_end_interval(times, ends[0])
+        verdict = (fit.distance, fit.p, *last)
+        shown = " to ".join(f"{end * scale:.4g}" for end in last)
+        axes.set_title(f"end {shown} {'s' if scale == 1 else 'ms'}", loc="right", fontsize=7, pad=3)
     shared = *(ends or (None, None)), len(times), found.unnoticed, *verdict
     steps = zip(*stats.ecdf(times, total), strict=True)
     return [(group.name, float(at), float(share), *shared) for at, share in steps]

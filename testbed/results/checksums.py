@@ -17,13 +17,23 @@ NAME = "files.json"
 def write(directory: Path) -> None:
     """Write files.json, the list of the files in a trial's raw directory, into that directory."""
     files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != NAME)
-    found = {path.relative_to(directory).as_posix(): _entry(path) for path in files}
+    found = {path.relative_to(directory).as_posix(): entry(path) for path in files}
     (directory / NAME).write_text(json.dumps(found, indent=1) + "\n")
 
 
-def _entry(path: Path) -> dict[str, int | str]:
+def entry(path: Path) -> dict[str, int | str]:
+    """The size of a file and its SHA-256, as files.json has them."""
     with path.open("rb") as file:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def as_written(directory: Path, name: str) -> bool:
+    """Whether a raw file of a trial is there and as the trial left it, by the trial's files.json."""
+    try:
+        wanted = json.loads((directory / NAME).read_text())[name]
+    except (OSError, ValueError, KeyError):
+        return False
+    return (directory / name).is_file() and entry(directory / name) == wanted
 
 
 def findings(run: Run) -> list[str]:
@@ -48,12 +58,12 @@ def _of_trial(path: Path, record: Record) -> list[str]:
     except ValueError as error:
         return [f"{record.raw}/{NAME} is damaged: {error}"]
     found = []
-    for name, entry in wanted.items():
+    for name, known in wanted.items():
         file = directory / name
         if not file.is_file():
             found.append(f"{record.raw}/{name} is missing")
-        elif (size := file.stat().st_size) != entry["bytes"]:
-            found.append(f"{record.raw}/{name} has {size} octets; it had {entry['bytes']}")
-        elif _entry(file) != entry:
+        elif (size := file.stat().st_size) != known["bytes"]:
+            found.append(f"{record.raw}/{name} has {size} octets; it had {known['bytes']}")
+        elif entry(file) != known:
             found.append(f"{record.raw}/{name} was changed")
     return found

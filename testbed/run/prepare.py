@@ -98,8 +98,6 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         schemes.chosen(trial.case).check(trial.topology)
 
     def manifest(backend: Backend) -> dict[str, Any]:
-        guest = backend if isinstance(backend, GuestBackend) else None
-        image = guest.runtime if guest else None
         return {
             "experiment": experiment.name,
             "title": experiment.title,
@@ -114,16 +112,9 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "order": order_of(shuffled(planned(repetitions), request.seed)),
             "seed": request.seed,
             "argv": list(argv),
-            "commit": provenance.commit(),
-            "code": provenance.code_digest(),
             "user_code": own_code.digests(request.experiment),
-            "backend": backend.name,
             "clock": request.clock,
-            "kernel": guest.kernel.as_json() if guest else None,
-            "runtime": image.digest if image else None,
-            "tools": machine.tool_versions() | (image.versions if image else {}),
-            "digests": provenance.digests(guest),
-            "machine": machine.describe(),
+            **made_with(backend),
         }
 
     return Prepared(
@@ -137,6 +128,22 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         request.experiment,
         manifest,
     )
+
+
+def made_with(backend: Backend) -> dict[str, Any]:
+    """What carries out the trials, for run.json: our code, the backend, the kernel, the image, tools and machine."""
+    guest = backend if isinstance(backend, GuestBackend) else None
+    image = guest.runtime if guest else None
+    return {
+        "commit": provenance.commit(),
+        "code": provenance.code_digest(),
+        "backend": backend.name,
+        "kernel": guest.kernel.as_json() if guest else None,
+        "runtime": image.digest if image else None,
+        "tools": machine.tool_versions() | (image.versions if image else {}),
+        "digests": provenance.digests(guest),
+        "machine": machine.describe(),
+    }
 
 
 def _check_figures(experiment: Experiment) -> None:

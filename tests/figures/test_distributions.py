@@ -201,6 +201,17 @@ def test_every_case_has_its_own_law_in_its_own_panel(tmp_path: Path) -> None:
     assert ends_ms == pytest.approx([50, 100])
 
 
+def test_the_end_of_the_law_has_its_interval(tmp_path: Path) -> None:
+    """The largest m of n values is at least the end times 0.05^(1/n) with 95 % (order statistics)."""
+    drawing = drawn("detection", synthetic.noticed(tmp_path / "run"))
+    for axes, end_s in zip(drawing.figure.axes, (0.05, 0.1), strict=True):
+        times = [row[1] for row in drawing.rows if row[4] == end_s]
+        low, high = max(times), max(times) / 0.05 ** (1 / 200)
+        assert low < end_s < high
+        assert axes.get_title(loc="right") == f"end {low * 1e3:.4g} to {high * 1e3:.4g} ms"
+        assert all(row[9:] == pytest.approx((low, high)) for row in drawing.rows if row[4] == end_s)
+
+
 def test_a_fault_that_was_not_detected_counts(tmp_path: Path) -> None:
     case = {"mode": "active-backup"}
     metrics = {"detections_s": [0.02, None, 0.08], "bound_s": 0.1, "expected_s": 0.05}
