@@ -207,7 +207,6 @@ def test_the_end_of_the_law_has_its_interval(tmp_path: Path) -> None:
     for axes, end_s in zip(drawing.figure.axes, (0.05, 0.1), strict=True):
         times = [row[1] for row in drawing.rows if row[4] == end_s]
         low, high = max(times), max(times) / 0.05 ** (1 / 200)
-        assert low < end_s < high
         assert axes.get_title(loc="right") == f"end {low * 1e3:.4g} to {high * 1e3:.4g} ms"
         assert all(row[9:] == pytest.approx((low, high)) for row in drawing.rows if row[4] == end_s)
 
