@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
-from tests.emulation.taps import tapped
+from tests.emulation.taps import open_taps
 from tests.kernel_hash import POLICIES, Flow, drawn, frame
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def procedure(lab: Lab) -> None:
     members = lab.members("h1")
     found: dict[str, list[list[str]]] = {}
     sockets: dict[int, socket.socket] = {}
-    with tapped({member: lab.network.pid("h1") for member in members}) as taps:
+    with open_taps({member: lab.network.pid("h1") for member in members}) as taps:
         for vlan, name in names.items():
             sockets[vlan] = lab.network.socket("h1", socket.AF_PACKET, socket.SOCK_RAW)
             sockets[vlan].bind((name, 0))

@@ -13,7 +13,9 @@ import pytest
 
 from testbed import theory
 from testbed.measure import iperf3, tcp_stall
+from testbed.measure.goodput import tcp_mbps
 from testbed.measure.raw import event_of, read_timeline
+from testbed.observe.tcp_progress import PERIOD_S
 from testbed.results.result import Record, Run
 from tests.emulation.support import side_by_side
 
@@ -84,4 +86,4 @@ def test_the_kernels_count_is_iperf3s(runs: dict[str, Run]) -> None:
             begun = event_of(read_timeline(raw / "timeline.jsonl"), "iperf3", "begin")["t_s"]
             last_s = max(float(flow.t_s[-1]) for flow in delivered.values())
             counted = iperf3.load(raw / "iperf3.json").goodput_mbps
-            assert tcp_stall.goodput_mbps(delivered, begun, last_s) == pytest.approx(counted, rel=0.02)
+            assert tcp_mbps(delivered, (begun, last_s), PERIOD_S) == pytest.approx(counted, rel=0.02)
