@@ -49,7 +49,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "unexposed_outage_s": _rounded(max(apart)) if apart else None,
         "noticed_s": since(begin, first_taken_out(timeline, *window)),
         "rejoin_s": since(end, find(timeline, "network", "rejoined")),
-        **_theory(bound),
+        **_theory(bound, interval_s),
         "within_bound": None if bound is None else resumed and bound.holds(worst.outage_s, interval_s, low=hit),
         "ends_by_theory": bound is not None,
         "connected": resumed,
@@ -68,14 +68,15 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     return Measured(metrics, warnings=warnings)
 
 
-def _theory(bound: OutageBound | None) -> dict[str, Any]:
+def _theory(bound: OutageBound | None, interval_s: float) -> dict[str, Any]:
     """What theory predicts for the outage of the worst flow, if the fault hits it both ways."""
     if bound is None:
-        return dict.fromkeys(("low_s", "bound_s", "expected_s", "law_quantiles_s"))
+        return dict.fromkeys(("low_s", "bound_s", "limit_s", "expected_s", "law_quantiles_s"))
     quantiles_s, expected_s = bound.quantiles_s, bound.expected_s
     return {
         "low_s": _rounded(bound.low_s),
         "bound_s": _rounded(bound.bound_s),
+        "limit_s": _rounded(bound.seen_s(interval_s)),
         "expected_s": None if expected_s is None else _rounded(expected_s),
         "law_quantiles_s": None if quantiles_s is None else [_rounded(each) for each in quantiles_s],
     }

@@ -45,13 +45,17 @@ class OutageBound:
         """The distribution, where theory gives it: every twentieth of it, from 0 to 100 %."""
         return None if self.law is None else quantiles_s(self.law)
 
+    def seen_s(self, interval_s: float) -> float:
+        """The longest outage that agrees with theory, as a probe with this interval shows it."""
+        return self.limit_s + PROBE_INTERVALS * interval_s
+
     def holds(self, outage_s: float, interval_s: float, *, low: bool = True) -> bool:
         """Whether an outage agrees with theory that a probe with this interval has shown.
 
         ``low``: the lower limit applies too; it does where the traffic is known to be hit.
         """
         shortest_s = self.low_s - interval_s if low else 0.0
-        return shortest_s <= outage_s <= self.limit_s + PROBE_INTERVALS * interval_s
+        return shortest_s <= outage_s <= self.seen_s(interval_s)
 
 
 def uniform(low_s: float, width_s: float, label: str, tolerance_s: float = SWITCH_PAUSE_S) -> OutageBound:

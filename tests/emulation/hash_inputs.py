@@ -14,11 +14,12 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kernel_hash import POLICIES, Flow, drawn, frame
+from taps import open_taps
+
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
-from tests.emulation.taps import open_taps
-from tests.kernel_hash import POLICIES, Flow, drawn, frame
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab

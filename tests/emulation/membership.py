@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from taps import Seen, open_taps
+
 from testbed import theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
@@ -23,7 +25,6 @@ from testbed.errors import TrialError
 from testbed.experiment.experiment import Experiment
 from testbed.lab.placement import Placement
 from testbed.observe.probe import Flow, probing
-from tests.emulation.taps import Seen, open_taps
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab

@@ -14,14 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from partners import PAIRS
+from taps import Seen, open_taps
+
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
 from testbed.experiment.experiment import Experiment
 from testbed.spec import Lag
-from tests.emulation.partners import PAIRS
-from tests.emulation.taps import Seen, open_taps
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab

@@ -1,7 +1,7 @@
 """10,000 flows of every kind through bonds of 2 to 8 members: each leaves by the member that the driver's hash names.
 
 IPv4 and IPv6, TCP and UDP, any MAC and IP addresses, any ports, in four VLANs with any priority and in none; by all six
-policies. The formula is written anew in tests/kernel_hash.py; testbed.theory is compared with both in tests/theory.
+policies. kernel_hash.py writes the formula anew; testbed.theory is compared with both in tests/theory.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import pytest
 
 from testbed.results.result import Run
 from tests.emulation import hash_inputs
+from tests.emulation.kernel_hash import POLICIES, kernel_hash
 from tests.emulation.support import HERE, run
-from tests.kernel_hash import POLICIES, kernel_hash
 
 
 @pytest.fixture(scope="module")

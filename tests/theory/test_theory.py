@@ -17,7 +17,7 @@ from testbed.errors import SpecError
 from testbed.faults.catalogue import FAULTS
 from testbed.spec import MODES, Bond
 from testbed.theory import Tuple5
-from tests.kernel_hash import POLICIES, drawn, kernel_hash
+from tests.emulation.kernel_hash import POLICIES, drawn, kernel_hash
 
 
 def bond(mode: str, members: int = 2, **options: object) -> Bond:
@@ -480,7 +480,7 @@ def test_an_unknown_fault_names_the_known_ones() -> None:
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_hash_of_any_flow_is_the_drivers_formula_written_anew(policy: str) -> None:
-    """2000 flows for each policy: IPv4 and IPv6, TCP and UDP, any addresses, ports and tags (tests/kernel_hash.py)."""
+    """2000 flows for each policy: IPv4 and IPv6, TCP and UDP, any addresses, ports and tags (kernel_hash.py)."""
     chance = random.Random(policy)
     for _ in range(2000):
         given = drawn(chance, [0, 1, 9, 4094])
