@@ -105,6 +105,8 @@ def _module_from_path(path: Path, kind: str) -> ModuleType:
     assert spec is not None and spec.loader is not None  # the file's name ends in .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # at the end: what is beside the file replaces no other module
     with user_code.loading(path, kind):
         spec.loader.exec_module(module)
     return module

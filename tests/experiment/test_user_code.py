@@ -231,6 +231,12 @@ def test_a_file_named_like_a_module_does_not_replace_it(tmp_path: Path) -> None:
     assert sys.modules["random"] is random
 
 
+def test_a_file_may_import_the_files_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "beside_mine.py").write_text("MEMBERS = 3\n")
+    path = file(tmp_path, "from beside_mine import MEMBERS\n" + NET + "def mine():\n    return network(MEMBERS)\n")
+    assert len(build_topology(discovery.topology(str(path)), {}).links) == 6
+
+
 def test_two_files_of_one_name_are_two_modules(tmp_path: Path) -> None:
     found = []
     for place in ("a", "b"):
