@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import schemes, stats, theory
+from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
@@ -88,6 +88,8 @@ def read(raw: Path, trial: Trial) -> Measured:
 
 def _intervals(seen: list[float], bound: theory.OutageBound, trial: Trial) -> dict[str, list[float] | None]:
     """Where by the extreme times alone the ends of a uniform distribution are, with 95 % confidence."""
+    from testbed import stats  # here, because scipy is not there in a trial
+
     found: dict[str, list[float] | None] = {"low_interval_s": None, "bound_interval_s": None}
     if seen and trial.case["end"] == "switch":
         found["low_interval_s"] = [round(each, 9) for each in stats.low_end_interval(seen, bound.bound_s)]

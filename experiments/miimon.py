@@ -18,7 +18,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import schemes, stats, theory
+from testbed import schemes, theory
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
@@ -72,6 +72,8 @@ def read(raw: Path, trial: Trial) -> Measured:
 
 def _interval(seen: list[float], low_s: float) -> list[float] | None:
     """Where by the largest time alone the upper end of a uniform distribution is, with 95 % confidence."""
+    from testbed import stats  # here, because scipy is not there in a trial
+
     return [round(end_s, 9) for end_s in stats.high_end_interval(seen, low_s)] if seen else None
 
 

@@ -25,6 +25,9 @@ from testbed.spec import Topology
 
 Window = tuple[float, float]
 
+#: Samples are some microseconds late now and then. Where flows grow, the next is within so many periods.
+_LATE = 1.5
+
 
 def link_mbps(topology: Topology, protocol: str = "tcp", mtu: int = 1500) -> float | None:
     """What one link of the measured pair delivers of full packets at most, in Mbit/s; None if it has no rate."""
@@ -53,12 +56,13 @@ def tcp_mbps(flows: Mapping[int, Delivered], window: Window, period_s: float) ->
     An end of the window moves inward to the next instant at which the receiving kernel was asked, which it is every
     ``period_s``; where no flow had grown by then, nothing was under way and the end stays.
     """
+    within_s = _LATE * period_s
     grown = np.unique(np.concatenate([flow.t_s for flow in flows.values()]))
     begin_s, end_s = window
     first, last = grown[grown >= begin_s], grown[grown <= end_s]
-    if len(first) and first[0] <= begin_s + period_s:
+    if len(first) and first[0] <= begin_s + within_s:
         begin_s = float(first[0])
-    if len(last) and last[-1] >= end_s - period_s:
+    if len(last) and last[-1] >= end_s - within_s:
         end_s = float(last[-1])
     if begin_s >= end_s:
         raise TrialError(f"no two samples of the flows between {window[0]:.3f} and {window[1]:.3f} s")

@@ -60,9 +60,9 @@ def check_imports(experiment: str, packages: Sequence[str]) -> None:
         for line, name in _imports(path):
             first, _, rest = name.partition(".")
             place = f"{user_code.shown(path)}, line {line}"
-            if first == "testbed" and rest.partition(".")[0] in READERS:
+            if first == "testbed" and rest.partition(".")[0] in (*READERS, "stats"):
                 raise SpecError(
-                    f"{place}: imports {name}, which only reads results and is not there in a trial",
+                    f"{place}: imports {name}, which only reads results and cannot be loaded in a trial",
                     "Import it inside measure(), not at the top of the file.",
                 )
             if first in here and first not in sys.stdlib_module_names:
@@ -83,7 +83,8 @@ def _imports(path: Path) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, each.name) for each in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.lineno, node.module
+            names = [f".{each.name}" for each in node.names] if node.module == "testbed" else [""]
+            yield from ((node.lineno, node.module + name) for name in names)
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             waiting += node.orelse
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Try):

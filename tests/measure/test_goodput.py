@@ -60,6 +60,17 @@ def test_a_stall_at_an_end_of_the_window_counts(tmp_path: Path) -> None:
     assert tcp_mbps(flows, (1.0, 3.0), 0.1) == pytest.approx(11_000 * 8 / 2.0 / 1e6)
 
 
+@pytest.mark.parametrize("late_s", [0.0, 5e-6, 0.004])
+def test_a_sample_that_comes_late_moves_no_end_of_the_window(tmp_path: Path, late_s: float) -> None:
+    """1000 octets a tenth of a second, every second count so much late; the window ends right before a sample."""
+    path = tmp_path / "progress.csv"
+    rows = [f"{step / 10 + late_s * (step % 2):.6f},50001,{1000 * step}" for step in range(31)]
+    path.write_text("\n".join(["t_s,client_port,received_bytes", *rows]) + "\n")
+    flows = tcp_stall.load(path)
+    for window in ((1.0, 2.7), (0.9 + 2e-6, 2.7 + 2e-6)):
+        assert tcp_mbps(flows, window, 0.1) == pytest.approx(1000 * 8 / 0.1 / 1e6, rel=late_s / 1.5 + 1e-9)
+
+
 def test_datagrams_are_counted_by_the_receivers_links(tmp_path: Path) -> None:
     """1000 packets of 1500 octets, 1472 of them payload, a second on each of two links."""
     path = tmp_path / "member_rates.csv"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.backends.environment import PROJECT
 from testbed.errors import SpecError
 from testbed.run import own_code
 
@@ -78,6 +79,18 @@ def test_a_module_beside_the_file_is_followed(mine: Path) -> None:
 def test_what_is_not_imported_when_the_file_is_loaded_in_a_trial_may_be_missing(mine: Path, text: str) -> None:
     mine.write_text(text)
     own_code.check_imports(str(mine), ())
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "experiments").glob("*.py")), ids=lambda path: str(path.stem))
+def test_our_own_experiments_import_only_what_a_trial_has(path: Path) -> None:
+    own_code.check_imports(str(path), ())
+
+
+@pytest.mark.parametrize("text", ["from testbed import theory, stats\n", "import testbed.stats\n"])
+def test_what_needs_packages_that_a_trial_lacks_cannot_be_loaded_there(mine: Path, text: str) -> None:
+    mine.write_text(text)
+    with pytest.raises(SpecError, match=r"line 1: imports testbed\.stats"):
+        own_code.check_imports(str(mine), ())
 
 
 def test_what_only_reads_results_is_not_there_in_a_trial(mine: Path) -> None:
