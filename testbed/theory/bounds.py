@@ -145,10 +145,10 @@ def _carrier(bonded: _Bonded, side: Side) -> OutageBound:
         return OutageBound(0.0, 0.0, "every member sends all")
     if side == "switch" and bonded.aggregated:
         return OutageBound(0.0, 0.0, "port down")
+    if bond.driver == "team" and not bond.arp_interval_ms:  # a process gets the event, and moves the traffic
+        return replace(carrier_event_bound(bond.downdelay_ms / 1e3), tolerance_s=RELEARN_PAUSE_S)
     if bonded.aggregated:
         return carrier_event_bound()
-    if bond.driver == "team" and not bond.arp_interval_ms:
-        return replace(carrier_event_bound(bond.downdelay_ms / 1e3), tolerance_s=RELEARN_PAUSE_S)
     if bond.miimon_ms:
         return mii_bound(bond.miimon_ms, bond.downdelay_ms, at_once=bond.mode in AT_ONCE_MODES)
     return arp_bound(bond, relearn=False)

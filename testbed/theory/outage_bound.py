@@ -10,7 +10,7 @@ from testbed.theory.laws import Law, Sum, mean_s, quantiles_s
 #: gives it; a kernel datapath and its controller need less here (docs/limits.md).
 SWITCH_PAUSE_S = 0.001
 #: The same where the port stays up: a switch then learns of a host's move from the host's next frame, and Open vSwitch
-#: takes up to 5 ms more until the flows in its cache follow (docs/limits.md).
+#: takes up to 5 ms more until the flows in its cache follow (docs/limits.md). Also what teamd, a process, takes to act.
 RELEARN_PAUSE_S = 0.010
 #: A probe shows an outage longer than it was by less than so many of its intervals.
 PROBE_INTERVALS = 2.0

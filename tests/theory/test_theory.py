@@ -252,6 +252,17 @@ def test_modes_that_receive_by_one_member_may_wait_for_the_monitor(mode: str) ->
     assert (bound.low_s, bound.bound_s, bound.expected_s) == (0, pytest.approx(0.104), None)
 
 
+@pytest.mark.parametrize("mode", ["active-backup", "balance-rr", "balance-xor", "802.3ad"])
+def test_teamd_acts_on_the_carrier_event_after_its_own_delay(mode: str) -> None:
+    """teamd.conf(5), link_watch ethtool: events, and delay_down; a process needs some milliseconds."""
+    at_once, later = (
+        theory.failover_bound(bond(mode, driver="team", **more), "carrier_loss") for more in ({}, {"downdelay_ms": 200})
+    )
+    assert at_once is not None and later is not None
+    assert (at_once.bound_s, later.bound_s) == (0, pytest.approx(0.2))
+    assert at_once.holds(0.009, 0.001) and not at_once.holds(0.05, 0.001)
+
+
 def test_a_kernel_of_100_ticks_a_second_is_beyond_the_bound() -> None:
     """Its monitor of 100 ms looks every 110 ms (11 ticks); a probe of 1 ms adds two intervals at the most."""
     bound = theory.failover_bound(bond("active-backup"), "carrier_loss")
