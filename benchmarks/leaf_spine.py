@@ -33,7 +33,6 @@ from testbed.experiment.experiment import Experiment
 from testbed.experiment.plan import plan
 from testbed.measure.raw import read_json, read_timeline
 from testbed.observe.reach import reaching
-from testbed.run import execute, executor
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -137,6 +136,8 @@ class _Use:
 
 def main() -> None:
     """Run the one trial, and print what it took."""
+    from testbed.run import execute, executor  # here: a trial, which loads this file, has no testbed.results
+
     parser = argparse.ArgumentParser()
     for name, default in (("spines", 8), ("leaves", 16), ("hosts", 128), ("pairs", 1000)):
         parser.add_argument(f"--{name}", type=int, default=default)
