@@ -31,6 +31,7 @@ from testbed.errors import TrialError
 from testbed.experiment.experiment import Experiment
 from testbed.faults.catalogue import CONTROLLER
 from testbed.lab.steps import carrying, far_end, lacp_period_s, probing_both_ways, wait_back, wait_random_phase
+from testbed.measure.impact import rounded
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
 from testbed.schemes import testbed_lacp
@@ -86,15 +87,15 @@ def read(raw: Path, trial: Trial) -> Measured:
     bound_s = max(bound.bound_s, cut.bound_s if cut else 0.0)
     limit_s = max(bound.limit_s, cut.limit_s if cut else 0.0)
     metrics = {
-        "outage_s": _rounded(worst.outage_s),
-        "outage_loss_s": _rounded(worst.outage_loss_s),
+        "outage_s": rounded(worst.outage_s),
+        "outage_loss_s": rounded(worst.outage_loss_s),
         "lost": sum(each.lost for each in (*found, *returns)),
         "duplicated": sum(flow.duplicated for flow in flows),
-        "reversion_outage_s": _rounded(max(each.outage_s for each in returns)),
-        "away_s": _rounded(back_s - begin_s),
+        "reversion_outage_s": rounded(max(each.outage_s for each in returns)),
+        "away_s": rounded(back_s - begin_s),
         "members_lost": _members_lost(timeline, begin_s, settled_s),
         "resumed": any(line["event"] == "resumed" for line in timeline if line["source"] == "controller"),
-        "bound_s": _rounded(bound_s),
+        "bound_s": rounded(bound_s),
         "expected_s": None,
         "within_bound": worst.recovered and worst.outage_s <= limit_s,
     }
@@ -131,10 +132,6 @@ def _at(timeline: Sequence[Event], **wanted: str) -> float:
         if wanted.items() <= line.items():
             return float(line["t_s"])
     raise TrialError(f"timeline.jsonl lacks the event {' '.join(wanted.values())}")
-
-
-def _rounded(value: float) -> float:
-    return round(value, 9)
 
 
 def controller_loss() -> Experiment:

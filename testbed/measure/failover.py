@@ -9,7 +9,7 @@ from typing import Any
 from testbed.design.trial import Measured, Trial
 from testbed.measure.detection import first_taken_out, since
 from testbed.measure.exposure import compared, exposed_flows, failing_links
-from testbed.measure.impact import impact
+from testbed.measure.impact import impact, rounded
 from testbed.measure.impact import metrics as impact_metrics
 from testbed.measure.outage import load_probe
 from testbed.measure.prediction import loses, predict
@@ -46,7 +46,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     metrics: dict[str, Any] = {
         **impact_metrics(chosen, found),
         "exposed_flows": [flow.name for place, flow in enumerate(found) if place in exposed],
-        "unexposed_outage_s": _rounded(max(apart)) if apart else None,
+        "unexposed_outage_s": rounded(max(apart)) if apart else None,
         "noticed_s": since(begin, first_taken_out(timeline, *window)),
         "rejoin_s": since(end, find(timeline, "network", "rejoined")),
         **_theory(bound, interval_s),
@@ -72,13 +72,13 @@ def _theory(bound: OutageBound | None, interval_s: float) -> dict[str, Any]:
     """What theory predicts for the outage of the worst flow, if the fault hits it both ways."""
     if bound is None:
         return dict.fromkeys(("low_s", "bound_s", "limit_s", "expected_s", "law_quantiles_s"))
-    quantiles_s, expected_s = bound.quantiles_s, bound.expected_s
+    quantiles_s = bound.quantiles_s
     return {
-        "low_s": _rounded(bound.low_s),
-        "bound_s": _rounded(bound.bound_s),
-        "limit_s": _rounded(bound.seen_s(interval_s)),
-        "expected_s": None if expected_s is None else _rounded(expected_s),
-        "law_quantiles_s": None if quantiles_s is None else [_rounded(each) for each in quantiles_s],
+        "low_s": rounded(bound.low_s),
+        "bound_s": rounded(bound.bound_s),
+        "limit_s": rounded(bound.seen_s(interval_s)),
+        "expected_s": rounded(bound.expected_s),
+        "law_quantiles_s": None if quantiles_s is None else [rounded(each) for each in quantiles_s],
     }
 
 
@@ -87,7 +87,3 @@ def _warnings(timeline: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     if (event := find(timeline, "network", "not_rejoined")) is not None:
         found.append(str(event["reason"]))
     return tuple(found)
-
-
-def _rounded(value: float) -> float:
-    return round(value, 9)

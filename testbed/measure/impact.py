@@ -77,13 +77,13 @@ def metrics(compared: Sequence[FlowImpact], flows: Sequence[FlowImpact]) -> dict
         "reordered": sum(flow.reordered for flow in flows),
         "reordering_extent": max(flow.reordering_extent for flow in flows),
         **_delays(worst.delays),
-        "reversion_outage_s": _rounded(back.reversion.outage_s),
-        "reversion_outage_loss_s": _rounded(back.reversion.outage_loss_s),
-        "reversion_outage_rate_s": _rounded(back.reversion.outage_rate_s),
+        "reversion_outage_s": rounded(back.reversion.outage_s),
+        "reversion_outage_loss_s": rounded(back.reversion.outage_loss_s),
+        "reversion_outage_rate_s": rounded(back.reversion.outage_rate_s),
         "flows": {
             flow.name: {
                 **_outage(flow.failure),
-                "reversion_outage_s": _rounded(flow.reversion.outage_s),
+                "reversion_outage_s": rounded(flow.reversion.outage_s),
                 "lost": flow.lost,
                 **_parts(flow.breakdown),
             }
@@ -94,25 +94,26 @@ def metrics(compared: Sequence[FlowImpact], flows: Sequence[FlowImpact]) -> dict
 
 def _outage(found: Outage) -> dict[str, Any]:
     return {
-        "outage_s": _rounded(found.outage_s),
-        "outage_loss_s": _rounded(found.outage_loss_s),
-        "outage_rate_s": _rounded(found.outage_rate_s),
+        "outage_s": rounded(found.outage_s),
+        "outage_loss_s": rounded(found.outage_loss_s),
+        "outage_rate_s": rounded(found.outage_rate_s),
         "methods_agree": found.methods_agree,
     }
 
 
 def _parts(found: Breakdown) -> dict[str, Any]:
     parts = ("detection_s", "decision_s", "programming_s", "forwarding_s")
-    return {part: _rounded(getattr(found, part)) for part in parts}
+    return {part: rounded(getattr(found, part)) for part in parts}
 
 
 def _delays(delays: dict[str, Delay]) -> dict[str, Any]:
     found = {}
     for name, each in delays.items():
-        found[f"delay_{name}_s"] = _rounded(each.median_s)
-        found[f"delay_{name}_max_s"] = _rounded(each.max_s)
+        found[f"delay_{name}_s"] = rounded(each.median_s)
+        found[f"delay_{name}_max_s"] = rounded(each.max_s)
     return found
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """A time as records hold it: to the nanosecond."""
     return None if value is None else round(value, 9)
