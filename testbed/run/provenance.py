@@ -7,35 +7,30 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import testbed
-from testbed.backends.runtime.contents import READERS
+from testbed.backends.environment import PROJECT
+from testbed.backends.runtime.contents import code_files
 from testbed.run.executor import GuestBackend
-
-_PROJECT = Path(testbed.__file__).resolve().parent.parent
 
 
 def commit() -> str | None:
     """The checkout's commit, with a plus if files were changed since; None outside a checkout."""
     git = shutil.which("git")
-    if git is None or not (_PROJECT / ".git").exists():
+    if git is None or not (PROJECT / ".git").exists():
         return None
 
     def ask(*words: str) -> str:
-        return subprocess.run([git, "-C", str(_PROJECT), *words], capture_output=True, text=True).stdout.strip()
+        return subprocess.run([git, "-C", str(PROJECT), *words], capture_output=True, text=True).stdout.strip()
 
     head = ask("rev-parse", "HEAD")
     return head + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "") if head else None
 
 
-def code_digest(project: Path = _PROJECT) -> str:
+def code_digest(project: Path = PROJECT) -> str:
     """A digest of all our files that carry out or measure a trial; while it is the same, so are a trial's bytes."""
     digest = hashlib.sha256()
-    for part in ("experiments", "testbed", "topologies"):
-        for path in sorted((project / part).rglob("*")):
-            parts = path.relative_to(project / part).parts
-            if path.is_file() and path.suffix != ".pyc" and parts[0] not in READERS:
-                content = path.read_bytes()
-                digest.update(f"{path.relative_to(project).as_posix()} {len(content)}\n".encode() + content)
+    for path in code_files(project):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(project).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
 

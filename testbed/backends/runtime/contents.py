@@ -93,13 +93,16 @@ def base(packages: Sequence[str], programs: Sequence[str]) -> Content:
 
 def project(directory: Path) -> Content:
     """The testbed's own code."""
-    entries = [Entry(".venv-ryu")]
-    for name in ("testbed", "topologies", "experiments"):
-        for path in sorted((directory / name).rglob("*")):
-            parts = path.relative_to(directory).parts
-            if path.is_file() and path.suffix != ".pyc" and not (name == "testbed" and parts[1] in READERS):
-                entries.append(Entry("/".join(parts), path))
-    return Content(environment.IMAGE.project, entries)
+    entries = [Entry(path.relative_to(directory).as_posix(), path) for path in code_files(directory)]
+    return Content(environment.IMAGE.project, [Entry(".venv-ryu"), *entries])
+
+
+def code_files(directory: Path) -> Iterator[Path]:
+    """Our files below ``directory`` that affect a trial: those of topologies, experiments and testbed but `READERS`."""
+    for part in ("experiments", "testbed", "topologies"):
+        for path in sorted((directory / part).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc" and path.relative_to(directory / part).parts[0] not in READERS:
+                yield path
 
 
 def ryu(directory: Path) -> Content:
