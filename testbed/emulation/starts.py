@@ -12,7 +12,8 @@ up for Open vSwitch. LACP starts its periodic timer anew whenever the partner as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from testbed.schemes import Scheme
@@ -65,7 +66,9 @@ def planned(topology: Topology, scheme: Scheme, draw: Draw) -> tuple[Start, ...]
     First the bonds of the bonding driver, then what LACP needs. A bond whose partner is a bond that comes before it in
     the topology stands for the second end of their links: it starts after the carrier.
     """
-    links = [ends for link in topology.links if (ends := _ends(topology, scheme, link))]
+    rates = _rates(topology, scheme)
+    hosts = {host.name: host for host in topology.hosts}
+    links = [ends for link in topology.links if (ends := _ends(link, rates, hosts))]
     second = {ends[1].host.name: ends[1].period_s for ends in links if len(ends) == 2 and ends[1].host}
     driven = [host for host in topology.hosts if host.bond is not None and host.bond.driver == "bonding"]
     periods = {host.name: bond_period_s(host.bond) for host in driven if host.bond is not None}
@@ -100,21 +103,21 @@ def _kind(end: _End) -> str:
     return "member" if end.host else "port"
 
 
-def _ends(topology: Topology, scheme: Scheme, link: Link) -> list[_End]:
-    """The ends of a link that speak LACP; of a host and a switch the host's first."""
+def _rates(topology: Topology, scheme: Scheme) -> dict[str, str]:
+    """The rate at which each interface that speaks LACP asks for LACPDUs."""
     lags = scheme.lags(topology).lags if scheme.side.negotiates else ()
-    lag_of = {port: lag for lag in lags if lag.lacp != "off" for port in lag.ports}
-    hosts = {host.name: host for host in topology.hosts}
-    found, rates = [], {}
-    for node, interface in link.ends:
-        host = hosts.get(node)
-        if host is not None and host.bond is not None and host.bond.mode == "802.3ad":
-            rates[interface] = host.bond.lacp_rate
-        elif interface in lag_of:
-            rates[interface] = lag_of[interface].rate
-    for node, interface in link.ends:
+    rates = {port: lag.rate for lag in lags if lag.lacp != "off" for port in lag.ports}
+    for host in topology.hosts:
+        if host.bond is not None and host.bond.mode == "802.3ad":
+            rates |= dict.fromkeys(topology.interfaces(host.name), host.bond.lacp_rate)
+    return rates
+
+
+def _ends(link: Link, rates: Mapping[str, str], hosts: Mapping[str, Host]) -> list[_End]:
+    """The ends of a link that speak LACP; of a host and a switch the host's first."""
+    found = []
+    for (node, interface), (_, far) in itertools.permutations(link.ends):
         if interface in rates:
-            far = topology.ports[interface].far
             host = hosts.get(node)
             driver = host is not None and host.bond is not None and host.bond.driver == "bonding"
             # A partner gets LACPDUs at the rate that it asks for; where none answers, the period has no effect.
