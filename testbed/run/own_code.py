@@ -10,15 +10,17 @@ import ast
 import hashlib
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from testbed.backends.environment import PROJECT
 from testbed.backends.runtime import distributions
 from testbed.backends.runtime.contents import PACKAGES, READERS
 from testbed.errors import SpecError
 from testbed.experiment import user_code
 
 NAME = "user_code"
+_OURS = ("testbed", "topologies", "experiments")
 
 
 def is_own(experiment: str) -> bool:
@@ -47,26 +49,26 @@ def _files(experiment: Path) -> list[Path]:
 
 def check_imports(experiment: str, packages: Sequence[str]) -> None:
     """Errors: SpecError if the file imports, when it is loaded, what the runtime image does not have; with file and
-    line, and what to write into the file."""
+    line, and what to write into the file. The files beside it and our own modules are followed."""
     if not is_own(experiment):
         return
-    here = {path.stem: path for path in _files(Path(experiment))}
+    here = {path.stem: path for path in _files(Path(experiment)) if path.stem not in sys.stdlib_module_names}
     known = set(sys.stdlib_module_names) | distributions.modules(distributions.closure((*PACKAGES, *packages)))
-    known |= {"testbed", "topologies", "experiments"}
     waiting, seen = [Path(experiment).absolute()], set[Path]()
     while waiting:
         path = waiting.pop()
         seen.add(path)
         for line, name in _imports(path):
-            first, _, rest = name.partition(".")
+            first = name.partition(".")[0]
             place = f"{user_code.shown(path)}, line {line}"
-            if first == "testbed" and rest.partition(".")[0] in (*READERS, "stats"):
-                raise SpecError(
-                    f"{place}: imports {name}, which only reads results and cannot be loaded in a trial",
-                    "Import it inside measure(), not at the top of the file.",
-                )
-            if first in here and first not in sys.stdlib_module_names:
+            if first in here:
                 waiting += [here[first]] if here[first] not in seen else []
+            elif first in _OURS:
+                if why := _not_loadable(name, known, seen):
+                    raise SpecError(
+                        f"{place}: imports {name}, which {why}",
+                        "Import it inside measure(), not at the top of the file.",
+                    )
             elif first not in known:
                 raise SpecError(
                     f"{place}: imports {name}, which is not among the packages that a trial sees",
@@ -75,16 +77,47 @@ def check_imports(experiment: str, packages: Sequence[str]) -> None:
                 )
 
 
+def _not_loadable(name: str, known: Collection[str], seen: set[Path]) -> str:
+    """Why a module of ours cannot be loaded in a trial; empty if it can. Files in ``seen`` are not read again."""
+    waiting = [(name, "only reads results and cannot be loaded in a trial")]
+    while waiting:
+        name, why = waiting.pop()
+        first, *rest = name.split(".")
+        if first not in _OURS:
+            if first not in known:
+                return why
+            continue
+        if first == "testbed" and rest and rest[0] in READERS:
+            return why
+        for path in _modules(first, rest):
+            if path not in seen:
+                seen.add(path)
+                because = f"cannot be loaded in a trial: {path.relative_to(PROJECT)}, line"
+                waiting += [(further, f"{because} {line}, imports {further}") for line, further in _imports(path)]
+    return ""
+
+
+def _modules(first: str, rest: Sequence[str]) -> Iterator[Path]:
+    """The files that are loaded with a module of ours: those of the packages that it is in, and its own."""
+    place = PROJECT / first
+    yield from (path for path in (place / "__init__.py",) if path.is_file())
+    for part in rest:
+        place /= part
+        yield from (path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file())
+
+
 def _imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and name of each import that is carried out when the file is loaded."""
+    """Line and name of each import that is carried out when the file is loaded; of our own packages, what is imported
+    from them as well, for that may be a module."""
     waiting: list[ast.AST] = [ast.parse(path.read_text())]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
             yield from ((node.lineno, each.name) for each in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [f".{each.name}" for each in node.names] if node.module == "testbed" else [""]
-            yield from ((node.lineno, node.module + name) for name in names)
+            yield node.lineno, node.module
+            if node.module.partition(".")[0] in _OURS:
+                yield from ((node.lineno, f"{node.module}.{each.name}") for each in node.names)
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             waiting += node.orelse
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Try):

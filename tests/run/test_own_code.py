@@ -11,6 +11,9 @@ from testbed.backends.environment import PROJECT
 from testbed.errors import SpecError
 from testbed.run import own_code
 
+#: Ours, and a benchmark that is one.
+EXPERIMENTS = [*sorted((PROJECT / "experiments").glob("*.py")), PROJECT / "benchmarks" / "leaf_spine.py"]
+
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
@@ -81,7 +84,7 @@ def test_what_is_not_imported_when_the_file_is_loaded_in_a_trial_may_be_missing(
     own_code.check_imports(str(mine), ())
 
 
-@pytest.mark.parametrize("path", sorted((PROJECT / "experiments").glob("*.py")), ids=lambda path: str(path.stem))
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.stem))
 def test_our_own_experiments_import_only_what_a_trial_has(path: Path) -> None:
     own_code.check_imports(str(path), ())
 
@@ -91,6 +94,14 @@ def test_what_needs_packages_that_a_trial_lacks_cannot_be_loaded_there(mine: Pat
     mine.write_text(text)
     with pytest.raises(SpecError, match=r"line 1: imports testbed\.stats"):
         own_code.check_imports(str(mine), ())
+
+
+def test_a_module_of_ours_that_leads_to_what_a_trial_lacks_is_named(mine: Path) -> None:
+    mine.write_text("from testbed.run import execute\n")
+    with pytest.raises(SpecError) as error:
+        own_code.check_imports(str(mine), ())
+    assert "line 1: imports testbed.run.execute, which cannot be loaded in a trial: testbed/" in error.value.message
+    assert "imports testbed.results" in error.value.message
 
 
 def test_what_only_reads_results_is_not_there_in_a_trial(mine: Path) -> None:
