@@ -47,24 +47,11 @@ _PROGRAMS = (
     *("ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "ovsdb-tool"),
 )
 _OPTIONAL = (
-    *(
-        "mount",
-        "umount",
-        "sysctl",
-        "iperf3",
-        "ethtool",
-        "teamd",
-        "teamdctl",
-        "teamnl",
-        "ping",
-        "ifconfig",
-        "bridge",
-        "ss",
-    ),
+    *("mount", "umount", "sysctl", "iperf3", "ethtool", "teamd", "teamdctl", "teamnl", "ping", "ifconfig", "ss"),
     *("ovs-appctl", "ovs-ofctl", "ovs-dpctl", "nsenter", "unshare", "setpriv", "taskset", "kill", "ps", "which"),
     *("cat", "chmod", "cp", "cut", "date", "dd", "echo", "expr", "false", "grep", "head", "hostname", "id", "ln"),
     *("ls", "mkdir", "mv", "printf", "pwd", "readlink", "rm", "rmdir", "sed", "seq", "sleep", "sort", "stty", "tail"),
-    *("tee", "test", "touch", "tr", "true", "uname", "uniq", "wc", "awk", "xargs", "find"),
+    *("bridge", "tee", "test", "touch", "tr", "true", "uname", "uniq", "wc", "awk", "xargs", "find"),
 )
 _SCHEMAS = ("/usr/share/openvswitch/vswitch.ovsschema", "/usr/local/share/openvswitch/vswitch.ovsschema")
 
