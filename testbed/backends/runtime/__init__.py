@@ -30,7 +30,7 @@ class Runtime:
     """An image on disk: the directory of each part, and what is recorded of it.
 
     ``digest`` is that of base and project: the environment of Ryu does not affect trials without Ryu. ``digests`` are
-    SHA-256 of the programs, Python and the C library, and of that environment; ``versions`` are of everything in the base.
+    SHA-256 of the programs, Python, the C library and that environment; ``versions`` are of everything in the base.
     """
 
     root: Path
