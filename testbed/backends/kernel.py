@@ -1,8 +1,8 @@
 """The guest kernel, User-Mode Linux: which one this version of the testbed needs, and where it is cached.
 
 A cache entry is named by the hash of what the kernel is built from: its configuration, the library that seeds its
-randomness and its ticks a second. It holds the kernel, that library compiled, the configuration, the build's log and
-kernel.json. How the kernel is built: kernel_build.
+randomness, its ticks a second and the way of building. It holds the kernel, that library compiled, the configuration,
+the build's log and kernel.json. How the kernel is built: kernel_build; how it is handed on: kernel_pack.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,21 @@ RANDOMNESS = _GUEST / "randomness.c"
 #: the kernel rounds a delay up to the next tick. 1000 is the most that the kernel offers (kernel/Kconfig.hz).
 TICKS_PER_S = 1000
 
+#: The files that are run: the kernel, and the library that seeds its randomness.
+BINARY, PRELOAD = "linux", "randomness.so"
+#: Counts changes in how the kernel is built that change its bytes. 2: the same bytes in whatever directory.
+_RECIPE = 2
+
 _DEBIAN_UML = Path("/usr/bin/linux.uml")
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A guest kernel on disk."""
+    """A guest kernel on disk.
+
+    ``source`` names the package or file that it was built from, ``source_sha256`` is that of the file (None: a
+    directory). ``sha256`` holds that of each file that is run, by name; Debian's kernel has none.
+    """
 
     path: Path
     preload: Path | None
@@ -37,6 +46,8 @@ class Kernel:
     key: str
     time_travel: bool
     seccomp: bool
+    source_sha256: str | None = None
+    sha256: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """This kernel for ``testbed kernel info --json`` and for run.json, without paths of this machine."""
@@ -54,19 +65,46 @@ def cache_root() -> Path:
 
 def key() -> str:
     """The key of the kernel that this version of the testbed needs: a hash of what the kernel is built from."""
-    recipe = CONFIG.read_bytes() + RANDOMNESS.read_bytes() + str(TICKS_PER_S).encode()
+    recipe = CONFIG.read_bytes() + RANDOMNESS.read_bytes() + f"{TICKS_PER_S} {_RECIPE}".encode()
     return hashlib.sha256(recipe).hexdigest()[:16]
 
 
+def entry() -> Path:
+    """The place of that kernel in the cache."""
+    return cache_root() / "kernel" / key()
+
+
 def find() -> Kernel | None:
-    """The cached kernel that this version needs, if it has been built."""
-    entry = cache_root() / "kernel" / key()
+    """The cached kernel that this version needs; None if it has not been built, or is damaged."""
+    found = read(entry())
+    return found if isinstance(found, Kernel) else None
+
+
+def lacking() -> str:
+    """Why there is no kernel: it is not built, or what is wrong with the cached one; empty if there is one."""
+    found = read(entry())
+    return found if isinstance(found, str) else ""
+
+
+def read(directory: Path) -> Kernel | str:
+    """The kernel in a directory; or what is wrong with it. Each file that is run is compared with its digest."""
+    if not directory.is_dir():
+        return "the guest kernel is not built"
     try:
-        data = json.loads((entry / "kernel.json").read_text())
-        found = Kernel(path=entry / "linux", preload=entry / "randomness.so", **data)
-    except (OSError, ValueError, TypeError):
-        return None  # absent or damaged: the next build replaces it
-    return found if found.path.is_file() and (entry / "randomness.so").is_file() else None
+        data = json.loads((directory / "kernel.json").read_text())
+        found = Kernel(path=directory / BINARY, preload=directory / PRELOAD, **data)
+        for name in (BINARY, PRELOAD):
+            if file_digest(directory / name) != found.sha256[name]:
+                return f"the guest kernel is damaged: {name} is not the file whose SHA-256 is in kernel.json"
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        return f"the guest kernel is damaged: {type(error).__name__}: {error}"
+    return found
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find_debian_uml() -> Kernel | None:

@@ -49,14 +49,17 @@ def missing() -> list[str]:
     )
 
 
-def build(source: Path | None, progress: Progress, *, jobs: int | None = None) -> Kernel:
-    """Build the kernel unless it is in the cache. With a ``source`` it is always built.
+def build(source: Path | None, progress: Progress, *, jobs: int | None = None, again: bool = False) -> Kernel:
+    """Build the kernel unless it is in the cache. With a ``source``, or ``again``, it is always built.
 
     Waits for a build that is under way elsewhere. Errors: MachineError, naming what is missing or where the log is;
     SpecError for an unusable ``source``; TrialError if the kernel fails the self-test.
     """
-    if source is None and (found := kernel.find()) is not None:
+    always = again or source is not None
+    if not always and (found := kernel.find()) is not None:
         return found
+    if kernel.entry().exists() and (damage := kernel.lacking()):
+        progress(None, f"{damage}; it is built again")
     if lacking := missing():
         raise MachineError(
             f"building the guest kernel needs what is not installed: {', '.join(lacking)}",
@@ -64,8 +67,8 @@ def build(source: Path | None, progress: Progress, *, jobs: int | None = None) -
         )
     cache = kernel.cache_root() / "kernel"
     cache.mkdir(parents=True, exist_ok=True)
-    with _lock(cache / "lock", progress):
-        if source is None and (found := kernel.find()) is not None:
+    with lock(progress):
+        if not always and (found := kernel.find()) is not None:
             return found  # built by the process that held the lock
         with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
             work = Path(name)
@@ -78,19 +81,24 @@ def build(source: Path | None, progress: Progress, *, jobs: int | None = None) -
             made = _compile(tree, work / "out", log, progress, jobs or len(os.sched_getaffinity(0)))
             progress(None, "trying the kernel: a bond and a switch in a guest")
             guest.verify(made, runtime.prepared())
-            entry = cache / kernel.key()
-            shutil.rmtree(entry, ignore_errors=True)
-            (work / "out" / "kernel.json").write_text(json.dumps(made.as_json(), indent=1) + "\n")
             shutil.copy(log, work / "out" / "build.log")
-            (work / "out").rename(entry)
+            put(made, work / "out")
     built = kernel.find()
     assert built is not None
     return built
 
 
+def put(made: Kernel, directory: Path) -> None:
+    """Make the directory of a kernel that has been tried the cache's entry. The lock is held."""
+    (directory / "kernel.json").write_text(json.dumps(made.as_json(), indent=1) + "\n")
+    shutil.rmtree(kernel.entry(), ignore_errors=True)
+    directory.rename(kernel.entry())
+
+
 @contextmanager
-def _lock(path: Path, progress: Progress) -> Iterator[None]:
-    with path.open("w") as file:
+def lock(progress: Progress) -> Iterator[None]:
+    """Only one process at a time changes the cache."""
+    with (kernel.cache_root() / "kernel" / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -104,7 +112,7 @@ def _compile(source: kernel_source.Source, out: Path, log: Path, progress: Progr
     build = out.parent / "build"
     out.mkdir()
     _set_ticks(source.directory / "arch" / "um" / "Kconfig")
-    make = ["make", "-C", str(source.directory), "ARCH=um", f"O={build}"]
+    make = ["make", "-C", str(source.directory), "ARCH=um", f"O={build}", *_same_bytes(source.directory, build)]
     _make([*make, f"KCONFIG_ALLCONFIG={kernel.CONFIG}", "allnoconfig"], log, lambda _: None, "w")
     check_config((build / ".config").read_text())
     expected = _files_expected(log.parent)
@@ -118,15 +126,29 @@ def _compile(source: kernel_source.Source, out: Path, log: Path, progress: Progr
 
     _make([*make, f"-j{jobs}", "linux"], log, count, "a")
     (log.parent / "files").write_text(str(files))
-    shutil.copy(build / "linux", out / "linux")
+    shutil.copy(build / "linux", out / kernel.BINARY)
     shutil.copy(build / ".config", out / "config")
-    seeded = out / "randomness.so"
-    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(seeded), str(kernel.RANDOMNESS)], check=True)
-    subprocess.run(["strip", "--strip-debug", str(out / "linux")], check=False)
+    seeded = out / kernel.PRELOAD
+    # By its name alone: a path would get into the library.
+    words = ["gcc", "-O2", "-shared", "-fPIC", "-o", str(seeded.absolute()), kernel.RANDOMNESS.name]
+    subprocess.run(words, check=True, cwd=kernel.RANDOMNESS.parent)
+    subprocess.run(["strip", "--strip-debug", str(out / kernel.BINARY)], check=False)
     version = subprocess.run(
         [str(out / "linux"), "--version"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    return Kernel(out / "linux", seeded, version, source.origin, kernel.key(), True, True)
+    digests = {name: kernel.file_digest(out / name) for name in (kernel.BINARY, kernel.PRELOAD)}
+    return Kernel(out / kernel.BINARY, seeded, version, source.origin, kernel.key(), True, True, source.sha256, digests)
+
+
+def _same_bytes(tree: Path, build: Path) -> list[str]:
+    """Variables of make with which one source and one compiler give the same bytes, wherever, whenever and by whom the
+    kernel is built (kbuild/reproducible-builds.rst)."""
+    maps = f"-ffile-prefix-map={build}=. -ffile-prefix-map={tree}=."
+    return [
+        *("KBUILD_BUILD_TIMESTAMP=2024-01-01 00:00:00 UTC", "KBUILD_BUILD_VERSION=1"),
+        *("KBUILD_BUILD_USER=testbed", "KBUILD_BUILD_HOST=testbed", "LC_ALL=C", "TZ=UTC"),
+        *(f"KCFLAGS={maps}", f"KAFLAGS={maps}"),
+    ]
 
 
 def _remaining(fraction: float, elapsed_s: float) -> str:

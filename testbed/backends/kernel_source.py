@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.backends.kernel import file_digest
 from testbed.errors import MachineError, SpecError
 
 #: The first Linux whose User-Mode Linux has the seccomp mode (an exec in 10 ms instead of 40 to 50).
@@ -34,10 +35,12 @@ _PACKAGE = re.compile(r"linux-source-(\d+)\.(\d+)(?:\.\d+)?")
 
 @dataclass(frozen=True)
 class Source:
-    """An unpacked Linux source that may be changed, and where it came from."""
+    """An unpacked Linux source that may be changed, where it came from, and the SHA-256 of the file (package or
+    archive) that it came in."""
 
     directory: Path
     origin: str
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -203,7 +206,7 @@ def fetch(directory: Path, say: Callable[[str], None]) -> Source:
     tarballs = list((directory / "package").rglob("linux-source-*.tar.*"))
     if not tarballs:
         raise MachineError(f"{title} holds no linux-source-*.tar.*", HINT)
-    return Source(unpack(tarballs[0], directory / "tree").directory, title)
+    return Source(unpack(tarballs[0], directory / "tree").directory, title, file_digest(files[0]))
 
 
 def platform_release() -> str:
@@ -239,4 +242,4 @@ def unpack(source: Path, directory: Path) -> Source:
         raise SpecError(f"{source} cannot be unpacked; tar said: {done.stderr.strip()}", HINT)
     inside = list(directory.iterdir())
     tree = inside[0] if len(inside) == 1 else directory
-    return Source(tree, f"{source.name} ({check_tree(tree)})")
+    return Source(tree, f"{source.name} ({check_tree(tree)})", file_digest(source))

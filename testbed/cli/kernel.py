@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from testbed.backends import kernel as kernels
+from testbed.backends import kernel_pack as kernel_packs
 from testbed.backends.kernel_build import build
 from testbed.cli.base import err, out
 from testbed.errors import MachineError
@@ -16,7 +19,7 @@ from testbed.errors import MachineError
 
 @click.group()
 def kernel() -> None:
-    """Build or show the guest kernel.
+    """Build, show or hand on the guest kernel.
 
     It is built once and kept outside the checkout.
     """
@@ -25,8 +28,48 @@ def kernel() -> None:
 @kernel.command("build")
 @click.option("--source", type=click.Path(path_type=Path), help="A Linux source: a directory or a tar archive.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Compilers at a time; default: one per processor.")
-def kernel_build(source: Path | None, jobs: int | None) -> None:
+@click.option("--again", is_flag=True, help="Build also if there is a kernel already.")
+def kernel_build(source: Path | None, jobs: int | None, again: bool) -> None:
     """Fetch the source, build the guest kernel, try it and keep it."""
+    with _progress() as progress:
+        built = build(source, progress, jobs=jobs, again=again)
+    out.print(f"the guest kernel is ready: Linux {built.version} from {built.source}")
+
+
+@kernel.command("pack")
+@click.argument("file", type=click.Path(path_type=Path))
+def kernel_pack(file: Path) -> None:
+    """Write the guest kernel into FILE.
+
+    Another machine with the same processor architecture can then unpack it instead of building.
+    """
+    packed = kernel_packs.pack(file)
+    _show(packed)
+    out.print(f"in {file}", soft_wrap=True, markup=False)
+
+
+@kernel.command("unpack")
+@click.argument("file", type=click.Path(path_type=Path))
+def kernel_unpack(file: Path) -> None:
+    """Take the guest kernel from FILE, which `testbed kernel pack` wrote; try it and keep it."""
+    with _progress() as progress:
+        found = kernel_packs.unpack(file, progress)
+    _show(found)
+
+
+def _show(found: kernels.Kernel) -> None:
+    """Which kernel it is."""
+    lines = [f"Linux {found.version} from {found.source}"]
+    if found.source_sha256 is not None:
+        lines.append(f"source sha256 {found.source_sha256}")
+    lines += [f"{name} sha256 {digest}" for name, digest in found.sha256.items()]
+    for line in lines:
+        out.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[float | None, str], None]]:
+    """A progress bar; where the output is no terminal, a line for each step."""
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -44,9 +87,8 @@ def kernel_build(source: Path | None, jobs: int | None) -> None:
                 last = text.partition(",")[0]
                 err.print(last)
 
-        built = build(source, progress, jobs=jobs)
+        yield progress
         bar.update(task, completed=1.0, description="ready")
-    out.print(f"the guest kernel is ready: Linux {built.version} from {built.source}")
 
 
 @kernel.command("info")
@@ -57,9 +99,10 @@ def kernel_info(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"wanted": kernels.key(), "kernel": found.as_json() if found else None}))
     elif found is not None:
-        out.print(f"Linux {found.version} from {found.source}\nin {found.path.parent}")
+        _show(found)
+        out.print(f"in {found.path.parent}", soft_wrap=True, markup=False)
     if found is None:
         raise MachineError(
-            f"the guest kernel is not built (wanted: {kernels.key()})",
+            f"{kernels.lacking()} (wanted: {kernels.key()})",
             "Type: testbed kernel build (once, about 7 minutes)",
         )

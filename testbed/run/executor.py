@@ -86,7 +86,7 @@ def choose_backend(wanted: str, clock: str, packages: Sequence[str] = (), progra
         if found is None and wanted == "auto" and not native.lacks():
             return NativeBackend()
     if found is None:
-        raise MachineError("the guest kernel is not built", "Type: testbed kernel build (once, about 7 minutes)")
+        raise MachineError(kernel.lacking(), "Type: testbed kernel build (once, about 7 minutes)")
     if lacking := guest.missing():
         raise MachineError(
             f"the guest needs {', '.join(lacking)}, not installed", f"Type: apt-get install {' '.join(lacking)}"

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from testbed.backends.environment import PROJECT
+from testbed.backends.kernel import file_digest
 from testbed.backends.runtime.contents import code_files
 from testbed.run.executor import GuestBackend
 
@@ -38,4 +39,4 @@ def digests(guest: GuestBackend | None) -> dict[str, str]:
     """The SHA-256 of the kernel and of the image's programs; empty where trials see the machine's own files."""
     if guest is None or guest.runtime is None:
         return {}
-    return {"kernel": hashlib.sha256(guest.kernel.path.read_bytes()).hexdigest(), **guest.runtime.digests}
+    return {"kernel": file_digest(guest.kernel.path), **guest.runtime.digests}

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from testbed.backends import kernel
+from testbed.backends import kernel, kernel_build
+from testbed.errors import MachineError
+from testbed.run.executor import choose_backend
+from tests.backends.conftest import SHA256_OF_ELF
 
 
 def test_the_key_depends_on_what_the_kernel_is_built_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,9 +20,10 @@ def test_the_key_depends_on_what_the_kernel_is_built_from(tmp_path: Path, monkey
         other.write_text(getattr(kernel, name).read_text() + "# one line more\n")
         monkeypatch.setattr(kernel, name, other)
         keys.append(kernel.key())
-    monkeypatch.setattr(kernel, "TICKS_PER_S", 250)
-    keys.append(kernel.key())
-    assert len(set(keys)) == 4
+    for name in ("TICKS_PER_S", "_RECIPE"):
+        monkeypatch.setattr(kernel, name, 250)
+        keys.append(kernel.key())
+    assert len(set(keys)) == 5
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,6 +52,8 @@ def test_the_description_of_a_kernel_has_no_path_of_this_machine(cached: Path) -
         "key": kernel.key(),
         "time_travel": True,
         "seccomp": True,
+        "source_sha256": "ab" * 32,
+        "sha256": {"linux": SHA256_OF_ELF, "randomness.so": SHA256_OF_ELF},
     }
 
 
@@ -64,6 +70,26 @@ def test_a_kernel_of_another_configuration_is_not_found(
 def test_a_damaged_entry_is_not_found(cached: Path, text: str) -> None:
     (cached / "kernel.json").write_text(text)
     assert kernel.find() is None
+
+
+@pytest.mark.parametrize("name", ["linux", "randomness.so"])
+def test_a_truncated_kernel_is_reported(cached: Path, name: str) -> None:
+    assert kernel.lacking() == ""
+    (cached / name).write_bytes((cached / name).read_bytes()[:-1])
+    assert kernel.find() is None
+    assert kernel.lacking() == f"the guest kernel is damaged: {name} is not the file whose SHA-256 is in kernel.json"
+    with pytest.raises(MachineError, match=f"the guest kernel is damaged: {name}") as error:
+        choose_backend("guest", "virtual")
+    assert error.value.hint.startswith("Type: testbed kernel build")
+
+
+def test_a_damaged_kernel_is_built_again(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cached / "linux").write_bytes(b"")
+    said: list[str] = []
+    monkeypatch.setattr(kernel_build, "missing", lambda: ["flex"])  # it stops where a build would begin
+    with pytest.raises(MachineError, match="building the guest kernel needs"):
+        kernel_build.build(None, lambda _, text: said.append(text))
+    assert [text.endswith("it is built again") for text in said] == [True]
 
 
 def test_an_entry_without_its_description_is_not_found(cached: Path) -> None:

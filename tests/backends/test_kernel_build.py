@@ -53,6 +53,12 @@ def test_a_kernel_is_found_and_not_built_again(cached: Path, monkeypatch: pytest
     assert (found.version, found.time_travel, found.seccomp) == ("7.2.1", True, True)
 
 
+def test_a_kernel_is_built_again_when_that_is_asked_for(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_build, "missing", lambda: ["flex"])  # it stops where a build would begin
+    with pytest.raises(MachineError, match="building the guest kernel needs"):
+        kernel_build.build(None, ignore, again=True)
+
+
 def test_a_bad_source_leaves_nothing_in_the_cache(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_build, "NEEDS", {})
     with pytest.raises(SpecError, match="no file or directory"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -112,7 +113,10 @@ def test_a_tarball_is_unpacked(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "linux-7.2.1.tar.gz", "w:gz") as tar:
         tar.add(tmp_path / "linux-7.2.1", "linux-7.2.1")
     source = kernel_source.unpack(tmp_path / "linux-7.2.1.tar.gz", tmp_path / "out")
-    assert source == kernel_source.Source(tmp_path / "out" / "linux-7.2.1", "linux-7.2.1.tar.gz (7.2.1)")
+    said = subprocess.run(["sha256sum", str(tmp_path / "linux-7.2.1.tar.gz")], capture_output=True, text=True).stdout
+    assert source == kernel_source.Source(
+        tmp_path / "out" / "linux-7.2.1", "linux-7.2.1.tar.gz (7.2.1)", said.split()[0]
+    )
 
 
 def test_a_source_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ RYU = f"{PROJECT}/.venv-ryu"
 class Runtime:
     """An image on disk: the directory of each part, and what is recorded of it.
 
-    ``digests`` are SHA-256 of the programs and libraries that decide, ``versions`` those of everything in the image.
+    ``digest`` is that of base and project: the environment of Ryu does not affect trials without Ryu. ``digests`` are
+    SHA-256 of the programs, Python, the C library and that environment; ``versions`` are of everything in the base.
     """
 
     root: Path
@@ -53,8 +54,9 @@ def prepared(packages: Sequence[str] = (), programs: Sequence[str] = ()) -> Runt
     """
     base = layer.stored(contents.base(packages, programs), contents.finish)
     project = layer.stored(contents.project(environment.PROJECT), lambda *_: {})
-    environment_of_ryu = environment.PROJECT / ".venv-ryu"
-    ryu = layer.stored(contents.ryu(environment_of_ryu), lambda *_: {}) if environment_of_ryu.is_dir() else None
+    with_ryu = environment.PROJECT / ".venv-ryu"
+    complete = (with_ryu / "ready").exists()  # written by `make setup-ryu` at its end
+    ryu = layer.stored(contents.ryu(with_ryu), lambda *_: {}) if complete else None
     facts: dict[str, Any] = base.facts
     whole = hashlib.sha256(f"{base.digest} {project.digest}".encode()).hexdigest()
     return Runtime(
@@ -63,7 +65,7 @@ def prepared(packages: Sequence[str] = (), programs: Sequence[str] = ()) -> Runt
         ryu.root if ryu else None,
         whole,
         facts["versions"],
-        facts["digests"],
+        facts["digests"] | ({"ryu": ryu.digest} if ryu else {}),
     )
 
 

@@ -43,15 +43,15 @@ PACKAGES = (
 READERS = ("campaign", "cli", "drawing", "figures", "report", "results")
 #: Programs without which no trial can run, and those without which only some cannot: these say so themselves.
 _PROGRAMS = (
-    *("bash", "sh", "env", "setarch", "mnexec", "ip", "tc", "mount", "umount", "sysctl"),
+    *("bash", "sh", "env", "setarch", "mnexec", "ip", "tc"),
     *("ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "ovsdb-tool"),
 )
 _OPTIONAL = (
-    *("iperf3", "ethtool", "teamd", "teamdctl", "teamnl", "ping", "ifconfig", "bridge", "ss"),
+    *("mount", "umount", "sysctl", "iperf3", "ethtool", "teamd", "teamdctl", "teamnl", "ping", "ifconfig", "ss"),
     *("ovs-appctl", "ovs-ofctl", "ovs-dpctl", "nsenter", "unshare", "setpriv", "taskset", "kill", "ps", "which"),
     *("cat", "chmod", "cp", "cut", "date", "dd", "echo", "expr", "false", "grep", "head", "hostname", "id", "ln"),
     *("ls", "mkdir", "mv", "printf", "pwd", "readlink", "rm", "rmdir", "sed", "seq", "sleep", "sort", "stty", "tail"),
-    *("tee", "test", "touch", "tr", "true", "uname", "uniq", "wc", "awk", "xargs", "find"),
+    *("bridge", "tee", "test", "touch", "tr", "true", "uname", "uniq", "wc", "awk", "xargs", "find"),
 )
 _SCHEMAS = ("/usr/share/openvswitch/vswitch.ovsschema", "/usr/local/share/openvswitch/vswitch.ovsschema")
 
