@@ -61,7 +61,7 @@ _GOODPUT_PART, _LIMITED_PART = 0.01, 0.05
 #: Below this part of the ideal TCP limits a flow, not the links, and small causes have larger effects.
 _FULL = 0.95
 #: The keys of run.json that must be the same for the same bytes.
-_DECIDES = ("code", "kernel", "tools", "clock", "backend")
+_DECIDES = ("code", "kernel", "tools", "clock", "backend", "runtime")
 
 
 @dataclass(frozen=True)

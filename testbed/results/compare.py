@@ -16,7 +16,19 @@ from testbed.results.result import Record, Run
 from testbed.results.significance import MARGIN, Judgement, Pair, judge
 
 #: The keys of run.json that say how a run was made. Its other keys are texts, or follow from these.
-_KEYS = ("experiment", "topology", "factors", "repetitions", "seed", "backend", "clock", "commit", "kernel", "tools")
+_KEYS = (
+    "experiment",
+    "topology",
+    "factors",
+    "repetitions",
+    "seed",
+    "backend",
+    "clock",
+    "commit",
+    "kernel",
+    "tools",
+    "runtime",
+)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from testbed.theory.hashing import (
 )
 from testbed.theory.laws import Apart, Later, Law, Longest, Sum, mean_s, quantile_s, quantiles_s
 from testbed.theory.monitors import arp_bound, carrier_event_bound, mii_bound
-from testbed.theory.outage_bound import PROBE_INTERVALS, RELEARN_PAUSE_S, SWITCH_PAUSE_S, OutageBound
+from testbed.theory.outage_bound import PROBE_INTERVALS, RELEARN_PAUSE_S, REVALIDATION_S, SWITCH_PAUSE_S, OutageBound
 from testbed.theory.sharing import Band, max_min_links, most_links, random_links
 from testbed.theory.tcp import RTO_MIN_S, longest_stall_s, mistaken_s, next_try_s, second_try_s, tries_s
 from testbed.theory.ticks import GUEST_HZ, monitor_period_s
@@ -56,6 +56,7 @@ __all__ = [
     "ONE_MEMBER_MODES",
     "PROBE_INTERVALS",
     "RELEARN_PAUSE_S",
+    "REVALIDATION_S",
     "RTO_MIN_S",
     "SWITCH_PAUSE_S",
     "Apart",

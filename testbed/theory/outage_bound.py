@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from testbed.theory.laws import Law, Sum, mean_s, quantiles_s
 
@@ -12,6 +12,9 @@ SWITCH_PAUSE_S = 0.001
 #: The same where the port stays up: a switch then learns of a host's move from the host's next frame, and Open vSwitch
 #: takes up to 5 ms more until the flows in its cache follow (docs/limits.md). Also what teamd, a process, takes to act.
 RELEARN_PAUSE_S = 0.010
+#: The same for a switch that learns addresses by itself: Open vSwitch's cached flows follow at the next periodic
+#: revalidation at the latest (ovs-vswitchd.conf.db(5), max-revalidator: 500 ms).
+REVALIDATION_S = 0.5
 #: A probe shows an outage longer than it was by less than so many of its intervals.
 PROBE_INTERVALS = 2.0
 
@@ -29,6 +32,10 @@ class OutageBound:
     label: str
     law: Law | None = None
     tolerance_s: float = SWITCH_PAUSE_S
+
+    def learned(self) -> OutageBound:
+        """The same bound where the switch learns by itself where the host is."""
+        return replace(self, tolerance_s=max(self.tolerance_s, REVALIDATION_S))
 
     @property
     def limit_s(self) -> float:

@@ -28,6 +28,7 @@ MANIFEST: dict[str, Any] = {
     "tools": {"python": "3.11.2"},
     "clock": "virtual",
     "backend": "guest",
+    "runtime": "a digest",
 }
 
 
@@ -75,7 +76,7 @@ def test_other_tools_may_shift_times_by_what_chance_does() -> None:
     )
 
 
-@pytest.mark.parametrize("key", ["kernel", "tools", "code"])
+@pytest.mark.parametrize("key", ["kernel", "tools", "code", "runtime"])
 def test_the_same_bytes_are_required_only_of_the_same_parts(key: str) -> None:
     other = outages(0.02, 0.05, 0.0901)
     assert compare(REFERENCE, run(other)).differences == (

@@ -6,6 +6,8 @@
                        112 ms (miimon 110)                                specification says: 104 ms
     late_hash          a dead member stays in the hash for 30 ms          802.3ad leaves it on the event
     lost_arp           no gratuitous ARP leaves the client                the switch learns the new path from it
+    slow_controller    the controller stands still from before the cut    a host's move: 10 ms at most after the look
+                       until 20 ms after the monitor's look
 
 The monitor's phase is set: it starts anew when it is switched off and on (bond_option_miimon_set). The fault comes
 right after a look, so that the outage is as long as it may be.
@@ -26,13 +28,14 @@ from testbed.lab.lab import Lab
 from testbed.measure.failover import measure
 from testbed.observe.probe import flows, probing
 
-REGRESSIONS = ("none", "slow_timer", "late_hash", "lost_arp")
+REGRESSIONS = ("none", "slow_timer", "late_hash", "lost_arp", "slow_controller")
 _ARP = 0x0806  # linux/if_ether.h: ETH_P_ARP
 _INTERVAL_S = 0.001
 _LOOKS = 10
 _AFTER_LOOK_S = 0.001
 _SLOWER_MS = 110
 _LATE_S = 0.030
+_WAITS_S = 0.020
 _LASTS_S = 1.0
 
 
@@ -52,16 +55,23 @@ def procedure(lab: Lab) -> None:
                 stack.enter_context(tc.dropping(lab._injection, each, _ARP))
         else:
             member = steps.carrying(lab, lab.client)
-        look_s = look_after(lab, miimon_ms)
+        look_s, period_s = look_after(lab, miimon_ms)
         begin_s = look_s + _AFTER_LOOK_S
         lab.sleep_until(begin_s)
+        process = lab.network.controller
+        if regression == "slow_controller":
+            assert process is not None
+            process.halt()
         with cut(lab, member, late=regression == "late_hash"):
+            if process is not None:
+                lab.sleep_until(look_s + period_s + _WAITS_S)
+                process.resume()
             lab.sleep_until(begin_s + _LASTS_S)
         steps.wait_back(lab, lab.client)
 
 
-def look_after(lab: Lab, miimon_ms: int) -> float:
-    """Start the client's monitor anew with this interval: when it looks some periods later.
+def look_after(lab: Lab, miimon_ms: int) -> tuple[float, float]:
+    """Start the client's monitor anew with this interval: when it looks some periods later, and its period.
 
     The timer wheel expires a delay of 64 to 511 ticks at the next multiple of 8 ticks (kernel/time/timer.c); the guest
     has 1000 ticks a second, counted by CLOCK_MONOTONIC.
@@ -73,7 +83,7 @@ def look_after(lab: Lab, miimon_ms: int) -> float:
     ticks = int(time.monotonic() * 1e3)
     netlink.link("set", index=index, kind="bond", bond_miimon=miimon_ms)
     first, period = -(-(ticks + miimon_ms) // 8) * 8, -(-miimon_ms // 8) * 8
-    return first / 1e3 + (_LOOKS - 1) * period / 1e3 - time.monotonic() + lab.now()
+    return first / 1e3 + (_LOOKS - 1) * period / 1e3 - time.monotonic() + lab.now(), period / 1e3
 
 
 @contextlib.contextmanager
