@@ -57,15 +57,22 @@ CAMPAIGN: tuple[Step, ...] = (
             "duration_s": "1",
             "omit_s": "1",
         },
-        repetitions=1,
+        repetitions=20,
         quick={"mode": "802.3ad", "members": "1,2,4"},
     ),
     Step(
         "failover",
         "failover",
         {"mode": "active-backup,802.3ad", "fault": "carrier_loss"},
-        repetitions=10,
+        repetitions=20,
         quick_repetitions=3,
+    ),
+    Step(
+        "matrix",
+        "failover",
+        {"mode": "all", "fault": "all"},  # its trials of the cells that failover has are the same
+        repetitions=20,
+        quick={"mode": "active-backup,802.3ad", "fault": "carrier_loss,silent_loss,slow,none"},
     ),
     Step(
         "tcp_failover",
