@@ -187,7 +187,7 @@ def expected_s(step: Step, *, quick: bool, ryu: bool, processors: int, reference
     if not (reference / step.name / "run.json").exists():
         return None
     experiment = discovery.experiment(step.experiment)
-    topology = discovery.topology(experiment.topology)
+    topology = discovery.topology(step.topology or experiment.topology)
     levels = factor_levels(experiment, topology, step.settings(quick=quick, ryu=ryu), quick=False)
     walls_s = [
         record.wall_s

@@ -1,8 +1,9 @@
-"""The runs behind the README's figures, which `testbed reproduce` carries out. Pure.
+"""The runs behind the figures and numbers of README.md and docs/, which `testbed reproduce` carries out. Pure.
 
-Every level is named, so a default that changes later does not change what is reproduced. The short form has fewer
-levels and repetitions. A trial's seed depends only on the run's seed, its case and its repetition, so each trial of the
-short form is one of the long form, and results/reference/ holds it.
+docs/numbers.md says which step is behind which section. Every level is named, so a default that changes later does not
+change what is reproduced. The short form has fewer levels and repetitions, and leaves out some steps. A trial's seed
+depends only on the run's seed, its case and its repetition, so each trial of the short form is one of the long form,
+and results/reference/ holds it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ RYU = "ryu-example"
 
 @dataclass(frozen=True)
 class Step:
-    """One run: an experiment, its levels, its repetitions; ``quick`` are other levels for the short form."""
+    """One run: an experiment, its levels, its repetitions; ``quick`` are other levels for the short form.
+
+    ``topology``: empty for the experiment's own. ``short``: whether the short form has this step.
+    """
 
     name: str
     experiment: str
@@ -25,6 +29,8 @@ class Step:
     repetitions: int
     quick: Mapping[str, str] = field(default_factory=dict)
     quick_repetitions: int = 1
+    topology: str = ""
+    short: bool = True
 
     def settings(self, *, quick: bool, ryu: bool = True) -> dict[str, str]:
         """The levels of each factor, as --set takes them; without ``ryu`` the level that needs Ryu is left out."""
@@ -39,134 +45,208 @@ class Step:
 
     def words(self, *, quick: bool, ryu: bool = True) -> list[str]:
         """The arguments of `testbed run`."""
-        found = [self.experiment, "--seed", str(SEED), "--repetitions", str(self.trials_of_each(quick=quick))]
+        found = [self.experiment, *(["--topology", self.topology] if self.topology else [])]
+        found += ["--seed", str(SEED), "--repetitions", str(self.trials_of_each(quick=quick))]
         for name, text in self.settings(quick=quick, ryu=ryu).items():
             found += ["--set", f"{name}={text}"]
         return found
 
 
-CAMPAIGN: tuple[Step, ...] = (
-    Step(
-        "aggregation",
-        "aggregation",
-        {
-            "mode": "balance-rr,active-backup,balance-xor,802.3ad",
-            "members": "1,2,4,8",
-            "placement": "even",
-            "flows": "16",
-            "duration_s": "1",
-            "omit_s": "1",
-        },
-        repetitions=20,
-        quick={"mode": "802.3ad", "members": "1,2,4"},
+def _step(
+    name: str,
+    words: str,
+    repetitions: int,
+    *,
+    quick: str | None = None,
+    quick_repetitions: int = 1,
+    topology: str = "",
+) -> Step:
+    """A step from the words of its command: EXPERIMENT NAME=LEVELS ...
+
+    ``quick``: the levels that are others in the short form; None: the short form leaves the step out.
+    """
+    experiment, *levels = words.split()
+    short = _levels((quick or "").split())
+    return Step(
+        name, experiment, _levels(levels), repetitions, short, quick_repetitions, topology, short=quick is not None
+    )
+
+
+def _levels(words: list[str]) -> dict[str, str]:
+    return {name: text for name, _, text in (word.partition("=") for word in words)}
+
+
+def _audit(topology: str, elements: str, name: str = "", *, quick: str | None = None, more: str = "") -> Step:
+    """Trials of `testbed audit TOPOLOGY`: those of ``elements``, with other levels. ``quick``: the short form's."""
+    short = None if quick is None else f"element={quick}"
+    words = f"audit element={','.join(elements.split())} {more}"
+    return _step(name or f"audit_{topology}", words, 1, quick=short, topology=topology)
+
+
+_TRANSFER = "duration_s=1 omit_s=1"
+_BANDWIDTH = (
+    _step("random_placement", f"aggregation mode=802.3ad members=4,8 placement=random flows=16 {_TRANSFER}", 8),
+    _step(
+        "queues",
+        f"aggregation mode=802.3ad members=1 placement=even flows=4,12 queue_packets=500,1000 {_TRANSFER}",
+        1,
     ),
-    Step(
-        "failover",
-        "failover",
-        {"mode": "active-backup,802.3ad", "fault": "carrier_loss"},
-        repetitions=20,
-        quick_repetitions=3,
+    _step(
+        "one_flow",
+        f"aggregation mode=balance-rr members=2 placement=random flows=1 rx_coalesce_us=20,100 {_TRANSFER}",
+        3,
+        topology="back_to_back",
     ),
-    Step(
-        "matrix",
-        "failover",
-        {"mode": "all", "fault": "all"},  # its trials of the cells that failover has are the same
-        repetitions=20,
-        quick={"mode": "active-backup,802.3ad", "fault": "carrier_loss,silent_loss,slow,none"},
+    _step(
+        "one_flow_switch",
+        f"aggregation mode=balance-rr members=2 placement=random flows=1 rx_coalesce_us=20,100 {_TRANSFER}",
+        3,
     ),
-    Step(
+    _step(
+        "reordering",
+        f"reordering mode=balance-rr,802.3ad members=2 difference_ms=0,0.2,1,5 tcp_reordering=3,127 {_TRANSFER}",
+        1,
+        quick="mode=balance-rr tcp_reordering=3",
+    ),
+    # By ip and members layer2 has several inputs as well: it hashes the packet's type, and hosts have one MAC address.
+    _step(
+        "hashing",
+        "hashing xmit_hash_policy=layer2,layer2+3,layer3+4,encap2+3,encap3+4,vlan+srcmac members=3,4 ip=4,6"
+        " protocol=udp,tcp ports=random addresses=4 vlans=0 flows=64",
+        1,
+        quick="xmit_hash_policy=layer3+4 members=4 ip=4 protocol=udp",
+    ),
+    _step(
+        "hashing_members",
+        "hashing xmit_hash_policy=layer2+3,layer3+4 members=2,5,6,7,8"
+        " protocol=udp ports=random addresses=4 vlans=0 flows=64",
+        1,
+    ),
+    _step(
+        "hashing_vlans",
+        "hashing xmit_hash_policy=layer2+3,vlan+srcmac members=2,3,4"
+        " protocol=udp ports=random addresses=1 vlans=8 flows=64",
+        1,
+    ),
+    _step(
+        "hashing_ports",
+        "hashing xmit_hash_policy=layer3+4 members=4 protocol=tcp ports=even,kernel addresses=1 vlans=0 flows=64",
+        1,
+    ),
+)
+_OUTAGES = (
+    _step(
         "tcp_failover",
-        "tcp_failover",
-        {
-            "mode": "active-backup,802.3ad",
-            "members": "2",
-            "flows": "8",
-            "fault": "carrier_loss",
-            "miimon_ms": "20,100,400",
-        },
-        repetitions=8,
-        quick={"miimon_ms": "100"},
+        "tcp_failover mode=active-backup,802.3ad members=2 flows=8 fault=carrier_loss miimon_ms=20,100,400",
+        8,
+        quick="miimon_ms=100",
     ),
-    Step(
+    _step(
         "controllers",
-        "failover",
-        {"controller": f"testbed,ovs,{RYU}", "fault": "carrier_loss,silent_loss", "mode": "802.3ad"},
-        repetitions=3,
-        quick={"controller": "testbed,ovs"},
+        f"failover controller=testbed,ovs,{RYU} fault=carrier_loss,silent_loss mode=802.3ad",
+        3,
+        quick="controller=testbed,ovs",
     ),
-    Step(
-        "miimon",
-        "miimon",
-        {"mode": "active-backup", "miimon_ms": "100", "downdelay_ms": "0", "faults": "50"},
-        repetitions=4,
+    _step("miimon", "miimon mode=active-backup miimon_ms=50,100 downdelay_ms=0 faults=50", 4, quick="miimon_ms=100"),
+    _step(
+        "arp",
+        "failover mode=active-backup miimon_ms=0 arp_interval_ms=100 arp_missed_max=2 ip=4,6 fault=silent_loss",
+        5,
     ),
-    Step(
-        "lacp_timers",
-        "lacp_timers",
-        {"lacp_rate": "fast,slow", "end": "host,switch", "faults": "20"},
-        repetitions=1,
-        quick={"lacp_rate": "fast"},
+    _step("lacp_timers", "lacp_timers lacp_rate=fast,slow end=host,switch faults=20", 1, quick="lacp_rate=fast"),
+    _step("mux", "failover mode=802.3ad fault=silent_loss mux=coupled,independent early_collecting=true", 20),
+    _step(
+        "early_collecting", "failover mode=802.3ad fault=carrier_loss mux=independent early_collecting=false,true", 3
     ),
-    Step(
-        "hashing",
-        "hashing",
-        {
-            "xmit_hash_policy": "layer2,layer2+3,layer3+4,encap2+3,encap3+4,vlan+srcmac",
-            "members": "4",
-            "protocol": "udp,tcp",
-            "ports": "random,even",
-            "addresses": "1",
-            "vlans": "0",
-            "flows": "64",
-        },
-        repetitions=1,
-        quick={"xmit_hash_policy": "layer3+4", "protocol": "udp"},
+    _step(
+        "team",
+        "failover bond=team mode=active-backup,802.3ad,balance-rr,broadcast,balance-xor fault=carrier_loss",
+        3,
     ),
-    Step(
+    _step("team_arp", "failover bond=team mode=active-backup miimon_ms=0 arp_interval_ms=100 fault=silent_loss", 5),
+    _step("team_aggregation", f"aggregation bond=team mode=802.3ad members=2 placement=even flows=4 {_TRANSFER}", 1),
+    _step(
         "failback",
-        "failback",
-        {"primary_reselect": "always,better,failure", "back": "itself,hand", "updelay_ms": "0"},
-        repetitions=2,
-        quick={"back": "itself"},
+        "failback primary_reselect=always,better,failure back=itself,hand updelay_ms=0",
+        2,
+        quick="back=itself",
     ),
-    Step(
+    _step(
         "flapping",
-        "flapping",
-        {"mode": "active-backup,802.3ad", "flap_period_ms": "400", "flap_count": "10", "updelay_ms": "0,2000"},
-        repetitions=2,
+        "flapping mode=active-backup,802.3ad flap_period_ms=400 flap_count=10 updelay_ms=0,2000",
+        2,
+        quick="",
     ),
-    Step(
-        "mlag",
-        "mlag",
-        {"element": "member,peer_link,s1,s2", "mode": "802.3ad"},
-        repetitions=2,
-        # The outage of the peer link is random up to its bound: one trial says nothing.
-        quick={"element": "member,s1,s2"},
-    ),
-    Step(
+    # The outage of the peer link is random up to its bound: one trial says nothing.
+    _step("mlag", "mlag element=member,peer_link,s1,s2 mode=802.3ad", 2, quick="element=member,s1,s2"),
+)
+_CRASH = "controller_loss event=controller_crash"
+_CONTROLLER = (
+    _step(
         "controller_loss",
-        "controller_loss",
-        {
-            "event": "controller_crash",
-            "down_s": "1.5,5",
-            "restart": "resume,fresh",
-            "lacp_rate": "fast",
-            "member_cut": "false",
-        },
-        repetitions=2,
+        f"{_CRASH} down_s=0.5,1.5,5 restart=resume,fresh lacp_rate=fast member_cut=false",
+        3,
+        quick="down_s=1.5,5",
     ),
-    Step(
-        "reordering",
-        "reordering",
-        {
-            "mode": "balance-rr,802.3ad",
-            "members": "2",
-            "difference_ms": "0,0.2,1,5",
-            "tcp_reordering": "3,127",
-            "duration_s": "1",
-            "omit_s": "1",
-        },
-        repetitions=1,
-        quick={"mode": "balance-rr", "tcp_reordering": "3"},
+    _step("controller_loss_slow", f"{_CRASH} down_s=5,95 restart=resume,fresh lacp_rate=slow member_cut=false", 1),
+    _step("controller_loss_cut", f"{_CRASH} down_s=1.5 restart=resume,fresh lacp_rate=fast member_cut=true", 1),
+    _step(
+        "controller_pause",
+        "controller_loss event=controller_pause down_s=1.5,5 restart=resume lacp_rate=fast member_cut=false",
+        1,
     ),
+    _step(
+        "controller_loss_mlag",
+        f"{_CRASH} down_s=0.5 restart=resume lacp_rate=fast member_cut=false",
+        1,
+        topology="mlag",
+    ),
+)
+# All elements where an audit is printed; elsewhere one of parallel links, and in large networks one of each kind.
+_AUDITS = (
+    _audit(
+        "mlag",
+        "h1-eth0--s1-eth1 h1-eth1--s2-eth1 h2-eth0--s1-eth2 h2-eth1--s2-eth2 s1-eth3--s2-eth3 h3-eth0--s1-eth4"
+        " h1-eth0 h1-eth1 h2-eth0 h2-eth1 h3-eth0 s1 s2 c0",
+        quick="h1-eth0--s1-eth1,s1,c0",
+    ),
+    _audit(
+        "unprotected",
+        "h1-eth0--s1-eth1 s1-eth2--s2-eth1 h2-eth0--s2-eth2 h1-eth0 h2-eth0 s1 s2 c0",
+        quick="s1",
+    ),
+    _audit("back_to_back", "h1-eth0--h2-eth0 h1-eth0 h2-eth0"),
+    _audit("single_switch", "h1-eth0--s1-eth1 h2-eth0--s1-eth3 h1-eth0 h2-eth0 s1 c0"),
+    _audit(
+        "dual_switch",
+        "h1-eth0--s1-eth1 h1-eth1--s2-eth1 s1-eth3--s2-eth3 h1-eth0 h1-eth1 s1 s2 c0",
+        more="mode=active-backup,balance-tlb",
+    ),
+    _audit("trunk", "h1-eth0--s1-eth1 h2-eth0--s2-eth1 s1-eth3--s2-eth3 h1-eth0 h2-eth0 s1 s2 c0"),
+    _audit("ring", "h1-eth0--s1-eth1 s1-eth2--s2-eth2 h1-eth0 s1 c0"),
+    _audit("leaf_spine", "h1-eth0--leaf1-eth1 leaf1-eth3--spine1-eth1 h1-eth0 leaf1 spine1 c0"),
+    _audit("mlag", "c0", "audit_mlag_alone", more="controller_down_s=10"),
+    _audit("single_switch", "c0", "audit_single_switch_alone", more="controller_down_s=1.5,10"),
+)
+
+CAMPAIGN: tuple[Step, ...] = (
+    _step(
+        "aggregation",
+        "aggregation mode=balance-rr,active-backup,balance-xor,802.3ad members=1,2,4,8 placement=even flows=16"
+        f" {_TRANSFER}",
+        20,
+        quick="mode=802.3ad members=1,2,4",
+    ),
+    _step("failover", "failover mode=active-backup,802.3ad fault=carrier_loss", 20, quick="", quick_repetitions=3),
+    # Its trials of the cells that failover has are the same trials.
+    _step(
+        "matrix",
+        "failover mode=all fault=all",
+        20,
+        quick="mode=active-backup,802.3ad fault=carrier_loss,silent_loss,slow,none",
+    ),
+    *_BANDWIDTH,
+    *_OUTAGES,
+    *_CONTROLLER,
+    *_AUDITS,
 )

@@ -1,4 +1,4 @@
-"""testbed reproduce: carry out the runs behind the README's figures again, and compare with results/reference/."""
+"""testbed reproduce: carry out the runs behind the figures and numbers again, and compare with results/reference/."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INTERRUPTED, _MISSED = 130, 1
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[STEP...]")
-@click.option("--quick", is_flag=True, help="Fewer levels and repetitions, of the same trials.")
+@click.option("--quick", is_flag=True, help="Fewer steps, levels and repetitions, of the same trials.")
 @click.option(
     "--out",
     "place",
@@ -30,14 +30,14 @@ _INTERRUPTED, _MISSED = 130, 1
 )
 @click.option("--keep", is_flag=True, help="Make these runs the reference, instead of comparing.")
 def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: bool) -> None:
-    """Repeat the runs behind the figures.
+    """Repeat the runs behind the figures and numbers.
 
     Carry out the campaign, or only some STEPs of it, and compare with results/reference/. An interrupted campaign in
     the same directory is continued. Exit code 1 if something differs.
     """
     if keep and quick:
         raise SpecError("--keep with --quick would make a part of the campaign the reference", "Leave one of them out.")
-    steps = _chosen(names)
+    steps = _chosen(names, quick=quick)
     place = place or Path("results") / ("reproduce-quick" if quick else "reproduce")
     ryu = requirements.RYU_PYTHON.exists()
     out.print(f"{len(steps)} runs into {place}{_expected(steps, quick=quick, ryu=ryu)}", soft_wrap=True)
@@ -79,12 +79,13 @@ def _expected(steps: list[Step], *, quick: bool, ryu: bool) -> str:
     return f"; from the time that the reference took, about {_minutes(seconds)} on {how_many} without other work"
 
 
-def _chosen(names: tuple[str, ...]) -> list[Step]:
+def _chosen(names: tuple[str, ...], *, quick: bool) -> list[Step]:
+    """The steps of these names; without names those of the long or short form."""
     known = {step.name: step for step in CAMPAIGN}
     for name in names:
         if name not in known:
             raise unknown("step", name, known)
-    return [known[name] for name in names] if names else list(CAMPAIGN)
+    return [known[name] for name in names] if names else [step for step in CAMPAIGN if step.short or not quick]
 
 
 def _compare(step: Step, place: Path) -> bool:

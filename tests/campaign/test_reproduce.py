@@ -185,7 +185,7 @@ def test_a_reference_is_kept_and_found(tmp_path: Path) -> None:
 def _levels(step: Step, *, quick: bool) -> dict[str, tuple[Any, ...]]:
     settings = step.settings(quick=quick)
     experiment = discovery.experiment(step.experiment)
-    return factor_levels(experiment, discovery.topology(experiment.topology), settings, quick=False)
+    return factor_levels(experiment, discovery.topology(step.topology or experiment.topology), settings, quick=False)
 
 
 @pytest.mark.parametrize("step", CAMPAIGN, ids=lambda step: step.name)
