@@ -88,7 +88,7 @@ _BANDWIDTH = (
     _step("random_placement", f"aggregation mode=802.3ad members=4,8 placement=random flows=16 {_TRANSFER}", 8),
     _step(
         "queues",
-        f"aggregation mode=802.3ad members=1 placement=even flows=4,12 queue_packets=500,1000 {_TRANSFER}",
+        f"aggregation mode=802.3ad members=1 placement=even flows=12 queue_packets=400,1000 {_TRANSFER}",
         1,
     ),
     _step(
@@ -124,8 +124,7 @@ _BANDWIDTH = (
     ),
     _step(
         "hashing_vlans",
-        "hashing xmit_hash_policy=layer2+3,vlan+srcmac members=2,3,4"
-        " protocol=udp ports=random addresses=1 vlans=8 flows=64",
+        "hashing xmit_hash_policy=vlan+srcmac members=2,3,4 protocol=udp ports=random addresses=1 vlans=8 flows=64",
         1,
     ),
     _step(
@@ -164,7 +163,7 @@ _OUTAGES = (
         3,
     ),
     _step("team_arp", "failover bond=team mode=active-backup miimon_ms=0 arp_interval_ms=100 fault=silent_loss", 5),
-    _step("team_aggregation", f"aggregation bond=team mode=802.3ad members=2 placement=even flows=4 {_TRANSFER}", 1),
+    _step("team_aggregation", f"aggregation bond=team mode=802.3ad members=2 placement=even flows=16 {_TRANSFER}", 1),
     _step(
         "failback",
         "failback primary_reselect=always,better,failure back=itself,hand updelay_ms=0",
