@@ -33,7 +33,7 @@ run: kernel ## the two experiments, quick: figures and report
 	$(BIN)/testbed run aggregation --quick
 	$(BIN)/testbed run failover --quick --repetitions 5
 
-reproduce: kernel ## repeat the runs behind the README's figures, compare with results/reference (QUICK=1: fewer)
+reproduce: kernel ## repeat the runs behind figures and numbers, compare with results/reference (QUICK=1: fewer)
 	$(BIN)/testbed reproduce $(if $(QUICK),--quick)
 
 check: setup ## style, types, import contracts and the tests that boot no guest
