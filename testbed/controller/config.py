@@ -87,6 +87,7 @@ def to_yaml(topology: Topology) -> str:
         "lags": {
             lag.name: {
                 **{option: getattr(lag, option) for option in _names(Lag)},
+                "port_priorities": list(lag.port_priorities),
                 "ports": [names[interface] for interface in lag.ports],
             }
             for lag in topology.lags
@@ -132,7 +133,8 @@ def parse(value: Any, where: str) -> Configuration:
         if isinstance(item.get("lacp"), bool):  # YAML 1.1 reads a bare off as false
             item = {**item, "lacp": "active" if item["lacp"] else "off"}
         try:
-            lag = Lag(name, **{**item, "ports": tuple(listed)})
+            priorities = tuple(item.get("port_priorities", ()))
+            lag = Lag(name, **{**item, "ports": tuple(listed), "port_priorities": priorities})
         except TypeError as error:
             raise SpecError(f"{place}: {error}") from error
         if lag.lacp != "off" and lag.system not in {system.name for system in systems}:

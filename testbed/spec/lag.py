@@ -14,6 +14,8 @@ from testbed.spec.bond import LACP_RATES
 MUXES = ("independent", "coupled")
 #: How ports are used while no partner responds.
 FALLBACKS = ("none", "individual", "static")
+#: The LACP priority of a port unless another is given.
+DEFAULT_PORT_PRIORITY = 32768
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,9 @@ class Lag(LagOptions):
     """A link aggregation group on the switch side.
 
     ``ports`` are switch interfaces. With ``lacp`` of ``active`` or ``passive`` the group negotiates for ``system``;
-    with ``off`` it is static: every port with carrier carries traffic.
+    with ``off`` it is static: every port with carrier carries traffic. ``port_priorities`` are the ports' LACP
+    priorities, one for each port in the order of ``ports``; the lower is the better, and none given means 32768 for
+    each (IEEE 802.1AX-2014, 6.3.4).
     """
 
     name: str
@@ -59,6 +63,7 @@ class Lag(LagOptions):
     key: int = 1
     min_links: int = 1
     system: str = "core"
+    port_priorities: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,3 +81,15 @@ class Lag(LagOptions):
                 f"max_active of LAG {self.name!r} is {self.max_active};"
                 f" wanted 0, or its min_links ({self.min_links}) or more"
             )
+        if self.port_priorities and len(self.port_priorities) != len(self.ports):
+            raise SpecError(
+                f"LAG {self.name!r} has {len(self.ports)} ports and {len(self.port_priorities)} port_priorities;"
+                " wanted one for each port, or none"
+            )
+        for priority in self.port_priorities:
+            if not 0 <= priority <= 65535:
+                raise SpecError(f"port priority {priority} of LAG {self.name!r} is not between 0 and 65535")
+
+    def priority(self, port: str) -> int:
+        """The LACP priority of one of its ports."""
+        return self.port_priorities[self.ports.index(port)] if self.port_priorities else DEFAULT_PORT_PRIORITY
