@@ -117,6 +117,10 @@ class System:
         """The partner's present parameters at a port (Partner_Oper)."""
         return self._ports[port].partner
 
+    def is_silent(self, port: PortId) -> bool:
+        """Whether no partner has sent a LACPDU for so long that the default partner is used."""
+        return self._ports[port].rx == Rx.DEFAULTED
+
     def set_in_reach(self, port: PortId, in_reach: bool, now: float) -> list[Effect]:
         """The caller cannot reach a port that may still work: its connection has ended, or its process was stopped.
 

@@ -51,9 +51,9 @@ class Lag(LagOptions):
     """A link aggregation group on the switch side.
 
     ``ports`` are switch interfaces. With ``lacp`` of ``active`` or ``passive`` the group negotiates for ``system``;
-    with ``off`` it is static: every port with carrier carries traffic. ``port_priorities`` are the ports' LACP
-    priorities, one for each port in the order of ``ports``; the lower is the better, and none given means 32768 for
-    each (IEEE 802.1AX-2014, 6.3.4).
+    with ``off`` it is static: every port with carrier carries traffic, if there are ``min_links`` of them.
+    ``port_priorities`` are the ports' LACP priorities, one for each port in the order of ``ports``; the lower is the
+    better, and none given means 32768 for each (IEEE 802.1AX-2014, 6.3.4).
     """
 
     name: str
