@@ -14,6 +14,10 @@ from testbed.spec.bond import LACP_RATES
 MUXES = ("independent", "coupled")
 #: How ports are used while no partner responds.
 FALLBACKS = ("none", "individual", "static")
+#: A system has no more ports than port numbers, which have two octets (IEEE 802.1AX-2014, 6.3.4).
+MOST_LINKS = 65535
+#: Some 30 years.
+MOST_SECONDS = 1e9
 #: The LACP priority of a port unless another is given.
 DEFAULT_PORT_PRIORITY = 32768
 
@@ -37,8 +41,10 @@ class LagOptions:
     def __post_init__(self) -> None:
         validation.choice("mux", self.mux, MUXES)
         validation.at_least("max_active", self.max_active, 0)
+        validation.at_most("max_active", self.max_active, MOST_LINKS)
         validation.choice("fallback", self.fallback, FALLBACKS)
         validation.at_least("wait_to_restore_s", self.wait_to_restore_s, 0)
+        validation.at_most("wait_to_restore_s", self.wait_to_restore_s, MOST_SECONDS)
 
     def over(self, name: str, ports: tuple[str, ...], **more: Any) -> Lag:
         """A LAG with these options of these switch interfaces; ``more`` is what else a `Lag` takes."""
@@ -76,6 +82,7 @@ class Lag(LagOptions):
         if not 1 <= self.key <= 65535:
             raise SpecError(f"key {self.key} of LAG {self.name!r} is not between 1 and 65535")
         validation.at_least(f"min_links of LAG {self.name!r}", self.min_links, 1)
+        validation.at_most(f"min_links of LAG {self.name!r}", self.min_links, MOST_LINKS)
         if 0 < self.max_active < self.min_links:
             raise SpecError(
                 f"max_active of LAG {self.name!r} is {self.max_active};"

@@ -39,6 +39,11 @@ class LacpSystem:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", self.system):
             raise SpecError(f"system id {self.system!r} of LACP system {self.name!r} is not a MAC address")
+        if self.system == "00:00:00:00:00:00" or int(self.system[:2], 16) & 1:
+            raise SpecError(
+                f"system id {self.system} of LACP system {self.name!r} is not the address of one system; wanted an"
+                " individual MAC address such as 02:00:00:00:00:01 (IEEE 802.1AX-2014, 6.3.2)"
+            )
         if not 0 <= self.priority <= 65535:
             raise SpecError(f"priority {self.priority} of LACP system {self.name!r} is not between 0 and 65535")
 
