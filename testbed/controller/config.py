@@ -27,8 +27,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from testbed.controller import values
 from testbed.errors import SpecError, unknown
 from testbed.spec import LacpSystem, Lag, Switch, Topology
@@ -103,7 +101,7 @@ def to_yaml(topology: Topology) -> str:
             if {link.a, link.b} <= switches
         ],
     }
-    return str(yaml.safe_dump(value, sort_keys=False))
+    return values.written(value)
 
 
 def load(path: Path) -> Configuration:

@@ -1,4 +1,4 @@
-"""Reading a configuration file's YAML: duplicate keys are errors, and each value has the type that is wanted.
+"""A configuration file's YAML, read and written: duplicate keys are errors, and each value has the type that is wanted.
 
 Every error is a SpecError that names the place, says what was found and what was wanted.
 """
@@ -54,13 +54,18 @@ def read(text: str, where: str) -> Any:
         raise SpecError(f"{where} has a value that cannot be read: {shown(str(error))}") from error
 
 
+def written(value: object) -> str:
+    """Plain values as YAML text."""
+    return str(yaml.safe_dump(value, sort_keys=False))
+
+
 def shown(value: object) -> str:
     """A value in a message: as Python writes it, but not endlessly."""
-    text = value if isinstance(value, str) else _written(value)
+    text = value if isinstance(value, str) else _text_of(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
-def _written(value: object) -> str:
+def _text_of(value: object) -> str:
     try:
         return repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits

@@ -55,7 +55,8 @@ class SwitchSide:
     ``lags``: the ports of a LAG are one port to it; a plain learning switch has none. ``negotiates``: it speaks LACP
     for those LAGs that want it. ``controller``: a process of its own controls the switches, and may fail alone.
     ``groups``: frames leave to a LAG by a select group, which can be asked which member a flow takes.
-    ``port_status``: it is notified when a port loses carrier; otherwise only LACP's timeout shows that.
+    ``port_status``: it is notified when a port loses carrier; otherwise only LACP's timeout shows that. ``known``:
+    false if it is not known what it does at all, so theory says nothing.
     """
 
     lags: bool = True
@@ -63,3 +64,4 @@ class SwitchSide:
     controller: bool = True
     groups: bool = True
     port_status: bool = True
+    known: bool = True

@@ -49,6 +49,9 @@ def expected(
     carrier. A failed controller is back after ``controller_down_s``, or (None) never. Errors: SpecError for an unknown
     element.
     """
+    if topology.switches and not side.known:
+        pairs = itertools.combinations((host.name for host in topology.hosts), 2)
+        return dict.fromkeys(pairs, Expectation(None, None))
     left = _Remains(topology, frozenset(failed), frozenset(silent), side, controller_down_s)
     pairs = itertools.combinations((host.name for host in topology.hosts), 2)
     return {(a, b): Expectation(left.connected(a, b), left.bound(a, b)) for a, b in pairs}

@@ -47,7 +47,7 @@ def test_an_unknown_controller_names_the_known_ones() -> None:
     with pytest.raises(SpecError) as caught:
         chosen({"controller": "ryu-exmple"})
     assert str(caught.value) == (
-        "unknown controller 'ryu-exmple'; the known ones are: none, ovs, ryu-example, static, testbed\n"
+        "unknown controller 'ryu-exmple'; the known ones are: FILE.py, none, ovs, ryu-example, static, testbed\n"
         "Did you mean 'ryu-example'?"
     )
     with pytest.raises(SpecError, match=r"unknown level of factor 'controller': 'odl'"):
