@@ -264,7 +264,7 @@ def spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(spot for key, each in inner for spot in spots(each, (*path, key)))]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.data(), anything)
 def test_any_value_in_any_place_is_read_or_refused(data: st.DataObject, value: Any) -> None:
     """What is accepted can be run: its LACP systems can be made."""
@@ -289,7 +289,7 @@ TAGS = [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     st.data(),
     st.text(max_size=6) | st.sampled_from([*"{}[]:,&*!|>'\"%@`#-?\n\t", *TAGS, "&a", "*a", "<<: ", "0x"]),

@@ -59,7 +59,7 @@ STARVING: list[Plug] = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(plugs, min_size=1, max_size=7),
     st.sampled_from(["coupled", "independent"]),
@@ -87,7 +87,7 @@ def test_the_final_state_depends_on_the_facts_alone(
     assert all(len(lab.sent[end]) - count <= 61 for end, count in sent.items()), "one LACPDU a second"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(plugs, min_size=2, max_size=7), st.sampled_from(["coupled", "independent"]), st.randoms())
 def test_a_silent_loss_counts_as_a_missing_cable(cables: list[Plug], mux: MuxControl, chance: object) -> None:
     lab = wired(cables, mux)
