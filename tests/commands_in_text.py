@@ -144,7 +144,7 @@ def _check_setting(setting: str, experiments: list[str], topologies: list[str]) 
     for experiment in map(discovery.experiment, experiments):
         for function in map(discovery.topology, topologies):
             try:
-                if levels and not _placeholder(levels):
+                if levels and not _placeholder(levels) and not levels.endswith(".py"):
                     factor_levels(experiment, function, {name: levels}, quick=False)
                 elif experiment.factor(name) is None and name not in topology_defaults(function):
                     raise TestbedError(f"no factor {name}")

@@ -19,14 +19,15 @@ A port is a switch and an OpenFlow port number. :class:`testbed.spec.lag.Lag` do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
+from testbed.controller import values
 from testbed.errors import SpecError, unknown
 from testbed.spec import LacpSystem, Lag, Switch, Topology
 
@@ -34,6 +35,8 @@ _T = TypeVar("_T")
 
 #: A switch port: datapath id and OpenFlow port number.
 PortId = tuple[int, int]
+#: The highest OpenFlow port number of a port (OpenFlow 1.5.1, 7.2.1: OFPP_MAX).
+_MOST_PORTS = 0xFF00
 #: Where a host is attached: at a single port, or at the LAG of that name.
 Edge = PortId | str
 
@@ -87,6 +90,7 @@ def to_yaml(topology: Topology) -> str:
         "lags": {
             lag.name: {
                 **{option: getattr(lag, option) for option in _names(Lag)},
+                "port_priorities": list(lag.port_priorities),
                 "ports": [names[interface] for interface in lag.ports],
             }
             for lag in topology.lags
@@ -97,48 +101,36 @@ def to_yaml(topology: Topology) -> str:
             if {link.a, link.b} <= switches
         ],
     }
-    return str(yaml.safe_dump(value, sort_keys=False))
+    return values.written(value)
 
 
 def load(path: Path) -> Configuration:
     """Read and check a configuration file. Errors: SpecError saying where and what was wanted."""
     try:
-        value = yaml.safe_load(path.read_text())
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SpecError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise SpecError(f"{path} is not YAML: {error}") from error
-    return parse(value, str(path))
+    except ValueError as error:
+        raise SpecError(f"{path} is not text in UTF-8: {error}") from error
+    return parse(values.read(text, str(path)), str(path))
 
 
 def parse(value: Any, where: str) -> Configuration:
-    """A configuration from the parsed file; ``where`` names it in errors."""
-    top = _mapping(value, where)
-    _only(top, ("systems", "switches", "lags", "links"), where)
-    switches = tuple(
-        Switch(name, _number(item, "dpid", place := f"{where}: switches.{name}"), _choice(item, "isolate", place))
-        for name, item in _entries(top, "switches", ("dpid", "isolate"), where)
-    )
+    """A configuration from the parsed file; ``where`` names it in errors. Errors: SpecError."""
+    top = values.mapping(value, where)
+    values.only(top, ("systems", "switches", "lags", "links"), where)
+    switches = tuple(_switch(*found) for found in _entries(top, "switches", ("dpid", "isolate"), where))
     _unique((switch.dpid for switch in switches), lambda dpid: f"{where}: datapath id {dpid} is that of two switches")
-    systems = tuple(LacpSystem(name, **item) for name, item in _entries(top, "systems", _names(LacpSystem), where))
+    systems = tuple(_system(*found) for found in _entries(top, "systems", _names(LacpSystem), where))
     _unique((item.system for item in systems), lambda system: f"{where}: system id {system} is that of two systems")
     by_name = {switch.name: switch.dpid for switch in switches}
     lags, ports = [], {}
-    for name, item in _entries(top, "lags", _names(Lag), where):
-        place = f"{where}: lags.{name}"
-        listed = item.get("ports")
-        if not isinstance(listed, list) or not all(isinstance(port, str) for port in listed):
-            raise SpecError(f"{place}.ports is {listed!r}; wanted a list of ports such as [s1:1, s1:2]")
-        if isinstance(item.get("lacp"), bool):  # YAML 1.1 reads a bare off as false
-            item = {**item, "lacp": "active" if item["lacp"] else "off"}
-        try:
-            lag = Lag(name, **{**item, "ports": tuple(listed)})
-        except TypeError as error:
-            raise SpecError(f"{place}: {error}") from error
+    for name, item, place in _entries(top, "lags", _names(Lag), where):
+        lag = _lag(name, item, place)
         if lag.lacp != "off" and lag.system not in {system.name for system in systems}:
             raise unknown(f"LACP system in {place}:", lag.system, [system.name for system in systems])
         lags.append(lag)
-        ports[name] = tuple(_port(text, by_name, place) for text in listed)
+        ports[name] = tuple(_port(text, by_name, place) for text in lag.ports)
     shown = {switch.dpid: switch.name for switch in switches}
     _unique(
         (port for each in ports.values() for port in each),
@@ -148,22 +140,99 @@ def parse(value: Any, where: str) -> Configuration:
         ((lag.system, lag.key) for lag in lags if lag.lacp != "off"),
         lambda taken: f"{where}: key {taken[1]} is that of two LAGs of LACP system {taken[0]!r}",
     )
+    for system, count in Counter(lag.system for lag in lags for _ in lag.ports if lag.lacp != "off").items():
+        if count > _TWO_OCTETS:  # IEEE 802.1AX-2014, 6.3.4: a port's number has two octets
+            raise SpecError(f"{where}: LACP system {system!r} has {count} ports; wanted {_TWO_OCTETS} or fewer")
     configuration = Configuration(switches, systems, tuple(lags), ports, _links(top, by_name, where))
     _check_links(configuration, where)
     return configuration
 
 
+def _switch(name: str, item: Mapping[str, Any], place: str) -> Switch:
+    dpid = values.whole(item.get("dpid"), f"{place}.dpid", 1, (1 << 64) - 1)
+    with _in(place):
+        return Switch(name, dpid, values.truth(item.get("isolate", True), f"{place}.isolate"))
+
+
+def _system(name: str, item: Mapping[str, Any], place: str) -> LacpSystem:
+    found = dict(item)
+    if "system" in item:
+        found["system"] = values.text(item["system"], f"{place}.system", _SYSTEM_ID).lower()
+    if "priority" in item:
+        found["priority"] = values.whole(item["priority"], f"{place}.priority", 0, _TWO_OCTETS)
+    with _in(place):
+        return LacpSystem(name, **found)
+
+
+def _lag(name: str, item: Mapping[str, Any], place: str) -> Lag:
+    found = {option: _OPTIONS[option](given, f"{place}.{option}") for option, given in item.items()}
+    if "ports" not in found:
+        raise values.wrong(f"{place}.ports", None, _PORTS)
+    with _in(place):
+        return Lag(name, **found)
+
+
+def _lacp(value: Any, place: str) -> str:
+    """YAML 1.1 reads a bare off as false."""
+    return values.text({False: "off", True: "active"}[value] if isinstance(value, bool) else value, place)
+
+
+def _ports(value: Any, place: str) -> tuple[str, ...]:
+    listed = values.listed(value, place, _PORTS)
+    if not all(isinstance(port, str) for port in listed):
+        raise values.wrong(place, value, _PORTS)
+    return tuple(listed)
+
+
+def _priorities(value: Any, place: str) -> tuple[int, ...]:
+    listed = values.listed(value, place, "a list of port priorities such as [100, 200]")
+    return tuple(values.whole(each, f"{place}[{index}]", 0, _TWO_OCTETS) for index, each in enumerate(listed))
+
+
+def _number(low: int) -> Callable[[Any, str], int]:
+    return lambda value, place: values.whole(value, place, low, _TWO_OCTETS)
+
+
+_TWO_OCTETS = 0xFFFF
+_SYSTEM_ID = 'a MAC address such as "02:00:00:00:00:01"'
+_PORTS = "a list of ports such as [s1:1, s1:2]"
+#: How each option of a LAG is read.
+_OPTIONS: Mapping[str, Callable[[Any, str], Any]] = {
+    "ports": _ports,
+    "lacp": _lacp,
+    "rate": values.text,
+    "mux": values.text,
+    "fallback": values.text,
+    "system": values.text,
+    "early_collecting": values.truth,
+    "wait_to_restore_s": values.seconds,
+    "key": _number(1),
+    "min_links": _number(1),
+    "max_active": _number(0),
+    "port_priorities": _priorities,
+}
+
+
+@contextmanager
+def _in(place: str) -> Iterator[None]:
+    """What the specification refuses is refused with its place in the file."""
+    try:
+        yield
+    except SpecError as error:
+        raise SpecError(f"{place}: {error.message}", error.hint) from error
+
+
 def _links(top: Mapping[str, Any], by_name: Mapping[str, int], where: str) -> tuple[tuple[PortId, PortId], ...]:
-    listed = top.get("links") or []
-    if not isinstance(listed, list):
+    listed = top.get("links")
+    if listed is not None and not isinstance(listed, list):
         raise SpecError(f"{where}: links holds {type(listed).__name__}; wanted a list such as [{{a: s1:3, b: s2:3}}]")
     found = []
-    for index, item in enumerate(listed):
+    for index, item in enumerate(listed or ()):
         place = f"{where}: links[{index}]"
-        _only(_mapping(item, place), ("a", "b"), place)
+        values.only(values.mapping(item, place), ("a", "b"), place)
         ends = [item.get(end) for end in ("a", "b")]
         if not all(isinstance(end, str) for end in ends):
-            raise SpecError(f"{place} is {item!r}; wanted two ports such as {{a: s1:3, b: s2:3}}")
+            raise SpecError(f"{place} is {values.shown(item)}; wanted two ports such as {{a: s1:3, b: s2:3}}")
         a, b = (_port(end, by_name, place) for end in ends)
         if a[0] == b[0]:
             raise SpecError(f"{place} joins {ends[0]} and {ends[1]}; wanted ports of two switches")
@@ -201,9 +270,10 @@ def _check_links(configuration: Configuration, where: str) -> None:
 def _port(text: str, by_name: Mapping[str, int], place: str) -> PortId:
     switch, _, number = text.rpartition(":")
     if switch not in by_name:
-        raise unknown(f"switch of port {text!r} in {place}:", switch, by_name)
-    if not number.isdigit() or not 1 <= int(number) <= 0xFF00:
-        raise SpecError(f"{place}: port {text!r} has no port number; wanted SWITCH:NUMBER with a number from 1")
+        raise unknown(f"switch of port {values.shown(text)!r} in {place}:", values.shown(switch), by_name)
+    if not (number.isascii() and number.isdecimal()) or not 1 <= int(number[-20:]) <= _MOST_PORTS:
+        wanted = f"wanted SWITCH:NUMBER with a number from 1 to {_MOST_PORTS}"
+        raise SpecError(f"{place}: port {values.shown(text)!r} has no port number; {wanted}")
     return by_name[switch], int(number)
 
 
@@ -219,37 +289,12 @@ def _names(kind: type) -> tuple[str, ...]:
     return tuple(item.name for item in fields(kind) if item.name != "name")
 
 
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise SpecError(f"{where} holds {type(value).__name__}; wanted names with values")
-    return value
-
-
-def _only(value: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    known = tuple(known)
-    for key in value:
-        if key not in known:
-            raise unknown(f"key in {where}:", str(key), known)
-
-
 def _entries(
     top: Mapping[str, Any], key: str, known: tuple[str, ...], where: str
-) -> Iterable[tuple[str, dict[str, Any]]]:
-    for name, item in _mapping(top.get(key) or {}, f"{where}: {key}").items():
-        place = f"{where}: {key}.{name}"
-        _only(_mapping(item, place), known, place)
-        yield str(name), item
-
-
-def _number(item: Mapping[str, Any], key: str, place: str) -> int:
-    value = item.get(key)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise SpecError(f"{place}.{key} is {value!r}; wanted a whole number")
-    return value
-
-
-def _choice(item: Mapping[str, Any], key: str, place: str) -> bool:
-    value = item.get(key, True)
-    if not isinstance(value, bool):
-        raise SpecError(f"{place}.{key} is {value!r}; wanted true or false")
-    return value
+) -> Iterable[tuple[str, dict[str, Any], str]]:
+    """The entries of a section, each with its name and its place."""
+    section = top.get(key)
+    for name, item in values.mapping({} if section is None else section, f"{where}: {key}").items():
+        place = f"{where}: {key}.{values.shown(name)}"
+        values.only(values.mapping(item, place), known, place)
+        yield name, item, place

@@ -30,9 +30,10 @@ def systems(configuration: Configuration, now: float) -> dict[str, System]:
                 early_collecting=lag.early_collecting,
             )
         )
-        for port in configuration.ports[lag.name]:
+        for name, port in zip(lag.ports, configuration.ports[lag.name], strict=True):
             numbers[lag.system] += 1
-            found[lag.system].add_port(PortConfig(port, lag=lag.name, number=numbers[lag.system]), now)
+            number, priority = numbers[lag.system], lag.priority(name)
+            found[lag.system].add_port(PortConfig(port, lag.name, number, priority), now)
     return found
 
 

@@ -220,13 +220,14 @@ class Lab:
         return self.network.ovs.appctl(command)
 
     def controller_events(self) -> list[dict[str, Any]]:
-        """What our controller has logged, on the trial's clock; other controllers write no events."""
+        """What the controller has logged as JSON, on the trial's clock: ours does, and a user's own may."""
         events = []
         log = self.raw / "controller.log"
         for line in log.read_text(errors="replace").splitlines() if log.exists() else ():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 event = json.loads(line)
-                events.append({"t_s": round(event.pop("time") - self.origin_s, 9), **event})
+                named = {key: str(event.pop(key)) for key in ("source", "event")}
+                events.append({"t_s": round(event.pop("time") - self.origin_s, 9), **named, **event})
         return events
 
 

@@ -36,6 +36,8 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     name, element, parameters = str(begin["fault"]), str(begin["element"]), begin.get("parameters", {})
     lasts_s = float(end["t_s"]) - float(begin["t_s"])
     topology, side = trial.topology, schemes.chosen(trial.case).side
+    if topology.switches and not side.known:
+        return Prediction(None, "what the controller does is not known", None)
     client, server = topology.pair
     bond = topology.host(client).bond
     if bond is None:

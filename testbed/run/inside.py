@@ -21,6 +21,7 @@ from testbed.design.trial import Trial
 from testbed.errors import TestbedError
 from testbed.experiment import discovery, user_code
 from testbed.lab import lab
+from testbed.schemes import own_controller
 
 
 class _Phases:
@@ -43,6 +44,7 @@ def run(directory: Path, code: Path) -> None:
     outcome = {"status": "ok", "reason": ""}
     try:
         phases.enter("loading the experiment")
+        own_controller.read_copies(code)
         own = trial.experiment.endswith(".py")
         experiment = discovery.experiment(str(code / trial.experiment) if own else trial.experiment)
         with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:

@@ -15,12 +15,24 @@ from testbed.experiment import discovery
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.plan import Until, factor_levels, list_cases, plan, shuffled
 from testbed.results import result
-from testbed.run import own_code, provenance
+from testbed.run import own_code, own_controllers, provenance
 from testbed.run.executor import Backend, GuestBackend, choose_backend
+from testbed.schemes import own_controller
 
 #: What must be the same when a run is resumed.
 _SAME = (
-    *("experiment", "user_code", "topology", "factors", "repetitions", "until_ci", "seed", "backend", "clock"),
+    *(
+        "experiment",
+        "user_code",
+        "user_controllers",
+        "topology",
+        "factors",
+        "repetitions",
+        "until_ci",
+        "seed",
+        "backend",
+        "clock",
+    ),
     *("kernel", "runtime"),
 )
 
@@ -65,6 +77,7 @@ class Prepared:
 
 def prepare(request: Request, argv: Sequence[str]) -> Prepared:
     """Plan and check a run. Errors: SpecError for whatever is not possible, before anything runs."""
+    own_controller.read_copies(None)
     experiment = discovery.experiment(request.experiment)
     _check_figures(experiment)
     name = request.topology or experiment.topology
@@ -113,6 +126,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "seed": request.seed,
             "argv": list(argv),
             "user_code": own_code.digests(request.experiment),
+            "user_controllers": own_controllers.digests(own_controllers.named(levels)),
             "clock": request.clock,
             **made_with(backend),
         }
@@ -175,6 +189,7 @@ def begin(prepared: Prepared, place: Path, *, resume: bool) -> Backend:
     else:
         result.create(place, manifest)
         own_code.keep(prepared.source, place)
+    own_controllers.keep(own_controllers.named(manifest["factors"]), place)
     return backend
 
 

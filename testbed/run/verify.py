@@ -18,6 +18,7 @@ from testbed.results.difference import Difference
 from testbed.results.result import Record, Run
 from testbed.run import execute, own_code, prepare
 from testbed.run.executor import choose_backend
+from testbed.schemes import own_controller
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def carry_out(
     trials = [Trial.from_json((run.path / record.raw / "trial.json").read_text()) for record in records]
     if (run.path / own_code.NAME).is_dir():
         shutil.copytree(run.path / own_code.NAME, place / own_code.NAME)
+        own_controller.read_copies(place / own_code.NAME)
     name = trials[0].experiment
     experiment = discovery.experiment(str(place / own_code.NAME / name) if own_code.is_own(name) else name)
     manifest = run.manifest

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from testbed.design.factor import Factor, Level
 from testbed.errors import unknown
+from testbed.schemes import own_controller
 from testbed.schemes.learning_switch import LearningSwitch
 from testbed.schemes.ovs_bond import OvsBond
+from testbed.schemes.own_controller import OwnController
 from testbed.schemes.ryu_example import RyuExample
 from testbed.schemes.scheme import Scheme
 from testbed.schemes.static_lag import StaticLag
@@ -19,13 +21,24 @@ __all__ = ["FACTOR", "SCHEMES", "Scheme", "chosen"]
 SCHEMES: dict[str, Scheme] = {
     scheme.name: scheme for scheme in (TestbedLacp(), OvsBond(), RyuExample(), StaticLag(), LearningSwitch())
 }
+
+
+def _level(text: str, what: str = "level of factor 'controller':") -> str:
+    """A level of ``controller``: the name of a scheme, or a user's file. Errors: SpecError."""
+    if own_controller.is_own(text):
+        own_controller.read(own_controller.place(text))
+    elif text not in SCHEMES:
+        raise unknown(what, text, [*SCHEMES, "FILE.py"])
+    return text
+
+
 #: For every experiment's factors.
-FACTOR = Factor("controller", (TestbedLacp.name,), "what controls the switches", known=tuple(SCHEMES))
+FACTOR = Factor(
+    "controller", (TestbedLacp.name,), "what controls the switches, or FILE.py", known=tuple(SCHEMES), read=_level
+)
 
 
 def chosen(case: Mapping[str, Level]) -> Scheme:
     """The scheme of a case; ours where the case names none. Errors: SpecError naming the known ones."""
-    name = str(case.get(FACTOR.name, FACTOR.levels[0]))
-    if name not in SCHEMES:
-        raise unknown("controller", name, SCHEMES)
-    return SCHEMES[name]
+    name = _level(str(case.get(FACTOR.name, FACTOR.levels[0])), "controller")
+    return OwnController(name) if own_controller.is_own(name) else SCHEMES[name]

@@ -42,6 +42,8 @@ class OvsBond(Scheme):
                 number = topology.ports[port].number
                 words += ["--", "set", "Interface", port, f"ofport_request={number}"]
                 words += [f"other_config:lacp-port-id={number}", f"other_config:lacp-aggregation-key={lag.key}"]
+                if lag.port_priorities:
+                    words.append(f"other_config:lacp-port-priority={lag.priority(port)}")
         return words[1:]
 
     def collect(self, live: Live) -> None:

@@ -24,12 +24,23 @@ def controller_process(
     python: list[str], topology: Topology, scratch: Path, *arguments: str, **variables: str
 ) -> ProcessSpec:
     """`testbed.controller` started by ``python``, with the configuration that the topology needs."""
+    environment = configured(topology, scratch, **variables)
+    configuration = environment["TESTBED_CONTROLLER"]
+    command = (*python, "-m", "testbed.controller", configuration, str(OPENFLOW_PORT), *arguments)
+    return ProcessSpec(command, OPENFLOW_PORT, environment)
+
+
+def configured(topology: Topology, scratch: Path, **variables: str) -> dict[str, str]:
+    """Write the controller's configuration for a topology; the variables that a controller's process gets."""
     configuration = scratch / "controller.yaml"
     configuration.write_text(to_yaml(topology))
-    command = (*python, "-m", "testbed.controller", str(configuration), str(OPENFLOW_PORT), *arguments)
-    # Every address of the trial's own network, which nothing else is in: each switch comes by one of its own.
-    environment = {"PYTHONPATH": str(requirements.PROJECT), "TESTBED_CONTROLLER_LISTEN": "0.0.0.0", **variables}
-    return ProcessSpec(command, OPENFLOW_PORT, environment)
+    return {
+        "PYTHONPATH": str(requirements.PROJECT),
+        "TESTBED_CONTROLLER": str(configuration),
+        # Every address of the trial's own network, which nothing else is in: each switch comes by one of its own.
+        "TESTBED_CONTROLLER_LISTEN": "0.0.0.0",
+        **variables,
+    }
 
 
 class TestbedLacp(Scheme):

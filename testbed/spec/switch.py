@@ -39,6 +39,11 @@ class LacpSystem:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", self.system):
             raise SpecError(f"system id {self.system!r} of LACP system {self.name!r} is not a MAC address")
+        if self.system == "00:00:00:00:00:00" or int(self.system[:2], 16) & 1:
+            raise SpecError(
+                f"system id {self.system} of LACP system {self.name!r} is not the address of one system; wanted an"
+                " individual MAC address such as 02:00:00:00:00:01 (IEEE 802.1AX-2014, 6.3.2)"
+            )
         if not 0 <= self.priority <= 65535:
             raise SpecError(f"priority {self.priority} of LACP system {self.name!r} is not between 0 and 65535")
 
@@ -50,7 +55,8 @@ class SwitchSide:
     ``lags``: the ports of a LAG are one port to it; a plain learning switch has none. ``negotiates``: it speaks LACP
     for those LAGs that want it. ``controller``: a process of its own controls the switches, and may fail alone.
     ``groups``: frames leave to a LAG by a select group, which can be asked which member a flow takes.
-    ``port_status``: it is notified when a port loses carrier; otherwise only LACP's timeout shows that.
+    ``port_status``: it is notified when a port loses carrier; otherwise only LACP's timeout shows that. ``known``:
+    false if it is not known what it does at all, so theory says nothing.
     """
 
     lags: bool = True
@@ -58,3 +64,4 @@ class SwitchSide:
     controller: bool = True
     groups: bool = True
     port_status: bool = True
+    known: bool = True

@@ -26,9 +26,15 @@ def choice(what: str, found: str, known: tuple[str, ...]) -> None:
 
 
 def at_least(what: str, found: float, least: float) -> None:
-    """Errors: SpecError if ``found`` is below ``least``."""
-    if found < least:
+    """Errors: SpecError if ``found`` is below ``least``, or not a number."""
+    if not found >= least:
         raise SpecError(f"{what} is {found:g}; wanted {least:g} or more")
+
+
+def at_most(what: str, found: float, most: float) -> None:
+    """Errors: SpecError if ``found`` is above ``most``."""
+    if found > most:
+        raise SpecError(f"{what} is {found:g}; wanted {most:g} or less")
 
 
 def unique(what: str, names: Iterable[str]) -> None:

@@ -22,6 +22,7 @@ from testbed import theory
 from testbed.errors import unknown
 from testbed.faults.catalogue import CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Lag, Link, SwitchSide, Topology
+from testbed.theory import parting
 
 Pair = tuple[str, str]
 
@@ -48,6 +49,9 @@ def expected(
     carrier. A failed controller is back after ``controller_down_s``, or (None) never. Errors: SpecError for an unknown
     element.
     """
+    if topology.switches and not side.known:
+        pairs = itertools.combinations((host.name for host in topology.hosts), 2)
+        return dict.fromkeys(pairs, Expectation(None, None))
     left = _Remains(topology, frozenset(failed), frozenset(silent), side, controller_down_s)
     pairs = itertools.combinations((host.name for host in topology.hosts), 2)
     return {(a, b): Expectation(left.connected(a, b), left.bound(a, b)) for a, b in pairs}
@@ -157,16 +161,18 @@ class _Remains:
         return True
 
     @cached_property
-    def _best(self) -> str:
-        """The part that our controller prefers if the network is parted: most switches, most hosts, first switch."""
-        names = [switch.name for switch in self.topology.switches]
+    def _chosen(self) -> dict[str, str]:
+        """The part of the network in which our controller keeps each LAG."""
+        return parting.chosen(self.topology, self._part, self._in_use, self._moves)
 
-        def merit(part: str) -> tuple[int, int, int]:
-            size = sum(found == part for found in self._part.values())
-            hosts = sum(part in {self._part.get(node) for _, node in self._ends(host)} for host in self.topology.hosts)
-            return size, hosts, -names.index(part)
+    def _in_use(self, port: str) -> bool:
+        """Whether a switch port has carrier and, where LACP watches it, hears a partner."""
+        link = self.topology.link_of(port)
+        return self._works(link) if self._negotiates(self._lag(port)) else self._up(link)
 
-        return max(self._part.values(), key=merit)
+    def _moves(self, lag: Lag, port: str) -> bool:
+        """Whether our controller may take the port out of its LAG for the sake of a better part."""
+        return self._negotiates(lag) and parting.may_leave(self.topology, port)
 
     # --- hosts ----------------------------------------------------------------------------------------------
 
@@ -201,8 +207,8 @@ class _Remains:
             return _Use(parts if bond.mode == "balance-tlb" else active, active)
         lag = self._lag(self.topology.link_of(bond.members[0]).other(bond.members[0])[1])
         if lag is not None and self.side.lags:
-            if self._negotiates(lag) and self._best in parts and self._isolates(lag):
-                ends = {i: part for i, part in ends.items() if part == self._best}
+            place = self._chosen.get(lag.name)
+            ends = {i: part for i, part in ends.items() if part == place or not self._moves(lag, self._far(i))}
             if len(ends) < lag.min_links:
                 return None
         if bond.mode == "802.3ad" and len(ends) < bond.min_links:
@@ -210,9 +216,9 @@ class _Remains:
         parts = frozenset(ends.values())
         return _Use(parts, parts, copies=bond.mode == "broadcast")
 
-    def _isolates(self, lag: Lag) -> bool:
-        switches = {switch.name: switch.isolate for switch in self.topology.switches}
-        return all(switches[self.topology.owner(port)] for port in lag.ports)
+    def _far(self, interface: str) -> str:
+        """The port at the far end of an interface's link."""
+        return self.topology.link_of(interface).other(interface)[1]
 
     # --- pairs ----------------------------------------------------------------------------------------------
 
@@ -328,13 +334,12 @@ class _Remains:
 
     def _parted(self, bond: Bond) -> bool:
         """Whether the bond has working links that our controller takes out of the LAG by LACP."""
-        lag = self._lag(self.topology.link_of(bond.members[0]).other(bond.members[0])[1])
-        parts = {
-            self._part.get(self.topology.link_of(i).other(i)[0])
-            for i in bond.members
-            if self._works(self.topology.link_of(i))
-        }
-        return lag is not None and self._negotiates(lag) and self._isolates(lag) and len(parts) > 1
+        lag = self._lag(self._far(bond.members[0]))
+        if lag is None:
+            return False
+        live = [port for port in map(self._far, bond.members) if self.topology.owner(port) in self._part]
+        held = [port for port in live if self._moves(lag, port) and self._in_use(port)]
+        return any(self._part[self.topology.owner(port)] != self._chosen.get(lag.name) for port in held)
 
     def _splits(self, bond: Bond) -> bool:
         """Whether flows are lost once the bond has no LACP partner any more: it receives on one member only, unless

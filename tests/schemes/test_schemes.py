@@ -8,8 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
-from testbed.controller.config import load
+from testbed.controller.config import load, parse, to_yaml
+from testbed.controller.lacp_systems import systems
 from testbed.errors import MachineError, SpecError
 from testbed.lab.steps import noticed_s
 from testbed.measure.raw import not_aggregated
@@ -45,7 +47,7 @@ def test_an_unknown_controller_names_the_known_ones() -> None:
     with pytest.raises(SpecError) as caught:
         chosen({"controller": "ryu-exmple"})
     assert str(caught.value) == (
-        "unknown controller 'ryu-exmple'; the known ones are: none, ovs, ryu-example, static, testbed\n"
+        "unknown controller 'ryu-exmple'; the known ones are: FILE.py, none, ovs, ryu-example, static, testbed\n"
         "Did you mean 'ryu-example'?"
     )
     with pytest.raises(SpecError, match=r"unknown level of factor 'controller': 'odl'"):
@@ -79,6 +81,25 @@ def test_lacp_lags_become_balance_tcp_bonds() -> None:
     assert ["del-port", "s1", "s1-eth3"] in sent
     port = ["ofport_request=3", "other_config:lacp-port-id=3", "other_config:lacp-aggregation-key=2"]
     assert ["set", "Interface", "s1-eth3", *port] in sent
+
+
+def prioritised() -> Topology:
+    """single_switch whose second LAG has port priorities."""
+    topology = single_switch()
+    first, second = topology.lags
+    return dataclasses.replace(topology, lags=(first, dataclasses.replace(second, port_priorities=(200, 100))))
+
+
+def test_port_priorities_reach_both_lacp_implementations() -> None:
+    """ovs-vswitchd.conf.db(5): other_config:lacp-port-priority of the Interface."""
+    set_ = [command for command in commands(SCHEMES["ovs"].join(prioritised())) if command[:2] == ["set", "Interface"]]
+    assert {command[2]: command[-1] for command in set_ if "priority" in command[-1]} == {
+        "s1-eth3": "other_config:lacp-port-priority=200",
+        "s1-eth4": "other_config:lacp-port-priority=100",
+    }
+    lags = systems(parse(yaml.safe_load(to_yaml(prioritised())), "file"), 0.0)["core"].snapshot()["lags"]
+    assert [port["priority"] for port in lags["lag-h2"]["ports"]] == [200, 100]  # type: ignore[index]
+    assert [port["priority"] for port in lags["lag-h1"]["ports"]] == [32768, 32768]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("mode", ["balance-rr", "balance-xor", "broadcast"])

@@ -67,6 +67,20 @@ def test_a_link_ends_at_nodes_that_are_there() -> None:
     assert error(links=(*GOOD.links, Link("h1", "x0", "s7", "x1"))).startswith("unknown node of link x0--x1 's7'")
 
 
+def test_port_priorities_are_one_for_each_port_or_none() -> None:
+    """IEEE 802.1AX-2014, 6.3.4: a port priority has two octets."""
+    ports = ("s1-eth1", "s1-eth2")
+    assert [Lag("a", ports).priority(port) for port in ports] == [32768, 32768]
+    assert [Lag("a", ports, port_priorities=(65535, 0)).priority(port) for port in ports] == [65535, 0]
+    for priorities, text in (
+        ((1,), "LAG 'a' has 2 ports and 1 port_priorities; wanted one for each port, or none"),
+        ((1, 65536), "port priority 65536 of LAG 'a' is not between 0 and 65535"),
+    ):
+        with pytest.raises(SpecError) as caught:
+            Lag("a", ports, port_priorities=priorities)
+        assert caught.value.message == text
+
+
 def test_a_lag_has_a_system_and_ports_that_are_there() -> None:
     assert error(lags=(Lag("a", ("s1-eth99",)),)).startswith("unknown port of LAG 'a' 's1-eth99'")
     assert error(systems=(LacpSystem("edge"),)).startswith("unknown LACP system of LAG 'lag-h1' 'core'")
