@@ -12,7 +12,7 @@ from testbed.measure.exposure import compared, exposed_flows, failing_links
 from testbed.measure.impact import impact, rounded
 from testbed.measure.impact import metrics as impact_metrics
 from testbed.measure.outage import load_probe
-from testbed.measure.prediction import loses, predict
+from testbed.measure.prediction import lasting_share, loses, predict
 from testbed.measure.raw import controller_trouble, event_of, find, not_aggregated, read_timeline
 from testbed.measure.validity import check_clock, check_probe, unseen
 from testbed.theory import OutageBound
@@ -40,7 +40,8 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     bound = predicted.bound
     # Whatever the switch hashes, the client's flow is on the member that was found to carry most and then failed.
     hit = not trial.case.get("element") and bound is not None and bound.law is not None
-    losing = [flow.name for flow in flows if loses(flow, end["t_s"])]
+    share = lasting_share(trial, begin)
+    losing = [flow.name for flow in flows if loses(flow, *window, share)]
     # A flapping link loses packets for as long as it flaps: each loss is an outage of its own.
     resumed = worst.recovered and (not losing or begin["fault"] == "flapping")
     metrics: dict[str, Any] = {

@@ -14,9 +14,12 @@ from testbed.faults import catalogue
 from testbed.measure.outage import ProbeFlow
 from testbed.theory import OutageBound, reachability
 
-#: A flow that loses a packet in the last part of a fault has not recovered. The part has this length, and it ends this
-#: long before the repair, because later packets may still be on their way then; both in seconds.
+#: Whether a flow has recovered is judged by its last part before the repair, of this length; it ends this long before
+#: the repair, because later packets may still be on their way then; both in seconds.
 _LAST_S, _ON_THE_WAY_S = 0.5, 0.1
+#: The share of a flow's packets that a fault takes for good is that of one member, 1/k where k members carry the flow's
+#: packets in turn (bonding.rst, balance-rr), or of more. At most this share is assumed.
+_LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,32 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     return Prediction(bound, why, expected.connected)
 
 
-def loses(flow: ProbeFlow, end_s: float) -> bool:
-    """Whether the flow lost packets that were sent shortly before the repair at ``end_s``."""
-    last = (flow.sent_s >= end_s - _LAST_S - _ON_THE_WAY_S) & (flow.sent_s < end_s - _ON_THE_WAY_S)
-    return bool(np.isnan(flow.received_s[last]).any())
+def lasting_share(trial: Trial, begin: Mapping[str, Any]) -> float:
+    """The least share of a flow's packets that the fault of a trial takes for as long as nothing avoids it.
+
+    One member's share of the widest bond of the measured pair; where the fault itself takes a part only (lossy), that
+    part of it.
+    """
+    hosts = (trial.topology.host(name) for name in trial.topology.pair)
+    widest = max(len(host.bond.members) if host.bond else 1 for host in hosts)
+    part = 1.0
+    if begin["fault"] == "lossy":
+        part = float(catalogue.valued("lossy", begin.get("parameters", {}))["loss_percent"]) / 100
+    return min(_LEAST_SHARE, part / widest)
+
+
+def loses(flow: ProbeFlow, begin_s: float, end_s: float, share: float = _LEAST_SHARE) -> bool:
+    """Whether the flow still lost packets for good when the fault, which began at ``begin_s``, was repaired.
+
+    A flow has recovered if it lost less than half of ``share`` of the packets that were sent in the last half second
+    before the repair, where ``share`` is what the fault takes for as long as nothing avoids it (`lasting_share`). One
+    gap after which packets arrived again is not counted: that is an outage which is over (RFC 6414, 3.6).
+    """
+    last = (flow.sent_s >= max(begin_s, end_s - _LAST_S - _ON_THE_WAY_S)) & (flow.sent_s < end_s - _ON_THE_WAY_S)
+    lost = np.isnan(flow.received_s[last])
+    edges = np.diff(np.concatenate(([0], lost.astype(int), [0])))
+    begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    over = ends < len(lost)
+    longest = int((ends - begins)[over].max(initial=0))
+    left = int(lost.sum()) - longest
+    return left > 0 and left >= share / 2 * len(lost)
