@@ -218,7 +218,7 @@ def _unique(values: Iterable[_T], message: Callable[[_T], str]) -> None:
 
 
 def _names(kind: type) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind) if item.name != "name")
+    return tuple(item.name for item in fields(kind) if item.name not in ("name", "ovs_bond_mode"))
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:

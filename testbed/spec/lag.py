@@ -8,24 +8,31 @@ from typing import Any
 
 from testbed.errors import SpecError
 from testbed.spec import validation
-from testbed.spec.bond import LACP_RATES
+from testbed.spec.bond import LACP_RATES, STATIC_LAG_MODES, BondOptions, words
 
+#: Whether the ports of a LAG speak LACP first, only when spoken to, or not at all: then it is static.
+LACP = ("active", "passive", "off")
 #: Whether collecting and distributing begin together, or one after the other (IEEE 802.1AX-2014, 6.4.15).
 MUXES = ("independent", "coupled")
 #: How ports are used while no partner responds.
 FALLBACKS = ("none", "individual", "static")
+#: The modes of Open vSwitch's bonds (ovs-vswitchd.conf.db(5), bond_mode).
+OVS_BOND_MODES = ("active-backup", "balance-slb", "balance-tcp")
+#: The options of hosts' LAGs that a static one does not have.
+_OF_LACP = ("lag_rate", "lag_port_priorities")
 #: The LACP priority of a port unless another is given.
 DEFAULT_PORT_PRIORITY = 32768
 
 
 @dataclass(frozen=True, kw_only=True)
-class LagOptions:
+class LacpOptions:
     """The options of a LAG that speaks LACP, whatever its ports are (see testbed.lacp.LagConfig).
 
     ``mux``: ``independent`` sends on a port once the partner has set Collecting, ``coupled`` as soon as the partner
     is in sync. ``early_collecting`` accepts frames from a port as soon as a LACPDU has said that the port is in sync.
     More than ``max_active`` usable ports stand by (0: no limit). ``fallback`` applies while no partner responds; a port
-    that was lost is selected again ``wait_to_restore_s`` after the partner's next LACPDU.
+    that was lost is selected again ``wait_to_restore_s`` after the partner's next LACPDU. ``ovs_bond_mode`` is how a
+    bond of Open vSwitch sends (controller=ovs); empty: balance-tcp with LACP, balance-slb without.
     """
 
     mux: str = "independent"
@@ -33,21 +40,80 @@ class LagOptions:
     max_active: int = 0
     fallback: str = "none"
     wait_to_restore_s: float = 0.0
+    ovs_bond_mode: str = ""
 
     def __post_init__(self) -> None:
         validation.choice("mux", self.mux, MUXES)
         validation.at_least("max_active", self.max_active, 0)
         validation.choice("fallback", self.fallback, FALLBACKS)
         validation.at_least("wait_to_restore_s", self.wait_to_restore_s, 0)
+        validation.choice("ovs_bond_mode", self.ovs_bond_mode, ("", *OVS_BOND_MODES))
 
     def over(self, name: str, ports: tuple[str, ...], **more: Any) -> Lag:
         """A LAG with these options of these switch interfaces; ``more`` is what else a `Lag` takes."""
-        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(LagOptions)}
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(LacpOptions)}
         return Lag(name, ports, **own, **more)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LagOptions(LacpOptions):
+    """The options of a topology's LAGs; those whose names begin with ``lag_`` are of the LAGs that lead to hosts.
+
+    ``lag_lacp`` is ``active``, ``passive`` or ``off`` (static), whatever the bond's mode, also before a bond that
+    wants no LAG; empty: what the mode wants. ``lag_rate`` is the rate that the switch asks for; empty: the bond's.
+    ``lag_port_priorities`` are joined by '+', one for each member.
+    """
+
+    lag_lacp: str = ""
+    lag_rate: str = ""
+    lag_min_links: int = 1
+    lag_port_priorities: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validation.choice("lag_lacp", self.lag_lacp, ("", *LACP))
+        validation.choice("lag_rate", self.lag_rate, ("", *LACP_RATES))
+        validation.at_least("lag_min_links", self.lag_min_links, 1)
+        for word in words(self.lag_port_priorities):
+            if not word.isascii() or not word.isdigit():
+                raise SpecError(
+                    f"lag_port_priorities {self.lag_port_priorities!r} is not numbers joined by '+', one for each port",
+                    "For example: lag_port_priorities=100+200",
+                )
+
+    def before(self, bond: BondOptions, name: str, ports: tuple[str, ...], **more: Any) -> Lag | None:
+        """The LAG of the switch ports ``ports`` that lead to a bond; None if there is none.
+
+        Errors: SpecError for an option that such a LAG does not have.
+        """
+        wanted = "active" if bond.mode == "802.3ad" else "off" if bond.mode in STATIC_LAG_MODES else ""
+        lacp = self.lag_lacp or wanted
+        if not lacp:
+            return None
+        asked = self._asked()
+        if lacp == "off" and (given := [name for name in asked if name in _OF_LACP]):
+            raise SpecError(f"{given[0]} has no effect: the LAGs are static, and it is an option of LACP")
+        priorities = tuple(int(word) for word in words(self.lag_port_priorities))
+        rate = self.lag_rate or bond.lacp_rate
+        own = {"lacp": lacp, "rate": rate, "min_links": self.lag_min_links, "port_priorities": priorities}
+        return self.over(name, ports, **own, **more)
+
+    def check_unused(self) -> None:
+        """Errors: SpecError if an option was set that is of a host's LAG, which a network does not have."""
+        if asked := self._asked():
+            raise SpecError(
+                f"{asked[0]} has no effect: no host has a LAG here, as its bond's mode wants none, or it has no bond",
+                "Leave it out, or with a bond set lag_lacp as well: active, passive or off.",
+            )
+
+    def _asked(self) -> list[str]:
+        """The options of hosts' LAGs that were set."""
+        names = ("lag_lacp", "lag_rate", "lag_min_links", "lag_port_priorities")
+        return [name for name in names if getattr(self, name) != getattr(LagOptions, name)]
+
+
 @dataclass(frozen=True)
-class Lag(LagOptions):
+class Lag(LacpOptions):
     """A link aggregation group on the switch side.
 
     ``ports`` are switch interfaces. With ``lacp`` of ``active`` or ``passive`` the group negotiates for ``system``;
@@ -68,7 +134,7 @@ class Lag(LagOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         validation.name("LAG", self.name)
-        validation.choice("LACP mode", self.lacp, ("active", "passive", "off"))
+        validation.choice("LACP mode", self.lacp, LACP)
         validation.choice("LACP rate", self.rate, LACP_RATES)
         if not self.ports:
             raise SpecError(f"LAG {self.name!r} has no port; wanted one switch interface or more")
@@ -76,6 +142,11 @@ class Lag(LagOptions):
         if not 1 <= self.key <= 65535:
             raise SpecError(f"key {self.key} of LAG {self.name!r} is not between 1 and 65535")
         validation.at_least(f"min_links of LAG {self.name!r}", self.min_links, 1)
+        if self.min_links > len(self.ports):
+            raise SpecError(
+                f"min_links of LAG {self.name!r} is {self.min_links}, but it has {len(self.ports)} ports:"
+                " it would never be used"
+            )
         if 0 < self.max_active < self.min_links:
             raise SpecError(
                 f"max_active of LAG {self.name!r} is {self.max_active};"

@@ -13,11 +13,11 @@ Interfaces are named as Mininet does, in the order in which they are made: ``h1-
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
 from testbed.spec import (
-    STATIC_LAG_MODES,
     Addressing,
     Bond,
     BondOptions,
@@ -58,6 +58,7 @@ class Wiring:
         self._switches: list[Switch] = []
         self._links: list[Link] = []
         self._lags: list[Lag] = []
+        self._lags_of_hosts = False
         self._systems: list[str] = []
         self._keys: Counter[str] = Counter()
         self._ports: Counter[str] = Counter()
@@ -107,10 +108,9 @@ class Wiring:
         options = bonding or self._bonding
         self._hosts.append((host, options.over(tuple(own for own, _ in ends))))
         ports = tuple(port for _, port in ends)
-        if lag and options.mode == "802.3ad":
-            self._aggregate(f"lag-{host}", ports, system, rate=options.lacp_rate)
-        elif lag and options.mode in STATIC_LAG_MODES:
-            self._aggregate(f"lag-{host}", ports, system, lacp="off")
+        if lag and (found := self._lag.before(options, f"lag-{host}", ports, system=system)):
+            self._aggregate(found)
+            self._lags_of_hosts = True
 
     def plain(self, host: str) -> None:
         """A host without a bond, whose one link is there already."""
@@ -119,7 +119,8 @@ class Wiring:
     def trunk(self, ends: Sequence[tuple[str, str]], switches: tuple[str, str], name: str, rate: str = "fast") -> None:
         """Links between two switches that are there, as a LAG of each: NAME-SWITCH."""
         for place, switch in enumerate(switches):
-            self._aggregate(f"{name}-{switch}", tuple(pair[place] for pair in ends), switch, rate=rate)
+            ports = tuple(pair[place] for pair in ends)
+            self._aggregate(self._lag.over(f"{name}-{switch}", ports, rate=rate, system=switch))
 
     def back_to_back(self, a: str, b: str, members: int) -> None:
         """Two bonded hosts joined member by member, without a switch."""
@@ -144,6 +145,8 @@ class Wiring:
 
     def topology(self, name: str) -> Topology:
         """The network that was put together. Errors: SpecError for an impossible one."""
+        if not self._lags_of_hosts:
+            self._lag.check_unused()
         many = len(self._hosts)
         hosts = tuple(
             Host(host, self._addressing.address(number, many), bond, self._rx_coalesce_us, self._addressing.vlan)
@@ -157,14 +160,12 @@ class Wiring:
         first = 1 if any(switch.name == node for switch in self._switches) else 0
         return f"{node}-eth{self._ports[node] - 1 + first}"
 
-    def _aggregate(
-        self, name: str, ports: tuple[str, ...], system: str, *, lacp: str = "active", rate: str = "fast"
-    ) -> None:
-        if system not in self._systems:
-            self._systems.append(system)
-        self._keys[system] += 1
-        key = self._keys[system]
-        self._lags.append(self._lag.over(name, ports, lacp=lacp, rate=rate, key=key, system=system))
+    def _aggregate(self, lag: Lag) -> None:
+        """The LAG, with the next key of its system."""
+        if lag.system not in self._systems:
+            self._systems.append(lag.system)
+        self._keys[lag.system] += 1
+        self._lags.append(dataclasses.replace(lag, key=self._keys[lag.system]))
 
     def _made_systems(self) -> tuple[LacpSystem, ...]:
         """The core is the first system; the others follow in the order in which they were first used."""
