@@ -41,11 +41,6 @@ def _check_monitor(bond: OptionValues) -> None:
             f"arp_interval_ms={bond.arp_interval_ms} cannot be had in mode {bond.mode}, which needs MII monitoring to"
             f" know the speed of its members; the ARP monitor serves {', '.join(ARP_MODES)}"
         )
-    if not bond.miimon_ms and not bond.arp_interval_ms:
-        raise SpecError(
-            "miimon_ms is 0: the bond would never notice a dead member",
-            "Wanted miimon_ms of 1 or more, or the ARP monitor: --set miimon_ms=0 --set arp_interval_ms=100",
-        )
     if bond.arp_interval_ms and not bond.arp_ip_target and not bond.ns_ip6_target:
         raise SpecError(
             f"arp_interval_ms={bond.arp_interval_ms} has no target: arp_ip_target and ns_ip6_target are empty",

@@ -57,7 +57,7 @@ def check(bond: OptionValues) -> None:
             f"Use bond=bonding, or one of the modes {', '.join(RUNNERS)}.",
         )
     for name, _, value, asked in options(bond):
-        if not asked or name in _TAKEN or (name == "miimon_ms" and value == 0):
+        if not asked or name in _TAKEN or (name == "miimon_ms" and value == 0 and bond.arp_interval_ms):
             continue
         if name not in _KNOWN:
             why = f": {_WHY[name]}" if name in _WHY else ""
