@@ -4,7 +4,8 @@ Question      When one element fails permanently (a link, a member, an interface
               protected hosts still reach each other, and how long is the outage until they do?
 Factors       The element; two that fail at once are joined by a plus sign. `testbed audit TOPOLOGY` takes every element
               in turn. The controller is killed and started again after controller_down_s, as a process supervisor
-              does. A time beyond LACP's timeout shows what then happens to the LAGs.
+              does; a switch's connection to it (c0-s1) is away for as long. A time beyond LACP's timeout shows what
+              then happens to the LAGs, and to a host on a switch that alone has lost the controller.
 Procedure     1. Constant-rate UDP probes run both ways between the protected hosts (of more than three, between each
                  and the next), from several ports, so that hashes spread them over the members.
               2. At an instant drawn at random over one period of the link monitor, the element fails.
@@ -62,6 +63,7 @@ FAULTS: dict[str, tuple[str, dict[str, str]]] = {
     "interface": ("carrier_loss", {"side": "host"}),
     "switch": ("switch_crash", {}),
     "controller": ("controller_crash", {}),
+    "control": ("controller_cut", {}),
 }
 
 
@@ -89,7 +91,7 @@ def _lasting_s(topology: Topology, case: Any) -> float:
     elements = failing(topology, case)
     bound = reachability.longest_bound(_expected(topology, case), topology.protected_hosts())
     lasting_s = _UNKNOWN_S if bound is None else bound.limit_s
-    if any(element.kind == "controller" for element in elements):
+    if any(element.kind in ("controller", "control") for element in elements):
         lasting_s = max(lasting_s, float(case["controller_down_s"]))
     return lasting_s + _RESUMED_S
 
@@ -109,7 +111,7 @@ def procedure(lab: Lab) -> None:
             with contextlib.ExitStack() as broken:
                 for element in elements:
                     fault, parameters = FAULTS[element.kind]
-                    broken.enter_context(lab.fault(fault, element.name, **parameters))
+                    broken.enter_context(lab.fault(fault, element.hit, **parameters))
                 lab.sleep_until(lab.now() + _lasting_s(topology, lab.case))
                 lost = reach.lost(pairs)
             lab.write("reach.json", [{"pair": list(pair), "lost": count} for pair, count in lost.items()])
@@ -192,7 +194,9 @@ def audit() -> Experiment:
         question="Which elements are single points of failure, and how long is the outage when another one fails?",
         topology="mlag",
         factors=(
-            Factor("element", ("s1",), "what fails: a link, an interface, a switch, c0; two are joined by a plus"),
+            Factor(
+                "element", ("s1",), "what fails: a link, an interface, a switch, c0, c0-s1; two are joined by a plus"
+            ),
             schemes.FACTOR,
             Factor("controller_down_s", (1.5,), "time after which a killed controller is started again", least=0.0),
             Factor("probe_interval_ms", (5.0,), "time between two probe packets of a flow", least=0.1),

@@ -11,7 +11,9 @@ import numpy as np
 from testbed import schemes, theory
 from testbed.design.trial import Trial
 from testbed.faults import catalogue
+from testbed.measure.exposure import failing_links
 from testbed.measure.outage import ProbeFlow
+from testbed.spec import Topology
 from testbed.theory import OutageBound, reachability
 
 #: Whether a flow has recovered is judged by its last part before the repair, of this length; it ends this long before
@@ -40,9 +42,10 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     lasts_s = float(end["t_s"]) - float(begin["t_s"])
     topology, side = trial.topology, schemes.chosen(trial.case).side
     client, server = topology.pair
-    bond = topology.host(client).bond
+    host = _hit(topology, name, element)
+    bond = topology.host(host).bond
     if bond is None:
-        bound, why = None, f"{client} has one link only"
+        bound, why = None, f"{host} has one link only"
     else:
         lag = topology.ports[topology.far(bond.members[0]).interface].lag
         bound = theory.failover_bound(
@@ -64,10 +67,27 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     left = reachability.expected(topology, down.down, silent=down.silent, side=side, controller_down_s=lasts_s)
     expected = reachability.between(left, client, server)
     if expected.connected is False:
-        return Prediction(None, why or f"with {element} gone no path is left", False)
-    if name in ("peer_link_loss", "uplink_loss"):
+        return Prediction(None, expected.why or why or f"with {element} gone no path is left", False)
+    if expected.why:
+        return Prediction(None, expected.why, expected.connected)
+    if name in ("peer_link_loss", "uplink_loss") or not _is_own(topology, name, element):
         return Prediction(expected.bound, "" if expected.bound else why, expected.connected)
     return Prediction(bound, why, expected.connected)
+
+
+def _hit(topology: Topology, fault: str, element: str) -> str:
+    """The host of the measured pair whose bond has to detect a fault: the server if the fault is on its links alone."""
+    client, server = topology.pair
+    links = {link.name for link in failing_links(topology, fault, element) or ()}
+    near, far = ({topology.link_of(i).name for i in topology.members(host)} for host in (client, server))
+    return server if links & far and not links & near else client
+
+
+def _is_own(topology: Topology, fault: str, element: str) -> bool:
+    """Whether a fault is on links of the measured pair, or not a matter of links."""
+    links = failing_links(topology, fault, element)
+    own = {topology.link_of(i).name for host in topology.pair for i in topology.members(host)}
+    return links is None or not own.isdisjoint(link.name for link in links)
 
 
 def lasting_share(trial: Trial, begin: Mapping[str, Any]) -> float:

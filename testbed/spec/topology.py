@@ -83,6 +83,13 @@ class Topology:
                 " its targets hold no address but its own",
                 "For example: --set arp_ip_target=peers",
             )
+        asked, nobody = self.monitored(host.name), self.unanswered(host.name)
+        if nobody and (nobody == asked or host.bond.arp_all_targets == "all"):
+            raise SpecError(
+                f"the ARP monitor of bond {host.bond.name!r} on host {host.name!r} asks {', '.join(nobody)},"
+                " which is the address of no host here: nothing answers, and the bond would flap",
+                f"Addresses here: {', '.join(other.ip for other in self.hosts)}. Or: --set arp_ip_target=peers",
+            )
         rates = {self.link_of(member).rate_mbps for member in host.bond.members}
         if host.bond.mode == "802.3ad" and len(rates) > 1:
             raise SpecError(
@@ -197,6 +204,12 @@ class Topology:
             own = [ip for ip in (peers if text == PEERS else words(text)) if ip != host.ip]
             found += own[:MAX_TARGETS]
         return tuple(found)
+
+    def unanswered(self, name: str) -> tuple[str, ...]:
+        """The targets of a host's ARP monitor, if it runs, that are the address of no host."""
+        bond, known = self.host(name).bond, {host.ip for host in self.hosts}
+        asked = self.monitored(name) if bond is not None and bond.arp_interval_ms else ()
+        return tuple(ip for ip in asked if ip not in known)
 
     def host_mac(self, name: str) -> str:
         """The MAC address that a host's traffic carries: its bond's, which is its first member's."""
