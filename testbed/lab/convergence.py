@@ -34,12 +34,12 @@ def not_carrying(network: Network, host: str, *, fully: bool = True) -> list[str
     return network.bond(host).shown().not_carrying(mode)
 
 
-def wait(network: Network, missing: Callable[[], str], note: Callable[..., object]) -> None:
+def wait(network: Network, missing: Callable[[], str], settle: Callable[[], None], note: Callable[..., object]) -> None:
     """Wait until every member carries traffic, as far as the switches let it, and all hosts reach each other.
 
-    ``missing`` says what of the switch side is not up yet, ``note`` writes into the timeline. Errors: TrialError past
-    the deadline, naming what is missing. What the switches do not let aggregate is noted, not an error: that is a
-    result.
+    ``missing`` says what of the switch side is not up yet, ``settle`` does what is left once nothing is missing,
+    ``note`` writes into the timeline. Errors: TrialError past the deadline, naming what is missing. What the switches
+    do not let aggregate is noted, not an error: that is a result.
     """
     hosts = [host.name for host in network.topology.hosts]
     wait_for(
@@ -49,6 +49,7 @@ def wait(network: Network, missing: Callable[[], str], note: Callable[..., objec
         step_s=0.01 if len(hosts) <= MESH_HOSTS else 0.1,
     )
     wait_for("the LAGs between switches come up", missing, deadline_s=_DEADLINE_S, step_s=0.1)
+    settle()
     network.set_wanted_active()
     note("network", "bonds_up")
     alone = {host: "; ".join(not_carrying(network, host)) for host in hosts if not answered(network, host)}

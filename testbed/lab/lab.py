@@ -176,7 +176,7 @@ class Lab:
 
         Errors: TrialError past the deadline, naming what is missing.
         """
-        convergence.wait(self.network, lambda: self.scheme.missing(self), self.note)
+        convergence.wait(self.network, lambda: self.scheme.missing(self), lambda: self.scheme.settle(self), self.note)
 
     def place_flows(self, count: int, *, even: bool, protocol: str = "tcp", addresses: int = 1) -> list[dict[str, Any]]:
         """Ports for ``count`` flows from the client to the server, with the member that each will be on at both ends.
@@ -218,6 +218,10 @@ class Lab:
     def ask_switches(self, command: str) -> str:
         """What ovs-vswitchd answers to a command of ovs-appctl(8)."""
         return self.network.ovs.appctl(command)
+
+    def tell_switches(self, *words: str) -> None:
+        """Carry out commands of ovs-vsctl(8) in one transaction. Errors: TrialError with its output."""
+        self.network.ovs.vsctl(*words)
 
     def controller_events(self) -> list[dict[str, Any]]:
         """What our controller has logged, on the trial's clock; other controllers write no events."""

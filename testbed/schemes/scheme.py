@@ -43,6 +43,9 @@ class Live(Protocol):
     def ask_switches(self, command: str) -> str:
         """What ovs-vswitchd answers to a command of ovs-appctl(8)."""
 
+    def tell_switches(self, *words: str) -> None:
+        """Carry out commands of ovs-vsctl(8) in one transaction."""
+
     def note(self, source: str, event: str, **details: Any) -> float:
         """Write an event into the timeline; returns its time."""
 
@@ -92,6 +95,10 @@ class Scheme:
         """What of the switch side is not up yet, though the bonds are; empty: nothing."""
         del live
         return ""
+
+    def settle(self, live: Live) -> None:
+        """What is left to do once nothing is missing, before the hosts' first frames."""
+        del live
 
     def collect(self, live: Live) -> None:
         """Write what the scheme shows of itself at the end of a trial into its raw files."""
