@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed import schemes
 from testbed.backends import machine
+from testbed.design.factor import Level
 from testbed.design.trial import Trial
 from testbed.errors import SpecError, unknown
 from testbed.experiment import discovery
@@ -18,6 +19,8 @@ from testbed.results import result
 from testbed.run import own_code, provenance
 from testbed.run.executor import Backend, GuestBackend, choose_backend
 
+#: The most trials of a run.
+MOST_TRIALS = 100_000
 #: What must be the same when a run is resumed.
 _SAME = (
     *("experiment", "user_code", "topology", "factors", "repetitions", "until_ci", "seed", "backend", "clock"),
@@ -79,23 +82,26 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
                 "Give a larger --max-repetitions, or fewer --repetitions.",
             )
         until = Until(request.until_ci, experiment.primary, repetitions, request.most_repetitions)
-    cases, others = list_cases(experiment, function, levels)
-    left_out = tuple(f"{' '.join(f'{key}={value}' for key, value in case.items())}: {why}" for case, why in others)
+    _check_size(levels, request.most_repetitions if until else repetitions)
+    cases = list_cases(experiment, function, levels, named=request.settings.keys())
+    left_out = (
+        *(f"{' '.join(f'{key}={value}' for key, value in case.items())}: {why}" for case, why in cases.left_out),
+        *(f"{name}: {why}" for name, why in cases.changed),
+    )
     source = Path(request.experiment).name  # a trial loads the run's copy of a user's file
 
     def planned(repetitions: int) -> tuple[Trial, ...]:
         return plan(
             experiment,
             function,
-            cases,
+            cases.kept,
             repetitions=repetitions,
             seed=request.seed,
             clock=request.clock,
             source=source,
         )
 
-    for trial in planned(1):
-        schemes.chosen(trial.case).check(trial.topology)
+    planned(1)
 
     def manifest(backend: Backend) -> dict[str, Any]:
         return {
@@ -105,7 +111,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "topology": name,
             "drawing": discovery.drawing(function),
             "figures": list(experiment.figures),
-            "factors": {factor: list(values) for factor, values in levels.items()},
+            "factors": {factor: list(values) for factor, values in cases.levels().items()},
             "left_out": list(left_out),
             "repetitions": repetitions,
             "until_ci": asdict(until) if until else None,
@@ -128,6 +134,17 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         request.experiment,
         manifest,
     )
+
+
+def _check_size(levels: Mapping[str, Sequence[Level]], repetitions: int) -> None:
+    """Errors: SpecError for more trials than a run may have."""
+    cases = math.prod(map(len, levels.values()))
+    if cases * repetitions > MOST_TRIALS:
+        raise SpecError(
+            f"{cases} cases, {repetitions} repetitions each, are {cases * repetitions} trials; wanted {MOST_TRIALS} at"
+            " most: a trial takes some seconds, so these would take weeks",
+            "Give fewer levels or repetitions, or start several runs with another --seed each.",
+        )
 
 
 def made_with(backend: Backend) -> dict[str, Any]:

@@ -7,6 +7,7 @@ bond_netlink.c (one monitor at a time).
 from __future__ import annotations
 
 from testbed.errors import SpecError
+from testbed.spec.bond import teams
 from testbed.spec.bond.option import ARP_MODES, options, words
 from testbed.spec.bond.options import OptionValues
 
@@ -77,6 +78,18 @@ def check_members(bond: OptionValues, bond_name: str, members: tuple[str, ...]) 
             f"min_links of bond {bond_name!r} is {bond.min_links}, but it has {many} members:"
             " it would never have carrier"
         )
+
+
+def acts(bond: OptionValues, name: str) -> bool:
+    """Whether an option acts in such a bond: its driver has it, its mode uses it, and what it needs is there."""
+    found = next((each for own, each, _, _ in options(bond) if own == name), None)
+    if found is None:  # the driver itself
+        return True
+    if bond.driver == "team" and not teams.takes(name):
+        return False
+    return bond.mode in found.modes and all(
+        getattr(bond, other) for other in (found.needs, found.idle_without) if other
+    )
 
 
 def _shown(value: object) -> str:
