@@ -21,6 +21,9 @@ from testbed.experiment.network import check_names, is_of_network, pairs
 from testbed.experiment.network import topology_defaults as topology_defaults
 from testbed.spec import MODES, Topology
 
+#: So many reasons are listed where no case applies.
+_REASONS = 3
+
 
 @dataclass(frozen=True)
 class Until:
@@ -142,7 +145,8 @@ def list_cases(
         else:
             left_out.append((case, reason))
     if not kept and first is not None:
-        raise first
+        reasons = list(dict.fromkeys(reason for _, reason in left_out))
+        raise SpecError("; or ".join(reasons[:_REASONS]), first.hint)
     if not kept:
         raise SpecError(f"no case of this run applies: {left_out[0][1]}", "Vary other factors with --set.")
     return Cases(tuple(dict(case) for case in kept), tuple(left_out), tuple(changed))

@@ -18,7 +18,7 @@ from testbed import schemes
 from testbed.design.factor import Factor, Level
 from testbed.errors import SpecError
 from testbed.spec import Addressing, BondOptions, Cable, Lag, LagOptions, Topology
-from testbed.spec.bond import Bond, acts
+from testbed.spec.bond import Bond, idle
 
 #: What `--set` calls the pair of hosts that is measured: two names joined by a plus sign.
 PAIR = "pair"
@@ -185,7 +185,7 @@ def present(network: Topology, name: str) -> list[Level]:
     """The levels that a network has of a shared option, or of another countable thing; none where nothing has it."""
     found: list[Any]
     if name in _BOND:
-        found = [getattr(bond, _BOND[name]) for bond in _bonds(network) if acts(bond, _BOND[name])]
+        found = [getattr(bond, _BOND[name]) for bond in _bonds(network) if not idle(bond, _BOND[name])]
     elif name in _LAG:
         found = [getattr(lag, _LAG[name]) for lag in _negotiated(network)]
     elif name in _CABLE:
@@ -215,12 +215,11 @@ def _negotiated(network: Topology) -> list[Lag]:
 def _no_option(network: Topology, name: str) -> str:
     """Why nothing in the network has a shared option; empty if something has it, or it is no shared option."""
     if name in _BOND and not present(network, name):
-        modes = dict.fromkeys(bond.mode for bond in _bonds(network))
-        if not modes:
-            return f"no host of topology {network.name!r} has a bond"
-        return f"it has no effect in the bonds of topology {network.name!r}, of mode {' and '.join(modes)}"
+        reasons = dict.fromkeys(idle(bond, _BOND[name]) for bond in _bonds(network))
+        return "; ".join(reasons) or f"no host of topology {network.name!r} has a bond"
     if name in _LAG and not present(network, name):
-        return f"topology {network.name!r} has no LAG with LACP"
+        modes = ", ".join(dict.fromkeys(bond.mode for bond in _bonds(network)))
+        return f"topology {network.name!r} has no LAG with LACP" + (f" in mode {modes}" if modes else "")
     return ""
 
 

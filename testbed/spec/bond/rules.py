@@ -80,16 +80,17 @@ def check_members(bond: OptionValues, bond_name: str, members: tuple[str, ...]) 
         )
 
 
-def acts(bond: OptionValues, name: str) -> bool:
-    """Whether an option acts in such a bond: its driver has it, its mode uses it, and what it needs is there."""
+def idle(bond: OptionValues, name: str) -> str:
+    """Why an option has no effect in such a bond, whatever its value; empty if it has one."""
     found = next((each for own, each, _, _ in options(bond) if own == name), None)
     if found is None:  # the driver itself
-        return True
+        return ""
     if bond.driver == "team" and not teams.takes(name):
-        return False
-    return bond.mode in found.modes and all(
-        getattr(bond, other) for other in (found.needs, found.idle_without) if other
-    )
+        return f"bond=team has no {name}"
+    if bond.mode not in found.modes:
+        return f"mode {bond.mode} does not use it"
+    lacking = [other for other in (found.needs, found.idle_without) if other and not getattr(bond, other)]
+    return f"it has no effect without {lacking[0]}, which is 0" if lacking else ""
 
 
 def _shown(value: object) -> str:
