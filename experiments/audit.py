@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed import schemes
-from testbed.design.factor import Factor
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
+from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
 from testbed.faults.elements import Element, named
 from testbed.lab.steps import longest_period_s, wait_random_phase
@@ -78,6 +79,15 @@ def probed_pairs(topology: Topology) -> list[tuple[str, str]]:
 def failing(topology: Topology, case: Any) -> list[Element]:
     """The elements that fail in a case. Errors: SpecError for one that the topology does not have."""
     return [named(topology, name, schemes.chosen(case).side) for name in str(case["element"]).split("+")]
+
+
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
+    """Why the element of a case cannot fail in that network; None if it can."""
+    try:
+        failing(topology, case)
+    except SpecError as error:
+        return f"{error.message} (testbed audit TOPOLOGY takes every element in turn)"
+    return None
 
 
 def _expected(topology: Topology, case: Any) -> dict[reachability.Pair, reachability.Expectation]:
@@ -205,4 +215,5 @@ def audit() -> Experiment:
         measure=read,
         figures=("elements",),
         limit_s=200.0,
+        not_applicable=not_applicable,
     )

@@ -57,6 +57,10 @@ class Scheme:
     name: str
     #: What the switch side can do by it.
     side: SwitchSide
+    #: The options of LAGs with LACP (`testbed.spec.LagOptions`) that it carries out as a topology says.
+    lag_options: frozenset[str] = frozenset()
+    #: The factors of a case that it reads itself.
+    factors: tuple[str, ...] = ()
     #: The OpenFlow version that the bridges speak to a controller; None: they forward by themselves.
     openflow: str | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from testbed.design.factor import Level
 from testbed.errors import TrialError, unknown
 from testbed.schemes import requirements
 from testbed.schemes.scheme import Live, ProcessSpec, Scheme
-from testbed.spec import SwitchSide, Topology
+from testbed.spec import LagOptions, SwitchSide, Topology
 
 #: What the controller does when it is started again: resume from its saved state, or start without it.
 RESTARTS = ("resume", "fresh")
@@ -37,6 +38,8 @@ class TestbedLacp(Scheme):
 
     name = "testbed"
     side = SwitchSide()
+    lag_options = frozenset(field.name for field in dataclasses.fields(LagOptions))
+    factors = ("framework", "restart")
     openflow = "OpenFlow15"
 
     def process(self, topology: Topology, case: Mapping[str, Level], scratch: Path) -> ProcessSpec:

@@ -23,6 +23,11 @@ from testbed.spec.link import Link, Port
 from testbed.spec.switch import LacpSystem, Switch
 
 
+#: The most links of a network.
+MOST_LINKS = 1024
+MOST_LINKS_WHY = "a guest has 1 GiB of memory, of which 384 links and their nodes take 0.8 (docs/topologies.md, Size)"
+
+
 @dataclass(frozen=True)
 class Topology:
     """A whole network. Every name in it is checked against the rest when it is made."""
@@ -38,6 +43,7 @@ class Topology:
     protected: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        validation.at_most(f"number of links of topology {self.name!r}", len(self.links), MOST_LINKS, MOST_LINKS_WHY)
         validation.unique("names of hosts and switches", self.nodes())
         validation.unique("datapath ids", [str(s.dpid) for s in self.switches])
         validation.unique("addresses", [h.ip for h in self.hosts])

@@ -31,6 +31,12 @@ def at_least(what: str, found: float, least: float) -> None:
         raise SpecError(f"{what} is {found:g}; wanted {least:g} or more")
 
 
+def at_most(what: str, found: int, most: int, why: str) -> None:
+    """Errors: SpecError if ``found`` is above ``most``, with the reason for the limit."""
+    if found > most:
+        raise SpecError(f"{what} is {found} or more; wanted {most} at most: {why}")
+
+
 def unique(what: str, names: Iterable[str]) -> None:
     """Errors: SpecError naming what occurs twice."""
     twice = sorted(each for each, count in Counter(names).items() if count > 1)

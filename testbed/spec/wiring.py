@@ -32,6 +32,7 @@ from testbed.spec import (
     validation,
 )
 from testbed.spec.addressing import system_id
+from testbed.spec.topology import MOST_LINKS, MOST_LINKS_WHY
 
 #: The LACP system that a LAG belongs to unless another is named.
 CORE = "core"
@@ -139,6 +140,7 @@ class Wiring:
 
     def link(self, a: str, b: str, cable: Cable | None = None) -> tuple[str, str]:
         """One link between two nodes, by their next free interfaces: the names of these."""
+        validation.at_most("number of links", len(self._links) + 1, MOST_LINKS, MOST_LINKS_WHY)
         ends = self._next(a), self._next(b)
         self._links.append((cable or self._cable).between(a, ends[0], b, ends[1]))
         return ends

@@ -49,6 +49,11 @@ _WHY = {
 }
 
 
+def takes(name: str) -> bool:
+    """Whether teamd has an option in some form."""
+    return name in _TAKEN or name in _KNOWN
+
+
 def check(bond: OptionValues) -> None:
     """Errors: SpecError if teamd has no such runner, or not the options that were set."""
     if bond.mode not in RUNNERS:
