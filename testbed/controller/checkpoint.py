@@ -21,6 +21,7 @@ def save(core: Core) -> dict[str, Any]:
     return {
         "fabric": _fabric(core.fabric),
         "isolated": [[*port] for port in sorted(core.isolated)],
+        "fresh": [[*port, until] for port, until in sorted(core.fresh.items())],
         "systems": {name: system.saved() for name, system in core.systems.items()},
         "transitions": dict(core.transitions),
     }
@@ -34,6 +35,7 @@ def restore(core: Core, value: Mapping[str, Any]) -> None:
     """
     _restore_fabric(core.fabric, value["fabric"])
     core.isolated = frozenset(_port(port) for port in value["isolated"])
+    core.fresh = {_port(found[:2]): float(found[2]) for found in value["fresh"]}
     if value["systems"].keys() != core.systems.keys():
         raise ValueError(f"the saved LACP systems are {', '.join(value['systems'])}")
     for name, system in core.systems.items():

@@ -19,6 +19,7 @@ A port is a switch and an OpenFlow port number. :class:`testbed.spec.lag.Lag` do
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -99,6 +100,12 @@ def to_yaml(topology: Topology) -> str:
         ],
     }
     return str(yaml.safe_dump(value, sort_keys=False))
+
+
+@functools.lru_cache(maxsize=64)
+def check(topology: Topology) -> None:
+    """Errors: SpecError for a topology that the controller cannot control, with the reason."""
+    parse(yaml.safe_load(to_yaml(topology)), f"topology {topology.name!r}")
 
 
 def load(path: Path) -> Configuration:
@@ -197,7 +204,11 @@ def _check_links(configuration: Configuration, where: str) -> None:
             raise SpecError(f"{where}: LAG {here!r} leads to a switch and elsewhere as well; {wanted}")
         if len(owners := {dpid for dpid, _ in ports}) > 1:
             found = ", ".join(sorted(names[dpid] for dpid in owners))
-            raise SpecError(f"{where}: LAG {here!r} leads to a switch but is on {found}; wanted it on one switch")
+            raise SpecError(
+                f"{where}: LAG {here!r} leads to a switch but is on {found}; wanted it on one switch",
+                "A LAG to a switch is one port of its switch here, which a multi-chassis LAG is not. Join the switches"
+                " by links of their own, as topology ring does: the same failures are survived.",
+            )
 
 
 def _port(text: str, by_name: Mapping[str, int], place: str) -> PortId:

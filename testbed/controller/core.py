@@ -25,6 +25,9 @@ from testbed.lacp import Event as LacpEvent
 
 #: When `Core.handle_timer` is called this many seconds late, the process was stopped or starved in between.
 _STALL_S = 0.5
+#: How long a port that has come back takes no traffic away from another part of a parted network, in seconds: a switch
+#: that starts brings up its links one after the other.
+_FRESH_S = 5.0
 #: How long a switch may take to connect to a controller that has resumed, in seconds. Open vSwitch tries again within
 #: ``max_backoff``, which is 1 s at least (ovs-vswitchd.conf.db(5)).
 _RECONNECT_TIMEOUT_S = 3.0
@@ -42,6 +45,8 @@ class Core(Southbound):
         self.transitions: Counter[str] = Counter()
         self._hardware: dict[PortId, str] = {}
         self._unready: dict[int, frozenset[PortId]] = {}
+        self.fresh: dict[PortId, float] = {}
+        """Until when a LAG's port that has come back takes no traffic away from another part of the network."""
         self._isolating = False
         self._learning = Learning()
         self._effects: deque[Effect] = deque()
@@ -52,7 +57,7 @@ class Core(Southbound):
     def next_timer(self) -> float | None:
         """When `handle_timer` has to be called next; None while no timer runs."""
         deadlines = [system.next_timer() for system in self.systems.values()]
-        deadlines.append(self._barriers.next_deadline())
+        deadlines += [self._barriers.next_deadline(), *self.fresh.values()]
         return min((at for at in deadlines if at is not None), default=None)
 
     def resume(self, age_s: float, now: float) -> None:
@@ -80,6 +85,7 @@ class Core(Southbound):
             self._barriers.restart(now)
             self._set_in_reach(self.datapaths, False)
             self._set_in_reach(self.datapaths, True)
+        self.fresh = {port: until for port, until in self.fresh.items() if until > now}
         for system in self.systems.values():
             self._act(system.handle_timer(now))
         for dpid in self._barriers.late(now):
@@ -101,6 +107,8 @@ class Core(Southbound):
         carrying = {port for lag in self.fabric.lags.values() for port in lag.collecting}
         own = (port for port in self.system_of if port[0] == dpid)
         self._unready[dpid] = frozenset(port for port in own if port not in carrying)
+        if self.fabric.ports.get(dpid):  # it was connected before
+            self.fresh |= dict.fromkeys(self._unready[dpid], now + _FRESH_S)
         self.fabric.connect(dpid)
         self._act()
         for number in self.fabric.ports[dpid].keys() - ports.keys():
@@ -186,8 +194,11 @@ class Core(Southbound):
         dpid, number = port
         if self.fabric.ports[dpid].get(number, False) != bool(carrier):
             self._log("controller", "port_status", port=port_name(port), carrier=bool(carrier))
+        returns = bool(carrier) and self.fabric.ports[dpid].get(number) is False
         self.fabric.set_port(dpid, number, carrier)
         if (system := self.system_of.get(port)) is not None:
+            if returns:
+                self.fresh[port] = self._now + _FRESH_S
             self._act(system.set_carrier(port, bool(carrier), self._now))
 
     def _set_in_reach(self, dpids: Iterable[int], in_reach: bool) -> None:
@@ -228,6 +239,11 @@ class Core(Southbound):
             shown = None if effect.port is None else port_name(_port_id(effect.port))
             change = {"machine": effect.machine, "old": effect.old, "new": effect.new, "cause": effect.cause}
             self._log("lacp", "transition", lag=effect.lag, port=shown, **change)
+            if (effect.machine, effect.new) == ("cabling", "WRONG"):
+                port_id = _port_id(effect.port)
+                partner = self.system_of[port_id].partner(port_id)
+                found = {"partner": partner.system, "partner_key": partner.key, "partner_port": partner.port}
+                self._log("lacp", "wrong_cable", lag=effect.lag, port=shown, **found)
         else:
             self._apply(effect)
 
@@ -246,7 +262,7 @@ class Core(Southbound):
 
         A barrier comes first: a switch that does not answer must not count when the better part is chosen.
         """
-        isolated = self.fabric.isolated()
+        isolated = self._to_isolate()
         self.isolated &= isolated
         if isolated - self.isolated and not self._isolating:
             self._isolating = True
@@ -265,7 +281,11 @@ class Core(Southbound):
 
     def _isolate(self) -> None:
         self._isolating = False
-        self.isolated = self.fabric.isolated()
+        self.isolated = self._to_isolate()
+
+    def _to_isolate(self) -> frozenset[PortId]:
+        deaf = {port for port, system in self.system_of.items() if system.is_silent(port)}
+        return self.fabric.isolated(deaf, self.fresh)
 
 
 def _port_id(port: Any) -> PortId:

@@ -15,7 +15,8 @@ they can. Its LAG members leave when LACP times out at both ends, 3 s (fast) or 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections import Counter
+from collections.abc import Container, Hashable, Mapping
 
 from testbed.controller import forwarding
 from testbed.controller.config import Configuration, Edge, PortId
@@ -23,6 +24,7 @@ from testbed.controller.flow_tables import Part, Parts
 from testbed.controller.forwarding import Route, View
 from testbed.controller.forwarding_facts import Dirty, ForwardingFacts, LagState
 from testbed.controller.graph import Graph, Link
+from testbed.controller.parting import Parting
 
 #: The name of the part that belongs to no edge.
 BASE = "base part"
@@ -103,26 +105,30 @@ class Fabric(ForwardingFacts):
         self._unconfirmed = True
         self.dirty = Dirty(True, set(self.ports), set(forwarders), set(self.behind))
 
-    def isolated(self) -> frozenset[PortId]:
-        """The LACP ports to hold out of their LAGs, because the LAG has ports in a better part of the network.
+    def isolated(self, deaf: Container[PortId] = (), fresh: Container[PortId] = ()) -> frozenset[PortId]:
+        """The LACP ports to hold out of their LAGs, because the network is parted and the LAG is to be in another part.
 
-        The better part has more connected switches; then carries a LAG's traffic now (a switch that returns takes no
-        traffic away); then has more hosts; then has the lowest switch. It is the same part for every LAG, so all hosts
-        reach each other there.
+        ``deaf`` ports hear no partner. ``fresh`` ports have been back for a short time only: such a port takes no
+        traffic away from others. Which part each LAG is in: see parting.
         """
         component = self.graph.component
         if len({component[dpid] for dpid in self._linked}) < 2:
             return frozenset()
-        found: set[PortId] = set()
+        parting = Parting(self._fixed_hosts(), self.connected)
+        held_in: dict[str, list[PortId]] = {}
         for lag in self.configuration.lags:
-            if lag.lacp == "off" or lag.name in self.configuration.link_edges:
+            if lag.name in self.configuration.link_edges:
                 continue
-            ports = [port for port in self.lags[lag.name].ports if port[0] in self._isolating]
-            places = {component[dpid] for dpid, number in ports if self.ports[dpid].get(number)}
-            if len(places) > 1:
-                best = max(places, key=self._merit)
-                found |= {port for port in ports if component[port[0]] != best}
-        return frozenset(found)
+            carrying = [port for port in self.lags[lag.name].ports if self.ports[port[0]].get(port[1])]
+            movable = [port for port in carrying if lag.lacp != "off" and port[0] in self._isolating]
+            heard = [port for port in movable if port not in deaf] or movable
+            settled = [port for port in heard if port not in fresh] or heard
+            bound_to = {component[port[0]] for port in set(carrying) - set(movable)}
+            parting.add(lag.name, Counter(component[port[0]] for port in settled), lag.min_links, bound_to)
+            held_in[lag.name] = movable
+        chosen = parting.chosen()
+        held = {port for name, part in chosen.items() for port in held_in[name] if component[port[0]] != part}
+        return frozenset(held)
 
     def take_changes(self) -> dict[int, set[Hashable]]:
         """The names of each switch's parts that have changed or gone since the last call."""
@@ -154,10 +160,12 @@ class Fabric(ForwardingFacts):
             self.dirty.switches |= self.forwarders[lag] ^ now
         self.tree, self.forwarders = tree, dict(forwarders)
 
-    def _merit(self, part: frozenset[int]) -> tuple[int, bool, int, int]:
-        carried = sum(not part.isdisjoint(now) for now in self._wanted.values())
-        single = sum(self.ports[dpid][port] for dpid in part for port in self._host_ports(dpid))
-        return len(part & self.connected), carried > 0, carried + single, -min(part)
+    def _fixed_hosts(self) -> Counter[frozenset[int]]:
+        """How many ports with carrier in each part lead to hosts and are in no LAG."""
+        found: Counter[frozenset[int]] = Counter()
+        for dpid, part in self.graph.component.items():
+            found[part] += sum(self.ports[dpid][port] for port in self._host_ports(dpid))
+        return found
 
     def _host_ports(self, dpid: int) -> tuple[int, ...]:
         """The ports of a switch that lead to hosts and are in no LAG."""

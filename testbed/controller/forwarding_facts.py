@@ -19,6 +19,7 @@ class LagState:
     logical: int
     ports: tuple[PortId, ...]
     static: bool
+    min_links: int = 1
     collecting: tuple[PortId, ...] = ()
     distributing: tuple[PortId, ...] = ()
 
@@ -48,7 +49,7 @@ class ForwardingFacts:
         self.ports: dict[int, dict[int, bool]] = {switch.dpid: {} for switch in configuration.switches}
         self.connected: set[int] = set()
         self.lags = {
-            lag.name: LagState(LAG_BASE + index, configuration.ports[lag.name], lag.lacp == "off")
+            lag.name: LagState(LAG_BASE + index, configuration.ports[lag.name], lag.lacp == "off", lag.min_links)
             for index, lag in enumerate(configuration.lags)
         }
         self.addresses: dict[str, Edge] = {}
@@ -84,8 +85,9 @@ class ForwardingFacts:
         self.dirty.switches.add(dpid)
         self.dirty.links |= edge in self.configuration.link_edges
         if isinstance(edge, str):
-            if self.lags[edge].static:  # carrier alone decides
-                up = [port for port in self.lags[edge].ports if self.ports[port[0]].get(port[1])]
+            if (lag := self.lags[edge]).static:  # carrier alone decides
+                up = [port for port in lag.ports if self.ports[port[0]].get(port[1])]
+                up = up if len(up) >= lag.min_links else []
                 self.set_collecting(edge, up)
                 self.set_distributing(edge, up)
         elif not carrier:

@@ -18,6 +18,8 @@ _TIMERS = {
     "periodic_timer": "periodic",
     "wait_while_timer": "wait_while",
     "wait_to_restore_timer": "wait_to_restore",
+    "answer_timer": "answer",
+    "doubt_timer": "doubt",
 }
 
 State = Mapping[str, Any]
@@ -114,10 +116,10 @@ def _machines(state: State) -> Table:
         for port in lag["ports"]:
             machines = port["machines"]
             row = (_name(port["port"]), *(machines[name] for name in ("receive", "periodic", "mux")), port["selected"])
-            churns = (machines["actor_churn"], machines["partner_churn"], machines["restore"])
-            rows.append((*row, *churns, port["reason"]))
-    header = ("port", "receive", "periodic", "mux", "Selected", "actor churn", "partner churn", "restore", "reason")
-    return Table("Machines", header, tuple(rows))
+            others = (machines[name] for name in ("actor_churn", "partner_churn", "restore", "answer", "cabling"))
+            rows.append((*row, *others, port["reason"]))
+    header = ("port", "receive", "periodic", "mux", "Selected", "actor churn", "partner churn", "restore")
+    return Table("Machines", (*header, "answer", "cabling", "reason"), tuple(rows))
 
 
 def _switches(state: State) -> Table:

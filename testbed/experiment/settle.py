@@ -30,6 +30,8 @@ def settings(value: Any) -> dict[str, str]:
 
 
 _BOND, _LAG, _CABLE = settings(BondOptions()), settings(LagOptions()), settings(Cable())
+#: The options that a LAG has without LACP as well.
+_OF_ANY_LAG = ("lag_lacp", "lag_min_links", "ovs_bond_mode")
 #: The options that topologies share, with their defaults: a factor of such a name is always the network's.
 SHARED: dict[str, Level] = {
     setting: getattr(value, field)
@@ -187,7 +189,8 @@ def present(network: Topology, name: str) -> list[Level]:
     if name in _BOND:
         found = [getattr(bond, _BOND[name]) for bond in _bonds(network) if not idle(bond, _BOND[name])]
     elif name in _LAG:
-        found = [getattr(lag, _LAG[name]) for lag in _negotiated(network)]
+        lags = network.lags if name in _OF_ANY_LAG else _negotiated(network)
+        found = [getattr(lag, _LAG[name]) for lag in lags]
     elif name in _CABLE:
         found = [getattr(link, _CABLE[name]) for link in network.links]
     elif name == "members":

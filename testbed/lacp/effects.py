@@ -48,8 +48,8 @@ class Distribute:
 class Event:
     """For the log: what changed and why. `time` is the caller's `now`; `port` is None for the LAG as a whole.
 
-    `machine` is a machine's name ('receive', 'periodic', 'mux', 'actor_churn', 'partner_churn', 'restore'), a
-    port's 'port_enabled' or 'selected', or a LAG's 'lag_id' or 'links'.
+    `machine` is a machine's name ('receive', 'periodic', 'mux', 'actor_churn', 'partner_churn', 'restore', 'answer',
+    'cabling'), a port's 'port_enabled' or 'selected', or a LAG's 'lag_id' or 'links'.
     """
 
     time: float

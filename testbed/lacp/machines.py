@@ -25,6 +25,7 @@ from testbed.lacp.functions import (
 from testbed.lacp.mux import COUPLED_MUX, INDEPENDENT_MUX
 from testbed.lacp.pdu import State
 from testbed.lacp.port import Port
+from testbed.lacp.rivals import ANSWER, CABLING
 from testbed.lacp.rules import UCT, Action, Guard, Machine, Rule
 from testbed.lacp.states import (
     FAST_PERIODIC_TIME_S,
@@ -218,10 +219,15 @@ MACHINES = (
     PARTNER_CHURN_DETECTION,
     TRANSMIT,
     WAIT_TO_RESTORE,
+    ANSWER,
+    CABLING,
 )
 """All tables, for the documentation."""
 
-_AROUND_MUX = (RECEIVE, PERIODIC, WAIT_TO_RESTORE), (ACTOR_CHURN_DETECTION, PARTNER_CHURN_DETECTION)
+_AROUND_MUX = (
+    (RECEIVE, PERIODIC, WAIT_TO_RESTORE),
+    (ANSWER, CABLING, ACTOR_CHURN_DETECTION, PARTNER_CHURN_DETECTION),
+)
 _MACHINES_OF = {
     "coupled": (*_AROUND_MUX[0], COUPLED_MUX, *_AROUND_MUX[1]),
     "independent": (*_AROUND_MUX[0], INDEPENDENT_MUX, *_AROUND_MUX[1]),

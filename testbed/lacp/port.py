@@ -44,11 +44,17 @@ class LagId:
         """Whether our port priorities decide which links are standby: those of the lower system identifier do."""
         return (self.actor, self.actor_key) <= (self.partner, self.partner_key)
 
-    def __str__(self) -> str:
-        """As in 6.3.6.2: (system priority, system, key, port priority, port) of each end, the lower first."""
+    @property
+    def ends(self) -> list[tuple[int, str, int, int, int]]:
+        """As in 6.3.6.2: (system priority, system, key, port priority, port) of each end, the lower first.
+
+        Both systems find the same value.
+        """
         link = self.link or (0, 0, 0, 0)
-        ends = sorted([(*self.actor, self.actor_key, *link[:2]), (*self.partner, self.partner_key, *link[2:])])
-        texts = (f"({end[0]:04X},{end[1]},{end[2]:04X},{end[3]:02X},{end[4]:04X})" for end in ends)
+        return sorted([(*self.actor, self.actor_key, *link[:2]), (*self.partner, self.partner_key, *link[2:])])
+
+    def __str__(self) -> str:
+        texts = (f"({end[0]:04X},{end[1]},{end[2]:04X},{end[3]:02X},{end[4]:04X})" for end in self.ends)
         return f"[{','.join(texts)}]" + (" by fallback" if self.fallback else "")
 
 
@@ -119,6 +125,8 @@ class Port:
     """`partner` is the default partner, not a received one."""
     selected: Selected = Selected.UNSELECTED
     lag_id: LagId | None = None
+    misplaced: bool = False
+    """The partner is not the one that has the LAG's aggregator, or is the LAG itself."""
     reason: str = ""
     """Why the port is selected, standby or unselected."""
     ntt: bool = False

@@ -61,6 +61,7 @@ def _port(port: Port) -> dict[str, Any]:
         "enabled": port.enabled,
         "held": port.held,
         "moved": port.moved,
+        "misplaced": port.misplaced,
         "partner": [*port.partner.identity[:5], int(port.partner.state)],
         "defaulted": port.defaulted,
         "selected": str(port.selected),
@@ -78,7 +79,7 @@ def _port(port: Port) -> dict[str, Any]:
 
 
 def _restore_port(port: Port, value: Mapping[str, Any]) -> None:
-    for name in ("enabled", "held", "moved", "defaulted", "ntt"):
+    for name in ("enabled", "held", "moved", "misplaced", "defaulted", "ntt"):
         setattr(port, name, bool(value[name]))
     system_priority, system, key, port_priority, number, state = value["partner"]
     port.partner = PortInfo(system_priority, system, key, port_priority, number, State(state))

@@ -5,10 +5,21 @@ partner that is not this LAG itself (loopback, 6.4.14.1), and has completed its 
 stays selected until it is DEFAULTED, but is not newly selected. Ports whose partner does not respond may join only as
 the fallback allows, and only while no partner responds on any port.
 
-Ports that may join are grouped by LAG identifier, and one group wins: a group whose partner responds before a
-fallback, a group with min_links before one without, the group that has the aggregator before others (stability), then
-the larger one, then the one with the best port. The ports of the other groups stay UNSELECTED: two partners never share
-an aggregator.
+Ports that may join are grouped by LAG identifier, and one group wins: two partners never share an aggregator. Which
+one the standard leaves open (6.4.14.1, 6.7.4). Here it depends on what is there, and not on what came first; in this
+order:
+
+1. a group whose partner responds before a fallback;
+2. a group that may work before one that the partner has refused (all its ports are REFUSED, see `rivals`);
+3. a group with min_links before one without;
+4. the group whose best port has the better priority, by the end that has the lower system identifier (6.7.1);
+5. the larger group; then the one with the lower LAG identifier.
+
+Both ends put the groups that they share into the same order, apart from 2 and 3. So the best group is the best at both
+its ends, and both choose it; of the rest the best, and so on. A group whose far end prefers another one is found out
+by asking: the port attaches and says that it is in sync, and the partner is not within Answer_Time. A group that works
+is left for a better one only if the partner there is in sync already or was; or if our end, having the lower system
+identifier, is the one to ask. The ports of the other groups stay UNSELECTED.
 
 min_links: with fewer ports in the winning group all of them are STANDBY. Their LACPDUs then have Synchronization clear,
 so the partner does not send into a LAG that does not collect. (A host on an individual fallback port is exempt.) In
@@ -25,7 +36,9 @@ from dataclasses import dataclass
 from testbed.lacp.config import SystemId
 from testbed.lacp.pdu import State
 from testbed.lacp.port import Lag, LagId, Port
-from testbed.lacp.states import Mux, Restore, Rx, Selected
+from testbed.lacp.states import Answer, Mux, Restore, Rx, Selected
+
+_LOOPBACK = "loopback: the partner is this LAG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +48,12 @@ class Choice:
     selected: Selected
     lag_id: LagId | None
     reason: str
+    misplaced: bool = False
 
 
 def sees(port: Port) -> object:
     """All values that selection and a LAG's levels depend on. While they are the same, selection need not run."""
-    machine_states = (port.rx, port.mux, port.state["restore"], port.enabled, port.held)
+    machine_states = (port.rx, port.mux, port.state["restore"], port.state["answer"], port.enabled, port.held)
     return (machine_states, port.partner.identity, port.partner.state, port.selected, port.waited)
 
 
@@ -52,14 +66,15 @@ def choose(lag: Lag) -> tuple[LagId | None, dict[Port, Choice]]:
         if isinstance(offer, LagId):
             groups.setdefault(offer, []).append(port)
         else:
-            choices[port] = Choice(Selected.UNSELECTED, None, offer)
+            choices[port] = Choice(Selected.UNSELECTED, None, offer, misplaced=offer is _LOOPBACK)
     if not groups:
         return None, choices
-    winner = min(groups, key=lambda lag_id: _merit(lag, lag_id, groups[lag_id]))
+    winner = _winner(lag, groups)
     for lag_id, ports in groups.items():
         if lag_id != winner:
             reason = "partner is silent" if lag_id.fallback else f"the aggregator belongs to {winner}"
-            choices.update((port, Choice(Selected.UNSELECTED, None, reason)) for port in ports)
+            misplaced = not (lag_id.fallback or winner.fallback)
+            choices.update((port, Choice(Selected.UNSELECTED, None, reason, misplaced)) for port in ports)
     choices.update(_share(lag, winner, groups[winner]))
     for port in groups[winner]:
         # A port enters an aggregator from DETACHED only: it first leaves its previous one.
@@ -85,7 +100,7 @@ def offered_lag_id(port: Port) -> LagId | str:
         return "partner is not heard"
     partner, lag = port.partner, port.lag
     if (partner.system, partner.key) == (lag.system.system, lag.config.key):
-        return "loopback: the partner is this LAG"
+        return _LOOPBACK
     if port.state["restore"] != Restore.STEADY and not placed:
         return "wait to restore"
     individual = not (lag.config.aggregation and partner.state.has(State.AGGREGATION))
@@ -101,11 +116,32 @@ def _fallback_lag_id(port: Port) -> LagId:
     return LagId(port.lag.system, port.lag.config.key, partner, nobody.key, link, fallback=True)
 
 
+def _winner(lag: Lag, groups: dict[LagId, list[Port]]) -> LagId:
+    """The best group; while the one that has the aggregator works, the best of those that may replace it."""
+    best = min(groups, key=lambda lag_id: _merit(lag, lag_id, groups[lag_id]))
+    now = lag.lag_id
+    if now is None or now == best or now not in groups or now.fallback or not _works(lag, now, groups[now]):
+        return best
+    better = [each for each in groups if _merit(lag, each, groups[each]) < _merit(lag, now, groups[now])]
+    able = [each for each in better if each.actor_decides or _is_offered(groups[each])]
+    return min((*able, now), key=lambda lag_id: _merit(lag, lag_id, groups[lag_id]))
+
+
+def _works(lag: Lag, lag_id: LagId, ports: list[Port]) -> bool:
+    return sum(port.usable for port in ports) >= lag.needed_links(lag_id)
+
+
+def _is_offered(ports: list[Port]) -> bool:
+    return any(port.state["answer"] == Answer.WILLING for port in ports)
+
+
 def _merit(lag: Lag, lag_id: LagId, ports: list[Port]) -> tuple[object, ...]:
     """The sort key of a group; the lowest wins."""
+    refused = all(port.state["answer"] == Answer.REFUSED for port in ports)
     too_few = len(ports) < lag.needed_links(lag_id)
-    best = min((port.config.priority, port.config.number) for port in ports)
-    return (lag_id.fallback, too_few, lag_id != lag.lag_id, -len(ports), best)
+    ours = lag_id.actor_decides or lag_id.fallback
+    best = min(port.config.priority if ours else port.partner.port_priority for port in ports)
+    return (lag_id.fallback, refused, too_few, best, -len(ports), lag_id.ends)
 
 
 def _rank(port: Port, lag_id: LagId) -> tuple[object, ...]:

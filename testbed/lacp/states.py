@@ -8,6 +8,11 @@ SHORT_TIMEOUT_TIME_S = 3.0
 LONG_TIMEOUT_TIME_S = 90.0
 CHURN_DETECTION_TIME_S = 60.0
 AGGREGATE_WAIT_TIME_S = 2.0
+ANSWER_TIME_S = 5.0
+"""Ours: how long a partner may take to be in sync with a port that is attached, before others get the aggregator. It
+may have to leave another aggregator first, and then waits for Aggregate_Wait_Time."""
+DOUBT_TIME_S = 5.0
+"""Ours: how long a port's partner may be another than its LAG's, before its cable is reported."""
 
 MAX_LACPDUS_PER_WINDOW = 3
 """The maximum of LACPDUs in any Fast_Periodic_Time (6.4.16)."""
@@ -78,6 +83,23 @@ class Restore(StrEnum):
     RESTORING = "RESTORING"
 
 
+class Answer(StrEnum):
+    """States of the answer machine: whether the partner wants the link for the same LAG; the names are ours."""
+
+    UNASKED = "UNASKED"
+    ASKED = "ASKED"
+    WILLING = "WILLING"
+    REFUSED = "REFUSED"
+
+
+class Cabling(StrEnum):
+    """States of the cabling machine: whether the port's partner is that of its LAG; the names are ours."""
+
+    RIGHT = "RIGHT"
+    DOUBTED = "DOUBTED"
+    WRONG = "WRONG"
+
+
 class Selected(StrEnum):
     """The Selected variable of a port (6.4.8)."""
 
@@ -87,7 +109,7 @@ class Selected(StrEnum):
 
 
 class Timer(StrEnum):
-    """The timers of a port (6.4.10), and two of ours: the transmit window and wait-to-restore."""
+    """The timers of a port (6.4.10), and four of ours: of the transmit, restore, answer and cabling machines."""
 
     CURRENT_WHILE = "current_while_timer"
     PERIODIC = "periodic_timer"
@@ -96,6 +118,8 @@ class Timer(StrEnum):
     PARTNER_CHURN = "partner_churn_timer"
     TRANSMIT_WINDOW = "transmit_window_timer"
     WAIT_TO_RESTORE = "wait_to_restore_timer"
+    ANSWER = "answer_timer"
+    DOUBT = "doubt_timer"
 
 
 IN_SYNC = frozenset({Mux.ATTACHED, Mux.COLLECTING, Mux.DISTRIBUTING, Mux.COLLECTING_DISTRIBUTING})

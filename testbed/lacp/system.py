@@ -15,7 +15,7 @@ from testbed.lacp import machines, outcome, saved, selection
 from testbed.lacp.config import DEFAULT_PRIORITY, LagConfig, PortConfig, PortId, SystemId
 from testbed.lacp.effects import Effect, Event, Transmit
 from testbed.lacp.functions import marker_response, partner_timeout_s, start_current_while
-from testbed.lacp.pdu import Lacpdu, Marker, PduError, check_mac, decode
+from testbed.lacp.pdu import Lacpdu, Marker, PduError, PortInfo, check_mac, decode
 from testbed.lacp.port import Lag, Port
 from testbed.lacp.snapshot import snapshot
 from testbed.lacp.states import Rx, Timer
@@ -112,6 +112,14 @@ class System:
     def is_held(self, port: PortId) -> bool:
         """Whether the port is held out of its aggregator."""
         return self._ports[port].held
+
+    def partner(self, port: PortId) -> PortInfo:
+        """The partner's present parameters at a port (Partner_Oper)."""
+        return self._ports[port].partner
+
+    def is_silent(self, port: PortId) -> bool:
+        """Whether no partner has sent a LACPDU for so long that the default partner is used."""
+        return self._ports[port].rx == Rx.DEFAULTED
 
     def set_in_reach(self, port: PortId, in_reach: bool, now: float) -> list[Effect]:
         """The caller cannot reach a port that may still work: its connection has ended, or its process was stopped.
@@ -272,8 +280,10 @@ class System:
             if port.selected is not choice.selected:
                 change = (port.selected, choice.selected, choice.reason)
                 events.append(Event(now, name, port.config.port, "selected", *change))
+            if (port.selected, port.misplaced) != (choice.selected, choice.misplaced):
                 rerun.append(port)
             port.selected, port.lag_id, port.reason = choice.selected, choice.lag_id, choice.reason
+            port.misplaced = choice.misplaced
         before, lag.seen = lag.seen, (lag.ready, lag.up)
         if lag.up != before[1]:
             cause = f"{lag.links_in_sync} links in sync, {lag.needed_links(lag.lag_id)} needed"

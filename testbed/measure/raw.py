@@ -82,11 +82,21 @@ def event_of(timeline: Sequence[Event], source: str, event: str) -> Event:
 
 
 def controller_trouble(timeline: Sequence[Event]) -> list[str]:
-    """A warning for each exception in our controller, and for each message that a switch refused."""
-    return [
+    """A warning for each exception in our controller, each message that a switch refused, each cable in a wrong LAG."""
+    return _wrong_cables(timeline) + [
         f"the controller's log has an {event['event']} at {event['t_s']:.3f} s: {event.get('reason') or event}"
         for event in timeline
         if event["source"] == "controller" and event["event"] in ("exception", "error")
+    ]
+
+
+def _wrong_cables(timeline: Sequence[Event]) -> list[str]:
+    """The ports whose partner was not their LAG's at the end, as far as LACP can tell (testbed.lacp.rivals)."""
+    last = {(event["lag"], event["port"]): event["new"] for event in timeline if event.get("machine") == "cabling"}
+    return [
+        f"port {port} of LAG {lag} leads to another partner than the LAG's other ports: is the cable in a wrong port?"
+        for (lag, port), state in last.items()
+        if state != "RIGHT"
     ]
 
 

@@ -35,6 +35,7 @@ class OvsBond(Scheme):
 
     name = "ovs"
     side = SwitchSide(controller=False, groups=False)
+    lag_options = frozenset({"lag_lacp", "lag_rate", "lag_port_priorities", "fallback", "ovs_bond_mode"})
 
     def check(self, topology: Topology) -> None:
         """A bond of Open vSwitch is on one bridge, and nothing else keeps frames from looping."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from testbed.controller import HTTP_PORT, OPENFLOW_PORT, client
-from testbed.controller.config import to_yaml
+from testbed.controller import HTTP_PORT, OPENFLOW_PORT, client, config
 from testbed.design.factor import Level
-from testbed.errors import TrialError, unknown
+from testbed.errors import SpecError, TrialError, unknown
 from testbed.schemes import requirements
 from testbed.schemes.scheme import Live, ProcessSpec, Scheme
 from testbed.spec import LagOptions, SwitchSide, Topology
@@ -26,7 +24,7 @@ def controller_process(
 ) -> ProcessSpec:
     """`testbed.controller` started by ``python``, with the configuration that the topology needs."""
     configuration = scratch / "controller.yaml"
-    configuration.write_text(to_yaml(topology))
+    configuration.write_text(config.to_yaml(topology))
     command = (*python, "-m", "testbed.controller", str(configuration), str(OPENFLOW_PORT), *arguments)
     # Every address of the trial's own network, which nothing else is in: each switch comes by one of its own.
     environment = {"PYTHONPATH": str(requirements.PROJECT), "TESTBED_CONTROLLER_LISTEN": "0.0.0.0", **variables}
@@ -38,9 +36,21 @@ class TestbedLacp(Scheme):
 
     name = "testbed"
     side = SwitchSide()
-    lag_options = frozenset(field.name for field in dataclasses.fields(LagOptions))
+    lag_options = frozenset(LagOptions.settings()) - {"ovs_bond_mode"}
     factors = ("framework", "restart")
     openflow = "OpenFlow15"
+
+    def check(self, topology: Topology) -> None:
+        """What the controller's own configuration refuses is refused before anything starts."""
+        if topology.switches:
+            config.check(self.lags(topology))
+        for lag in topology.lags:
+            if lag.ovs_bond_mode:
+                raise SpecError(
+                    f"LAG {lag.name!r} has ovs_bond_mode={lag.ovs_bond_mode}, which controller {self.name} has not:"
+                    " it sends by a select group",
+                    "Leave it out, or use --set controller=ovs.",
+                )
 
     def process(self, topology: Topology, case: Mapping[str, Level], scratch: Path) -> ProcessSpec:
         """A case may set ``framework``, what the application runs on, and ``restart``, whether it keeps its state."""

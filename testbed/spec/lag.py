@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from testbed.errors import SpecError
@@ -51,35 +51,40 @@ class LacpOptions:
 
     def over(self, name: str, ports: tuple[str, ...], **more: Any) -> Lag:
         """A LAG with these options of these switch interfaces; ``more`` is what else a `Lag` takes."""
-        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(LacpOptions)}
+        own = {each.name: getattr(self, each.name) for each in dataclasses.fields(LacpOptions)}
         return Lag(name, ports, **own, **more)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LagOptions(LacpOptions):
-    """The options of a topology's LAGs; those whose names begin with ``lag_`` are of the LAGs that lead to hosts.
+    """The options of a topology's LAGs; those that ``--set`` calls ``lag_...`` are of the LAGs that lead to hosts.
 
-    ``lag_lacp`` is ``active``, ``passive`` or ``off`` (static), whatever the bond's mode, also before a bond that
-    wants no LAG; empty: what the mode wants. ``lag_rate`` is the rate that the switch asks for; empty: the bond's.
-    ``lag_port_priorities`` are joined by '+', one for each member.
+    ``lacp`` is ``active``, ``passive`` or ``off`` (static), whatever the bond's mode, also before a bond that wants no
+    LAG; empty: what the mode wants. ``rate`` is the rate that the switch asks for; empty: the bond's. ``priorities``
+    of the ports are joined by '+', one for each member.
     """
 
-    lag_lacp: str = ""
-    lag_rate: str = ""
-    lag_min_links: int = 1
-    lag_port_priorities: str = ""
+    lacp: str = field(default="", metadata={"setting": "lag_lacp"})
+    rate: str = field(default="", metadata={"setting": "lag_rate"})
+    min_links: int = field(default=1, metadata={"setting": "lag_min_links"})
+    priorities: str = field(default="", metadata={"setting": "lag_port_priorities"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        validation.choice("lag_lacp", self.lag_lacp, ("", *LACP))
-        validation.choice("lag_rate", self.lag_rate, ("", *LACP_RATES))
-        validation.at_least("lag_min_links", self.lag_min_links, 1)
-        for word in words(self.lag_port_priorities):
+        validation.choice("lag_lacp", self.lacp, ("", *LACP))
+        validation.choice("lag_rate", self.rate, ("", *LACP_RATES))
+        validation.at_least("lag_min_links", self.min_links, 1)
+        for word in words(self.priorities):
             if not word.isascii() or not word.isdigit():
                 raise SpecError(
-                    f"lag_port_priorities {self.lag_port_priorities!r} is not numbers joined by '+', one for each port",
+                    f"lag_port_priorities {self.priorities!r} is not numbers joined by '+', one for each port",
                     "For example: lag_port_priorities=100+200",
                 )
+
+    @classmethod
+    def settings(cls) -> list[str]:
+        """What ``--set`` calls the options."""
+        return [each.metadata.get("setting", each.name) for each in dataclasses.fields(cls)]
 
     def before(self, bond: BondOptions, name: str, ports: tuple[str, ...], **more: Any) -> Lag | None:
         """The LAG of the switch ports ``ports`` that lead to a bond; None if there is none.
@@ -87,16 +92,15 @@ class LagOptions(LacpOptions):
         Errors: SpecError for an option that such a LAG does not have.
         """
         wanted = "active" if bond.mode == "802.3ad" else "off" if bond.mode in STATIC_LAG_MODES else ""
-        lacp = self.lag_lacp or wanted
+        lacp = self.lacp or wanted
         if not lacp:
             return None
         asked = self._asked()
-        if lacp == "off" and (given := [name for name in asked if name in _OF_LACP]):
+        if lacp == "off" and (given := [setting for setting in asked if setting in _OF_LACP]):
             raise SpecError(f"{given[0]} has no effect: the LAGs are static, and it is an option of LACP")
-        priorities = tuple(int(word) for word in words(self.lag_port_priorities))
-        rate = self.lag_rate or bond.lacp_rate
-        own = {"lacp": lacp, "rate": rate, "min_links": self.lag_min_links, "port_priorities": priorities}
-        return self.over(name, ports, **own, **more)
+        priorities = tuple(int(word) for word in words(self.priorities))
+        own = {"lacp": lacp, "rate": self.rate or bond.lacp_rate, "min_links": self.min_links}
+        return self.over(name, ports, **own, port_priorities=priorities, **more)
 
     def check_unused(self) -> None:
         """Errors: SpecError if an option was set that is of a host's LAG, which a network does not have."""
@@ -107,9 +111,9 @@ class LagOptions(LacpOptions):
             )
 
     def _asked(self) -> list[str]:
-        """The options of hosts' LAGs that were set."""
-        names = ("lag_lacp", "lag_rate", "lag_min_links", "lag_port_priorities")
-        return [name for name in names if getattr(self, name) != getattr(LagOptions, name)]
+        """What ``--set`` calls the options of hosts' LAGs that were set."""
+        own = [each for each in dataclasses.fields(self) if "setting" in each.metadata]
+        return [each.metadata["setting"] for each in own if getattr(self, each.name) != each.default]
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,9 @@ class Lag(LacpOptions):
     """A link aggregation group on the switch side.
 
     ``ports`` are switch interfaces. With ``lacp`` of ``active`` or ``passive`` the group negotiates for ``system``;
-    with ``off`` it is static: every port with carrier carries traffic. ``port_priorities`` are the ports' LACP
-    priorities, one for each port in the order of ``ports``; the lower is the better, and none given means 32768 for
-    each (IEEE 802.1AX-2014, 6.3.4).
+    with ``off`` it is static: every port with carrier carries traffic, if there are ``min_links`` of them.
+    ``port_priorities`` are the ports' LACP priorities, one for each port in the order of ``ports``; the lower is the
+    better, and none given means 32768 for each (IEEE 802.1AX-2014, 6.3.4).
     """
 
     name: str
@@ -164,3 +168,8 @@ class Lag(LacpOptions):
     def priority(self, port: str) -> int:
         """The LACP priority of one of its ports."""
         return self.port_priorities[self.ports.index(port)] if self.port_priorities else DEFAULT_PORT_PRIORITY
+
+    @property
+    def priorities(self) -> str:
+        """The ports' priorities as `LagOptions` has them."""
+        return "+".join(map(str, self.port_priorities))

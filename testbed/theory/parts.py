@@ -13,6 +13,7 @@ from testbed import theory
 from testbed.errors import unknown
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import Bond, Host, Lag, Link, SwitchSide, Topology
+from testbed.theory import parting
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,22 @@ class Parts:
         return True
 
     @cached_property
-    def _merit(self) -> dict[str, tuple[int, int, int]]:
-        """What our controller prefers where the network is parted: most switches, most hosts, first switch."""
-        names = [switch.name for switch in self.topology.switches]
-        sizes, hosts = Counter(self._part.values()), Counter[str]()
-        for host in self.topology.hosts:
-            hosts.update({self._part[node] for _, node in self._ends(host) if node in self._part})
-        return {part: (size, hosts[part], -names.index(part)) for part, size in sizes.items()}
+    def _chosen(self) -> dict[str, str]:
+        """The part of the network in which our controller keeps each LAG."""
+        return parting.chosen(self.topology, self._part, self._in_use, self._moves)
+
+    def _in_use(self, port: str) -> bool:
+        """Whether a switch port has carrier and, where LACP watches it, hears a partner."""
+        link = self.topology.link_of(port)
+        return self._works(link) if self._negotiates(self._lag(port)) else self._up(link)
+
+    def _moves(self, lag: Lag, port: str) -> bool:
+        """Whether our controller may take the port out of its LAG for the sake of a better part."""
+        return self._negotiates(lag) and parting.may_leave(self.topology, port)
+
+    def _far(self, interface: str) -> str:
+        """The port at the far end of an interface's link."""
+        return self.topology.link_of(interface).other(interface)[1]
 
     def _ends(self, host: Host) -> list[tuple[str, str]]:
         """The host's interfaces whose links work, each with the node at the far end."""
@@ -123,10 +133,6 @@ class Parts:
         if any(far <= set(other.members) for other in others):
             return True
         return any(self._negotiates(lag) and far <= set(lag.ports) for lag in self.topology.lags)
-
-    def _isolates(self, lag: Lag) -> bool:
-        switches = {switch.name: switch.isolate for switch in self.topology.switches}
-        return all(switches[self.topology.owner(port)] for port in lag.ports)
 
     def _splits(self, bond: Bond) -> bool:
         """Whether flows are lost once the bond has no LACP partner any more: it receives on one member only, unless

@@ -221,13 +221,12 @@ class _Remains(Uses):
 
     def _parted(self, bond: Bond) -> bool:
         """Whether the bond has working links that our controller takes out of the LAG by LACP."""
-        lag = self._lag(self.topology.link_of(bond.members[0]).other(bond.members[0])[1])
-        parts = {
-            self._part.get(self.topology.link_of(i).other(i)[0])
-            for i in bond.members
-            if self._works(self.topology.link_of(i))
-        }
-        return lag is not None and self._negotiates(lag) and self._isolates(lag) and len(parts) > 1
+        lag = self._lag(self._far(bond.members[0]))
+        if lag is None:
+            return False
+        live = [port for port in map(self._far, bond.members) if self.topology.owner(port) in self._part]
+        held = [port for port in live if self._moves(lag, port) and self._in_use(port)]
+        return any(self._part[self.topology.owner(port)] != self._chosen.get(lag.name) for port in held)
 
     def bound(self, a: str, b: str) -> theory.OutageBound | None:
         """The longest outage that these failures may cause between two hosts that still reach each other."""

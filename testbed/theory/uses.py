@@ -50,9 +50,8 @@ class Uses(Parts):
         if lag is not None:
             if lag.lacp != "off" and bond.mode != "802.3ad":
                 return self._unanswered(lag, ends)
-            if self._negotiates(lag) and self._isolates(lag):
-                best = max(ends.values(), key=self._merit.__getitem__)
-                ends = {i: part for i, part in ends.items() if part == best}
+            place = self._chosen.get(lag.name)
+            ends = {i: part for i, part in ends.items() if part == place or not self._moves(lag, self._far(i))}
             if len(ends) < lag.min_links:
                 return None
         if bond.mode == "802.3ad" and len(ends) < bond.min_links:

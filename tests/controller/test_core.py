@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testbed.spec import BondOptions
 from tests.controller.rig import Rig
 from topologies.dual_switch import dual_switch
 from topologies.mlag import mlag
@@ -46,6 +49,18 @@ def test_both_ends_of_a_lag_between_switches_speak_lacp() -> None:
     rig.set_link("s1-eth3", False)
     assert rig.distributing("trunk-s2") == {(2, 4)}
     assert rig.state()["links"] == [{"a": "trunk-s1", "b": "trunk-s2", "live": True, "tree": True}]
+
+
+def test_a_static_lag_with_fewer_than_min_links_carries_nothing() -> None:
+    topology = single_switch(bonding=BondOptions(mode="balance-xor"))
+    lags = tuple(dataclasses.replace(lag, min_links=2) for lag in topology.lags)
+    rig = Rig(dataclasses.replace(topology, lags=lags))
+    rig.answer()
+    assert rig.distributing("lag-h1") == {(1, 1), (1, 2)}
+    rig.set_link("s1-eth1", False)
+    assert rig.distributing("lag-h1") == set()
+    rig.set_link("s1-eth1", True)
+    assert rig.distributing("lag-h1") == {(1, 1), (1, 2)}
 
 
 def test_members_of_a_switch_wait_until_it_has_confirmed_its_groups_and_flows() -> None:

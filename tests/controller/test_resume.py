@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.controller.checkpoint import restore, save
@@ -105,15 +105,12 @@ def test_after_a_stall_the_partner_has_its_whole_timeout_again() -> None:
     assert rig.distributing("lag-h1") == members
 
 
-def disturb(rig: Rig, steps: list[tuple[int, bool, float]]) -> list[Any]:
-    """Set links up or down, and wait after each. Returns the members in use at each step."""
+def disturb(rig: Rig, steps: list[tuple[int, bool, float]]) -> None:
+    """Set links up or down, and wait after each."""
     ports = [port for switch in rig.topology.switches for port in rig.topology.interfaces(switch.name)]
-    in_use = []
     for index, up, seconds in steps:
-        in_use.append({name: (lag.collecting, lag.distributing) for name, lag in rig.core.fabric.lags.items()})
         rig.set_link(ports[index % len(ports)], up)
         rig.run(seconds)
-    return in_use
 
 
 @settings(max_examples=25, deadline=None)
@@ -125,12 +122,8 @@ def disturb(rig: Rig, steps: list[tuple[int, bool, float]]) -> list[Any]:
 def test_a_resumed_controller_ends_where_one_that_never_stopped_does(
     name: str, before: list[tuple[int, bool, float]], after: list[tuple[int, bool, float]]
 ) -> None:
-    """Links fail and return; one of two controllers is replaced in between. Given time, the switches do the same.
-
-    Provided that each failure finds the same members in use: which part of a partitioned network is isolated depends on
-    where traffic flows at that moment, and a restart may delay a member that is about to join.
-    """
-    found, in_use = [], []
+    """Links fail and return; one of two controllers is replaced in between. Given time, the switches do the same."""
+    found = []
     for restarted in (False, True):
         rig = converged(TOPOLOGIES[name]())
         disturb(rig, before)
@@ -139,10 +132,9 @@ def test_a_resumed_controller_ends_where_one_that_never_stopped_does(
             rig.answer()
         else:
             rig.run(0.5)
-        in_use.append(disturb(rig, after))
+        disturb(rig, after)
         rig.run(12.0)
         found.append((tables(rig), rig.core.fabric.addresses, rig.core.held))
-    assume(in_use[0] == in_use[1])
     assert found[0] == found[1]
 
 

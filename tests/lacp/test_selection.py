@@ -8,6 +8,7 @@ import pytest
 
 from testbed.lacp import Distribute, LagConfig, LagId, PortConfig, System, SystemId, Transmit
 from testbed.lacp.config import Fallback
+from testbed.lacp.states import ANSWER_TIME_S
 from tests.lacp.wire import DELAY_S, MACS, Lab, config, distributes, pair
 
 GAP_S = 10 * DELAY_S
@@ -34,16 +35,83 @@ def test_two_partners_never_share_an_aggregator() -> None:
     assert MACS["B"] in lab.port("A", 3)["reason"], "the reason names the partner that has the aggregator"
 
 
-def test_the_partner_that_has_the_aggregator_keeps_it_until_it_fails() -> None:
+def test_the_larger_group_has_the_aggregator_also_if_it_comes_later() -> None:
+    """The outcome depends on the links, not on their order; who cannot be served gets what is left."""
     lab = star()
     lab.carrier(lab.cables[2], True)
     lab.run(5.0)
+    assert lab.distributing["A", "lag"] == (3,)
     lab.all_up()
     lab.run(5.0)
-    assert lab.lag("A")["distributing"] == [3]
-    lab.carrier(lab.cables[2], False)
-    lab.run(3.0)
     assert lab.distributing["A", "lag"] == (1, 2)
+    for cable in lab.cables[:2]:
+        lab.carrier(cable, False)
+    lab.run(3.0)
+    assert lab.distributing["A", "lag"] == (3,)
+
+
+def test_port_priorities_decide_which_partner_has_the_aggregator() -> None:
+    """6.7.1: the lower value is the better, and the lower system identifier's values count."""
+    lab = Lab()
+    lab.add("A", config())
+    lab.add("B", config())
+    lab.add("C", config())
+    for number, far, ours, theirs in ((1, "B", 200, 1), (2, "B", 200, 1), (3, "C", 100, 300)):
+        lab.plug(PortConfig(number, "lag", number, ours), "A", PortConfig(number, "lag", number, theirs), far)
+    lab.all_up()
+    lab.run(5.0)
+    assert lab.distributing["A", "lag"] == (3,), "one link of the better priority before two of the worse"
+
+
+def test_a_better_group_that_refuses_keeps_nobody_out() -> None:
+    """C hears A and answers, but is never in sync: it uses its link for something else."""
+    lab = Lab()
+    lab.add("A", config())
+    lab.add("B", config())
+    lab.add("C", config())
+    for number, far, priority in ((1, "B", 200), (2, "B", 200), (3, "C", 100)):
+        lab.plug(PortConfig(number, "lag", number, priority), "A", PortConfig(number, "lag", number), far)
+    lab.act("C", lab.systems["C"].set_held(3, True, 0.0))
+    lab.all_up()
+    # Aggregate_Wait_Time to ask C, Answer_Time for its answer, Aggregate_Wait_Time to join B
+    assert lab.run_until(2.0 + ANSWER_TIME_S + 2.0 + GAP_S, lambda: lab.distributing["A", "lag"] == (1, 2))
+    lab.run(60.0)
+    assert lab.distributing["A", "lag"] == (1, 2)
+    lab.act("C", lab.systems["C"].set_held(3, False, lab.now))
+    assert lab.run_until(lab.now + 2.0 + 2.0 + GAP_S, lambda: lab.distributing["A", "lag"] == (3,)), "C wants it now"
+
+
+def test_a_group_that_works_is_not_left_for_one_that_is_not_offered() -> None:
+    """C, whose aggregator another partner has, gets a second cable to B: B, the higher system, does not try it out."""
+    lab = Lab()
+    lab.add("A", config())
+    lab.add("B", config(name="lag"))
+    lab.add("C", config())
+    for number, far in ((1, "B"), (2, "C"), (3, "C"), (4, "C")):
+        lab.plug(PortConfig(number, "lag", number), "A", PortConfig(number, "lag", number), far)
+    for number in (5, 6):
+        lab.plug(PortConfig(number, "lag", number), "B", PortConfig(number, "lag", number), "C")
+    lab.carrier(lab.cables[0], True)
+    lab.run(5.0)
+    assert lab.distributing["B", "lag"] == (1,)
+    lab.all_up()
+    lab.run(20.0)
+    assert lab.distributing["A", "lag"] == lab.distributing["C", "lag"] == (2, 3, 4), "three links before two"
+    assert lab.distributing["B", "lag"] == (), "both others have better partners"
+    states = {port: lab.port("B", port)["machines"]["answer"] for port in (1, 5, 6)}
+    assert states[5] == states[6] == "REFUSED"
+
+
+def test_a_cable_in_a_wrong_lag_is_reported_after_a_while() -> None:
+    lab = star()
+    lab.all_up()
+    lab.run(4.0)
+    assert lab.port("A", 3)["machines"]["cabling"] == "DOUBTED"
+    lab.run(2.0)
+    assert lab.port("A", 3)["machines"]["cabling"] == "WRONG"
+    assert {lab.port("A", port)["machines"]["cabling"] for port in (1, 2)} == {"RIGHT"}
+    lab.carrier(lab.cables[2], False)
+    assert lab.port("A", 3)["machines"]["cabling"] == "RIGHT"
 
 
 def test_two_keys_of_a_partner_never_share_an_aggregator() -> None:

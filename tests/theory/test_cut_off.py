@@ -116,7 +116,7 @@ def test_a_lag_with_lacp_before_a_host_that_speaks_none() -> None:
     """SONiC and others: a server that boots over the network is cut off unless the LAG falls back."""
 
     def silent(mode: str, fallback: str, members: int = 2) -> Topology:
-        lag = LagOptions(lag_lacp="active", fallback=fallback)
+        lag = LagOptions(lacp="active", fallback=fallback)
         return single_switch(members=members, bonding=BondOptions(mode=mode), lag=lag)
 
     assert found(silent("active-backup", "none")) is False
@@ -127,17 +127,15 @@ def test_a_lag_with_lacp_before_a_host_that_speaks_none() -> None:
     assert found(silent("active-backup", "static")) is None  # the bond drops what comes in by its backup
     assert found(silent("balance-xor", "static")) is True
     assert found(silent("active-backup", "individual"), "h1-eth0", "h2-eth0") is True
-    every = single_switch(
-        bonding=BondOptions(mode="active-backup", all_slaves_active=True), lag=LagOptions(lag_lacp="off")
-    )
+    every = single_switch(bonding=BondOptions(mode="active-backup", all_slaves_active=True), lag=LagOptions(lacp="off"))
     assert found(every) is True
 
 
 def test_min_links_of_a_lag_takes_the_host_out() -> None:
-    network = single_switch(lag=LagOptions(lag_min_links=2))
+    network = single_switch(lag=LagOptions(min_links=2))
     assert found(network) is True
     assert found(network, "h1-eth0") is False
-    assert found(single_switch(members=3, lag=LagOptions(lag_min_links=2)), "h1-eth0") is True
+    assert found(single_switch(members=3, lag=LagOptions(min_links=2)), "h1-eth0") is True
 
 
 def three_parts() -> Topology:
