@@ -95,11 +95,22 @@ class Topology:
                 " which is the address of no host here: nothing answers, and the bond would flap",
                 f"Addresses here: {', '.join(other.ip for other in self.hosts)}. Or: --set arp_ip_target=peers",
             )
-        rates = {self.link_of(member).rate_mbps for member in host.bond.members}
-        if host.bond.mode == "802.3ad" and len(rates) > 1:
+        self._check_rates(host.name, host.bond)
+
+    def _check_rates(self, host: str, bond: Bond) -> None:
+        """Unequal rates are for modes that take no notice of them: a virtual card reports no rate of its own."""
+        if len({self.link_of(member).rate_mbps for member in bond.members}) < 2:
+            return
+        own = f"members of {bond.mode} bond {bond.name!r} on host {host!r} have unequal rates"
+        hint = "The cards here all report 10 Gbit/s (veth), so the driver would not see it. Use another mode."
+        if bond.mode == "802.3ad":
+            raise SpecError(f"{own}; links of one aggregator must run at one speed (IEEE 802.1AX-2014, 6.3.1)", hint)
+        if bond.mode in ("balance-tlb", "balance-alb"):
+            raise SpecError(f"{own}; the mode puts load on members by the speed that they report", hint)
+        if bond.mode == "active-backup" and bond.primary_reselect == "better":
             raise SpecError(
-                f"members of 802.3ad bond {host.bond.name!r} on host {host.name!r} have unequal rates;"
-                " links of one aggregator must run at one speed (IEEE 802.1AX-2014, 6.3.1)"
+                f"{own}; primary_reselect=better compares the speeds that they report",
+                hint.replace("another mode", "primary_reselect=always, or failure"),
             )
 
     def _check_lag(self, lag: Lag) -> None:

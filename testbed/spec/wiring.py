@@ -17,6 +17,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
+from testbed.errors import SpecError
 from testbed.spec import (
     Addressing,
     Bond,
@@ -32,6 +33,7 @@ from testbed.spec import (
     validation,
 )
 from testbed.spec.addressing import system_id
+from testbed.spec.bond import words
 from testbed.spec.topology import MOST_LINKS, MOST_LINKS_WHY
 
 #: The LACP system that a LAG belongs to unless another is named.
@@ -49,10 +51,12 @@ class Wiring:
         lag: LagOptions = LagOptions(),
         rx_coalesce_us: int = 100,
         addressing: Addressing = Addressing(),
+        member_rates: str = "",
     ) -> None:
         self._cable = cable
         self._bonding = bonding
         self._lag = lag
+        self._member_rates = _rates(member_rates)
         self._rx_coalesce_us = rx_coalesce_us
         self._addressing = addressing
         self._hosts: list[tuple[str, Bond | None]] = []
@@ -94,7 +98,9 @@ class Wiring:
 
         The switches' ports become a LAG of LACP ``system``, by LACP or static, if the mode wants one and ``lag`` holds.
         """
-        self.bond(host, [self.link(host, node) for node in nodes], system=system, lag=lag, bonding=bonding)
+        cables = self._member_cables(host, len(nodes))
+        links = [self.link(host, node, cable) for node, cable in zip(nodes, cables, strict=True)]
+        self.bond(host, links, system=system, lag=lag, bonding=bonding)
 
     def bond(
         self,
@@ -125,7 +131,7 @@ class Wiring:
 
     def back_to_back(self, a: str, b: str, members: int) -> None:
         """Two bonded hosts joined member by member, without a switch."""
-        ends = [self.link(a, b) for _ in range(members)]
+        ends = [self.link(a, b, cable) for cable in self._member_cables(a, members)]
         for place, host in enumerate((a, b)):
             self._hosts.append((host, self._bonding.over(tuple(pair[place] for pair in ends))))
 
@@ -149,6 +155,8 @@ class Wiring:
         """The network that was put together. Errors: SpecError for an impossible one."""
         if not self._lags_of_hosts:
             self._lag.check_unused()
+        if self._member_rates and not any(bond for _, bond in self._hosts):
+            raise SpecError("member_rates has no effect: no host has a bond here", "Use --set rate_mbps instead.")
         many = len(self._hosts)
         hosts = tuple(
             Host(host, self._addressing.address(number, many), bond, self._rx_coalesce_us, self._addressing.vlan)
@@ -156,6 +164,18 @@ class Wiring:
         )
         systems = self._made_systems() or (LacpSystem(CORE),)
         return Topology(name, hosts, tuple(self._switches), tuple(self._links), tuple(self._lags), systems)
+
+    def _member_cables(self, host: str, members: int) -> list[Cable]:
+        """The cables of a bond's members: all alike, or by their own rates."""
+        if not self._member_rates:
+            return [self._cable] * members
+        if len(self._member_rates) != members:
+            raise SpecError(
+                f"member_rates has {len(self._member_rates)} rates, and the bond of host {host!r} {members} members;"
+                " wanted one for each member",
+                f"For example: --set member_rates={'+'.join(['1000'] * (members - 1) + ['100'])}",
+            )
+        return [dataclasses.replace(self._cable, rate_mbps=rate) for rate in self._member_rates]
 
     def _next(self, node: str) -> str:
         self._ports[node] += 1
@@ -175,3 +195,14 @@ class Wiring:
         return tuple(
             LacpSystem(name, system_id(1 if name == CORE else 2 + others.index(name))) for name in self._systems
         )
+
+
+def _rates(text: str) -> list[float]:
+    """Rates in Mbit/s that are joined by '+'."""
+    try:
+        return [float(word) for word in words(text)]
+    except ValueError:
+        raise SpecError(
+            f"member_rates {text!r} is not numbers of Mbit/s joined by '+', one for each member",
+            "For example: --set member_rates=1000+100",
+        ) from None
