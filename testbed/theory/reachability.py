@@ -43,16 +43,17 @@ def expected(
     side: SwitchSide = SwitchSide(),
     silent: Iterable[str] = (),
     controller_down_s: float | None = None,
+    pairs: Iterable[Pair] | None = None,
 ) -> dict[Pair, Expectation]:
-    """What theory says of every two hosts, in the order of the spec, once the network has settled.
+    """What theory says of every two hosts, in the order of the spec, or of ``pairs``, once the network has settled.
 
     ``failed`` elements are down and their neighbours lose carrier; ``silent`` links lose all frames and keep their
     carrier. A failed controller is back after ``controller_down_s``, or (None) never. Errors: SpecError for an unknown
     element.
     """
     left = _Remains(topology, frozenset(failed), frozenset(silent), side, controller_down_s)
-    pairs = itertools.combinations((host.name for host in topology.hosts), 2)
-    return {(a, b): left.expectation(a, b) for a, b in pairs}
+    every = itertools.combinations((host.name for host in topology.hosts), 2)
+    return {(a, b): left.expectation(a, b) for a, b in (every if pairs is None else pairs)}
 
 
 def between(found: Mapping[Pair, Expectation], a: str, b: str) -> Expectation:

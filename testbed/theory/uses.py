@@ -8,6 +8,7 @@ A bond works as bonding.rst says of its mode, a LAG as IEEE 802.1AX-2014, clause
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from testbed.spec import Bond, Host, Lag
 from testbed.theory.parts import Parts
@@ -38,6 +39,13 @@ class Uses(Parts):
 
     def _use(self, host: Host) -> Use | None:
         """Where the host sends and can be reached; None if nowhere."""
+        return self._use_of[host.name]
+
+    @cached_property
+    def _use_of(self) -> dict[str, Use | None]:
+        return {host.name: self._used(host) for host in self.topology.hosts}
+
+    def _used(self, host: Host) -> Use | None:
         ends = {i: self._part[node] for i, node in self._ends(host) if node in self._part}
         if host.name in self.failed or not ends:
             return self._uncontrolled(host)
