@@ -225,9 +225,9 @@ class Lab:
         text = "".join(json.dumps(event) + "\n" for event in events)
         (self.raw / "timeline.jsonl").write_text(text)
 
-    def ask_switches(self, command: str) -> str:
+    def ask_switches(self, command: str, *arguments: str) -> str:
         """What ovs-vswitchd answers to a command of ovs-appctl(8)."""
-        return self.network.ovs.appctl(command)
+        return self.network.ovs.appctl(command, *arguments)
 
     def tell_switches(self, *words: str) -> None:
         """Carry out commands of ovs-vsctl(8) in one transaction. Errors: TrialError with its output."""

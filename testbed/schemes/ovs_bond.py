@@ -90,9 +90,13 @@ class OvsBond(Scheme):
             live.note("network", "buckets_spread", lags=[lag.name for lag in _hashed(live.topology)])
 
     def collect(self, live: Live) -> None:
-        """What ovs-vswitchd shows of LACP and of its bonds, a text file each."""
+        """What ovs-vswitchd shows of LACP and of its bonds, a text file each, and of the flows of each bridge: those
+        of table 254 with a dp_hash are the buckets of a bond."""
         for command in _SHOWN if live.topology.switches else ():
             (live.raw / f"{command.replace('/', '_')}.txt").write_text(live.ask_switches(command))
+        if _hashed(live.topology):
+            flows = [live.ask_switches("bridge/dump-flows", switch.name) for switch in live.topology.switches]
+            (live.raw / "bridge_dump-flows.txt").write_text("".join(flows))
 
 
 def _hashed(topology: Topology) -> list[Lag]:

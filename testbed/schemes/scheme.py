@@ -40,7 +40,7 @@ class Live(Protocol):
     def controller_events(self) -> Sequence[Mapping[str, Any]]:
         """What the controller has logged, in order; of other controllers nothing."""
 
-    def ask_switches(self, command: str) -> str:
+    def ask_switches(self, command: str, *arguments: str) -> str:
         """What ovs-vswitchd answers to a command of ovs-appctl(8)."""
 
     def tell_switches(self, *words: str) -> None:

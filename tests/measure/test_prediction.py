@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from testbed.design.trial import Trial
 from testbed.measure.outage import ProbeFlow
 from testbed.measure.prediction import Prediction, lasting_share, loses, predict
-from testbed.spec import BondOptions, Topology
+from testbed.spec import BondOptions, LagOptions, Topology
 from topologies.mlag import mlag
 from topologies.single_switch import single_switch
+from topologies.trunk import trunk
 from topologies.unprotected import unprotected
 
 
@@ -68,6 +70,53 @@ def test_a_host_without_a_bond_has_no_bound() -> None:
     element = topology.interfaces("h1")[0]
     found = predicted(topology, "carrier_loss", element)
     assert (found.bound, found.connected, found.why) == (None, False, "h1 has one link only")
+
+
+def test_the_host_whose_member_fails_has_to_detect_it() -> None:
+    """The server looks every 400 ms and the client every 50: the kernel's timers make 408 and 51 of them."""
+    topology = single_switch(bonding=BondOptions(mode="active-backup", miimon_ms=50))
+    first, second = topology.hosts
+    assert second.bond is not None
+    slow = dataclasses.replace(second, bond=dataclasses.replace(second.bond, miimon_ms=400))
+    unequal = dataclasses.replace(topology, hosts=(first, slow))
+    assert bound_s(predicted(unequal, "carrier_loss", "s1-eth1")) == pytest.approx(0.051)
+    assert bound_s(predicted(unequal, "carrier_loss", "s1-eth3")) == pytest.approx(0.408)
+
+
+def test_a_link_between_switches_is_no_matter_of_the_hosts_monitors() -> None:
+    backup = trunk(bonding=BondOptions(mode="active-backup", miimon_ms=400))
+    found = predicted(backup, "carrier_loss", "s1-eth3")
+    assert (bound_s(found), found.connected, found.why) == (0, True, "")
+    assert predicted(trunk(trunk_members=1), "carrier_loss", "s1-eth3").connected is False
+
+
+def test_each_end_times_out_by_the_rate_that_it_asked_for() -> None:
+    """IEEE 802.1AX-2014, 6.4.4: Long_Timeout_Time is 90 s; a slow switch notices a silent cable so late."""
+    slow = single_switch(lag=LagOptions(rate="slow"))
+    bound = predicted(slow, "silent_loss", "s1-eth1", 100.0).bound
+    assert bound is not None and 58 < bound.low_s < bound.bound_s == pytest.approx(90)
+    both = single_switch(lag=LagOptions(rate="slow"), bonding=BondOptions(lacp_rate="slow"))
+    late = predicted(both, "silent_loss", "s1-eth1", 100.0).bound
+    assert late is not None and late.bound_s > 90  # the driver counts in steps of 104 ms
+
+
+def test_without_a_monitor_the_reason_is_the_bond() -> None:
+    found = predicted(single_switch(bonding=BondOptions(mode="active-backup", miimon_ms=0)), "carrier_loss", "s1-eth1")
+    assert (found.bound, found.connected) == (None, False)
+    assert found.why == "miimon_ms=0 and no ARP monitor: the driver never leaves a dead member"
+
+
+def test_a_host_that_is_cut_off_from_the_start_has_the_reason_and_no_bound() -> None:
+    silent = single_switch(bonding=BondOptions(mode="active-backup"), lag=LagOptions(lacp="active"))
+    found = predicted(silent, "none", "c0")
+    assert (found.bound, found.connected) == (None, False)
+    assert found.why == "LAG lag-h1 speaks LACP and h1 does not (fallback=none)"
+
+
+def test_a_switch_that_alone_loses_the_controller_is_known_to_theory() -> None:
+    assert predicted(mlag(), "controller_cut", "s1", 1.5).connected is True
+    assert predicted(mlag(), "controller_cut", "s1", 10.0).connected is True
+    assert predicted(single_switch(), "controller_cut", "s1", 10.0).connected is False
 
 
 #: A fault from 1 s to 2 s, seen by a packet each millisecond: the last part is from 1.4 s to 1.9 s.
