@@ -42,7 +42,7 @@ from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
 from testbed.measure import tcp_stall
 from testbed.measure.flow_members import FlowKey, MemberFlows, flows_by_member, packets_by_member
-from testbed.measure.goodput import carried_mbps, common_window, link_mbps, tcp_mbps
+from testbed.measure.goodput import carried_mbps, common_window, ideal_mbps, link_mbps, tcp_mbps
 from testbed.measure.iperf3 import load as load_iperf3
 from testbed.measure.rates import load as load_rates
 from testbed.measure.raw import Event, controller_trouble, member_deltas, not_aggregated, read_json, read_timeline
@@ -115,9 +115,7 @@ def _progress(lab: Lab, pairs: Sequence[Mapping[str, Any]]) -> contextlib.Abstra
 
 
 def _ideal_mbps(trial: Trial) -> float | None:
-    mbps = _link_mbps(trial)
-    bond = trial.topology.bond(trial.topology.client)
-    return None if mbps is None else mbps * (1 if bond.mode in theory.ONE_MEMBER_MODES else len(bond.members))
+    return ideal_mbps(trial.topology, str(trial.case["protocol"]), int(trial.case["mtu"]))
 
 
 def _link_mbps(trial: Trial) -> float | None:
@@ -157,10 +155,14 @@ def _by_placement(
     if mbps is None or trial.case["protocol"] != "tcp":
         return found
     places = list(zip(*(end.places for end in ends), strict=True))
-    if not any(end.split for end in ends):
-        fair_mbps = theory.max_min_links(places, len(topology.members(topology.client))) * mbps
+    if not any(end.split for end in ends) and _seen_whole(topology):
+        part = mbps / (topology.link_of(topology.members(topology.client)[0]).rate_mbps or 1.0)
+        rates = [
+            [part * (topology.link_of(i).rate_mbps or 0.0) for i in topology.members(host)] for host in topology.pair
+        ]
+        fair_mbps = theory.max_min_mbps(places, *rates)
         found["placement_mbps"] = round(fair_mbps, 6)
-        found["placement_most_mbps"] = round(theory.most_links(places) * mbps, 6)
+        found["placement_most_mbps"] = round(theory.most_mbps(places, *rates), 6)
         found["placement_ratio"] = round(goodput_mbps / fair_mbps, 6)
     stages = hash_stages(topology, schemes.chosen(trial.case).side)
     if trial.case["placement"] == "random" and stages:
@@ -177,9 +179,17 @@ def hash_stages(topology: Topology, side: SwitchSide) -> int:
     bond, other = topology.bond(topology.client), topology.host(topology.server).bond
     if bond.mode not in theory.HASH_MODES or bond.xmit_hash_policy not in ("layer3+4", "encap3+4"):
         return 0
+    if other is None or len({topology.link_of(i).rate_mbps for i in (*bond.members, *other.members)}) > 1:
+        return 0
     if topology.owner(topology.far(bond.members[0]).interface) == topology.server:
         return 1
-    return 2 if side.lags and other is not None and len(other.members) == len(bond.members) else 0
+    return 2 if side.lags and len(other.members) == len(bond.members) and _seen_whole(topology) else 0
+
+
+def _seen_whole(topology: Topology) -> bool:
+    """Whether the members at both ends are all that a flow crosses: the switches of one end are those of the other."""
+    near, far = ({topology.far(i).node for i in topology.members(host)} for host in topology.pair)
+    return near == far or near == {topology.server}
 
 
 def _agreed(ends: Sequence[MemberFlows]) -> bool | None:

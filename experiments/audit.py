@@ -4,7 +4,8 @@ Question      When one element fails permanently (a link, a member, an interface
               protected hosts still reach each other, and how long is the outage until they do?
 Factors       The element; two that fail at once are joined by a plus sign. `testbed audit TOPOLOGY` takes every element
               in turn. The controller is killed and started again after controller_down_s, as a process supervisor
-              does. A time beyond LACP's timeout shows what then happens to the LAGs.
+              does; a switch's connection to it (c0-s1) is away for as long. A time beyond LACP's timeout shows what
+              then happens to the LAGs, and to a host on a switch that alone has lost the controller.
 Procedure     1. Constant-rate UDP probes run both ways between the protected hosts (of more than three, between each
                  and the next), from several ports, so that hashes spread them over the members.
               2. At an instant drawn at random over one period of the link monitor, the element fails.
@@ -20,13 +21,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed import schemes
-from testbed.design.factor import Factor
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
+from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
 from testbed.faults.elements import Element, named
 from testbed.lab.steps import longest_period_s, wait_random_phase
@@ -62,6 +64,7 @@ FAULTS: dict[str, tuple[str, dict[str, str]]] = {
     "interface": ("carrier_loss", {"side": "host"}),
     "switch": ("switch_crash", {}),
     "controller": ("controller_crash", {}),
+    "control": ("controller_cut", {}),
 }
 
 
@@ -78,6 +81,15 @@ def failing(topology: Topology, case: Any) -> list[Element]:
     return [named(topology, name, schemes.chosen(case).side) for name in str(case["element"]).split("+")]
 
 
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
+    """Why the element of a case cannot fail in that network; None if it can."""
+    try:
+        failing(topology, case)
+    except SpecError as error:
+        return f"{error.message} (testbed audit TOPOLOGY takes every element in turn)"
+    return None
+
+
 def _expected(topology: Topology, case: Any) -> dict[reachability.Pair, reachability.Expectation]:
     names = [element.name for element in failing(topology, case)]
     down_s = float(case["controller_down_s"])
@@ -89,7 +101,7 @@ def _lasting_s(topology: Topology, case: Any) -> float:
     elements = failing(topology, case)
     bound = reachability.longest_bound(_expected(topology, case), topology.protected_hosts())
     lasting_s = _UNKNOWN_S if bound is None else bound.limit_s
-    if any(element.kind == "controller" for element in elements):
+    if any(element.kind in ("controller", "control") for element in elements):
         lasting_s = max(lasting_s, float(case["controller_down_s"]))
     return lasting_s + _RESUMED_S
 
@@ -109,7 +121,7 @@ def procedure(lab: Lab) -> None:
             with contextlib.ExitStack() as broken:
                 for element in elements:
                     fault, parameters = FAULTS[element.kind]
-                    broken.enter_context(lab.fault(fault, element.name, **parameters))
+                    broken.enter_context(lab.fault(fault, element.hit, **parameters))
                 lab.sleep_until(lab.now() + _lasting_s(topology, lab.case))
                 lost = reach.lost(pairs)
             lab.write("reach.json", [{"pair": list(pair), "lost": count} for pair, count in lost.items()])
@@ -192,7 +204,9 @@ def audit() -> Experiment:
         question="Which elements are single points of failure, and how long is the outage when another one fails?",
         topology="mlag",
         factors=(
-            Factor("element", ("s1",), "what fails: a link, an interface, a switch, c0; two are joined by a plus"),
+            Factor(
+                "element", ("s1",), "what fails: a link, an interface, a switch, c0, c0-s1; two are joined by a plus"
+            ),
             schemes.FACTOR,
             Factor("controller_down_s", (1.5,), "time after which a killed controller is started again", least=0.0),
             Factor("probe_interval_ms", (5.0,), "time between two probe packets of a flow", least=0.1),
@@ -201,4 +215,5 @@ def audit() -> Experiment:
         measure=read,
         figures=("elements",),
         limit_s=200.0,
+        not_applicable=not_applicable,
     )

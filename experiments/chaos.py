@@ -72,8 +72,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
 
 def procedure(lab: Lab) -> None:
     """Inside: probe, play the schedule, wait until the network has converged."""
-    hosts = [host.name for host in lab.topology.hosts][:_HOSTS]
-    pairs = list(itertools.combinations(hosts, 2))
+    hosts = lab.topology.protected or tuple(host.name for host in lab.topology.hosts)
+    pairs = list(itertools.combinations(hosts[:_HOSTS], 2))
     with steps.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, pairs):
         lab.sleep_until(lab.now() + steps.BEFORE_S)
         steps.wait_random_phase(lab, steps.longest_period_s(lab))

@@ -20,12 +20,12 @@ Expectation   Flows and groups stay in the switches, and a select group leaves a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed import theory
-from testbed.design.factor import Factor
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.errors import TrialError
 from testbed.experiment.experiment import Experiment
@@ -35,6 +35,7 @@ from testbed.measure.impact import rounded
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
 from testbed.schemes import testbed_lacp
+from testbed.spec import Topology
 from testbed.theory.controller_loss import AGGREGATE_WAIT_S, EXCHANGE_S, controller_loss_bound
 
 if TYPE_CHECKING:
@@ -46,6 +47,15 @@ EVENTS = ("controller_crash", "controller_pause")
 _BEFORE_S, _CUT_AFTER_S, _AFTER_S = 0.5, 0.5, 0.5
 #: Switches try to reconnect after a second at the most.
 _RECONNECT_S = 1.0
+
+
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
+    """Why a case does not apply to that network; None if it does."""
+    if not topology.switches:
+        return f"topology {topology.name!r} has no switch, so it has no controller"
+    if case["event"] == "controller_pause" and case["restart"] != "resume":
+        return f"restart={case['restart']}: a controller that was only stopped continues with its state"
+    return None
 
 
 def procedure(lab: Lab) -> None:
@@ -156,4 +166,5 @@ def controller_loss() -> Experiment:
         repetitions=5,
         quick_repetitions=1,
         limit_s=400.0,
+        not_applicable=not_applicable,
     )

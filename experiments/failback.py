@@ -18,11 +18,12 @@ Expectation   active-backup (bonding.rst, primary_reselect): always: as soon as 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import schemes
-from testbed.design.factor import Factor
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import (
@@ -37,6 +38,8 @@ from testbed.lab.steps import (
 )
 from testbed.measure.failover import measure
 from testbed.measure.raw import event_of, read_timeline
+from testbed.spec import Topology
+from testbed.spec.bond import PRIMARY_MODES
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -58,6 +61,14 @@ def procedure(lab: Lab) -> None:
             lab.note("network", "by_hand", interface=member)
             lab.network.bond(lab.client).set_active(member)
             lab.sleep_until(lab.now() + _AFTER_S)
+
+
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
+    """Why a case does not apply to that network; None if it does."""
+    mode = topology.bond(topology.client).mode
+    if case["back"] == "hand" and mode not in PRIMARY_MODES:
+        return f"back=hand: mode {mode} has no active member that an operator could choose"
+    return None
 
 
 def read(raw: Path, trial: Trial) -> Measured:
@@ -98,4 +109,5 @@ def failback() -> Experiment:
         repetitions=10,
         quick_repetitions=1,
         limit_s=300.0,
+        not_applicable=not_applicable,
     )

@@ -72,7 +72,11 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     if "controller" in catalogue.named(fault).element and not schemes.chosen(case).side.controller:
         return f"{fault}: with controller={case['controller']} no controller controls the switches"
     if fault == "lacp_loss" and (bond is None or bond.mode != "802.3ad"):
-        return f"{fault}: mode {case['mode']} speaks no LACP"
+        return f"{fault}: mode {bond.mode} speaks no LACP" if bond else f"{fault}: {topology.client} has no bond"
+    own = {parameter.factor for parameter in catalogue.named(fault).parameters}
+    for option in catalogue.OPTIONS:
+        if option.name in case and option.name not in own:
+            return f"{option.name}: fault {fault} has no such parameter"
     given = catalogue.valued(fault, catalogue.parameters_of(fault, case))
     try:
         catalogue.checked(topology, fault, element, given)

@@ -19,11 +19,12 @@ Expectation   Flows on other members lose nothing, for any period: when the hash
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed import schemes
-from testbed.design.factor import Factor
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
@@ -32,11 +33,18 @@ from testbed.lab.steps import BEFORE_S, carrying, far_end, noticed_s, period_s, 
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, event_of, not_aggregated, read_json, read_timeline
 from testbed.observe.probe import PORTS, flows, probing
+from testbed.spec import Topology
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
 _AFTER_S = 1.0
+
+
+def not_applicable(case: Mapping[str, Level], _topology: Topology) -> str | None:
+    """None: every case applies. Errors: SpecError for a parameter of the flapping that is out of range."""
+    catalogue.valued("flapping", catalogue.parameters_of("flapping", case))
+    return None
 
 
 def procedure(lab: Lab) -> None:
@@ -146,4 +154,5 @@ def flapping() -> Experiment:
         repetitions=10,
         quick_repetitions=2,
         limit_s=300.0,
+        not_applicable=not_applicable,
     )

@@ -19,23 +19,31 @@ Expectation   Each LACPDU restarts current_while_timer, so what is left of it is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import schemes, theory
-from testbed.design.factor import Factor
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import far_end, wait_back, wait_random_phase
 from testbed.measure.detection import after_each_fault, expired_after_each_fault
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
+from testbed.spec import Topology
 from testbed.theory.clocks import lacpdu_period_s
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
 _NOTICED_S = 1.0
+
+
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
+    """Why a case does not apply to that network; None if it does."""
+    if case["end"] == "switch" and not topology.switches:
+        return f"end=switch: topology {topology.name!r} has no switch"
+    return None
 
 
 def procedure(lab: Lab) -> None:
@@ -123,4 +131,5 @@ def lacp_timers() -> Experiment:
         repetitions=5,
         quick_repetitions=1,
         limit_s=6000.0,
+        not_applicable=not_applicable,
     )

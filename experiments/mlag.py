@@ -19,13 +19,16 @@ Expectation   member, s1, s2: a host detects the loss of a switch as a loss of c
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import schemes
-from testbed.design.factor import Factor
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
+from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
+from testbed.faults import catalogue
 from testbed.lab.steps import (
     BEFORE_S,
     carrying,
@@ -37,6 +40,7 @@ from testbed.lab.steps import (
     wait_random_phase,
 )
 from testbed.measure.failover import measure
+from testbed.spec import Topology
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -54,12 +58,23 @@ _RESUMED_S, _AFTER_S = 1.0, 1.0
 _QUIET_S = 1.0
 
 
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
+    """Why the element of a case cannot fail in that network; None if it can."""
+    fault, element = ELEMENTS[str(case["element"])]
+    member = topology.far(topology.bond(topology.client).members[0]).interface
+    try:
+        catalogue.checked(topology, fault, element or member, {})
+    except SpecError as error:
+        return f"element={case['element']}: {' '.join(str(error).split())}"
+    return None
+
+
 def procedure(lab: Lab) -> None:
     """Inside: probe, let one element fail, repair it."""
     what = str(lab.case["element"])
     fault, element = ELEMENTS[what]
     single = [host.name for host in lab.topology.hosts if host.bond is None and what != "s1"]  # s1 takes it along
-    pairs = [lab.pair, *((lab.client, host) for host in single)]
+    pairs = [lab.pair, *((lab.client, host) for host in single if host not in lab.pair)]
     with probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3, pairs):
         used = carrying(lab, lab.client)
         lab.sleep_until(lab.now() + BEFORE_S + _QUIET_S)
@@ -98,4 +113,5 @@ def mlag() -> Experiment:
         repetitions=10,
         quick_repetitions=2,
         limit_s=300.0,
+        not_applicable=not_applicable,
     )

@@ -18,18 +18,27 @@ Expectation   The set-up grows with the number of interfaces: each is made, shap
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import schemes
-from testbed.design.factor import Factor
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import probing_both_ways
 from testbed.measure.raw import controller_trouble, event_of, not_aggregated, read_timeline
+from testbed.spec import Topology
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
+
+
+def not_applicable(case: Mapping[str, Level], _topology: Topology) -> str | None:
+    """Why a case does not apply; None if it does."""
+    if "pair" in case:
+        return "pair: this experiment measures the whole network and no pair of hosts"
+    return None
 
 
 def procedure(lab: Lab) -> None:
@@ -69,7 +78,7 @@ def scaling() -> Experiment:
         topology="leaf_spine",
         factors=(
             schemes.FACTOR,
-            Factor("hosts", (4, 8, 16, 32), "hosts, each on two leaves", (4, 16), least=2),
+            Factor("hosts", (4, 8, 16, 32), "hosts, each on two leaves", (4, 16), least=2, network=True),
             Factor("run_s", (0.0, 30.0), "how long the network runs, in its own seconds", least=0),
             Factor("probes", (0,), "pairs of hosts that probe each other meanwhile", least=0),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
@@ -79,4 +88,5 @@ def scaling() -> Experiment:
         figures=("cost",),
         repetitions=3,
         limit_s=600.0,
+        not_applicable=not_applicable,
     )

@@ -30,6 +30,8 @@ def manifest(experiment: str, factors: Mapping[str, Any], figures: list[str], **
         "backend": "guest",
         "clock": "virtual",
         "user_code": None,
+        "user_topology": None,
+        "networks": None,
         "runtime": None,
         **more,
     }

@@ -20,6 +20,7 @@ from testbed.spec.wiring import Wiring
 def back_to_back(
     *,
     members: int = 2,
+    member_rates: str = "",
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     addressing: Addressing = Addressing(),
@@ -32,6 +33,8 @@ def back_to_back(
             " which chooses its members by itself, receives nothing",
             "Use another mode, or --topology single_switch.",
         )
-    net = Wiring(cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
+    net = Wiring(
+        cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us, addressing=addressing, member_rates=member_rates
+    )
     net.back_to_back("h1", "h2", members)
     return net.topology("back_to_back")

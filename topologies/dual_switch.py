@@ -34,6 +34,7 @@ _SEPARATE_MODES = ("balance-rr", "broadcast")
 def dual_switch(
     *,
     peer_links: int = 1,
+    member_rates: str = "",
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     addressing: Addressing = Addressing(),
@@ -41,7 +42,9 @@ def dual_switch(
 ) -> Topology:
     """Two hosts with one member on each of two switches, which are connected by ``peer_links`` links (0 or 1)."""
     _check(bonding.mode, peer_links)
-    net = Wiring(cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
+    net = Wiring(
+        cable=cable, bonding=bonding, rx_coalesce_us=rx_coalesce_us, addressing=addressing, member_rates=member_rates
+    )
     pair = net.switches(2)
     for host in ("h1", "h2"):
         net.bonded(host, pair, lag=False)

@@ -38,6 +38,7 @@ def leaf_spine(
     members: int = 1,
     uplink_mbps: float = 10_000.0,
     isolate: bool = True,
+    member_rates: str = "",
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     addressing: Addressing = Addressing(),
@@ -49,7 +50,14 @@ def leaf_spine(
         raise SpecError(f"leaf_spine needs leaves in pairs, not {leaves}", "For example: --set leaves=4")
     if hosts < 1:
         raise SpecError(f"leaf_spine needs 1 host or more, not {hosts}")
-    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
+    net = Wiring(
+        cable=cable,
+        bonding=bonding,
+        lag=lag,
+        rx_coalesce_us=rx_coalesce_us,
+        addressing=addressing,
+        member_rates=member_rates,
+    )
     upper = net.switches(spines, "spine", isolate=isolate)
     lower = net.switches(leaves, "leaf", isolate=isolate)
     pairs = leaves // 2

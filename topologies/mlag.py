@@ -30,6 +30,7 @@ def mlag(
     members: int = 1,
     peer_members: int = 1,
     isolate: bool = True,
+    member_rates: str = "",
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     addressing: Addressing = Addressing(),
@@ -37,7 +38,14 @@ def mlag(
     lag: LagOptions = LagOptions(),
 ) -> Topology:
     """Two hosts with ``members`` links to each of two switches, which are connected by ``peer_members`` links."""
-    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
+    net = Wiring(
+        cable=cable,
+        bonding=bonding,
+        lag=lag,
+        rx_coalesce_us=rx_coalesce_us,
+        addressing=addressing,
+        member_rates=member_rates,
+    )
     pair = net.switches(2, isolate=isolate)
     for host in ("h1", "h2"):
         net.bonded(host, pair * members)

@@ -30,6 +30,7 @@ def ring(
     members: int = 1,
     dual_homed: bool = True,
     isolate: bool = True,
+    member_rates: str = "",
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     addressing: Addressing = Addressing(),
@@ -39,7 +40,14 @@ def ring(
     """``switches`` in a ring; two hosts with ``members`` links to each of two neighbours, or a host on each switch."""
     if switches < 3:
         raise SpecError(f"ring needs 3 switches or more, not {switches}", "For two: --topology trunk, or mlag.")
-    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
+    net = Wiring(
+        cable=cable,
+        bonding=bonding,
+        lag=lag,
+        rx_coalesce_us=rx_coalesce_us,
+        addressing=addressing,
+        member_rates=member_rates,
+    )
     names = net.switches(switches, isolate=isolate)
     half = switches // 2
     if dual_homed:

@@ -19,6 +19,7 @@ from testbed.spec.wiring import Wiring
 def single_switch(
     *,
     members: int = 2,
+    member_rates: str = "",
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     addressing: Addressing = Addressing(),
@@ -26,7 +27,14 @@ def single_switch(
     lag: LagOptions = LagOptions(),
 ) -> Topology:
     """Two hosts with bonds of ``members`` links to one switch, which has the LAGs that the mode needs."""
-    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
+    net = Wiring(
+        cable=cable,
+        bonding=bonding,
+        lag=lag,
+        rx_coalesce_us=rx_coalesce_us,
+        addressing=addressing,
+        member_rates=member_rates,
+    )
     (switch,) = net.switches(1)
     for host in ("h1", "h2"):
         net.bonded(host, [switch] * members)

@@ -21,6 +21,7 @@ def trunk(
     *,
     members: int = 2,
     trunk_members: int = 2,
+    member_rates: str = "",
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     addressing: Addressing = Addressing(),
@@ -28,7 +29,14 @@ def trunk(
     lag: LagOptions = LagOptions(),
 ) -> Topology:
     """Two hosts with ``members`` links each to their switches, which are connected by a LAG of ``trunk_members``."""
-    net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
+    net = Wiring(
+        cable=cable,
+        bonding=bonding,
+        lag=lag,
+        rx_coalesce_us=rx_coalesce_us,
+        addressing=addressing,
+        member_rates=member_rates,
+    )
     switches = net.switches(2)
     for host, switch in zip(("h1", "h2"), switches, strict=True):
         net.bonded(host, [switch] * members, system=switch)

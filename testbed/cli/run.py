@@ -86,6 +86,8 @@ def run(
     prepared = prepare.prepare(wanted, argv=argv_of())
     for text in prepared.left_out:
         err.print(f"left out: {text}", style="yellow", soft_wrap=True, markup=False)
+    for text in prepared.changed:
+        err.print(text, style="yellow", soft_wrap=True, markup=False)
     if dry_run:
         _show_plan(prepared)
         return

@@ -19,6 +19,7 @@ A port is a switch and an OpenFlow port number. :class:`testbed.spec.lag.Lag` do
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -102,6 +103,13 @@ def to_yaml(topology: Topology) -> str:
         ],
     }
     return values.written(value)
+
+
+@functools.lru_cache(maxsize=64)
+def check(topology: Topology) -> None:
+    """Errors: SpecError for a topology that the controller cannot control, with the reason."""
+    where = f"topology {topology.name!r}"
+    parse(values.read(to_yaml(topology), where), where)
 
 
 def load(path: Path) -> Configuration:
@@ -264,7 +272,11 @@ def _check_links(configuration: Configuration, where: str) -> None:
             raise SpecError(f"{where}: LAG {here!r} leads to a switch and elsewhere as well; {wanted}")
         if len(owners := {dpid for dpid, _ in ports}) > 1:
             found = ", ".join(sorted(names[dpid] for dpid in owners))
-            raise SpecError(f"{where}: LAG {here!r} leads to a switch but is on {found}; wanted it on one switch")
+            raise SpecError(
+                f"{where}: LAG {here!r} leads to a switch but is on {found}; wanted it on one switch",
+                "A LAG to a switch is one port of its switch here, which a multi-chassis LAG is not. Join the switches"
+                " by links of their own, as topology ring does: the same failures are survived.",
+            )
 
 
 def _port(text: str, by_name: Mapping[str, int], place: str) -> PortId:
@@ -286,7 +298,7 @@ def _unique(values: Iterable[_T], message: Callable[[_T], str]) -> None:
 
 
 def _names(kind: type) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind) if item.name != "name")
+    return tuple(item.name for item in fields(kind) if item.name not in ("name", "ovs_bond_mode"))
 
 
 def _entries(

@@ -16,7 +16,8 @@ class Factor:
     """One thing that an experiment varies, with its default levels and what it means.
 
     ``quick`` are the levels of ``--quick``; ``known`` is the closed set of possible levels if there is one;
-    ``least`` is the smallest possible number. Errors: SpecError for a factor without levels.
+    ``least`` is the smallest possible number, ``most`` the largest with the reason. Errors: SpecError for a factor
+    without levels.
     """
 
     name: str
@@ -27,6 +28,9 @@ class Factor:
     least: float | None = None
     #: How a level is read from text, where it is not a plain number or name.
     read: Callable[[str], Level] | None = None
+    #: Whether it is an argument of the topology; the options that topologies share always are (docs/experiments.md).
+    network: bool = False
+    most: tuple[float, str] | None = None
 
     def __post_init__(self) -> None:
         if not self.levels:
@@ -42,7 +46,11 @@ class Factor:
                     f"level {text!r} of factor {self.name!r} cannot be read: {error}",
                     f"For example: --set {self.name}={self.levels[0]}",
                 ) from error
-        return parse_level(self.name, text, self.levels[0], self.known, self.least)
+        level = parse_level(self.name, text, self.levels[0], self.known, self.least)
+        if self.most is not None and not isinstance(level, str) and level > self.most[0]:
+            most, why = self.most
+            raise SpecError(f"level {text} of factor {self.name!r} is too large; wanted {most:g} at most: {why}")
+        return level
 
 
 def parse_level(

@@ -45,6 +45,8 @@ def _host(host: Host) -> str:
     if bond is None:
         return f"{host.name}  {host.address}"
     monitor = f"miimon {bond.miimon_ms} ms" if bond.miimon_ms else f"arp_interval {bond.arp_interval_ms} ms"
+    if not bond.miimon_ms and not bond.arp_interval_ms:
+        monitor = "no monitor"
     options = [bond.mode if bond.driver == "bonding" else f"{bond.driver}, {bond.mode}", monitor]
     if bond.mode == "802.3ad":
         options.append(f"LACP {bond.lacp_rate}")

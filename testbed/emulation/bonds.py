@@ -35,8 +35,9 @@ def attributes(bond: Bond, targets: Sequence[str] = ()) -> dict[str, Any]:
             continue
         if value != option.kernel:
             chosen[f"BOND_{option.attribute}"] = option.number(value)
-    if bond.arp_interval_ms:
+    if not bond.miimon_ms:  # modes that ARP does not serve would else get 100 (bond_option_mode_set)
         chosen["BOND_MIIMON"] = 0
+    if bond.arp_interval_ms:
         for attribute, colon in (("BOND_ARP_IP_TARGET", False), ("BOND_NS_IP6_TARGET", True)):
             if found := [target for target in targets if (":" in target) == colon]:
                 chosen[attribute] = {"attrs": [(f"TARGET_{i}", target) for i, target in enumerate(found)]}

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
+import functools
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from testbed import schemes
 from testbed.design.factor import Level, parse_level
 from testbed.design.trial import Trial, trial_seed
 from testbed.errors import SpecError, unknown
-from testbed.experiment import user_code
+from testbed.experiment import settle, user_code
 from testbed.experiment.experiment import Experiment
+from testbed.experiment.network import TopologyFunction as TopologyFunction
+from testbed.experiment.network import build_from_settings as build_from_settings
+from testbed.experiment.network import build_topology as build_topology
+from testbed.experiment.network import check_names, is_of_network, pairs
+from testbed.experiment.network import topology_defaults as topology_defaults
 from testbed.spec import MODES, Topology
 
-#: The function of a topology file: its keyword arguments are what may be varied.
-TopologyFunction = Callable[..., Topology]
+#: So many reasons are listed where no case applies.
+_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -34,93 +38,37 @@ class Until:
     most: int
 
 
-def _settings(value: Any) -> dict[str, str]:
-    """What --set calls each field of a dataclass: by its name, unless its metadata names a ``setting``."""
-    return {field.metadata.get("setting", field.name): field.name for field in dataclasses.fields(value)}
-
-
-def topology_defaults(function: TopologyFunction) -> dict[str, Level]:
-    """The arguments of a topology function that ``--set`` may vary, with their defaults.
-
-    An argument that is a dataclass, such as all options of its bonds, stands for its fields.
-    """
-    found: dict[str, Level] = {}
-    for name, parameter in _parameters(function).items():
-        value = parameter.default
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            found |= {setting: getattr(value, field) for setting, field in _settings(value).items()}
-        else:
-            found[name] = value
-    return found
-
-
-def _parameters(function: TopologyFunction) -> dict[str, inspect.Parameter]:
-    """The parameters that have a name: all but ``*args`` and ``**kwargs``."""
-    found = inspect.signature(function).parameters.items()
-    return {name: each for name, each in found if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)}
-
-
-def build_topology(function: TopologyFunction, levels: Mapping[str, Level]) -> Topology:
-    """The network that a topology function returns; of ``levels``, those are passed that `topology_defaults` names.
-
-    Errors: SpecError, with file and line for an exception in the function, for another type and for a network without
-    hosts.
-    """
-    arguments: dict[str, Any] = {}
-    for name, parameter in _parameters(function).items():
-        value: Any = parameter.default
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            own = {field: levels[setting] for setting, field in _settings(value).items() if setting in levels}
-            arguments[name] = dataclasses.replace(value, **own)
-        elif name in levels:
-            arguments[name] = levels[name]
-    with user_code.calling(function, "topology"):
-        found = function(**arguments)
-    if isinstance(found, Experiment):
-        hint = f"To run it, type: testbed run {user_code.typed(user_code.file_of(function))}"
-        raise user_code.not_returned(function, "topology", found, hint)
-    if not isinstance(found, Topology):
-        raise user_code.not_returned(function, "topology", found)
-    if not found.hosts:
-        raise user_code.wrong(function, "topology", "returned a topology without hosts; wanted one or more")
-    return found
-
-
-def build_from_settings(function: TopologyFunction, settings: Mapping[str, str]) -> Topology:
-    """The network of a topology function with some arguments given as text. Errors: SpecError."""
-    defaults = topology_defaults(function)
-    unknown_names = [name for name in settings if name not in defaults]
-    if unknown_names:
-        raise SpecError(f"the topology has no argument {unknown_names[0]!r}; it has: {', '.join(sorted(defaults))}")
-    return build_topology(function, {name: parse_level(name, text, defaults[name]) for name, text in settings.items()})
-
-
 def factor_levels(
     experiment: Experiment, topology: TopologyFunction, settings: Mapping[str, str], *, quick: bool
 ) -> dict[str, tuple[Level, ...]]:
     """The levels of every factor of a run: the experiment's, replaced and extended by ``--set NAME=LEVEL,...``.
 
-    A name that is no factor but a keyword argument of the topology becomes a factor.
+    A name that is no factor but a keyword argument of the topology becomes a factor, and so does one of the options
+    that topologies share (`settle.SHARED`): whether this network has such a level, `list_cases` finds out.
     """
     arguments = topology_defaults(topology)
+    check_names(topology, (*experiment.factors, *experiment.options), arguments)
     levels = {f.name: (f.quick if quick and f.quick else f.levels) for f in experiment.factors}
     for name, text in settings.items():
         words = [word.strip() for word in text.split(",")]
         if not all(words):
             raise SpecError(f"--set {name}={text} has an empty level", f"For example: --set {name}=LEVEL,LEVEL")
         factor = experiment.factor(name)
-        if factor is not None:
+        if name == settle.PAIR and factor is None:
+            found = pairs(text)
+        elif factor is not None:
             if words == ["all"]:
                 levels[name] = factor.known or factor.levels
                 continue
             with user_code.calling(factor.read or factor.parse, "experiment"):
                 found = tuple(factor.parse(word) for word in words)
-        elif name in arguments:
+        elif name in arguments or name in settle.SHARED:
             if name == "mode" and words == ["all"]:
                 words = list(MODES)
-            found = tuple(parse_level(name, word, arguments[name]) for word in words)
+            example = arguments[name] if name in arguments else settle.SHARED[name]
+            found = tuple(parse_level(name, word, example) for word in words)
         else:
-            known = {f.name for f in (*experiment.factors, *experiment.options)} | set(arguments)
+            known = {f.name for f in (*experiment.factors, *experiment.options)} | set(arguments) | {settle.PAIR}
             raise unknown("factor", name, known)
         if len(set(found)) < len(found):
             raise SpecError(f"--set {name}={text} names a level twice")
@@ -128,25 +76,93 @@ def factor_levels(
     return levels
 
 
-def list_cases(
-    experiment: Experiment, topology: TopologyFunction, levels: Mapping[str, tuple[Level, ...]]
-) -> tuple[list[dict[str, Level]], list[tuple[dict[str, Level], str]]]:
-    """The cases of a run, as the product of the levels; and those that do not apply, each with the reason.
+@dataclass(frozen=True)
+class Cases:
+    """The cases of a run; those that are left out, each with the reason; and the factors that are other than asked.
 
-    Errors: SpecError if none applies.
+    ``changed`` has for each such factor why: it is not in the cases, or has the level that the network has.
     """
-    kept: list[dict[str, Level]] = []
+
+    kept: tuple[dict[str, Level], ...]
+    left_out: tuple[tuple[dict[str, Level], str], ...]
+    changed: tuple[tuple[str, str], ...]
+
+    def levels(self) -> dict[str, tuple[Level, ...]]:
+        """The levels of each factor, in the order of the cases."""
+        names = dict.fromkeys(name for case in self.kept for name in case)
+        return {name: tuple(dict.fromkeys(case[name] for case in self.kept if name in case)) for name in names}
+
+
+def list_cases(
+    experiment: Experiment,
+    topology: TopologyFunction,
+    levels: Mapping[str, tuple[Level, ...]],
+    *,
+    named: Collection[str] = (),
+) -> Cases:
+    """The cases of a run, as the product of the levels, each with no level that its network has not.
+
+    ``named`` are the factors that --set named; see `settle`. Errors: SpecError if no case is left.
+    """
+    arguments = topology_defaults(topology)
+    factors = {each.name: each for each in (*experiment.factors, *experiment.options)}
+    of_network = {
+        name: found
+        for name, found in levels.items()
+        if (is_of_network(factors[name]) if name in factors else name != settle.PAIR)
+    }
+    networks = settle.Networks(lambda case: build_topology(topology, case), arguments)
+    schemes_read = {schemes.FACTOR.name, *(name for each in schemes.SCHEMES.values() for name in each.factors)}
+    deciding = {*of_network, settle.PAIR, *schemes_read} & levels.keys()
+
+    @functools.cache
+    def settled(part: tuple[tuple[str, Level], ...]) -> settle.Settled | SpecError:
+        try:
+            if experiment.bonded:
+                _check_bonded(networks, {name: level for name, level in part if name in (*named, settle.PAIR)})
+            found = settle.settled(networks, dict(part), of_network, named=named, known=factors)
+            schemes.chosen(found.case).check(found.network)
+        except SpecError as error:
+            return error
+        return found
+
+    kept: dict[tuple[tuple[str, Level], ...], None] = {}
     left_out: list[tuple[dict[str, Level], str]] = []
+    changed: dict[tuple[str, str], None] = {}
+    first: SpecError | None = None
     for combination in itertools.product(*levels.values()):
         case = dict(zip(levels, combination, strict=True))
-        reason = _not_applicable(experiment, case, build_topology(topology, case))
+        found = settled(tuple((name, case[name]) for name in levels if name in deciding))
+        if isinstance(found, SpecError):
+            first = first or found
+            left_out.append((case, found.message))
+            continue
+        changed |= dict.fromkeys(found.changed.items())
+        case = {name: found.case.get(name, level) for name, level in case.items() if _stays(name, found.case, deciding)}
+        reason = _not_applicable(experiment, case, found.network)
         if reason is None:
-            kept.append(case)
+            kept[tuple(case.items())] = None
         else:
             left_out.append((case, reason))
+    if not kept and first is not None:
+        reasons = list(dict.fromkeys(reason for _, reason in left_out))
+        raise SpecError("; or ".join(reasons[:_REASONS]), first.hint)
     if not kept:
         raise SpecError(f"no case of this run applies: {left_out[0][1]}", "Vary other factors with --set.")
-    return kept, left_out
+    return Cases(tuple(dict(case) for case in kept), tuple(left_out), tuple(changed))
+
+
+def _check_bonded(networks: settle.Networks, given: Mapping[str, Level]) -> None:
+    """Errors: SpecError if the client has no bond in the network as it was asked for."""
+    try:
+        network = networks.of(given)
+    except SpecError:
+        return  # not by itself: the levels that the experiment brings along may make it possible
+    network.bond(network.client)
+
+
+def _stays(name: str, settled: Mapping[str, Level], deciding: Collection[str]) -> bool:
+    return name in settled or name not in deciding
 
 
 def _not_applicable(experiment: Experiment, case: Mapping[str, Level], network: Topology) -> str | None:

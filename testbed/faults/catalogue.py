@@ -19,6 +19,8 @@ from testbed.spec import Link, Topology
 
 #: The controller's name, as an element.
 CONTROLLER = "c0"
+#: An element's name before that of a switch: the connection of that switch to the controller.
+CONTROL = f"{CONTROLLER}-"
 SIDES = ("switch", "host", "both")
 DIRECTIONS = ("both", "to_host", "from_host")
 
@@ -233,7 +235,8 @@ def failed(topology: Topology, name: str, element: str, parameters: Mapping[str,
     if name == "none":
         return Failed()
     if name.startswith("controller_"):
-        return Failed(frozenset({CONTROLLER})) if element == CONTROLLER else None
+        alone = element == CONTROLLER or len(topology.switches) == 1
+        return Failed(frozenset({CONTROLLER if alone else CONTROL + element}))
     if name in ("switch_crash", "host_reboot"):
         return Failed(frozenset({element}))
     if name == "silent_loss" and parameters.get("direction", "both") != "both":

@@ -1,6 +1,7 @@
 """The elements of a network that may fail. Pure.
 
-An element is named by its name: a link (``h1-eth0--s1-eth1``), an interface, a host, a switch, the controller (``c0``).
+An element is named by its name: a link (``h1-eth0--s1-eth1``), an interface, a host, a switch, the controller (``c0``),
+the connection of a switch to the controller (``c0-s1``).
 """
 
 from __future__ import annotations
@@ -8,20 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from testbed.errors import unknown
-from testbed.faults.catalogue import CONTROLLER
+from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import SwitchSide, Topology
 
 
 @dataclass(frozen=True)
 class Element:
-    """An element that may fail; ``kind`` is member (a link of a bond or LAG), link, interface, switch or controller."""
+    """An element that may fail; ``kind`` is member (a link of a bond or LAG), link, interface, switch, controller or
+    control (a switch's connection to the controller)."""
 
     name: str
     kind: str
 
+    @property
+    def hit(self) -> str:
+        """What a fault of it hits: the element itself, or the switch that loses the controller."""
+        return self.name.removeprefix(CONTROL) if self.kind == "control" else self.name
+
 
 def elements(topology: Topology, side: SwitchSide = SwitchSide()) -> tuple[Element, ...]:
-    """All elements that may fail, in the spec's order: links and members, host interfaces, switches, the controller."""
+    """All elements that may fail, in the spec's order: links and members, host interfaces, switches, the controller
+    and the switches' connections to it."""
     bundled = {i for host in topology.hosts if host.bond for i in host.bond.members}
     bundled |= {port for lag in topology.lags for port in lag.ports}
     found = [
@@ -32,6 +40,8 @@ def elements(topology: Topology, side: SwitchSide = SwitchSide()) -> tuple[Eleme
     found += [Element(switch.name, "switch") for switch in topology.switches]
     if side.controller and topology.switches:
         found.append(Element(CONTROLLER, "controller"))
+        if len(topology.switches) > 1:  # a lone switch loses it together with all others
+            found += [Element(CONTROL + switch.name, "control") for switch in topology.switches]
     return tuple(found)
 
 

@@ -29,6 +29,7 @@ from testbed.observe import queue_monitor
 from testbed.observe.link_monitor import LinkMonitor, monitoring
 from testbed.schemes import Scheme
 from testbed.spec import Topology
+from testbed.theory import reachability
 
 
 class Lab:
@@ -174,9 +175,18 @@ class Lab:
     def wait_converged(self) -> None:
         """Wait until every member carries traffic, as far as the switches let it, and all hosts reach each other.
 
-        Errors: TrialError past the deadline, naming what is missing.
+        Hosts that by theory do not reach each other are not waited for. Errors: TrialError past the deadline, naming
+        what is missing.
         """
-        convergence.wait(self.network, lambda: self.scheme.missing(self), self.note)
+        pairs = convergence.meeting([host.name for host in self.topology.hosts])
+        expected = reachability.expected(self.topology, (), side=self.scheme.side, pairs=pairs)
+        convergence.wait(
+            self.network,
+            lambda: self.scheme.missing(self),
+            lambda: self.scheme.settle(self),
+            self.note,
+            {pair: each.connected for pair, each in expected.items()},
+        )
 
     def place_flows(self, count: int, *, even: bool, protocol: str = "tcp", addresses: int = 1) -> list[dict[str, Any]]:
         """Ports for ``count`` flows from the client to the server, with the member that each will be on at both ends.
@@ -215,9 +225,13 @@ class Lab:
         text = "".join(json.dumps(event) + "\n" for event in events)
         (self.raw / "timeline.jsonl").write_text(text)
 
-    def ask_switches(self, command: str) -> str:
+    def ask_switches(self, command: str, *arguments: str) -> str:
         """What ovs-vswitchd answers to a command of ovs-appctl(8)."""
-        return self.network.ovs.appctl(command)
+        return self.network.ovs.appctl(command, *arguments)
+
+    def tell_switches(self, *words: str) -> None:
+        """Carry out commands of ovs-vsctl(8) in one transaction. Errors: TrialError with its output."""
+        self.network.ovs.vsctl(*words)
 
     def controller_events(self) -> list[dict[str, Any]]:
         """What the controller has logged as JSON, on the trial's clock: ours does, and a user's own may."""

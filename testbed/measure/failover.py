@@ -12,9 +12,10 @@ from testbed.measure.exposure import compared, exposed_flows, failing_links
 from testbed.measure.impact import impact, rounded
 from testbed.measure.impact import metrics as impact_metrics
 from testbed.measure.outage import load_probe
-from testbed.measure.prediction import loses, predict
+from testbed.measure.prediction import lasting_share, loses, predict
 from testbed.measure.raw import controller_trouble, event_of, find, not_aggregated, read_timeline
 from testbed.measure.validity import check_clock, check_probe, unseen
+from testbed.spec import Topology
 from testbed.theory import OutageBound
 from testbed.theory.reachability import agrees
 
@@ -40,7 +41,8 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     bound = predicted.bound
     # Whatever the switch hashes, the client's flow is on the member that was found to carry most and then failed.
     hit = not trial.case.get("element") and bound is not None and bound.law is not None
-    losing = [flow.name for flow in flows if loses(flow, end["t_s"])]
+    share = lasting_share(trial, begin)
+    losing = [flow.name for flow in flows if loses(flow, *window, share)]
     # A flapping link loses packets for as long as it flaps: each loss is an outage of its own.
     resumed = worst.recovered and (not losing or begin["fault"] == "flapping")
     metrics: dict[str, Any] = {
@@ -56,7 +58,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "connected_by_theory": predicted.connected,
         "as_foretold": agrees(predicted.connected, resumed),
     }
-    warnings = (*check_probe(raw / "probe.json", flows), *_warnings(timeline))
+    warnings = (*check_probe(raw / "probe.json", flows), *_warnings(timeline), *_unanswered(trial.topology))
     if not exposed:
         missed = f"no flow crossed {begin['element']} when {begin['fault']} began: its outage is not shown"
         warnings = (*warnings, missed)
@@ -66,6 +68,14 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         reason = f"{', '.join(stopped or losing)} {what}" + (f": {predicted.why}" if predicted.why else "")
         return Measured(metrics, "censored", reason, warnings)
     return Measured(metrics, warnings=warnings)
+
+
+def _unanswered(topology: Topology) -> list[str]:
+    return [
+        f"the ARP monitor of {host.name} asks {', '.join(nobody)}, which is the address of no host here"
+        for host in topology.hosts
+        if (nobody := topology.unanswered(host.name))
+    ]
 
 
 def _theory(bound: OutageBound | None, interval_s: float) -> dict[str, Any]:

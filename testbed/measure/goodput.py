@@ -29,13 +29,22 @@ Window = tuple[float, float]
 _LATE = 1.5
 
 
+def ideal_mbps(topology: Topology, protocol: str = "tcp", mtu: int = 1500) -> float | None:
+    """What the links between the measured pair, and the bonds at both ends, can deliver of full packets, in Mbit/s;
+    None if a link has no rate."""
+    rate_mbps = theory.pair_mbps(topology, *topology.pair)
+    return None if rate_mbps is None else rate_mbps * _fraction(topology, protocol, mtu)
+
+
 def link_mbps(topology: Topology, protocol: str = "tcp", mtu: int = 1500) -> float | None:
     """What one link of the measured pair delivers of full packets at most, in Mbit/s; None if it has no rate."""
+    rate_mbps = topology.link_of(topology.members(topology.client)[0]).rate_mbps
+    return None if rate_mbps is None else rate_mbps * _fraction(topology, protocol, mtu)
+
+
+def _fraction(topology: Topology, protocol: str, mtu: int) -> float:
     client = topology.host(topology.client)
-    rate_mbps = topology.link_of(topology.members(client.name)[0]).rate_mbps
-    if rate_mbps is None:
-        return None
-    return rate_mbps * theory.goodput_fraction(protocol, mtu, ip=client.ip_version, vlan=bool(client.vlan))
+    return theory.goodput_fraction(protocol, mtu, ip=client.ip_version, vlan=bool(client.vlan))
 
 
 def common_window(timeline: Sequence[Event], seconds: float, omit_s: float) -> Window:

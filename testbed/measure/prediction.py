@@ -11,12 +11,17 @@ import numpy as np
 from testbed import schemes, theory
 from testbed.design.trial import Trial
 from testbed.faults import catalogue
+from testbed.measure.exposure import failing_links
 from testbed.measure.outage import ProbeFlow
+from testbed.spec import Topology
 from testbed.theory import OutageBound, reachability
 
-#: A flow that loses a packet in the last part of a fault has not recovered. The part has this length, and it ends this
-#: long before the repair, because later packets may still be on their way then; both in seconds.
+#: Whether a flow has recovered is judged by its last part before the repair, of this length; it ends this long before
+#: the repair, because later packets may still be on their way then; both in seconds.
 _LAST_S, _ON_THE_WAY_S = 0.5, 0.1
+#: The share of a flow's packets that a fault takes for good is that of one member, 1/k where k members carry the flow's
+#: packets in turn (bonding.rst, balance-rr), or of more. At most this share is assumed.
+_LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,10 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     if topology.switches and not side.known:
         return Prediction(None, "what the controller does is not known", None)
     client, server = topology.pair
-    bond = topology.host(client).bond
+    host = _hit(topology, name, element)
+    bond = topology.host(host).bond
     if bond is None:
-        bound, why = None, f"{client} has one link only"
+        bound, why = None, f"{host} has one link only"
     else:
         lag = topology.ports[topology.far(bond.members[0]).interface].lag
         bound = theory.failover_bound(
@@ -64,13 +70,55 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     left = reachability.expected(topology, down.down, silent=down.silent, side=side, controller_down_s=lasts_s)
     expected = reachability.between(left, client, server)
     if expected.connected is False:
-        return Prediction(None, why or f"with {element} gone no path is left", False)
-    if name in ("peer_link_loss", "uplink_loss"):
+        return Prediction(None, expected.why or why or f"with {element} gone no path is left", False)
+    if expected.why:
+        return Prediction(None, expected.why, expected.connected)
+    if name in ("peer_link_loss", "uplink_loss") or not _is_own(topology, name, element):
         return Prediction(expected.bound, "" if expected.bound else why, expected.connected)
     return Prediction(bound, why, expected.connected)
 
 
-def loses(flow: ProbeFlow, end_s: float) -> bool:
-    """Whether the flow lost packets that were sent shortly before the repair at ``end_s``."""
-    last = (flow.sent_s >= end_s - _LAST_S - _ON_THE_WAY_S) & (flow.sent_s < end_s - _ON_THE_WAY_S)
-    return bool(np.isnan(flow.received_s[last]).any())
+def _hit(topology: Topology, fault: str, element: str) -> str:
+    """The host of the measured pair whose bond has to detect a fault: the server if the fault is on its links alone."""
+    client, server = topology.pair
+    links = {link.name for link in failing_links(topology, fault, element) or ()}
+    near, far = ({topology.link_of(i).name for i in topology.members(host)} for host in (client, server))
+    return server if links & far and not links & near else client
+
+
+def _is_own(topology: Topology, fault: str, element: str) -> bool:
+    """Whether a fault is on links of the measured pair, or not a matter of links."""
+    links = failing_links(topology, fault, element)
+    own = {topology.link_of(i).name for host in topology.pair for i in topology.members(host)}
+    return links is None or not own.isdisjoint(link.name for link in links)
+
+
+def lasting_share(trial: Trial, begin: Mapping[str, Any]) -> float:
+    """The least share of a flow's packets that the fault of a trial takes for as long as nothing avoids it.
+
+    One member's share of the widest bond of the measured pair; where the fault itself takes a part only (lossy), that
+    part of it.
+    """
+    hosts = (trial.topology.host(name) for name in trial.topology.pair)
+    widest = max(len(host.bond.members) if host.bond else 1 for host in hosts)
+    part = 1.0
+    if begin["fault"] == "lossy":
+        part = float(catalogue.valued("lossy", begin.get("parameters", {}))["loss_percent"]) / 100
+    return min(_LEAST_SHARE, part / widest)
+
+
+def loses(flow: ProbeFlow, begin_s: float, end_s: float, share: float = _LEAST_SHARE) -> bool:
+    """Whether the flow still lost packets for good when the fault, which began at ``begin_s``, was repaired.
+
+    A flow has recovered if it lost less than half of ``share`` of the packets that were sent in the last half second
+    before the repair, where ``share`` is what the fault takes for as long as nothing avoids it (`lasting_share`). One
+    gap after which packets arrived again is not counted: that is an outage which is over (RFC 6414, 3.6).
+    """
+    last = (flow.sent_s >= max(begin_s, end_s - _LAST_S - _ON_THE_WAY_S)) & (flow.sent_s < end_s - _ON_THE_WAY_S)
+    lost = np.isnan(flow.received_s[last])
+    edges = np.diff(np.concatenate(([0], lost.astype(int), [0])))
+    begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    over = ends < len(lost)
+    longest = int((ends - begins)[over].max(initial=0))
+    left = int(lost.sum()) - longest
+    return left > 0 and left >= share / 2 * len(lost)

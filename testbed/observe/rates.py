@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COLUMNS = ("t_s", "interface", "tx_bytes", "rx_bytes")
 #: The places of the two counters in a line of /proc/net/dev, after the name (proc(5)).
 _RX_BYTES, _TX_BYTES = 0, 8
+#: One read gives a page at most, which is some 30 interfaces (fs/seq_file.c).
 _READ_BYTES = 1 << 16
 
 
@@ -46,7 +47,7 @@ def sampling(
         def sample() -> None:
             for descriptor, interfaces in sources:
                 at = time.time() - origin_s
-                counters = _counters(os.pread(descriptor, _READ_BYTES, 0).decode())
+                counters = _counters(_whole(descriptor))
                 for name in interfaces:
                     tx_bytes, rx_bytes = counters[name]
                     file.write(f"{at:.9f},{name},{tx_bytes},{rx_bytes}\n")
@@ -62,6 +63,14 @@ def sampling(
                 yield
         finally:
             sample()
+
+
+def _whole(descriptor: int) -> str:
+    """A file of /proc from its beginning."""
+    text = b""
+    while part := os.pread(descriptor, _READ_BYTES, len(text)):
+        text += part
+    return text.decode()
 
 
 def _counters(text: str) -> dict[str, tuple[int, int]]:

@@ -196,7 +196,8 @@ def carry_out(
 ) -> bool:
     """Carry out what is planned into ``place``, with ``until`` as often as that needs; False if interrupted.
 
-    ``planned`` is called with the number of trials in all, again whenever it grows; ``done`` with the record of each
+    A run that is resumed with more repetitions than it had grows. ``planned`` is called with the number of trials in
+    all, again whenever that grows; ``done`` with the record of each
     trial as it ends, and with None for each trial that an earlier run of the same command finished.
     """
     with result.locked(place):
@@ -207,8 +208,8 @@ def carry_out(
         while repetitions is not None:
             trials = shuffled(prepared.planned(repetitions), prepared.seed)
             planned(len(trials))
-            if prepared.until and repetitions > int(result.load(place).manifest["repetitions"]):
-                result.amend(place, repetitions=repetitions, order=order_of(trials))
+            if repetitions > int(result.load(place).manifest["repetitions"]):
+                result.amend(place, repetitions=repetitions, order=order_of(trials), argv=list(prepared.argv))
             finished = {record.number for record in result.load(place).records}
             waiting = [trial for trial in trials if trial.number not in finished]
             # In real time, trials at the same time would disturb each other.

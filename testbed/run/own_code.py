@@ -1,7 +1,8 @@
-"""A user's own experiment file: what of it is kept with the run, and whether a trial can import what it imports.
+"""A user's own files: what of them is kept with the run, and whether a trial can import what an experiment imports.
 
-The file and the other Python files of its directory are copied into the run's directory ``user_code`` when the run
-begins. Trials load the copy; in a guest it is mounted at one fixed place.
+An experiment's file and the other Python files of its directory are copied into the run's directory ``user_code`` when
+the run begins. Trials load the copy; in a guest it is mounted at one fixed place. A topology's file, with those beside
+it that it imports, goes to ``user_topology``: trials hold the network itself, so it is kept to be read.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from testbed.backends.runtime.contents import PACKAGES, READERS
 from testbed.errors import SpecError
 from testbed.experiment import user_code
 
-NAME = "user_code"
+NAME, TOPOLOGY = "user_code", "user_topology"
 _OURS = ("testbed", "topologies", "experiments")
 
 
@@ -41,6 +42,34 @@ def keep(experiment: str, run: Path) -> None:
         (run / NAME).mkdir()
         for path in _files(Path(experiment)):
             shutil.copyfile(path, run / NAME / path.name)
+
+
+def topology_digests(topology: str) -> dict[str, str] | None:
+    """The SHA-256 of a user's topology file, and of each file beside it that it imports, by name; None for ours."""
+    found = _topology_files(topology)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found} or None
+
+
+def keep_topology(topology: str, run: Path) -> None:
+    """Copy a user's topology file, and those beside it that it imports, into the run's directory."""
+    for path in _topology_files(topology):
+        (run / TOPOLOGY).mkdir(exist_ok=True)
+        shutil.copyfile(path, run / TOPOLOGY / path.name)
+
+
+def _topology_files(topology: str) -> list[Path]:
+    stem, dot, _ = topology.partition(".py")
+    if not dot:
+        return []
+    first = Path(stem + dot).absolute()
+    beside = {path.stem: path for path in _files(first)}
+    found, waiting = set[Path](), [first]
+    while waiting:
+        path = waiting.pop()
+        found.add(path)
+        names = {name.partition(".")[0] for _, name in _imports(path)}
+        waiting += [beside[name] for name in names & beside.keys() if beside[name] not in found]
+    return sorted(found)
 
 
 def _files(experiment: Path) -> list[Path]:

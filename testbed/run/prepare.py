@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed import schemes
 from testbed.backends import machine
+from testbed.design.factor import Level
 from testbed.design.trial import Trial
 from testbed.errors import SpecError, unknown
 from testbed.experiment import discovery
@@ -19,22 +21,26 @@ from testbed.run import own_code, own_controllers, provenance
 from testbed.run.executor import Backend, GuestBackend, choose_backend
 from testbed.schemes import own_controller
 
+#: The most trials of a run.
+MOST_TRIALS = 100_000
 #: What must be the same when a run is resumed.
 _SAME = (
-    *(
-        "experiment",
-        "user_code",
-        "user_controllers",
-        "topology",
-        "factors",
-        "repetitions",
-        "until_ci",
-        "seed",
-        "backend",
-        "clock",
-    ),
-    *("kernel", "runtime"),
+    *("experiment", "topology", "factors", "repetitions", "until_ci", "seed", "backend", "clock"),
+    *("user_code", "user_controllers", "user_topology", "networks", "code", "kernel", "runtime", "tools", "digests"),
 )
+
+#: Of these, what changed on this machine and not in the command.
+_FILES = {
+    "user_code": "the experiment's files",
+    "user_controllers": "the controllers' files",
+    "user_topology": "the topology's file",
+    "networks": "the networks",
+    "code": "the testbed's code",
+    "kernel": "the guest kernel",
+    "runtime": "the machine's programs and libraries",
+    "tools": "the machine's programs and libraries",
+    "digests": "the machine's programs and libraries",
+}
 
 
 @dataclass(frozen=True)
@@ -69,10 +75,14 @@ class Prepared:
     planned: Callable[[int], tuple[Trial, ...]]
     until: Until | None
     left_out: tuple[str, ...]
+    #: Factors that are other than the experiment has them, because of the network, each with the reason.
+    changed: tuple[str, ...]
     backend: Callable[[], Backend]
     #: The experiment as it was asked for: its name, or the path of a user's file.
     source: str
     manifest: Callable[[Backend], dict[str, Any]]
+    #: The command that makes the run, for run.json.
+    argv: tuple[str, ...]
 
 
 def prepare(request: Request, argv: Sequence[str]) -> Prepared:
@@ -92,23 +102,28 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
                 "Give a larger --max-repetitions, or fewer --repetitions.",
             )
         until = Until(request.until_ci, experiment.primary, repetitions, request.most_repetitions)
-    cases, others = list_cases(experiment, function, levels)
-    left_out = tuple(f"{' '.join(f'{key}={value}' for key, value in case.items())}: {why}" for case, why in others)
+    _check_size(levels, request.most_repetitions if until else repetitions)
+    cases = list_cases(experiment, function, levels, named=request.settings.keys())
+    left_out = tuple(
+        f"{' '.join(f'{key}={value}' for key, value in case.items())}: {why}" for case, why in cases.left_out
+    )
+    changed = tuple(f"{name}: {why}" for name, why in cases.changed)
     source = Path(request.experiment).name  # a trial loads the run's copy of a user's file
 
     def planned(repetitions: int) -> tuple[Trial, ...]:
         return plan(
             experiment,
             function,
-            cases,
+            cases.kept,
             repetitions=repetitions,
             seed=request.seed,
             clock=request.clock,
             source=source,
         )
 
-    for trial in planned(1):
-        schemes.chosen(trial.case).check(trial.topology)
+    planned(1)
+
+    command = tuple(word for word in argv if word != "--resume")
 
     def manifest(backend: Backend) -> dict[str, Any]:
         return {
@@ -118,15 +133,17 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "topology": name,
             "drawing": discovery.drawing(function),
             "figures": list(experiment.figures),
-            "factors": {factor: list(values) for factor, values in levels.items()},
-            "left_out": list(left_out),
+            "factors": {factor: list(values) for factor, values in cases.levels().items()},
+            "left_out": [*left_out, *changed],
             "repetitions": repetitions,
             "until_ci": asdict(until) if until else None,
             "order": order_of(shuffled(planned(repetitions), request.seed)),
             "seed": request.seed,
-            "argv": list(argv),
+            "argv": list(command),
             "user_code": own_code.digests(request.experiment),
             "user_controllers": own_controllers.digests(own_controllers.named(levels)),
+            "user_topology": own_code.topology_digests(name),
+            "networks": _digest([trial.topology.to_json() for trial in planned(1)]),
             "clock": request.clock,
             **made_with(backend),
         }
@@ -138,10 +155,23 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         planned,
         until,
         left_out,
+        changed,
         lambda: choose_backend(request.backend, request.clock, experiment.packages, experiment.programs),
         request.experiment,
         manifest,
+        command,
     )
+
+
+def _check_size(levels: Mapping[str, Sequence[Level]], repetitions: int) -> None:
+    """Errors: SpecError for more trials than a run may have."""
+    cases = math.prod(map(len, levels.values()))
+    if cases * repetitions > MOST_TRIALS:
+        raise SpecError(
+            f"{cases} cases, {repetitions} repetitions each, are {cases * repetitions} trials; wanted {MOST_TRIALS} at"
+            " most: a trial takes some seconds, so these would take weeks",
+            "Give fewer levels or repetitions, or start several runs with another --seed each.",
+        )
 
 
 def made_with(backend: Backend) -> dict[str, Any]:
@@ -170,6 +200,10 @@ def _check_figures(experiment: Experiment) -> None:
                 raise unknown("figure", name, figures.FIGURES)
 
 
+def _digest(texts: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
 def order_of(trials: Sequence[Trial]) -> str:
     """The numbers of the trials, as run.json holds them."""
     return " ".join(str(trial.number) for trial in trials)
@@ -189,21 +223,33 @@ def begin(prepared: Prepared, place: Path, *, resume: bool) -> Backend:
     else:
         result.create(place, manifest)
         own_code.keep(prepared.source, place)
+        own_code.keep_topology(str(manifest["topology"]), place)
     own_controllers.keep(own_controllers.named(manifest["factors"]), place)
     return backend
 
 
 def _check_same(place: Path, manifest: Mapping[str, Any]) -> None:
-    """Errors: SpecError naming the first key in which the run in ``place`` differs from the one that is asked for."""
+    """Errors: SpecError naming the first key in which the run in ``place`` differs from the one that is asked for.
+
+    More repetitions than the run has are no difference: it begins with the same trials.
+    """
     before = result.load(place).manifest
     for key in _SAME:
-        was, wanted = before.get(key), manifest[key]
-        if key == "repetitions" and manifest["until_ci"]:
-            continue  # they grew; until_ci holds how many there were first
+        was, wanted = before.get(key), manifest.get(key)
+        if key == "repetitions" and (manifest["until_ci"] or (was is not None and wanted >= was)):
+            continue  # with until_ci they grew; it holds how many there were first
         if key == "until_ci" and was and wanted:
             was = {name: was.get(name) for name in wanted}
         if was != wanted:
-            raise SpecError(
-                f"{place} holds a run with another {key}: {was}, not {wanted}",
-                "Resume with the same arguments, or give another --out.",
-            )
+            hint = "Resume with the same arguments, or give another --out."
+            if key in _FILES:
+                hint = f"The run has trials with {_FILES[key]} as it was: undo the change, or give another --out."
+            raise SpecError(f"{place} holds a run with another {key}: {_differing(was, wanted)}", hint)
+
+
+def _differing(was: Any, wanted: Any) -> str:
+    """Two values of run.json; of two mappings only what differs."""
+    if isinstance(was, Mapping) and isinstance(wanted, Mapping):
+        names = [name for name in {**was, **wanted} if was.get(name) != wanted.get(name)]
+        return ", ".join(f"{name} {was.get(name)}, not {wanted.get(name)}" for name in names)
+    return f"{was}, not {wanted}"

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
+from testbed.errors import SpecError
 from testbed.schemes import requirements
 from testbed.schemes.scheme import Live, Scheme
 from testbed.spec import Lag, SwitchSide, Topology
 
 #: What ovs-vswitchd is asked at the end of a trial (ovs-appctl(8)).
 _SHOWN = ("lacp/show", "bond/show")
+#: The modes that hash, over buckets (ovs-vswitchd.conf.db(5), bond_mode).
+_HASHING = ("balance-tcp", "balance-slb")
+#: The value of other_config:bond-hash-basis that bonds get once all their members are enabled; before, it is 0.
+_BASIS = 1
 
 
 class OvsBond(Scheme):
@@ -17,15 +24,34 @@ class OvsBond(Scheme):
     LAG at the other end. balance-slb with all-members-active comes nearest to the static LAG of the modes balance-rr,
     balance-xor and broadcast: it takes all frames in on every member, where active-backup would drop those that come
     in on its backup members. It sends by the source's address alone: all frames of one host leave on one member.
+    ``ovs_bond_mode`` of a LAG chooses another mode; fallback=individual is other_config:lacp-fallback-ab.
+
+    A bond puts a bucket of its hash on a member that is enabled when the bucket is first used, and moves it only if
+    that member is lost, or under load every 10 s (bond_update_post_recirc_rules and bond_rebalance of ofproto/bond.c;
+    other_config:bond-rebalance-interval). So as long as LACP had enabled one member only, all buckets stay on it, and a
+    bond of k members carries what one does. `settle` ends this transient before anything is measured: a new hash basis
+    lets the bond choose all buckets again (bond_reconfigure), now among all its members.
     """
 
     name = "ovs"
     side = SwitchSide(controller=False, groups=False)
+    lag_options = frozenset({"lag_lacp", "lag_rate", "lag_port_priorities", "fallback", "ovs_bond_mode"})
 
     def check(self, topology: Topology) -> None:
         """A bond of Open vSwitch is on one bridge, and nothing else keeps frames from looping."""
         requirements.on_one_switch(topology.lags, topology, self.name)
         requirements.no_loop(topology, self.name, lags=True)
+        for lag in topology.lags:
+            if lag.lacp != "off" and lag.fallback == "static":
+                raise SpecError(
+                    f"LAG {lag.name!r} has fallback=static, which Open vSwitch has not",
+                    "Use fallback=individual (its lacp-fallback-ab) or none, or --set controller=testbed.",
+                )
+            if lag.lacp == "off" and lag.ovs_bond_mode == "balance-tcp":
+                raise SpecError(
+                    f"LAG {lag.name!r} is static; Open vSwitch's balance-tcp needs LACP (ovs-vswitchd.conf.db(5))",
+                    "Use ovs_bond_mode=balance-slb or active-backup.",
+                )
 
     def join(self, topology: Topology) -> list[str]:
         """Each LAG's ports into one bond, in one transaction with all others."""
@@ -46,20 +72,60 @@ class OvsBond(Scheme):
                     words.append(f"other_config:lacp-port-priority={lag.priority(port)}")
         return words[1:]
 
+    def missing(self, live: Live) -> str:
+        """The ports that their bonds have not enabled yet, of LAGs that hash and have a partner."""
+        wanted = {port for lag in _hashed(live.topology) if _has_partner(live.topology, lag) for port in lag.ports}
+        if not wanted:
+            return ""
+        enabled = re.findall(r"^member (\S+): enabled", live.ask_switches("bond/show"), re.MULTILINE)
+        return ", ".join(sorted(wanted.difference(enabled)))
+
+    def settle(self, live: Live) -> None:
+        """Let every bond that hashes choose its buckets again, now that all its members are enabled."""
+        words: list[str] = []
+        for lag in _hashed(live.topology):
+            words += ["--", "set", "Port", lag.name, f"other_config:bond-hash-basis={_BASIS}"]
+        if words:
+            live.tell_switches(*words[1:])
+            live.note("network", "buckets_spread", lags=[lag.name for lag in _hashed(live.topology)])
+
     def collect(self, live: Live) -> None:
-        """What ovs-vswitchd shows of LACP and of its bonds, a text file each."""
+        """What ovs-vswitchd shows of LACP and of its bonds, a text file each, and of the flows of each bridge: those
+        of table 254 with a dp_hash are the buckets of a bond."""
         for command in _SHOWN if live.topology.switches else ():
             (live.raw / f"{command.replace('/', '_')}.txt").write_text(live.ask_switches(command))
+        if _hashed(live.topology):
+            flows = [live.ask_switches("bridge/dump-flows", switch.name) for switch in live.topology.switches]
+            (live.raw / "bridge_dump-flows.txt").write_text("".join(flows))
+
+
+def _hashed(topology: Topology) -> list[Lag]:
+    """The LAGs of several ports that send by a hash."""
+    return [lag for lag in topology.lags if len(lag.ports) > 1 and _mode(lag) in _HASHING]
+
+
+def _has_partner(topology: Topology, lag: Lag) -> bool:
+    """Whether the far ends of a LAG speak LACP if it does."""
+    far = {topology.far(port).node for port in lag.ports}
+    bonds = [host.bond for host in topology.hosts if host.name in far]
+    return lag.lacp == "off" or all(bond is not None and bond.mode == "802.3ad" for bond in bonds)
+
+
+def _mode(lag: Lag) -> str:
+    return lag.ovs_bond_mode or ("balance-slb" if lag.lacp == "off" else "balance-tcp")
 
 
 def _settings(topology: Topology, lag: Lag) -> list[str]:
+    mode = [f"bond_mode={_mode(lag)}"]
     if lag.lacp == "off":
-        return ["lacp=off", "bond_mode=balance-slb", "other_config:all-members-active=true"]
+        takes_all = ["other_config:all-members-active=true"] if _mode(lag) != "active-backup" else []
+        return ["lacp=off", *mode, *takes_all]
     system = next(system for system in topology.systems if system.name == lag.system)
     return [
         f"lacp={lag.lacp}",
-        "bond_mode=balance-tcp",
+        *mode,
         f"other_config:lacp-time={lag.rate}",
         f'other_config:lacp-system-id="{system.system}"',
         f"other_config:lacp-system-priority={system.priority}",
+        *(["other_config:lacp-fallback-ab=true"] if lag.fallback == "individual" else []),
     ]

@@ -40,8 +40,11 @@ class Live(Protocol):
     def controller_events(self) -> Sequence[Mapping[str, Any]]:
         """What the controller has logged, in order; of other controllers nothing."""
 
-    def ask_switches(self, command: str) -> str:
+    def ask_switches(self, command: str, *arguments: str) -> str:
         """What ovs-vswitchd answers to a command of ovs-appctl(8)."""
+
+    def tell_switches(self, *words: str) -> None:
+        """Carry out commands of ovs-vsctl(8) in one transaction."""
 
     def note(self, source: str, event: str, **details: Any) -> float:
         """Write an event into the timeline; returns its time."""
@@ -54,6 +57,10 @@ class Scheme:
     name: str
     #: What the switch side can do by it.
     side: SwitchSide
+    #: The options of LAGs with LACP (`testbed.spec.LagOptions`) that it carries out as a topology says.
+    lag_options: frozenset[str] = frozenset()
+    #: The factors of a case that it reads itself.
+    factors: tuple[str, ...] = ()
     #: The OpenFlow version that the bridges speak to a controller; None: they forward by themselves.
     openflow: str | None = None
 
@@ -92,6 +99,10 @@ class Scheme:
         """What of the switch side is not up yet, though the bonds are; empty: nothing."""
         del live
         return ""
+
+    def settle(self, live: Live) -> None:
+        """What is left to do once nothing is missing, before the hosts' first frames."""
+        del live
 
     def collect(self, live: Live) -> None:
         """Write what the scheme shows of itself at the end of a trial into its raw files."""

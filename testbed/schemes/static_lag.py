@@ -13,6 +13,7 @@ class StaticLag(TestbedLacp):
 
     name = "static"
     side = SwitchSide(negotiates=False)
+    lag_options = frozenset({"lag_min_links"})
 
     def lags(self, topology: Topology) -> Topology:
         """Every LAG without LACP."""

@@ -6,13 +6,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from testbed.controller import HTTP_PORT, OPENFLOW_PORT, client
-from testbed.controller.config import to_yaml
+from testbed.controller import HTTP_PORT, OPENFLOW_PORT, client, config
 from testbed.design.factor import Level
-from testbed.errors import TrialError, unknown
+from testbed.errors import SpecError, TrialError, unknown
 from testbed.schemes import requirements
 from testbed.schemes.scheme import Live, ProcessSpec, Scheme
-from testbed.spec import SwitchSide, Topology
+from testbed.spec import LagOptions, SwitchSide, Topology
 
 #: What the controller does when it is started again: resume from its saved state, or start without it.
 RESTARTS = ("resume", "fresh")
@@ -33,7 +32,7 @@ def controller_process(
 def configured(topology: Topology, scratch: Path, **variables: str) -> dict[str, str]:
     """Write the controller's configuration for a topology; the variables that a controller's process gets."""
     configuration = scratch / "controller.yaml"
-    configuration.write_text(to_yaml(topology))
+    configuration.write_text(config.to_yaml(topology))
     return {
         "PYTHONPATH": str(requirements.PROJECT),
         "TESTBED_CONTROLLER": str(configuration),
@@ -48,7 +47,21 @@ class TestbedLacp(Scheme):
 
     name = "testbed"
     side = SwitchSide()
+    lag_options = frozenset(LagOptions.settings()) - {"ovs_bond_mode"}
+    factors = ("framework", "restart")
     openflow = "OpenFlow15"
+
+    def check(self, topology: Topology) -> None:
+        """What the controller's own configuration refuses is refused before anything starts."""
+        if topology.switches:
+            config.check(self.lags(topology))
+        for lag in topology.lags:
+            if lag.ovs_bond_mode:
+                raise SpecError(
+                    f"LAG {lag.name!r} has ovs_bond_mode={lag.ovs_bond_mode}, which controller {self.name} has not:"
+                    " it sends by a select group",
+                    "Leave it out, or use --set controller=ovs.",
+                )
 
     def process(self, topology: Topology, case: Mapping[str, Level], scratch: Path) -> ProcessSpec:
         """A case may set ``framework``, what the application runs on, and ``restart``, whether it keeps its state."""

@@ -22,6 +22,10 @@ from testbed.spec.lag import Lag
 from testbed.spec.link import Link, Port
 from testbed.spec.switch import LacpSystem, Switch
 
+#: The most links of a network.
+MOST_LINKS = 1024
+MOST_LINKS_WHY = "a guest has 1 GiB of memory, of which 384 links and their nodes take 0.8 (docs/topologies.md, Size)"
+
 
 @dataclass(frozen=True)
 class Topology:
@@ -38,6 +42,7 @@ class Topology:
     protected: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        validation.at_most(f"number of links of topology {self.name!r}", len(self.links), MOST_LINKS, MOST_LINKS_WHY)
         validation.unique("names of hosts and switches", self.nodes())
         validation.unique("datapath ids", [str(s.dpid) for s in self.switches])
         validation.unique("addresses", [h.ip for h in self.hosts])
@@ -83,11 +88,29 @@ class Topology:
                 " its targets hold no address but its own",
                 "For example: --set arp_ip_target=peers",
             )
-        rates = {self.link_of(member).rate_mbps for member in host.bond.members}
-        if host.bond.mode == "802.3ad" and len(rates) > 1:
+        asked, nobody = self.monitored(host.name), self.unanswered(host.name)
+        if nobody and (nobody == asked or host.bond.arp_all_targets == "all"):
             raise SpecError(
-                f"members of 802.3ad bond {host.bond.name!r} on host {host.name!r} have unequal rates;"
-                " links of one aggregator must run at one speed (IEEE 802.1AX-2014, 6.3.1)"
+                f"the ARP monitor of bond {host.bond.name!r} on host {host.name!r} asks {', '.join(nobody)},"
+                " which is the address of no host here: nothing answers, and the bond would flap",
+                f"Addresses here: {', '.join(other.ip for other in self.hosts)}. Or: --set arp_ip_target=peers",
+            )
+        self._check_rates(host.name, host.bond)
+
+    def _check_rates(self, host: str, bond: Bond) -> None:
+        """Unequal rates are for modes that take no notice of them: a virtual card reports no rate of its own."""
+        if len({self.link_of(member).rate_mbps for member in bond.members}) < 2:
+            return
+        own = f"members of {bond.mode} bond {bond.name!r} on host {host!r} have unequal rates"
+        hint = "The cards here all report 10 Gbit/s (veth), so the driver would not see it. Use another mode."
+        if bond.mode == "802.3ad":
+            raise SpecError(f"{own}; links of one aggregator must run at one speed (IEEE 802.1AX-2014, 6.3.1)", hint)
+        if bond.mode in ("balance-tlb", "balance-alb"):
+            raise SpecError(f"{own}; the mode puts load on members by the speed that they report", hint)
+        if bond.mode == "active-backup" and bond.primary_reselect == "better":
+            raise SpecError(
+                f"{own}; primary_reselect=better compares the speeds that they report",
+                hint.replace("another mode", "primary_reselect=always, or failure"),
             )
 
     def _check_lag(self, lag: Lag) -> None:
@@ -197,6 +220,12 @@ class Topology:
             own = [ip for ip in (peers if text == PEERS else words(text)) if ip != host.ip]
             found += own[:MAX_TARGETS]
         return tuple(found)
+
+    def unanswered(self, name: str) -> tuple[str, ...]:
+        """The targets of a host's ARP monitor, if it runs, that are the address of no host."""
+        bond, known = self.host(name).bond, {host.ip for host in self.hosts}
+        asked = self.monitored(name) if bond is not None and bond.arp_interval_ms else ()
+        return tuple(ip for ip in asked if ip not in known)
 
     def host_mac(self, name: str) -> str:
         """The MAC address that a host's traffic carries: its bond's, which is its first member's."""

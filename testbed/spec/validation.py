@@ -31,10 +31,10 @@ def at_least(what: str, found: float, least: float) -> None:
         raise SpecError(f"{what} is {found:g}; wanted {least:g} or more")
 
 
-def at_most(what: str, found: float, most: float) -> None:
-    """Errors: SpecError if ``found`` is above ``most``."""
+def at_most(what: str, found: float, most: float, why: str = "") -> None:
+    """Errors: SpecError if ``found`` is above ``most``, with the reason for the limit if it needs one."""
     if found > most:
-        raise SpecError(f"{what} is {found:g}; wanted {most:g} or less")
+        raise SpecError(f"{what} is {found:.12g}; wanted {most:.12g} or less" + (f": {why}" if why else ""))
 
 
 def unique(what: str, names: Iterable[str]) -> None:

@@ -13,11 +13,12 @@ Interfaces are named as Mininet does, in the order in which they are made: ``h1-
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
+from testbed.errors import SpecError
 from testbed.spec import (
-    STATIC_LAG_MODES,
     Addressing,
     Bond,
     BondOptions,
@@ -32,6 +33,8 @@ from testbed.spec import (
     validation,
 )
 from testbed.spec.addressing import system_id
+from testbed.spec.bond import words
+from testbed.spec.topology import MOST_LINKS, MOST_LINKS_WHY
 
 #: The LACP system that a LAG belongs to unless another is named.
 CORE = "core"
@@ -48,16 +51,19 @@ class Wiring:
         lag: LagOptions = LagOptions(),
         rx_coalesce_us: int = 100,
         addressing: Addressing = Addressing(),
+        member_rates: str = "",
     ) -> None:
         self._cable = cable
         self._bonding = bonding
         self._lag = lag
+        self._member_rates = _rates(member_rates)
         self._rx_coalesce_us = rx_coalesce_us
         self._addressing = addressing
         self._hosts: list[tuple[str, Bond | None]] = []
         self._switches: list[Switch] = []
         self._links: list[Link] = []
         self._lags: list[Lag] = []
+        self._lags_of_hosts = False
         self._systems: list[str] = []
         self._keys: Counter[str] = Counter()
         self._ports: Counter[str] = Counter()
@@ -92,7 +98,9 @@ class Wiring:
 
         The switches' ports become a LAG of LACP ``system``, by LACP or static, if the mode wants one and ``lag`` holds.
         """
-        self.bond(host, [self.link(host, node) for node in nodes], system=system, lag=lag, bonding=bonding)
+        cables = self._member_cables(host, len(nodes))
+        links = [self.link(host, node, cable) for node, cable in zip(nodes, cables, strict=True)]
+        self.bond(host, links, system=system, lag=lag, bonding=bonding)
 
     def bond(
         self,
@@ -107,10 +115,9 @@ class Wiring:
         options = bonding or self._bonding
         self._hosts.append((host, options.over(tuple(own for own, _ in ends))))
         ports = tuple(port for _, port in ends)
-        if lag and options.mode == "802.3ad":
-            self._aggregate(f"lag-{host}", ports, system, rate=options.lacp_rate)
-        elif lag and options.mode in STATIC_LAG_MODES:
-            self._aggregate(f"lag-{host}", ports, system, lacp="off")
+        if lag and (found := self._lag.before(options, f"lag-{host}", ports, system=system)):
+            self._aggregate(found)
+            self._lags_of_hosts = True
 
     def plain(self, host: str) -> None:
         """A host without a bond, whose one link is there already."""
@@ -119,11 +126,12 @@ class Wiring:
     def trunk(self, ends: Sequence[tuple[str, str]], switches: tuple[str, str], name: str, rate: str = "fast") -> None:
         """Links between two switches that are there, as a LAG of each: NAME-SWITCH."""
         for place, switch in enumerate(switches):
-            self._aggregate(f"{name}-{switch}", tuple(pair[place] for pair in ends), switch, rate=rate)
+            ports = tuple(pair[place] for pair in ends)
+            self._aggregate(self._lag.over(f"{name}-{switch}", ports, rate=rate, system=switch))
 
     def back_to_back(self, a: str, b: str, members: int) -> None:
         """Two bonded hosts joined member by member, without a switch."""
-        ends = [self.link(a, b) for _ in range(members)]
+        ends = [self.link(a, b, cable) for cable in self._member_cables(a, members)]
         for place, host in enumerate((a, b)):
             self._hosts.append((host, self._bonding.over(tuple(pair[place] for pair in ends))))
 
@@ -138,12 +146,17 @@ class Wiring:
 
     def link(self, a: str, b: str, cable: Cable | None = None) -> tuple[str, str]:
         """One link between two nodes, by their next free interfaces: the names of these."""
+        validation.at_most("number of links", len(self._links) + 1, MOST_LINKS, MOST_LINKS_WHY)
         ends = self._next(a), self._next(b)
         self._links.append((cable or self._cable).between(a, ends[0], b, ends[1]))
         return ends
 
     def topology(self, name: str) -> Topology:
         """The network that was put together. Errors: SpecError for an impossible one."""
+        if not self._lags_of_hosts:
+            self._lag.check_unused()
+        if self._member_rates and not any(bond for _, bond in self._hosts):
+            raise SpecError("member_rates has no effect: no host has a bond here", "Use --set rate_mbps instead.")
         many = len(self._hosts)
         hosts = tuple(
             Host(host, self._addressing.address(number, many), bond, self._rx_coalesce_us, self._addressing.vlan)
@@ -152,19 +165,29 @@ class Wiring:
         systems = self._made_systems() or (LacpSystem(CORE),)
         return Topology(name, hosts, tuple(self._switches), tuple(self._links), tuple(self._lags), systems)
 
+    def _member_cables(self, host: str, members: int) -> list[Cable]:
+        """The cables of a bond's members: all alike, or by their own rates."""
+        if not self._member_rates:
+            return [self._cable] * members
+        if len(self._member_rates) != members:
+            raise SpecError(
+                f"member_rates has {len(self._member_rates)} rates, and the bond of host {host!r} {members} members;"
+                " wanted one for each member",
+                f"For example: --set member_rates={'+'.join(['1000'] * (members - 1) + ['100'])}",
+            )
+        return [dataclasses.replace(self._cable, rate_mbps=rate) for rate in self._member_rates]
+
     def _next(self, node: str) -> str:
         self._ports[node] += 1
         first = 1 if any(switch.name == node for switch in self._switches) else 0
         return f"{node}-eth{self._ports[node] - 1 + first}"
 
-    def _aggregate(
-        self, name: str, ports: tuple[str, ...], system: str, *, lacp: str = "active", rate: str = "fast"
-    ) -> None:
-        if system not in self._systems:
-            self._systems.append(system)
-        self._keys[system] += 1
-        key = self._keys[system]
-        self._lags.append(self._lag.over(name, ports, lacp=lacp, rate=rate, key=key, system=system))
+    def _aggregate(self, lag: Lag) -> None:
+        """The LAG, with the next key of its system."""
+        if lag.system not in self._systems:
+            self._systems.append(lag.system)
+        self._keys[lag.system] += 1
+        self._lags.append(dataclasses.replace(lag, key=self._keys[lag.system]))
 
     def _made_systems(self) -> tuple[LacpSystem, ...]:
         """The core is the first system; the others follow in the order in which they were first used."""
@@ -172,3 +195,14 @@ class Wiring:
         return tuple(
             LacpSystem(name, system_id(1 if name == CORE else 2 + others.index(name))) for name in self._systems
         )
+
+
+def _rates(text: str) -> list[float]:
+    """Rates in Mbit/s that are joined by '+'."""
+    try:
+        return [float(word) for word in words(text)]
+    except ValueError:
+        raise SpecError(
+            f"member_rates {text!r} is not numbers of Mbit/s joined by '+', one for each member",
+            "For example: --set member_rates=1000+100",
+        ) from None

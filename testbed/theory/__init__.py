@@ -6,7 +6,8 @@ IEEE 802.1AX is the 2014 edition. Rates are in 10^6 bit/s, times in seconds unle
 
 from __future__ import annotations
 
-from testbed.theory.bounds import AT_ONCE_MODES, LAG_MODES, failover_bound, why_unbounded
+from testbed.theory.bounds import AT_ONCE_MODES, LAG_MODES, UNMONITORED, failover_bound, why_unbounded
+from testbed.theory.capacity import pair_mbps
 from testbed.theory.goodput import (
     ETHERNET_HEADER_BYTES,
     ETHERNET_OVERHEAD_BYTES,
@@ -29,13 +30,14 @@ from testbed.theory.hashing import (
 from testbed.theory.laws import Apart, Later, Law, Longest, Sum, mean_s, quantile_s, quantiles_s
 from testbed.theory.monitors import arp_bound, carrier_event_bound, mii_bound
 from testbed.theory.outage_bound import PROBE_INTERVALS, RELEARN_PAUSE_S, REVALIDATION_S, SWITCH_PAUSE_S, OutageBound
-from testbed.theory.sharing import Band, max_min_links, most_links, random_links
+from testbed.theory.sharing import Band, max_min_links, max_min_mbps, most_links, most_mbps, random_links
 from testbed.theory.tcp import RTO_MIN_S, longest_stall_s, mistaken_s, next_try_s, second_try_s, tries_s
 from testbed.theory.ticks import GUEST_HZ, monitor_period_s
 from testbed.theory.timers import (
     LACP_PERIOD_S,
     LACP_TIMEOUT_S,
     LACP_TOLERANCE_S,
+    apart_bound,
     bonding_lacp_bound,
     bonding_lacp_period_s,
     excluded_bound,
@@ -59,6 +61,7 @@ __all__ = [
     "REVALIDATION_S",
     "RTO_MIN_S",
     "SWITCH_PAUSE_S",
+    "UNMONITORED",
     "Apart",
     "Band",
     "ByteOrder",
@@ -68,6 +71,7 @@ __all__ = [
     "OutageBound",
     "Sum",
     "Tuple5",
+    "apart_bound",
     "arp_bound",
     "bonding_lacp_bound",
     "bonding_lacp_period_s",
@@ -83,13 +87,16 @@ __all__ = [
     "lacp_bound",
     "longest_stall_s",
     "max_min_links",
+    "max_min_mbps",
     "mean_s",
     "member_of_flow",
     "mii_bound",
     "mistaken_s",
     "monitor_period_s",
     "most_links",
+    "most_mbps",
     "next_try_s",
+    "pair_mbps",
     "payload_bytes",
     "quantile_s",
     "quantiles_s",

@@ -29,6 +29,9 @@ from testbed.theory.timers import (
 AT_ONCE_MODES = ("balance-rr", "balance-xor", "802.3ad", "balance-tlb", "balance-alb")
 #: Modes whose members are one LAG to the switch, which has to detect the loss itself (bonding.rst, section 5).
 LAG_MODES = ("balance-rr", "balance-xor", "802.3ad")
+#: Why an outage has no end (bonding.rst, "miimon": without miimon or arp_interval "serious network degradation will
+#: occur during link failures").
+UNMONITORED = "miimon_ms=0 and no ARP monitor: the driver never leaves a dead member"
 #: Those of them that avoid a dead member without the monitor, and may have the ARP monitor.
 ARP_AT_ONCE_MODES = ("balance-rr", "balance-xor")
 
@@ -107,6 +110,8 @@ def _predicted(
         return _carrier(bonded, side)
     if fault == "flapping":  # the longest of several outages, each from another phase of the monitor
         each = _carrier(bonded, side)
+        if isinstance(each, str):
+            return each
         return OutageBound(0.0, each.bound_s, each.label, tolerance_s=each.tolerance_s)
     if fault == "silent_loss":
         return _silent(bonded, side, direction)
@@ -134,11 +139,11 @@ _UNBOUNDED = {
 }
 
 
-def _carrier(bonded: _Bonded, side: Side) -> OutageBound:
+def _carrier(bonded: _Bonded, side: Side) -> OutageBound | str:
     """Members of one LAG are left on the carrier event, by the driver and by the switch; a broadcast bond sends every
     packet on the other members as well. In active-backup the monitor moves the traffic, and the switch learns where the
     host is from the host's own frames. In the other modes the monitor is the upper limit: what the host receives, or
-    sends by the current member, waits for it. teamd gets the event itself.
+    sends by the current member, waits for it; without a monitor for ever. teamd gets the event itself.
     """
     bond = bonded.bond
     if bond.mode == "broadcast":
@@ -151,7 +156,9 @@ def _carrier(bonded: _Bonded, side: Side) -> OutageBound:
         return replace(carrier_event_bound(), tolerance_s=LEAVE_PAUSE_S)
     if bond.miimon_ms:
         return mii_bound(bond.miimon_ms, bond.downdelay_ms, at_once=bond.mode in AT_ONCE_MODES)
-    return arp_bound(bond, relearn=False)
+    if bond.arp_interval_ms:
+        return arp_bound(bond, relearn=False)
+    return UNMONITORED
 
 
 def _silent(bonded: _Bonded, side: Side, direction: str) -> OutageBound | str:
@@ -161,6 +168,8 @@ def _silent(bonded: _Bonded, side: Side, direction: str) -> OutageBound | str:
         return OutageBound(0.0, 0.0, "every member sends all")
     if bonded.spoken:
         return _timed_out(bonded, side, direction)
+    if not bond.miimon_ms and not bond.arp_interval_ms:
+        return UNMONITORED
     if not bond.arp_interval_ms:
         return "the MII monitor cannot detect a silent loss" + (
             ", and LACP has no partner" if bond.mode == "802.3ad" else ""
@@ -243,6 +252,8 @@ def _miscabled(bonded: _Bonded, unplugged_ms: float) -> OutageBound | str:
     if not bonded.spoken:
         return "a LAG without LACP believes its cables"
     bond = bonded.bond
+    if not bond.miimon_ms:
+        return UNMONITORED
     if unplugged_ms / 1e3 <= mii_bound(bond.miimon_ms, bond.downdelay_ms).bound_s:
         return "the cables are moved faster than the monitor looks"
     return _carrier(bonded, "both")

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.errors import SpecError
+from testbed.theory.capacity import max_flow
 from testbed.theory.goodput import expected_links_used
 
 #: So many placements are drawn for an expectation, always the same ones.
@@ -48,10 +49,29 @@ def max_min_links(places: Sequence[tuple[int, int]], links: int) -> float:
     Max-min fairness by progressive filling (D. Bertsekas, R. Gallager, Data Networks, 6.5.2). TCP comes near to it;
     flows with one full link on their way tend to get more than those with two, so it may be some percent more in all.
     """
+    return max_min_mbps(places, [1.0] * links, [1.0] * links)
+
+
+def max_min_mbps(places: Sequence[tuple[int, int]], entries: Sequence[float], exits: Sequence[float]) -> float:
+    """The same where each link of either stage has a rate of its own."""
     if not places:
         return 0.0
-    entries, exits = np.array([places], dtype=np.intp).transpose(2, 0, 1)
-    return float(_filled(entries, exits, links)[0])
+    first, second = np.array([places], dtype=np.intp).transpose(2, 0, 1)
+    return float(_filled(first, second, entries, exits)[0])
+
+
+def most_mbps(places: Sequence[tuple[int, int]], entries: Sequence[float], exits: Sequence[float]) -> float:
+    """The most that the flows could get together, fairly or not, where each link has a rate of its own."""
+    source, sink = ("source", 0), ("sink", 0)
+    edges: dict[tuple[str, int], dict[tuple[str, int], float]] = {source: {}, sink: {}}
+    for entry, leave in places:
+        a, b = ("entry", entry), ("exit", leave)
+        for end, other, mbps in ((source, a, entries[entry]), (a, b, min(entries[entry], exits[leave]))):
+            edges.setdefault(end, {})[other] = mbps
+            edges.setdefault(other, {}).setdefault(end, 0.0)
+        edges.setdefault(b, {})[sink] = exits[leave]
+        edges[sink][b] = 0.0
+    return max_flow(edges, source, sink)
 
 
 def most_links(places: Sequence[tuple[int, int]]) -> int:
@@ -88,7 +108,7 @@ def random_links(flows: int, links: int, stages: int = 2) -> Band:
         return _occupied(flows, links)
     chance = np.random.default_rng(_SEED)
     entries, exits = (chance.integers(0, links, (PLACEMENTS, flows)) for _ in range(2))
-    found = _filled(entries, exits, links)
+    found = _filled(entries, exits, [1.0] * links, [1.0] * links)
     low, high = np.quantile(found, (_TAIL, 1 - _TAIL))
     return Band(float(found.mean()), float(low), float(high), float(found.std(ddof=1) / np.sqrt(PLACEMENTS)))
 
@@ -105,10 +125,14 @@ def _occupied(flows: int, links: int) -> Band:
     return Band(expected_links_used(flows, links), low, high)
 
 
-def _filled(entries: NDArray[Any], exits: NDArray[Any], links: int) -> NDArray[Any]:
+def _filled(
+    entries: NDArray[Any], exits: NDArray[Any], entry_rates: Sequence[float], exit_rates: Sequence[float]
+) -> NDArray[Any]:
     """Max-min sums of many placements at once: each row of ``entries`` and ``exits`` is one."""
-    stages = [np.eye(links)[places] for places in (entries, exits)]  # placement, flow, link
-    left = [np.ones((len(entries), links)) for _ in stages]
+    rates = entry_rates, exit_rates
+    # placement, flow, link
+    stages = [np.eye(len(own))[places] for places, own in zip((entries, exits), rates, strict=True)]
+    left = [np.tile(np.asarray(own, dtype=float), (len(entries), 1)) for own in rates]
     active = np.ones(entries.shape, dtype=bool)
     total = np.zeros(len(entries))
     while active.any():

@@ -11,8 +11,8 @@ Each end times out by the rate that it asked its partner for: the partner sends 
 
 from __future__ import annotations
 
-from testbed.theory.laws import Sum
-from testbed.theory.outage_bound import OutageBound, of_law, uniform
+from testbed.theory.laws import Apart, Sum
+from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound, of_law, uniform
 from testbed.theory.ticks import GUEST_HZ, monitor_period_s
 
 #: How far LACP's timers may be off (IEEE 802.1AX, 6.4.10).
@@ -46,6 +46,16 @@ def bonding_lacp_bound(rate: str, hz: int = GUEST_HZ) -> OutageBound:
     period_s = LACP_PERIOD_S[rate]
     label = f"LACP timeout {LACP_TIMEOUT_S[rate]:.0f} s in steps of {step_s * 1e3:g} ms"
     return of_law(Sum((steps - 1) * step_s - period_s, (period_s, step_s)), label, 1 / hz)
+
+
+def apart_bound(rate: str) -> OutageBound:
+    """How long after each other two Linux bonds time out that stop hearing the same partner: each by its own clock.
+
+    For so long, what one still sends by that partner to the other is lost.
+    """
+    law = bonding_lacp_bound(rate).law
+    assert isinstance(law, Sum)
+    return of_law(Apart(law, law), "between the timeouts of the two bonds", RELEARN_PAUSE_S)
 
 
 def bonding_lacp_period_s(rate: str, hz: int = GUEST_HZ) -> float:

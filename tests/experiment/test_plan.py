@@ -27,7 +27,7 @@ LEVELS: dict[str, tuple[Level, ...]] = {"mode": ("802.3ad", "active-backup"), "m
 
 
 def planned(repetitions: int, seed: int = 1, experiment: Experiment = EXPERIMENT) -> tuple[Trial, ...]:
-    cases, _ = list_cases(experiment, TOPOLOGY, LEVELS)
+    cases = list_cases(experiment, TOPOLOGY, LEVELS).kept
     return plan(experiment, TOPOLOGY, cases, repetitions=repetitions, seed=seed, clock="virtual", source="failover")
 
 
@@ -55,12 +55,12 @@ def test_cases_that_do_not_apply_are_left_out_with_the_reason() -> None:
         assert network.hosts
         return "wanted two members" if case["members"] == 3 else None
 
-    kept, left_out = list_cases(replace(EXPERIMENT, not_applicable=not_applicable), TOPOLOGY, LEVELS)
-    assert [case["members"] for case in kept] == [2, 2]
-    assert left_out == [
+    found = list_cases(replace(EXPERIMENT, not_applicable=not_applicable), TOPOLOGY, LEVELS)
+    assert [case["members"] for case in found.kept] == [2, 2]
+    assert found.left_out == (
         ({"mode": "802.3ad", "members": 3}, "wanted two members"),
         ({"mode": "active-backup", "members": 3}, "wanted two members"),
-    ]
+    )
     assert len(planned(2, experiment=replace(EXPERIMENT, not_applicable=not_applicable))) == 4
 
 

@@ -118,7 +118,8 @@ def test_what_is_out_of_service_is_known_to_theory() -> None:
     assert catalogue.failed(topology, "silent_loss", "h1-eth0", {}) == catalogue.Failed(silent=link)
     assert catalogue.failed(topology, "silent_loss", "h1-eth0", {"direction": "to_host"}) is None
     assert catalogue.failed(topology, "lossy", "h1-eth0", {}) is None
-    assert catalogue.failed(topology, "controller_cut", "s1", {}) is None
+    assert catalogue.failed(topology, "controller_cut", "s1", {}) == catalogue.Failed(frozenset({"c0-s1"}))
+    assert catalogue.failed(single_switch(), "controller_cut", "s1", {}) == catalogue.Failed(frozenset({"c0"}))
 
 
 def test_failover_leaves_out_what_does_not_apply() -> None:

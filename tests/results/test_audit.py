@@ -64,7 +64,7 @@ def test_quick_fails_one_of_each_kind() -> None:
     found = audits.levels(mlag(members=2, peer_members=2), quick=True)
     assert found == (
         *("h1-eth0--s1-eth1", "h1-eth1--s2-eth1", "h2-eth0--s1-eth3", "h2-eth1--s2-eth3"),
-        *("s1-eth5--s2-eth5", "h3-eth0--s1-eth7", "h1-eth0", "h2-eth0", "h3-eth0", "s1", "s2", "c0"),
+        *("s1-eth5--s2-eth5", "h3-eth0--s1-eth7", "h1-eth0", "h2-eth0", "h3-eth0", "s1", "s2", "c0", "c0-s1", "c0-s2"),
     )
 
 
@@ -72,7 +72,7 @@ def test_every_kind_of_element_has_a_fault() -> None:
     for topology in (mlag(), unprotected()):
         for element in elements(topology):
             name, parameters = FAULTS[element.kind]
-            catalogue.checked(topology, name, element.name, parameters)
+            catalogue.checked(topology, name, element.hit, parameters)
 
 
 def test_levels_pass_as_one_setting() -> None:

@@ -16,7 +16,8 @@ from testbed.errors import MachineError, SpecError
 from testbed.lab.steps import noticed_s
 from testbed.measure.raw import not_aggregated
 from testbed.schemes import FACTOR, SCHEMES, chosen, requirements
-from testbed.spec import Bond, BondOptions, Host, Lag, Link, Switch, Topology
+from testbed.spec import Bond, BondOptions, Host, Lag, LagOptions, Link, Switch, Topology
+from testbed.spec.wiring import Wiring
 from topologies.dual_switch import dual_switch
 from topologies.single_switch import single_switch
 
@@ -237,3 +238,108 @@ def test_what_did_not_aggregate_is_a_warning() -> None:
         {"t_s": 1.0, "source": "network", "event": "not_aggregated", "host": "h1", "reason": "h1-eth0 is alone"},
     ]
     assert not_aggregated(events) == ["the bond of h1 has no LACP partner: h1-eth0 is alone"]
+
+
+def test_a_multi_chassis_lag_to_a_switch_is_refused_before_anything_starts() -> None:
+    """Between two pairs of switches (M:M), and from a plain switch to a pair."""
+
+    def joined(near: int) -> Topology:
+        net = Wiring()
+        *left, s3, s4 = net.switches(near + 2)
+        net.bonded("h1", [left[0], left[-1]], system="west")
+        net.bonded("h2", [s3, s4], system="east")
+        if near == 2:
+            net.join(*left)
+        net.join(s3, s4)
+        net.trunk([net.link(left[0], s3), net.link(left[-1], s4)], ("west", "east"), "core")
+        return net.topology("joined")
+
+    for near in (1, 2):
+        with pytest.raises(SpecError, match=r"LAG 'core-(west|east)' leads to a switch but is on s\d, s\d; wanted it"):
+            SCHEMES["testbed"].check(joined(near))
+    for topology in (single_switch(), dual_switch(), ring()):
+        SCHEMES["testbed"].check(topology)
+
+
+def test_open_vswitch_takes_its_own_modes_and_lacp_fallback_and_no_other_scheme_does() -> None:
+    """ovs-vswitchd.conf.db(5): bond_mode, other_config:lacp-fallback-ab; balance-tcp needs LACP."""
+
+    def bond(mode: str, **options: str) -> list[str]:
+        topology = single_switch(bonding=BondOptions(mode=mode), lag=LagOptions(**options))  # type: ignore[arg-type]
+        SCHEMES["ovs"].check(topology)
+        return next(each for each in commands(SCHEMES["ovs"].join(topology)) if each[0] == "add-bond")
+
+    assert "bond_mode=active-backup" in bond("802.3ad", ovs_bond_mode="active-backup")
+    assert bond("balance-xor", ovs_bond_mode="active-backup")[5:] == ["lacp=off", "bond_mode=active-backup"]
+    assert "other_config:lacp-fallback-ab=true" in bond("active-backup", lacp="active", fallback="individual")
+    assert not any("fallback" in word for word in bond("802.3ad"))
+    with pytest.raises(SpecError, match="has fallback=static, which Open vSwitch has not"):
+        bond("802.3ad", fallback="static")
+    with pytest.raises(SpecError, match="balance-tcp needs LACP"):
+        bond("balance-xor", ovs_bond_mode="balance-tcp")
+    topology = single_switch(lag=LagOptions(ovs_bond_mode="active-backup"))
+    for name in ("testbed", "static"):
+        with pytest.raises(SpecError, match=rf"ovs_bond_mode=active-backup, which controller {name} has not"):
+            SCHEMES[name].check(topology)
+
+
+class OvsLive:
+    """A live network of which only Open vSwitch's answers are known."""
+
+    def __init__(self, topology: Topology, shown: str) -> None:
+        self.topology, self.shown, self.told, self.noted = topology, shown, list[str](), list[str]()
+        self.raw = Path()
+
+    def ask_switches(self, command: str, *arguments: str) -> str:
+        assert (command, arguments) == ("bond/show", ())
+        return self.shown
+
+    def tell_switches(self, *words: str) -> None:
+        self.told += words
+
+    def note(self, source: str, event: str, **details: Any) -> float:
+        self.noted.append(event)
+        return 0.0
+
+    def controller_events(self) -> list[Any]:
+        return []
+
+
+#: As Open vSwitch 3.1 answers bond/show, shortened.
+BOND_SHOW = """---- lag-h1 ----
+bond_mode: balance-tcp
+lacp_status: negotiated
+active-backup primary: <none>
+
+member s1-eth1: enabled
+  active member
+  may_enable: true
+
+member s1-eth2: disabled
+  may_enable: false
+---- lag-h2 ----
+member s1-eth3: enabled
+member s1-eth4: enabled
+"""
+
+
+def test_open_vswitch_is_up_when_every_member_of_a_bond_with_a_partner_is_enabled() -> None:
+    scheme = SCHEMES["ovs"]
+    assert scheme.missing(OvsLive(single_switch(), BOND_SHOW)) == "s1-eth2"
+    assert scheme.missing(OvsLive(single_switch(), BOND_SHOW.replace("disabled", "enabled"))) == ""
+    silent = single_switch(bonding=BondOptions(mode="active-backup"), lag=LagOptions(lacp="active"))
+    assert scheme.missing(OvsLive(silent, BOND_SHOW)) == ""  # these are never enabled
+    assert scheme.missing(OvsLive(single_switch(members=1), "")) == ""
+
+
+def test_bonds_of_open_vswitch_choose_their_buckets_again_once_all_members_are_enabled() -> None:
+    """ofproto/bond.c, bond_reconfigure: another hash basis resets the buckets."""
+    live = OvsLive(single_switch(), BOND_SHOW)
+    SCHEMES["ovs"].settle(live)
+    assert commands(live.told) == [
+        ["set", "Port", name, "other_config:bond-hash-basis=1"] for name in ("lag-h1", "lag-h2")
+    ]
+    assert live.noted == ["buckets_spread"]
+    backup = OvsLive(single_switch(lag=LagOptions(ovs_bond_mode="active-backup")), BOND_SHOW)
+    SCHEMES["ovs"].settle(backup)
+    assert (backup.told, backup.noted) == ([], [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from testbed.spec.bond.bond import Bond, BondOptions, newer, parse_mode
 from testbed.spec.bond.option import ARP_MODES, MAX_TARGETS, MODES, PEERS, PRIMARY_MODES, Option, options, words
 from testbed.spec.bond.options import DRIVERS, LACP_RATES, PRIMARY_RESELECT, STATIC_LAG_MODES, XMIT_HASH_POLICIES
+from testbed.spec.bond.rules import idle
 
 __all__ = [
     "ARP_MODES",
@@ -20,6 +21,7 @@ __all__ = [
     "Bond",
     "BondOptions",
     "Option",
+    "idle",
     "newer",
     "options",
     "parse_mode",

@@ -44,9 +44,10 @@ class Option:
 
     ``attribute`` is its netlink attribute without IFLA_BOND_ (or IFLA_BOND_SLAVE_). ``words`` are its values by
     their numbers; else it is a number from ``low`` to ``high``, or what ``kind`` says. It counts in ``modes``; in
-    others the kernel refuses it if ``refused``. ``needs`` names an option that must not be 0 with it. ``since`` is
-    the first kernel that has it, and ``words_since`` the first that has a newer value of it. ``why`` is the
-    reason of it all, in one sentence.
+    others the kernel refuses it if ``refused``. ``needs`` names an option that must not be 0 with it;
+    without the option ``idle_without`` the kernel takes it, but it has no effect. ``since`` is the first kernel that
+    has it, and ``words_since`` the first that has a newer value of it. ``why`` is the reason of it all, in one
+    sentence.
     """
 
     attribute: str
@@ -59,6 +60,7 @@ class Option:
     modes: tuple[str, ...] = MODES
     refused: bool = False
     needs: str = ""
+    idle_without: str = ""
     since: tuple[int, int] = (3, 13)
     words_since: tuple[tuple[str, tuple[int, int]], ...] = ()
     each: bool = False

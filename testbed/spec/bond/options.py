@@ -172,7 +172,10 @@ class OptionValues:
         "fast", "AD_LACP_RATE", _LACP_ONLY, kernel="slow", words=LACP_RATES, modes=_LACP, refused=True
     )
     lacp_active: bool = option(True, "AD_LACP_ACTIVE", _LACP_ONLY, modes=_LACP, refused=True, since=(5, 16))
-    lacp_strict: bool = option(False, "LACP_STRICT", _LACP_ONLY, modes=_LACP, refused=True, since=(7, 2))
+    #: bond_3ad_set_carrier() compares the ports that have a partner with min_links: with 0 there are always enough.
+    lacp_strict: bool = option(
+        False, "LACP_STRICT", _LACP_ONLY, modes=_LACP, refused=True, idle_without="min_links", since=(7, 2)
+    )
     coupled_control: bool = option(True, "COUPLED_CONTROL", _LACP_ONLY, modes=_LACP, refused=True, since=(6, 9))
     broadcast_neighbor: bool = option(
         False, "BROADCAST_NEIGH", "only 802.3ad has it", modes=_LACP, refused=True, since=(6, 17)

@@ -7,6 +7,7 @@ bond_netlink.c (one monitor at a time).
 from __future__ import annotations
 
 from testbed.errors import SpecError
+from testbed.spec.bond import teams
 from testbed.spec.bond.option import ARP_MODES, options, words
 from testbed.spec.bond.options import OptionValues
 
@@ -41,11 +42,6 @@ def _check_monitor(bond: OptionValues) -> None:
             f"arp_interval_ms={bond.arp_interval_ms} cannot be had in mode {bond.mode}, which needs MII monitoring to"
             f" know the speed of its members; the ARP monitor serves {', '.join(ARP_MODES)}"
         )
-    if not bond.miimon_ms and not bond.arp_interval_ms:
-        raise SpecError(
-            "miimon_ms is 0: the bond would never notice a dead member",
-            "Wanted miimon_ms of 1 or more, or the ARP monitor: --set miimon_ms=0 --set arp_interval_ms=100",
-        )
     if bond.arp_interval_ms and not bond.arp_ip_target and not bond.ns_ip6_target:
         raise SpecError(
             f"arp_interval_ms={bond.arp_interval_ms} has no target: arp_ip_target and ns_ip6_target are empty",
@@ -77,6 +73,19 @@ def check_members(bond: OptionValues, bond_name: str, members: tuple[str, ...]) 
             f"min_links of bond {bond_name!r} is {bond.min_links}, but it has {many} members:"
             " it would never have carrier"
         )
+
+
+def idle(bond: OptionValues, name: str) -> str:
+    """Why an option has no effect in such a bond, whatever its value; empty if it has one."""
+    found = next((each for own, each, _, _ in options(bond) if own == name), None)
+    if found is None:  # the driver itself
+        return ""
+    if bond.driver == "team" and not teams.takes(name):
+        return f"bond=team has no {name}"
+    if bond.mode not in found.modes:
+        return f"mode {bond.mode} does not use it"
+    lacking = [other for other in (found.needs, found.idle_without) if other and not getattr(bond, other)]
+    return f"it has no effect without {lacking[0]}, which is 0" if lacking else ""
 
 
 def _shown(value: object) -> str:

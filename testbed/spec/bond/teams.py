@@ -49,6 +49,11 @@ _WHY = {
 }
 
 
+def takes(name: str) -> bool:
+    """Whether teamd has an option in some form."""
+    return name in _TAKEN or name in _KNOWN
+
+
 def check(bond: OptionValues) -> None:
     """Errors: SpecError if teamd has no such runner, or not the options that were set."""
     if bond.mode not in RUNNERS:
@@ -57,7 +62,7 @@ def check(bond: OptionValues) -> None:
             f"Use bond=bonding, or one of the modes {', '.join(RUNNERS)}.",
         )
     for name, _, value, asked in options(bond):
-        if not asked or name in _TAKEN or (name == "miimon_ms" and value == 0):
+        if not asked or name in _TAKEN or (name == "miimon_ms" and value == 0 and bond.arp_interval_ms):
             continue
         if name not in _KNOWN:
             why = f": {_WHY[name]}" if name in _WHY else ""

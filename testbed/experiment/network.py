@@ -1,0 +1,138 @@
+"""The network that a topology function returns for levels of its arguments, and what the names of these mean. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from testbed.design.factor import Factor, Level, parse_level
+from testbed.errors import SpecError, unknown
+from testbed.experiment import settle, user_code
+from testbed.experiment.experiment import Experiment
+from testbed.spec import Topology
+
+#: The function of a topology file: its keyword arguments are what may be varied.
+TopologyFunction = Callable[..., Topology]
+
+
+def topology_defaults(function: TopologyFunction) -> dict[str, Level]:
+    """The arguments of a topology function that ``--set`` may vary, with their defaults.
+
+    An argument that is a dataclass, such as all options of its bonds, stands for its fields.
+    """
+    found: dict[str, Level] = {}
+    for name, parameter in _parameters(function).items():
+        value = parameter.default
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            found |= {setting: getattr(value, field) for setting, field in settle.settings(value).items()}
+        else:
+            found[name] = value
+    return found
+
+
+def _parameters(function: TopologyFunction) -> dict[str, inspect.Parameter]:
+    """The parameters that have a name: all but ``*args`` and ``**kwargs``."""
+    found = inspect.signature(function).parameters.items()
+    return {name: each for name, each in found if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)}
+
+
+def build_topology(function: TopologyFunction, levels: Mapping[str, Level]) -> Topology:
+    """The network that a topology function returns; of ``levels``, those are passed that `topology_defaults` names.
+
+    Errors: SpecError, with file and line for an exception in the function, for another type and for a network without
+    hosts.
+    """
+    arguments: dict[str, Any] = {}
+    for name, parameter in _parameters(function).items():
+        value: Any = parameter.default
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            own = {field: levels[setting] for setting, field in settle.settings(value).items() if setting in levels}
+            arguments[name] = dataclasses.replace(value, **own)
+        elif name in levels:
+            arguments[name] = levels[name]
+    with user_code.calling(function, "topology"):
+        found = function(**arguments)
+    if isinstance(found, Experiment):
+        hint = f"To run it, type: testbed run {user_code.typed(user_code.file_of(function))}"
+        raise user_code.not_returned(function, "topology", found, hint)
+    if not isinstance(found, Topology):
+        raise user_code.not_returned(function, "topology", found)
+    if not found.hosts:
+        raise user_code.wrong(function, "topology", "returned a topology without hosts; wanted one or more")
+    return measured_between(found, str(levels[settle.PAIR])) if settle.PAIR in levels else found
+
+
+def measured_between(network: Topology, pair: str) -> Topology:
+    """The network with this pair of hosts, ``client+server``, as the one that is measured and must survive.
+
+    Errors: SpecError for hosts that it has not.
+    """
+    hosts = tuple(pair.split("+"))
+    known = [host.name for host in network.hosts]
+    for host in hosts:
+        if host not in known:
+            raise unknown(f"host of topology {network.name!r} in pair {pair}:", host, known)
+    return dataclasses.replace(network, protected=hosts)
+
+
+def build_from_settings(function: TopologyFunction, settings: Mapping[str, str]) -> Topology:
+    """The network of a topology function with some arguments given as text. Errors: SpecError."""
+    defaults = topology_defaults(function)
+    check_names(function, (), defaults)
+    unknown_names = [name for name in settings if name not in defaults and name != settle.PAIR]
+    if unknown_names:
+        raise SpecError(f"the topology has no argument {unknown_names[0]!r}; it has: {', '.join(sorted(defaults))}")
+    levels: dict[str, Level] = {
+        name: pairs(text)[0] if name == settle.PAIR else parse_level(name, text, defaults[name])
+        for name, text in settings.items()
+    }
+    networks = settle.Networks(lambda case: build_topology(function, case), defaults)
+    factors = {name: (level,) for name, level in levels.items() if name != settle.PAIR}
+    return settle.settled(networks, levels, factors, named=set(factors)).network
+
+
+def check_names(function: TopologyFunction, factors: Collection[Factor], arguments: Mapping[str, Level]) -> None:
+    """Errors: SpecError for a name with two meanings: one in the experiment, or here, and one in the topology."""
+    where = user_code.shown(user_code.file_of(function))
+    if settle.PAIR in arguments:
+        raise SpecError(
+            f"{where}: {user_code.name_of(function)} has an argument {settle.PAIR!r}, but --set {settle.PAIR}=A,B names"
+            " the two hosts that are measured, in every topology",
+            "Give the argument another name.",
+        )
+    for factor in factors:
+        if factor.name == settle.PAIR:
+            raise SpecError(
+                f"the experiment has a factor {settle.PAIR!r}, but --set {settle.PAIR}=A,B names the two hosts that are"
+                " measured, in every experiment",
+                "Give the factor another name.",
+            )
+        if factor.name in arguments and not is_of_network(factor):
+            raise SpecError(
+                f"{where}: {user_code.name_of(function)} has an argument {factor.name!r}, and the experiment has a"
+                f" factor of that name ({factor.meaning}): one level would be two things",
+                f"Give one of them another name; or, if the factor is meant to be that argument, write:"
+                f" Factor({factor.name!r}, ..., network=True)",
+            )
+
+
+def is_of_network(factor: Factor) -> bool:
+    """Whether a factor is an argument of the topology."""
+    return factor.network or factor.name in settle.SHARED
+
+
+def pairs(text: str) -> tuple[Level, ...]:
+    """The levels of --set pair: ``A,B`` is one pair; of several each is joined by a plus sign, ``A+B,A+C``."""
+    words = [word.strip() for word in text.split(",")]
+    if len(words) == 2 and not any("+" in word for word in words):
+        words = ["+".join(words)]
+    for word in words:
+        hosts = word.split("+")
+        if len(hosts) != 2 or not all(hosts) or hosts[0] == hosts[1]:
+            raise SpecError(
+                f"--set {settle.PAIR}={text}: {word!r} is not a pair of two different hosts",
+                f"For example: --set {settle.PAIR}=h1,h2; several pairs: --set {settle.PAIR}=h1+h2,h1+h3",
+            )
+    return tuple(words)
