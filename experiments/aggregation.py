@@ -154,8 +154,9 @@ def _by_placement(
     names = ("placement_mbps", "placement_most_mbps", "placement_ratio", "random_mbps", "random_low_mbps")
     found: dict[str, float | None] = dict.fromkeys((*names, "random_high_mbps"))
     mbps, topology = _link_mbps(trial), trial.topology
-    if mbps is None or trial.case["protocol"] != "tcp":
-        return found
+    here, there = _switches(topology, topology.client), _switches(topology, topology.server)
+    if mbps is None or trial.case["protocol"] != "tcp" or (here != there and topology.server not in here):
+        return found  # between switches flows share links that are no member's
     places = list(zip(*(end.places for end in ends), strict=True))
     if not any(end.split for end in ends):
         fair_mbps = theory.max_min_links(places, len(topology.members(topology.client))) * mbps
@@ -173,13 +174,23 @@ def _by_placement(
 
 
 def hash_stages(topology: Topology, side: SwitchSide) -> int:
-    """How many independent hashes of the ports place a flow on the way from h1 to h2, each on as many links."""
+    """How many independent hashes of the ports place a flow on its way, each on as many links; 0: theory has no answer.
+
+    Over several switches there are more hashes, and links between switches that flows may have to share.
+    """
     bond, other = topology.bond(topology.client), topology.host(topology.server).bond
     if bond.mode not in theory.HASH_MODES or bond.xmit_hash_policy not in ("layer3+4", "encap3+4"):
         return 0
     if topology.owner(topology.far(bond.members[0]).interface) == topology.server:
         return 1
+    if len(_switches(topology, topology.client) | _switches(topology, topology.server)) > 1:
+        return 0
     return 2 if side.lags and other is not None and len(other.members) == len(bond.members) else 0
+
+
+def _switches(topology: Topology, host: str) -> set[str]:
+    """The nodes at the far ends of a host's links."""
+    return {topology.far(member).node for member in topology.members(host)}
 
 
 def _agreed(ends: Sequence[MemberFlows]) -> bool | None:

@@ -22,7 +22,6 @@ from testbed.spec.lag import Lag
 from testbed.spec.link import Link, Port
 from testbed.spec.switch import LacpSystem, Switch
 
-
 #: The most links of a network.
 MOST_LINKS = 1024
 MOST_LINKS_WHY = "a guest has 1 GiB of memory, of which 384 links and their nodes take 0.8 (docs/topologies.md, Size)"
