@@ -244,7 +244,7 @@ def aggregation() -> Experiment:
             schemes.FACTOR,
             Factor("members", (1, 2, 4, 8), "member links of each host", least=1),
             Factor("placement", ("even", "random"), "how the ports of flows are chosen", ("even",), ("even", "random")),
-            Factor("flows", (16,), "parallel flows", least=1),
+            Factor("flows", (16,), "parallel flows", least=1, most=(512, "each is a server and a client of iperf3")),
             Factor("protocol", ("tcp",), "of the flows", known=("tcp", "udp")),
             Factor("mtu", (1500,), "octets of the longest IP packet, on every link", least=576),
             Factor("duration_s", (2,), "seconds that count", (1,), least=1),
