@@ -83,7 +83,8 @@ def run(
         raise SpecError("--resume needs --out: which run to go on with", "For example: --resume --out results/...")
     now = datetime.datetime.now(datetime.UTC)
     place = place or new_place(Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ"))
-    prepared = prepare.prepare(wanted, argv=argv_of())
+    with err.status("planning"):  # 100,000 trials take some seconds
+        prepared = prepare.prepare(wanted, argv=argv_of())
     for text in prepared.left_out:
         err.print(f"left out: {text}", style="yellow", soft_wrap=True, markup=False)
     for text in prepared.changed:
