@@ -152,10 +152,11 @@ def _by_placement(
     names = ("placement_mbps", "placement_most_mbps", "placement_ratio", "random_mbps", "random_low_mbps")
     found: dict[str, float | None] = dict.fromkeys((*names, "random_high_mbps"))
     mbps, topology = _link_mbps(trial), trial.topology
-    if mbps is None or trial.case["protocol"] != "tcp":
-        return found
+    here, there = _switches(topology, topology.client), _switches(topology, topology.server)
+    if mbps is None or trial.case["protocol"] != "tcp" or (here != there and topology.server not in here):
+        return found  # between switches flows share links that are no member's
     places = list(zip(*(end.places for end in ends), strict=True))
-    if not any(end.split for end in ends) and _seen_whole(topology):
+    if not any(end.split for end in ends):
         part = mbps / (topology.link_of(topology.members(topology.client)[0]).rate_mbps or 1.0)
         rates = [
             [part * (topology.link_of(i).rate_mbps or 0.0) for i in topology.members(host)] for host in topology.pair
@@ -175,7 +176,10 @@ def _by_placement(
 
 
 def hash_stages(topology: Topology, side: SwitchSide) -> int:
-    """How many independent hashes of the ports place a flow on the way from h1 to h2, each on as many links."""
+    """How many independent hashes of the ports place a flow on its way, each on as many links; 0: theory has no answer.
+
+    Over several switches there are more hashes, and links between switches that flows may have to share.
+    """
     bond, other = topology.bond(topology.client), topology.host(topology.server).bond
     if bond.mode not in theory.HASH_MODES or bond.xmit_hash_policy not in ("layer3+4", "encap3+4"):
         return 0
@@ -183,13 +187,14 @@ def hash_stages(topology: Topology, side: SwitchSide) -> int:
         return 0
     if topology.owner(topology.far(bond.members[0]).interface) == topology.server:
         return 1
-    return 2 if side.lags and len(other.members) == len(bond.members) and _seen_whole(topology) else 0
+    if len(_switches(topology, topology.client) | _switches(topology, topology.server)) > 1:
+        return 0
+    return 2 if side.lags and len(other.members) == len(bond.members) else 0
 
 
-def _seen_whole(topology: Topology) -> bool:
-    """Whether the members at both ends are all that a flow crosses: the switches of one end are those of the other."""
-    near, far = ({topology.far(i).node for i in topology.members(host)} for host in topology.pair)
-    return near == far or near == {topology.server}
+def _switches(topology: Topology, host: str) -> set[str]:
+    """The nodes at the far ends of a host's links."""
+    return {topology.far(member).node for member in topology.members(host)}
 
 
 def _agreed(ends: Sequence[MemberFlows]) -> bool | None:
@@ -243,7 +248,7 @@ def aggregation() -> Experiment:
             schemes.FACTOR,
             Factor("members", (1, 2, 4, 8), "member links of each host", least=1),
             Factor("placement", ("even", "random"), "how the ports of flows are chosen", ("even",), ("even", "random")),
-            Factor("flows", (16,), "parallel flows", least=1),
+            Factor("flows", (16,), "parallel flows", least=1, most=(512, "each is a server and a client of iperf3")),
             Factor("protocol", ("tcp",), "of the flows", known=("tcp", "udp")),
             Factor("mtu", (1500,), "octets of the longest IP packet, on every link", least=576),
             Factor("duration_s", (2,), "seconds that count", (1,), least=1),

@@ -110,7 +110,7 @@ def _key(record: Record) -> tuple[str, int]:
 
 
 def _case_name(run: Run, case: dict[str, Any]) -> str:
-    return " ".join(f"{name}={case[name]}" for name in run.varied()) or run.experiment
+    return " ".join(f"{name}={case[name]}" for name in run.varied() if name in case) or run.experiment
 
 
 def _same_origin(first: Run, second: Run) -> bool:

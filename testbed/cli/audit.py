@@ -12,7 +12,7 @@ from rich.table import Table
 
 from testbed import drawing, schemes
 from testbed.cli.base import err, out, settings_of
-from testbed.cli.run import again, argv_of, carry_out, new_place
+from testbed.cli.run import again, argv_of, carry_out, new_place, show_changes
 from testbed.errors import SpecError
 from testbed.experiment import discovery
 from testbed.experiment.plan import build_topology, factor_levels
@@ -66,6 +66,7 @@ def audit(
     place = place or new_place(Path("results") / "audit" / now.strftime("%Y%m%dT%H%M%SZ"))
     wanted = prepare.Request("audit", topology, chosen, repetitions, seed, quick, backend, clock)
     prepared = prepare.prepare(wanted, argv=argv_of())
+    show_changes(prepared)
     finished = carry_out(prepared, prepare.begin(prepared, place, resume=resume), place, jobs)
     rows = audits.rows_of(result.load(place).records)
     picture = _draw(network, rows, place)

@@ -83,11 +83,9 @@ def run(
         raise SpecError("--resume needs --out: which run to go on with", "For example: --resume --out results/...")
     now = datetime.datetime.now(datetime.UTC)
     place = place or new_place(Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ"))
-    prepared = prepare.prepare(wanted, argv=argv_of())
-    for text in prepared.left_out:
-        err.print(f"left out: {text}", style="yellow", soft_wrap=True, markup=False)
-    for text in prepared.changed:
-        err.print(text, style="yellow", soft_wrap=True, markup=False)
+    with err.status("planning"):  # 100,000 trials take some seconds
+        prepared = prepare.prepare(wanted, argv=argv_of())
+    show_changes(prepared)
     if dry_run:
         _show_plan(prepared)
         return
@@ -144,6 +142,12 @@ def again(place: Path) -> str:
     """The command that continues the run in ``place``."""
     words = [word for word in argv_of() if word != "--resume"]
     return shlex.join([*words, "--resume", "--out", str(place)])
+
+
+def show_changes(prepared: prepare.Prepared) -> None:
+    """Print which cases are left out, and which factors the network changes, each with the reason."""
+    for text in (*(f"left out: {text}" for text in prepared.left_out), *prepared.changed):
+        err.print(text, style="yellow", soft_wrap=True, markup=False)
 
 
 def _show_plan(prepared: prepare.Prepared) -> None:

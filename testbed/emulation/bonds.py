@@ -19,6 +19,8 @@ bondlink.register()  # pyroute2 learns the newer attributes
 
 #: Delays that the driver keeps as whole multiples of miimon, rounded down (bonding.rst, "updelay").
 _MULTIPLES = ("BOND_UPDELAY", "BOND_DOWNDELAY", "BOND_PEER_NOTIF_DELAY")
+#: The same by the names of options.
+MULTIPLES = ("updelay_ms", "downdelay_ms", "peer_notif_delay_ms")
 #: Options that are set after the others: they name members, which must exist first.
 _MEMBERS = ("primary_member", "active_member")
 

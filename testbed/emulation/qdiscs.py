@@ -44,6 +44,10 @@ _KINDS = {
 }
 
 
+#: The attribute that holds the length of each.
+LENGTHS = {"fq": "TCA_FQ_PLIMIT", "fq_codel": "TCA_FQ_CODEL_LIMIT"}
+
+
 def add(netlink: IPRoute, kind: str, index: int, handle: int, parent: int, limit: int) -> None:
     """A queue of ``limit`` packets below ``parent``, on an interface."""
     plugins.update(_KINDS)

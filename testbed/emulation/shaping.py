@@ -27,6 +27,9 @@ _FRAME = 1538
 _BURST_US = 4
 _ROOT, _LEAF = 0x10000, 0x20000  # qdisc handles 1: and 2:
 
+#: The kernel's unit of time in queueing (include/net/pkt_sched.h, PSCHED_SHIFT: 64 ns).
+_TICK_US = 0.064
+
 _SIOCETHTOOL = 0x8946  # linux/sockios.h
 #: linux/ethtool.h: the switches of what makes one packet of many, or many of one, below the protocol.
 _STSO, _SGSO, _SGRO = 0x1F, 0x24, 0x2C
@@ -79,8 +82,37 @@ def shape(netlink: IPRoute, index: int, link: Link, *, tagged: bool = False) -> 
         parent = _ROOT + 1
     if link.delay_ms > 0:
         # What is on its way takes no place in the queue: those packets come on top of it.
-        flying = math.ceil((link.rate_mbps or 0) * 1e3 * link.delay_ms / (8 * _FRAME))
-        limit = link.queue_packets + flying
+        limit = link.queue_packets + _flying(link.rate_mbps, link.delay_ms)
         netlink.tc("add", "netem", index, _LEAF, parent=parent, delay=round(link.delay_ms * 1e3), limit=limit)
     elif link.rate_mbps is not None:
         qdiscs.add(netlink, link.qdisc, index, _LEAF, parent, link.queue_packets)
+
+
+def shaped(netlink: IPRoute, index: int) -> dict[str, float | str | None]:
+    """How the egress of an interface is shaped now, by the kernel: what `shape` sets, in the words of a `Link`.
+
+    ``queue_packets`` is None without a queue of its own; with a delay it is the length beyond what is on its way.
+    """
+    found: dict[str, float | str | None] = {"rate_mbps": None, "delay_ms": 0.0, "queue_packets": None, "qdisc": "pfifo"}
+    for message in netlink.get_classes(index):
+        if message.get_attr("TCA_KIND") == "htb":
+            options = message.get_attr("TCA_OPTIONS")
+            octets = options.get_attr("TCA_HTB_RATE64") or options.get_attr("TCA_HTB_PARMS")["rate"]
+            found["rate_mbps"] = octets * 8 / 1e6
+    for message in netlink.get_qdiscs(index):
+        if message["handle"] != _LEAF:
+            continue
+        kind, options = message.get_attr("TCA_KIND"), message.get_attr("TCA_OPTIONS")
+        limit = options["limit"] if kind in ("netem", "pfifo") else options.get_attr(qdiscs.LENGTHS[kind])
+        if kind == "netem":
+            found["delay_ms"] = options["delay"] * _TICK_US / 1e3
+            limit -= _flying(found["rate_mbps"], found["delay_ms"])
+        else:
+            found["qdisc"] = kind
+        found["queue_packets"] = limit
+    return found
+
+
+def _flying(rate_mbps: float | str | None, delay_ms: float | str | None) -> int:
+    """How many full packets are on their way on a link with a delay."""
+    return math.ceil(float(rate_mbps or 0) * 1e3 * float(delay_ms or 0) / (8 * _FRAME))

@@ -193,9 +193,10 @@ def plan(
     the path of its file, from which the trial loads it again. Every topology is built here, so a network that is not
     possible, or that lacks the bonds that the experiment is about, is refused before anything runs.
     """
+    built = settle.Networks(lambda case: build_topology(topology, case), topology_defaults(topology))
     networks = []
     for case in cases:
-        network = build_topology(topology, case)
+        network = built.of(case)
         if clock == "virtual" and network.unshaped():
             raise SpecError(
                 f"link {network.unshaped()[0]} of topology {network.name!r} has no rate:"

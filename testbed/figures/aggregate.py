@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, PercentFormatter
 
 from testbed import stats, theory
+from testbed.figures.members import links_of
 from testbed.figures.style import BAND, COLUMN_IN, THEORY, Drawing, Series, caption, empty, legend_above, series
 from testbed.results.result import Record, Run, quantities
 
@@ -91,10 +92,11 @@ def aggregate(run: Run) -> Drawing:
     if not all("members" in record.case for record in run.records):
         return empty(run, _HEADER, text, "the number of members is no factor of this run")
     cells: list[list[_Cell]] = []
+    links = links_of(run)
     for group in series(run, without=("members",)):
         grouped: dict[int, list[Record]] = {}
         for record in group.records:
-            grouped.setdefault(int(record.case["members"]), []).append(record)
+            grouped.setdefault(links[int(record.case["members"])], []).append(record)
         cells.append([_Cell(group, members, records) for members, records in sorted(grouped.items())])
     every = [cell for own in cells for cell in own]
     levels = sorted({cell.members for cell in every})

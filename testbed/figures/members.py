@@ -21,14 +21,16 @@ def members(run: Run) -> Drawing:
     text += " median, with whiskers from the least to the most of several trials."
     if not all("members" in record.case for record in run.records):
         return empty(run, _HEADER, text, "the number of members is no factor of this run")
+    links = links_of(run)
     figure = Figure(figsize=(COLUMN_IN, 2.3), layout="constrained")
     axes = figure.add_subplot()
     rows: list[tuple[Any, ...]] = []
     ticks: list[tuple[float, str]] = []
     start = 0.0
     for group in series(run, without=("members",)):
-        most = max(int(record.case["members"]) for record in group.records)
-        largest = Series(group.name, group.look, tuple(r for r in group.records if r.case["members"] == most))
+        most = max(links[int(record.case["members"])] for record in group.records)
+        own_records = tuple(r for r in group.records if links[int(r.case["members"])] == most)
+        largest = Series(group.name, group.look, own_records)
         own = _shares(largest, most)
         middle = start + (most - 1) / 2
         if own:
@@ -55,6 +57,18 @@ def members(run: Run) -> Drawing:
     axes.set_ylim(0, min(1.08, axes.get_ylim()[1] * 1.05))
     axes.legend(*[[found[0]] for found in axes.get_legend_handles_labels()], loc="upper right")
     return Drawing(figure, _HEADER, rows, caption(run, text))
+
+
+def links_of(run: Run) -> dict[int, int]:
+    """For each level of the factor members how many member links the sending bond has: in `mlag`, twice as many.
+
+    It is what the trials counted; the level itself where no trial did.
+    """
+    found: dict[int, int] = {}
+    for record in run.records:
+        level = int(record.case["members"])
+        found[level] = len(record.metrics.get("member_tx_bytes") or ()) or found.get(level, level)
+    return found
 
 
 def _shares(group: Series, count: int) -> list[tuple[Any, ...]]:

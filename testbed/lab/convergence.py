@@ -28,13 +28,20 @@ def answered(network: Network, host: str) -> bool:
 def not_carrying(network: Network, host: str, *, fully: bool = True) -> list[str]:
     """The members of a host's bond that do not carry traffic now, each with the reason.
 
-    Unless ``fully``, a member with link by MII will do where no partner responds to its LACP.
+    Unless ``fully``, a member with link by MII will do where no partner responds to its LACP. Members beyond
+    ``max_active`` of the LAG at the far ends stand by, which is as it should be.
     """
     bond = network.topology.host(host).bond
     if bond is None:
         return []
     mode = bond.mode if fully or answered(network, host) else ""  # no mode: by MII alone
-    return network.bond(host).shown().not_carrying(mode)
+    shown = network.bond(host).shown()
+    found = shown.not_carrying(mode)
+    lag = network.topology.ports[network.topology.far(bond.members[0]).interface].lag
+    enough = lag.max_active if lag and "max_active" in network.scheme.lag_options else 0
+    if enough and not shown.not_carrying("") and len(bond.members) - len(found) >= min(enough, len(bond.members)):
+        return []
+    return found
 
 
 def wait(

@@ -14,6 +14,7 @@ from typing import Any
 from testbed import inject, schemes
 from testbed.design.factor import Level
 from testbed.design.trial import Trial
+from testbed.emulation import readback
 from testbed.emulation.builder import built
 from testbed.emulation.clocks import Clocks
 from testbed.emulation.controller_process import controller
@@ -187,6 +188,7 @@ class Lab:
             self.note,
             {pair: each.connected for pair, each in expected.items()},
         )
+        self.scheme.check_built(self)
 
     def place_flows(self, count: int, *, even: bool, protocol: str = "tcp", addresses: int = 1) -> list[dict[str, Any]]:
         """Ports for ``count`` flows from the client to the server, with the member that each will be on at both ends.
@@ -265,6 +267,7 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
         network.controller = daemon
         lab = Lab(trial, raw, network, watch, clocks)
         try:
+            lab.write("built.json", readback.built(network))
             network.start_clocks()
             yield lab
         finally:

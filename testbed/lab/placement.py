@@ -2,6 +2,8 @@
 
 h1  --- the bond's hash ---> member --- switch --- the select group's hash ---> member ---> h2
         theory.member_of_flow                      asked of the switch itself (ofproto/trace)
+
+Where the hosts are on different switches each switch on the way is asked, from the port by which the flow comes in.
 """
 
 from __future__ import annotations
@@ -57,36 +59,40 @@ class Placement:
         ends = addresses or (self._source.ip, self._target.ip)
         return theory.Tuple5(*self._macs, *ends, client_port, server_port, vlan=vlan, connected=connected)
 
-    def members(self, flow: theory.Tuple5) -> tuple[int | None, int | None]:
-        """The places of the source's member and of the target's member that carry the flow.
-
-        None where no hash decides.
-        """
-        first = theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
-        return first, self.exit_member(flow, first or 0, self._protocol)
-
     def exit_member(self, flow: theory.Tuple5, entry: int, protocol: str = "tcp") -> int | None:
         """The place of the target's member that a flow leaves by which came in on the source's member ``entry``.
 
         None where the switches send by no group. Errors: TrialError if the switch sends it elsewhere.
         """
+        path = self.path(flow, entry, protocol)
+        return self._exits.index(path[-1]) if path else None
+
+    def path(self, flow: theory.Tuple5, entry: int, protocol: str = "tcp") -> list[str]:
+        """The switches' interfaces by which a flow leaves them one after the other, up to the target's own.
+
+        Empty where the switches send by no group. Errors: TrialError if they send it elsewhere.
+        """
         if not self._has_group:
-            return None
-        port = self._entries[entry]
-        switch, text = port.node, f"in_port={port.number},{_match(flow, protocol)}"
-        trace = self._network.ovs.appctl("ofproto/trace", switch, text)
-        ports = self._network.topology.interfaces(switch)
-        taken = [ports[int(number) - 1] for number in re.findall(r"output:(\d+)", trace)]
-        if len(taken) != 1 or taken[0] not in self._exits:
-            raise TrialError(f"the switch {switch} does not send flow {text} to one member of the target:\n{trace}")
-        return self._exits.index(taken[0])
+            return []
+        topology, port, text = self._network.topology, self._entries[entry], _match(flow, protocol)
+        switches = {switch.name for switch in topology.switches}
+        found: list[str] = []
+        while port.node in switches and len(found) < len(switches):
+            trace = self._network.ovs.appctl("ofproto/trace", port.node, f"in_port={port.number},{text}")
+            ports = topology.interfaces(port.node)
+            taken = [ports[int(number) - 1] for number in re.findall(r"output:(\d+)", trace)]
+            if len(taken) != 1:
+                raise TrialError(f"the switch {port.node} does not send flow {text} by one port:\n{trace}")
+            found.append(taken[0])
+            if taken[0] in self._exits:
+                return found
+            port = topology.far(taken[0])
+        raise TrialError(f"the switches do not send flow {text} to the target, but by {', '.join(found)}")
 
     @property
     def asked(self) -> bool:
-        """Whether every switch that a flow may come in by can say by which member of the target it continues."""
-        topology = self._network.topology
-        switches = {topology.owner(port) for port in self._exits}
-        return self._has_group and all(port.node in switches for port in self._entries)
+        """Whether the switches can say by which member of the target a flow continues."""
+        return self._has_group
 
     @property
     def predictable(self) -> bool:
@@ -123,7 +129,7 @@ class Placement:
         Where the hosts have several addresses the flows are ``between`` these, in turn.
         """
         flows: list[dict[str, Any]] = []
-        used: Counter[tuple[str, int | None]] = Counter()
+        used: Counter[tuple[str, int | str | None]] = Counter()
         first_most, second_most = self._fair_shares(count)
         clients: set[int] = set()
         for turn in range(_TRIES):
@@ -138,12 +144,13 @@ class Placement:
             flow = self.flow(client_port, server_port, ends)
             if even and not self._open(flow, used, first_most):
                 continue
-            first, second = self.members(flow)
-            if even and second is not None and used["second", second] >= second_most:
+            first = self._entry(flow)
+            path = self.path(flow, first or 0, self._protocol)
+            second = self._exits.index(path[-1]) if path else None
+            if even and not self._even(path, second, used, second_most):
                 continue
             clients.add(client_port)
-            used["first", first] += 1
-            used["second", second] += 1
+            used.update([("first", first), ("second", second), *(("port", port) for port in path)])
             given = {"source_ip": flow.source_ip, "target_ip": flow.target_ip} if ends else {}
             ports = {"client_port": client_port, "server_port": server_port}
             flows.append({**given, **ports, "member": first, "switch_member": second})
@@ -157,10 +164,31 @@ class Placement:
         here = len(self._entries)
         return -(-count // here), -(-count // len(self._exits))
 
-    def _open(self, flow: theory.Tuple5, used: Counter[tuple[str, int | None]], most: int) -> bool:
+    def _open(self, flow: theory.Tuple5, used: Counter[tuple[str, int | str | None]], most: int) -> bool:
         """Whether the source's member of a flow still takes one; asked before the switch is."""
-        first = theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
+        first = self._entry(flow)
         return first is None or used["first", first] < most
+
+    def _even(
+        self, path: Sequence[str], second: int | None, used: Counter[tuple[str, int | str | None]], most: int
+    ) -> bool:
+        """Whether one more flow by this path leaves the flows even.
+
+        At one switch each of the target's members takes its fair share. Over several switches it is not known how many
+        flows come to each; so on each switch no port of a LAG gets ahead of the others.
+        """
+        if len(path) < 2:
+            return second is None or used["second", second] < most
+        for port in path:
+            lag, node = self._network.topology.ports[port].lag, self._network.topology.owner(port)
+            beside = [each for each in (lag.ports if lag else ()) if self._network.topology.owner(each) == node]
+            if any(used["port", each] < used["port", port] for each in beside):
+                return False
+        return True
+
+    def _entry(self, flow: theory.Tuple5) -> int | None:
+        """The place of the source's member that carries the flow; None where no hash decides."""
+        return theory.member_of_flow(self._source.bond, flow) if self._source.bond else None
 
 
 def _match(flow: theory.Tuple5, protocol: str) -> str:

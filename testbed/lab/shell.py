@@ -33,7 +33,10 @@ def main(directory: Path) -> None:
         print(f"building {trial.topology.name} ...", flush=True)
         with lab.opened(trial, directory, Path(files)) as bench:
             bench.wait_converged()
-            print("ready: type help, or for example: h1 ping -c 3 10.0.0.2; h1 cat /proc/net/bonding/bond0; exit")
+            first, *others = map(trial.topology.host, trial.topology.protected_hosts())
+            second, bond = (others or [first])[0], first.bond
+            shown = f"; {first.name} cat /proc/net/bonding/{bond.name}" if bond and bond.driver == "bonding" else ""
+            print(f"ready: type help, or for example: {first.name} ping -c 3 {second.ip}{shown}; exit")
             if bench.network.controller is not None:
                 print("state shows the state of the controller")
             Prompt(bench.network.mininet)

@@ -38,6 +38,8 @@ def _lag(lag: Lag) -> dict[str, object]:
         "max_active": config.max_active,
         "fallback": config.fallback,
         "mux": config.mux,
+        "early_collecting": config.early_collecting,
+        "wait_to_restore_s": config.wait_to_restore_s,
         "lag_id": str(lag.lag_id) if lag.lag_id else None,
         "up": lag.up,
         "links_in_sync": lag.links_in_sync,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -110,6 +111,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
     changed = tuple(f"{name}: {why}" for name, why in cases.changed)
     source = Path(request.experiment).name  # a trial loads the run's copy of a user's file
 
+    @functools.cache
     def planned(repetitions: int) -> tuple[Trial, ...]:
         return plan(
             experiment,

@@ -104,5 +104,9 @@ class Scheme:
         """What is left to do once nothing is missing, before the hosts' first frames."""
         del live
 
+    def check_built(self, live: Live) -> None:
+        """Errors: TrialError if a LAG of a network that has converged is other than the topology says."""
+        del live
+
     def collect(self, live: Live) -> None:
         """Write what the scheme shows of itself at the end of a trial into its raw files."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +13,12 @@ from testbed.design.factor import Level
 from testbed.errors import SpecError, TrialError, unknown
 from testbed.schemes import requirements
 from testbed.schemes.scheme import Live, ProcessSpec, Scheme
-from testbed.spec import LagOptions, SwitchSide, Topology
+from testbed.spec import LacpOptions, LagOptions, SwitchSide, Topology
 
 #: What the controller does when it is started again: resume from its saved state, or start without it.
 RESTARTS = ("resume", "fresh")
+#: The options of a LAG that the controller shows in its state.
+_SHOWN = tuple(field.name for field in dataclasses.fields(LacpOptions))
 #: What the controller's application may run on: os-ken, or Ryu 4.34.
 FRAMEWORKS = ("os-ken", "ryu")
 
@@ -86,6 +90,18 @@ class TestbedLacp(Scheme):
             return ""
         sent = {event["lag"]: event["ports"] for event in live.controller_events() if event["event"] == "distribute"}
         return ", ".join(lag.name for lag in trunks if len(sent.get(lag.name, ())) < len(lag.ports))
+
+    def check_built(self, live: Live) -> None:
+        """The controller's LAGs with LACP, by its own state, have the ports and options of the topology's."""
+        lags = [lag for lag in self.lags(live.topology).lags if lag.lacp != "off"]
+        systems = json.loads(client.ask("/state"))["systems"] if lags else {}
+        for lag in lags:
+            found = systems.get(lag.system, {}).get("lags", {}).get(lag.name, {})
+            seen = {**found, "ports": len(found.get("members", ())), "max_active": found.get("max_active") or 0}
+            wanted = {name: getattr(lag, name) for name in _SHOWN if name in seen} | {"ports": len(lag.ports)}
+            for name, value in wanted.items():
+                if seen[name] != value:
+                    raise TrialError(f"LAG {lag.name} was built with {name} {seen[name]}, wanted {value}")
 
     def collect(self, live: Live) -> None:
         """The controller's state and metrics as it shows them; that it does not answer is noted."""

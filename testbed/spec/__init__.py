@@ -14,7 +14,7 @@ from testbed.spec.bond import (
     parse_mode,
 )
 from testbed.spec.host import Host
-from testbed.spec.lag import Lag, LagOptions
+from testbed.spec.lag import LacpOptions, Lag, LagOptions
 from testbed.spec.link import RATE_RANGE_MBPS, Cable, Link, Port
 from testbed.spec.switch import LacpSystem, Switch, SwitchSide
 from testbed.spec.topology import Topology
@@ -31,6 +31,7 @@ __all__ = [
     "BondOptions",
     "Cable",
     "Host",
+    "LacpOptions",
     "LacpSystem",
     "Lag",
     "LagOptions",

@@ -23,8 +23,8 @@ from testbed.spec.link import Link, Port
 from testbed.spec.switch import LacpSystem, Switch
 
 #: The most links of a network.
-MOST_LINKS = 1024
-MOST_LINKS_WHY = "a guest has 1 GiB of memory, of which 384 links and their nodes take 0.8 (docs/topologies.md, Size)"
+MOST_LINKS = 4096
+MOST_LINKS_WHY = "a link with its ends takes some 2 MiB of memory and a fifth of a second to build (docs/topologies.md)"
 
 
 @dataclass(frozen=True)

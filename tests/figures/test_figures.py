@@ -347,3 +347,28 @@ def test_a_figure_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in place.iterdir()} == before
     (place / "throughput.csv").write_text("series,trial\n")  # empty as well: nothing is lost
     assert len(figures.draw(run, place)) == 4
+
+
+@pytest.mark.parametrize("name", ["aggregate", "members"])
+def test_the_members_of_a_figure_are_those_of_the_bond(tmp_path: Path, name: str) -> None:
+    """In `mlag` the factor members counts links to each of two switches: with members=2 a bond has four."""
+    records = [
+        synthetic.record(
+            1,
+            "aggregation",
+            {"mode": "802.3ad", "members": 2, "flows": 16},
+            {
+                "goodput_mbps": 3700.0,
+                "ideal_mbps": 3766.0,
+                "goodput_ratio": 0.98,
+                "member_tx_bytes": [10, 10, 10, 10],
+            },
+        )
+    ]
+    factors = {"mode": ["802.3ad"], "members": [2], "flows": [16]}
+    run = synthetic.write(tmp_path / "run", synthetic.manifest("aggregation", factors, [name]), records)
+    drawing = figures.FIGURES[name](run)
+    members = drawing.header.index("members")
+    assert {row[members] for row in drawing.rows} == {4}
+    if name == "members":
+        assert len(drawing.rows) == 4

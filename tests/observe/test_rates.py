@@ -43,3 +43,11 @@ def test_the_samples_are_read_as_they_were_written(tmp_path: Path) -> None:
     # The last sample is taken when the block ends.
     for octets, earlier in zip((samples.tx_bytes, samples.rx_bytes), before, strict=True):
         assert octets[-1] - earlier >= 100 * len(payload)
+
+
+def test_a_file_longer_than_one_read_is_read_whole(tmp_path: Path) -> None:
+    """A read of /proc/net/dev gives one page at most, about 30 interfaces (fs/seq_file.c)."""
+    path = tmp_path / "dev"
+    path.write_text("x" * (3 * rates._READ_BYTES + 5))
+    with path.open() as file:
+        assert rates._whole(file.fileno()) == path.read_text()

@@ -1,0 +1,70 @@
+"""Every experiment on every topology of ours: it is planned, or the error says why the two do not go together."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed import schemes, theory
+from testbed.errors import SpecError
+from testbed.experiment import discovery
+from testbed.run import prepare
+
+EXPERIMENTS, TOPOLOGIES = discovery.names("experiments"), discovery.names("topologies")
+_NO_BOND = "has no host h1 with a bond"
+#: Independent switches form no LAG (802.1AX), and a mode that sends on both moves addresses between them (bonding.rst).
+_NO_LAG = "its two independent switches cannot form one LAG"
+#: What does not go together, and why. All else is planned with the experiment's own levels.
+APART = {
+    **{
+        (name, "unprotected"): _NO_BOND for name in EXPERIMENTS if name not in ("audit", "chaos", "failover", "scaling")
+    },
+    ("hashing", "dual_switch"): _NO_LAG,
+    ("lacp_timers", "dual_switch"): _NO_LAG,
+    ("chaos", "dual_switch"): _NO_LAG,
+    ("mlag", "dual_switch"): _NO_LAG,
+    ("reordering", "dual_switch"): "its address would move back and forth between the two connected switches",
+    ("controller_loss", "back_to_back"): "has no switch, so it has no controller",
+    ("audit", "back_to_back"): "testbed audit TOPOLOGY takes every element in turn",
+    ("audit", "leaf_spine"): "testbed audit TOPOLOGY takes every element in turn",
+}
+#: Of these, what goes together with other levels than the experiment's own.
+TOGETHER = {
+    ("chaos", "dual_switch"): {"mode": "active-backup"},
+    ("mlag", "dual_switch"): {"mode": "active-backup"},
+    ("audit", "back_to_back"): {"element": "h1-eth0"},
+    ("audit", "leaf_spine"): {"element": "leaf1"},
+}
+
+
+def planned(experiment: str, topology: str, settings: dict[str, str]) -> prepare.Prepared:
+    return prepare.prepare(prepare.Request(experiment, topology, settings, 1, 1, False, "auto", "virtual"), [])
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_runs_on_every_topology_or_says_why_not(experiment: str, topology: str) -> None:
+    if why := APART.get((experiment, topology)):
+        with pytest.raises(SpecError) as caught:
+            planned(experiment, topology, {})
+        assert why in caught.value.message and caught.value.hint
+        if (experiment, topology) not in TOGETHER:
+            return
+    found = planned(experiment, topology, TOGETHER.get((experiment, topology), {}))
+    for trial in found.planned(1):
+        network = trial.topology
+        bond = network.host(network.client).bond
+        if "mode" in trial.case:
+            assert bond is not None and bond.mode == trial.case["mode"]
+            # What the bonds and the switch side can do is known to theory for every case.
+            assert theory.failover_bound(bond, "carrier_loss", lacp=schemes.chosen(trial.case).side.negotiates)
+        if "members" in trial.case and topology in ("single_switch", "trunk", "back_to_back"):
+            assert len(network.members(network.client)) == trial.case["members"]
+        if "miimon_ms" in trial.case:
+            assert bond is not None and bond.miimon_ms == trial.case["miimon_ms"]
+
+
+def test_hosts_on_different_switches_are_a_pair_of_any_experiment_about_bonds() -> None:
+    for experiment in ("aggregation", "hashing", "tcp_failover", "failover", "flapping", "reordering"):
+        for topology, pair in (("leaf_spine", "h1,h4"), ("trunk", "h2,h1"), ("ring", "h2,h1")):
+            found = planned(experiment, topology, {"pair": pair})
+            assert {trial.topology.pair for trial in found.planned(1)} == {tuple(pair.split(","))}
