@@ -9,19 +9,22 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from testbed import rawfiles
+
 PREFIX = "testbed-"
 
 
 @contextlib.contextmanager
 def directory() -> Iterator[Path]:
     """A temporary directory, locked while the block runs, and removed after it."""
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
-        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield Path(name)
-        finally:
-            os.close(descriptor)
+    path = Path(tempfile.mkdtemp(prefix=PREFIX))
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield path
+    finally:
+        rawfiles.remove(path)  # a trial may have written into it
+        os.close(descriptor)
 
 
 def abandoned(path: Path) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import sys
 
 import click
 
-from testbed.cli.base import out, settings_of
+from testbed import rawfiles
+from testbed.cli.base import err, out, settings_of
 from testbed.experiment import discovery
 from testbed.experiment.plan import build_from_settings
 from testbed.run.leftovers import leftovers
@@ -22,7 +23,7 @@ def shell(topology: str, settings: tuple[str, ...], backend: str) -> None:
 
     The network is live and its clock is real.
     """
-    open_shell(build_from_settings(discovery.topology(topology), settings_of(settings)), backend)
+    sys.exit(open_shell(build_from_settings(discovery.topology(topology), settings_of(settings)), backend))
 
 
 @click.command()
@@ -32,5 +33,9 @@ def clean() -> None:
     That is unfinished kernel builds and directories of trials.
     """
     for path in leftovers():
-        out.print(f"removed {path}", soft_wrap=True)
-        shutil.rmtree(path, ignore_errors=True)
+        try:
+            rawfiles.remove(path)
+        except OSError as error:
+            err.print(f"not removed {path}: {error.strerror}", style="yellow", soft_wrap=True, markup=False)
+        else:
+            out.print(f"removed {path}", soft_wrap=True, markup=False)

@@ -8,8 +8,8 @@ from testbed.run.executor import GuestBackend, choose_backend
 from testbed.spec import Topology
 
 
-def open_shell(network: Topology, wanted: str) -> None:
-    """Build the network and show the prompt until the user leaves it; real clock.
+def open_shell(network: Topology, wanted: str) -> int:
+    """Build the network and show the prompt until the user leaves it; real clock. Returns the exit code.
 
     Errors: MachineError if the ``wanted`` backend (auto, guest or native) cannot run.
     """
@@ -17,6 +17,5 @@ def open_shell(network: Topology, wanted: str) -> None:
     with scratch.directory() as directory:
         (directory / "trial.json").write_text(Trial(1, "", {}, 0, 1, network, "real").to_json())
         if isinstance(backend, GuestBackend):
-            guest.interactive(backend.kernel, directory, environment.shell_command(guest.DIRECTORY))
-        else:
-            native.interactive(directory, environment.shell_command(directory))
+            return guest.interactive(backend.kernel, directory, environment.shell_command(guest.DIRECTORY))
+        return native.interactive(directory, environment.shell_command(directory))
