@@ -94,8 +94,11 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             source=source,
         )
 
+    programs = set(experiment.programs)
     for trial in planned(1):
         schemes.chosen(trial.case).check(trial.topology)
+        if any(host.bond and host.bond.driver == "team" for host in trial.topology.hosts):
+            programs.add("teamd")
 
     def manifest(backend: Backend) -> dict[str, Any]:
         return {
@@ -124,7 +127,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         planned,
         until,
         left_out,
-        lambda: choose_backend(request.backend, request.clock, experiment.packages, experiment.programs),
+        lambda: choose_backend(request.backend, request.clock, experiment.packages, sorted(programs)),
         request.experiment,
         manifest,
     )

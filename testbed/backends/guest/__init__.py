@@ -42,6 +42,11 @@ _OPEN_FILES = 16384
 #: The stack of the kernel's process: its size decides where the machine places other memory of the process.
 _STACK_BYTES = 8 << 20
 
+#: bwrap with namespaces of its own: no network, no process of this machine's; root inside, the caller outside.
+SANDBOX = (
+    *("bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"),
+    *("--uid", "0", "--gid", "0"),
+)
 _INIT = "testbed/backends/guest/init.py"
 _PROGRAMS = {"bwrap": "bubblewrap", "setarch": "util-linux", "taskset": "util-linux"}
 
@@ -84,8 +89,7 @@ def command_line(
     code: Path | None = None,
 ) -> list[str]:
     """The whole command that boots a guest. ``files`` holds the launcher, as ``init``."""
-    sandbox = ["bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
-    sandbox += ["--uid", "0", "--gid", "0", *_root(runtime)]
+    sandbox = [*SANDBOX, *_root(runtime)]
     if code is not None:
         sandbox += ["--ro-bind", str(code), str(CODE)]
     sandbox += ["--ro-bind", str(files), "/tmp/guest", "--bind", str(directory), str(DIRECTORY)]
