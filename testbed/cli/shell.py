@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -18,12 +19,13 @@ from testbed.run.live import open_shell
 @click.argument("topology")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the topology.")
 @click.option("--backend", type=click.Choice(["auto", "guest", "native"]), default="auto", show_default=True)
-def shell(topology: str, settings: tuple[str, ...], backend: str) -> None:
+@click.option("--out", "kept", type=click.Path(path_type=Path), help="A new directory: what is written inside stays.")
+def shell(topology: str, settings: tuple[str, ...], backend: str, kept: Path | None) -> None:
     """Open Mininet's prompt on TOPOLOGY.
 
-    The network is live and its clock is real.
+    The network is live and its clock is real. Exit code: the prompt's, 0; 3 if the guest could not start.
     """
-    sys.exit(open_shell(build_from_settings(discovery.topology(topology), settings_of(settings)), backend))
+    sys.exit(open_shell(build_from_settings(discovery.topology(topology), settings_of(settings)), backend, kept))
 
 
 @click.command()

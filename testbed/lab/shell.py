@@ -180,15 +180,11 @@ def main(directory: Path) -> None:
         with lab.opened(trial, directory, Path(files)) as bench, contextlib.ExitStack() as stack:
             bench.wait_converged()
             print(READY)
-            print("fail and repair inject a fault: for example", _example(bench))
+            print(f"fail and repair inject a fault, for example: fail carrier_loss {bench.topology.links[0].name}")
+            print(f"files in {directory} stay after exit with testbed shell --out DIR")
             if bench.network.controller is not None:
                 print("state shows the state of the controller")
             prompt(bench, Faults(bench, stack))
-
-
-def _example(bench: Lab) -> str:
-    link = bench.topology.links[0].name
-    return f"fail carrier_loss {link}"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from tests.emulation.support import environment as variables
 
 
 def test_what_runs_at_the_prompt_can_be_interrupted(tmp_path: Path) -> None:
-    terminal = Terminal(command("shell", "single_switch"), tmp_path, variables(TERM="dumb"), size=(33, 111))
+    terminal = Terminal(
+        command("shell", "single_switch", "--out", "kept"), tmp_path, variables(TERM="dumb"), size=(33, 111)
+    )
     before = terminal.settings()
 
     def answer(typed: bytes, until: bytes = PROMPT) -> str:
@@ -45,12 +47,16 @@ def test_what_runs_at_the_prompt_can_be_interrupted(tmp_path: Path) -> None:
     assert "MII Status: down" in answer(b"h1 grep -A1 h1-eth0 /proc/net/bonding/bond0\n")
     assert "repaired carrier_loss h1-eth0" in answer(b"repair\n")
     assert "there is nothing to repair" in answer(b"repair\n")
+    answer(b"h1 echo captured > /tmp/trial/h1.pcap\n")
+    answer(b"h1 ln -s /etc/passwd /tmp/trial/link\n")
     terminal.type(CTRL_D)
     after = terminal.settings()
     code, screen, _ = terminal.ended()
     assert code == 0
     assert "Power down" not in str(screen)
     assert "Traceback" not in str(screen)
+    assert (tmp_path / "kept" / "h1.pcap").read_text() == "captured\n"
+    assert not (tmp_path / "kept" / "link").is_symlink()
     assert after[3] & termios.ISIG == before[3] & termios.ISIG
 
 
