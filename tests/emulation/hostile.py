@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from testbed.experiment import Experiment, Factor, Lab, Measured, Trial
+from testbed.experiment import Experiment, Factor, Measured, Trial
+
+if TYPE_CHECKING:
+    from testbed.lab.lab import Lab
 
 
 def procedure(lab: Lab) -> None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 PROMPT = b"mininet> "
 CTRL_C, CTRL_D, CTRL_BACKSLASH = b"\x03", b"\x04", b"\x1c"
@@ -38,10 +37,6 @@ class Terminal:
         start, end = len(self.output), time.monotonic() + limit_s
         while text not in self.output[start:]:
             assert time.monotonic() < end and self._read(end - time.monotonic()), (text, self.output.decode())
-
-    def settings(self) -> list[Any]:
-        """The terminal's settings (termios(3))."""
-        return termios.tcgetattr(self._side)
 
     def type(self, text: bytes) -> None:
         """Type this."""
