@@ -256,6 +256,7 @@ def aggregation() -> Experiment:
         ),
         options=(Factor("addresses", (1,), "addresses of each host, for hashes that use them", least=1),),
         bonded=True,
+        programs=("iperf3",),
         procedure=procedure,
         measure=read,
         figures=("aggregate", "members", "throughput"),

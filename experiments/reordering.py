@@ -117,6 +117,7 @@ def reordering() -> Experiment:
             Factor("omit_s", (1,), "seconds of start-up before them, not counted", least=0),
         ),
         bonded=True,
+        programs=("iperf3",),
         procedure=procedure,
         measure=read,
         figures=("reordering",),

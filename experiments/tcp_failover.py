@@ -190,6 +190,7 @@ def tcp_failover() -> Experiment:
             *catalogue.OPTIONS,
         ),
         bonded=True,
+        programs=("iperf3",),
         procedure=procedure,
         measure=read,
         figures=("stall", "throughput"),

@@ -48,6 +48,11 @@ def environment(place: Place = MACHINE) -> dict[str, str]:
     return found
 
 
+def terminal() -> dict[str, str]:
+    """What a program at this terminal is told of it."""
+    return {"TERM": os.environ.get("TERM", "dumb")}
+
+
 def trial_command(directory: Path, code: Path, place: Place = MACHINE) -> list[str]:
     """The command that runs the trial in ``directory``; ``code`` holds the user's own experiment, if it is one."""
     return [place.python, "-m", "testbed.run.inside", str(directory), str(code)]

@@ -7,13 +7,17 @@ the build's log and kernel.json. How the kernel is built: kernel_build; how it i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from testbed.errors import MachineError
 
 _GUEST = Path(__file__).resolve().parent / "guest"
 CONFIG = _GUEST / "kernel.config"
@@ -61,6 +65,18 @@ def cache_root() -> Path:
     if path := os.environ.get("TESTBED_CACHE"):
         return Path(path)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "testbed"
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Turn an error of writing into the cache, such as a full disk, into one that says so. Errors: MachineError."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(
+            f"the guest kernel cannot be written into {cache_root()}: {error.strerror or error}",
+            "Give a directory that you can write to, with 2 GB free: TESTBED_CACHE=DIRECTORY",
+        ) from error
 
 
 def key() -> str:

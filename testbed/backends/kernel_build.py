@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed.backends import guest, kernel, kernel_source, runtime
+from testbed.backends import guest, kernel, kernel_source, readiness, runtime
 from testbed.backends.kernel import Kernel
 from testbed.errors import MachineError, TestbedError
 
@@ -65,24 +65,26 @@ def build(source: Path | None, progress: Progress, *, jobs: int | None = None, a
             f"building the guest kernel needs what is not installed: {', '.join(lacking)}",
             f"Type: apt-get install {' '.join(lacking)}",
         )
-    cache = kernel.cache_root() / "kernel"
-    cache.mkdir(parents=True, exist_ok=True)
-    with lock(progress):
-        if not always and (found := kernel.find()) is not None:
-            return found  # built by the process that held the lock
-        with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
-            work = Path(name)
-            tree = (
-                kernel_source.unpack(source, work / "tree")
-                if source
-                else kernel_source.fetch(work, lambda text: progress(None, text))
-            )
-            log = cache / "build.log"
-            made = _compile(tree, work / "out", log, progress, jobs or len(os.sched_getaffinity(0)))
-            progress(None, "trying the kernel: a bond and a switch in a guest")
-            guest.verify(made, runtime.prepared())
-            shutil.copy(log, work / "out" / "build.log")
-            put(made, work / "out")
+    readiness.check((), in_guest=True)  # what is built is tried in a guest
+    with kernel.writing():
+        cache = kernel.cache_root() / "kernel"
+        cache.mkdir(parents=True, exist_ok=True)
+        with lock(progress):
+            if not always and (found := kernel.find()) is not None:
+                return found  # built by the process that held the lock
+            with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
+                work = Path(name)
+                tree = (
+                    kernel_source.unpack(source, work / "tree")
+                    if source
+                    else kernel_source.fetch(work, lambda text: progress(None, text))
+                )
+                log = cache / "build.log"
+                made = _compile(tree, work / "out", log, progress, jobs or len(os.sched_getaffinity(0)))
+                progress(None, "trying the kernel: a bond and a switch in a guest")
+                guest.verify(made, runtime.prepared())
+                shutil.copy(log, work / "out" / "build.log")
+                put(made, work / "out")
     built = kernel.find()
     assert built is not None
     return built

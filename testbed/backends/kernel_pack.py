@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
-from testbed.backends import guest, kernel, runtime
+from testbed.backends import guest, kernel, readiness, runtime
 from testbed.backends.kernel import Kernel
 from testbed.backends.kernel_build import Progress, lock, put
 from testbed.errors import MachineError, SpecError
@@ -64,9 +64,11 @@ def unpack(source: Path, progress: Progress) -> Kernel:
     Errors: SpecError for a file that is no packed kernel, is damaged, or holds another kernel than this version needs;
     TrialError if it fails the self-test.
     """
+    readiness.check((), in_guest=True)  # what is unpacked is tried in a guest
     cache = kernel.cache_root() / "kernel"
-    cache.mkdir(parents=True, exist_ok=True)
-    with lock(progress), tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
+    with kernel.writing():
+        cache.mkdir(parents=True, exist_ok=True)
+    with kernel.writing(), lock(progress), tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
         directory = Path(name) / "out"
         _extract(source, directory)
         found = kernel.read(directory)

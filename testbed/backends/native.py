@@ -75,7 +75,7 @@ def run(directory: Path, command: Sequence[str], *, watchdog: Watchdog) -> None:
             start_new_session=True,
         )
         try:
-            code = watchdog.wait(process, lambda: progress(directory))
+            code = watchdog.wait(process, directory)
         finally:
             if process.poll() is None:
                 _end(process)
@@ -113,8 +113,7 @@ def interactive(directory: Path, command: Sequence[str]) -> int:
     # Ctrl-C is for the command, such as a ping at Mininet's prompt. A handler, because SIG_IGN would be inherited.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        terminal = {"TERM": os.environ.get("TERM", "dumb")}
-        setting = _environment(directory) | terminal
+        setting = _environment(directory) | environment.terminal()
         return subprocess.run([*_APART, *command], check=False, cwd="/", env=setting).returncode
     finally:
         signal.signal(signal.SIGINT, before)

@@ -6,13 +6,15 @@ import contextlib
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from testbed import rawfiles
 from testbed.errors import TrialError
 
 _STEP_S = 0.1
+#: So much of a line is shown, in characters.
+_SHOWN = 500
 
 
 class Cancelled(Exception):
@@ -26,10 +28,10 @@ class Watchdog:
     limit_s: float
     cancelled: threading.Event = field(default_factory=threading.Event)
 
-    def wait(self, process: subprocess.Popen[bytes], progress: Callable[[], str]) -> int:
-        """Wait for the process; returns its exit code.
+    def wait(self, process: subprocess.Popen[bytes], directory: Path) -> int:
+        """Wait for the process of the trial that writes into ``directory``; returns its exit code.
 
-        Errors: TrialError beyond the limit, with what ``progress`` returns: the last phase; Cancelled.
+        Errors: TrialError with the last phase, beyond the limit, or if the directory holds more than it may; Cancelled.
         """
         end = time.monotonic() + self.limit_s
         while True:
@@ -41,18 +43,21 @@ class Watchdog:
                 raise Cancelled
             if time.monotonic() >= end:
                 raise TrialError(
-                    f"the trial still ran after {self.limit_s:g} s of wall time and was ended; it was at: {progress()}"
+                    f"the trial still ran after {self.limit_s:g} s of wall time and was ended; it was at:"
+                    f" {progress(directory)}"
                 )
+            if text := rawfiles.excess(directory):
+                raise TrialError(f"the trial was ended: {text}; it was at: {progress(directory)}")
 
 
 def progress(directory: Path) -> str:
     """The last phase of a trial, and the last lines of its output and of the guest's console."""
     last_lines = []
     for name, words in (("phase.log", ""), ("trial.log", "its output: "), ("console.log", "its console: ")):
-        with contextlib.suppress(OSError):
-            lines = (directory / name).read_text(errors="replace").split("\n")
+        with contextlib.suppress(OSError, TrialError):
+            lines = rawfiles.tail(directory / name).split("\n")
             # After a kernel panic comes a stack trace; the reason is in the lines before it.
             panic = next((number for number, line in enumerate(lines) if line.startswith("Kernel panic")), len(lines))
             if last := next((line.strip() for line in reversed(lines[:panic]) if line.strip()), ""):
-                last_lines.append(words + last)
+                last_lines.append(words + rawfiles.printable(last, _SHOWN))
     return "; ".join(last_lines) or "before its first output (the guest kernel did not start)"

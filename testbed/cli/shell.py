@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
+import sys
+from pathlib import Path
 
 import click
 
-from testbed.cli.base import out, settings_of
+from testbed import rawfiles
+from testbed.cli.base import err, out, settings_of
 from testbed.experiment import discovery
 from testbed.experiment.plan import build_from_settings
 from testbed.run.leftovers import leftovers
@@ -17,12 +19,13 @@ from testbed.run.live import open_shell
 @click.argument("topology")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the topology.")
 @click.option("--backend", type=click.Choice(["auto", "guest", "native"]), default="auto", show_default=True)
-def shell(topology: str, settings: tuple[str, ...], backend: str) -> None:
+@click.option("--out", "kept", type=click.Path(path_type=Path), help="A new directory: what is written inside stays.")
+def shell(topology: str, settings: tuple[str, ...], backend: str, kept: Path | None) -> None:
     """Open Mininet's prompt on TOPOLOGY.
 
-    The network is live and its clock is real.
+    The network is live and its clock is real. Exit code: the prompt's, 0; 3 if the guest could not start.
     """
-    open_shell(build_from_settings(discovery.topology(topology), settings_of(settings)), backend)
+    sys.exit(open_shell(build_from_settings(discovery.topology(topology), settings_of(settings)), backend, kept))
 
 
 @click.command()
@@ -32,5 +35,9 @@ def clean() -> None:
     That is unfinished kernel builds and directories of trials.
     """
     for path in leftovers():
-        out.print(f"removed {path}", soft_wrap=True)
-        shutil.rmtree(path, ignore_errors=True)
+        try:
+            rawfiles.remove(path)
+        except OSError as error:
+            err.print(f"not removed {path}: {error.strerror}", style="yellow", soft_wrap=True, markup=False)
+        else:
+            out.print(f"removed {path}", soft_wrap=True, markup=False)

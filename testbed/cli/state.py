@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from testbed import rawfiles
 from testbed.controller import text
-from testbed.errors import SpecError
+from testbed.errors import SpecError, TrialError
 from testbed.results import result
 
 STATE, METRICS = "controller_state.json", "controller_metrics.prom"
@@ -27,7 +27,19 @@ def state(run: Path, trial: int, as_json: bool, metrics: bool) -> None:
     if as_json and metrics:
         raise SpecError("--json and --metrics exclude each other", "Give one of them.")
     found = _raw(run, trial, METRICS if metrics else STATE)
-    click.echo(found if as_json or metrics else text.plain(text.tables(json.loads(found))), nl=False)
+    shown = found if as_json or metrics else _tables(found, run, trial)
+    click.echo(rawfiles.printable(shown, len(shown)), nl=False)
+
+
+def _tables(found: str, run: Path, trial: int) -> str:
+    """The state as tables. Errors: SpecError if it is no state."""
+    try:
+        return text.plain(text.tables(rawfiles.loads(found)))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise SpecError(
+            f"trial {trial} of run {run}: raw file {STATE} is damaged: {rawfiles.printable(repr(error), 200)}",
+            "Carry out the run again.",
+        ) from error
 
 
 def _raw(run: Path, trial: int, name: str) -> str:
@@ -36,11 +48,13 @@ def _raw(run: Path, trial: int, name: str) -> str:
     if trial not in numbers:
         known = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
         raise SpecError(f"run {run} has no trial {trial}; it has {known}", "Give --trial N.")
-    path = run / "raw" / f"{trial:03d}" / name
-    if not path.exists():
+    try:
+        return rawfiles.read_text(run / "raw" / f"{trial:03d}" / name, errors="replace")
+    except FileNotFoundError:
         raise SpecError(
             f"trial {trial} of run {run} has no {name}:"
             " our controller did not control its switches, or could not be reached at its end",
             "It is written with controller=testbed and controller=static.",
-        )
-    return path.read_text()
+        ) from None
+    except TrialError as error:
+        raise SpecError(f"trial {trial} of run {run}: {error.message}", "Carry out the run again.") from error

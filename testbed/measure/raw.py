@@ -6,12 +6,12 @@ cannot be read is left out: the trial's own record and the report name the damag
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from testbed import rawfiles
 from testbed.errors import TrialError
 from testbed.measure.table import damage, line_error, read_json_lines, readable_json_lines
 
@@ -19,9 +19,10 @@ Event = dict[str, Any]
 
 
 def read_json(path: Path) -> Any:
-    """A raw file in JSON. Errors: TrialError if it is not JSON, FileNotFoundError if it is not there."""
+    """A raw file in JSON. Errors: TrialError if it is no ordinary file or not JSON, FileNotFoundError if it is not
+    there."""
     try:
-        return json.loads(path.read_text())
+        return rawfiles.loads(rawfiles.read(path))
     except ValueError as error:
         raise TrialError(f"raw file {path.name} is damaged: {error}") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,17 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed import rawfiles
 from testbed.errors import TrialError
 
 #: The columns of a file in their order, each with the function that reads a cell: str, int, float or `optional`.
 Columns = Mapping[str, Callable[[str], Any]]
+#: So much of a damaged line is shown, in characters.
+_SHOWN = 200
 #: Places of rows in a table.
 Rows = NDArray[np.intp]
 
 
 def optional(cell: str) -> float:
-    """A number; NaN if the cell is empty."""
-    return float(cell) if cell else math.nan
+    """A finite number; NaN if the cell is empty."""
+    if not cell:
+        return math.nan
+    if not math.isfinite(value := float(cell)):
+        raise ValueError(f"{cell} is not a finite number")
+    return value
 
 
 class Table:
@@ -106,6 +112,9 @@ def _rows(columns: Columns, lines: Sequence[str]) -> NDArray[Any]:
     )
     if len(found) != len(lines):
         raise ValueError("a quote that is not closed in its line")
+    for name, read in columns.items():
+        if read is float and not np.isfinite(found[name]).all():
+            raise ValueError(f"a value of {name} that is not a finite number")
     return found
 
 
@@ -141,7 +150,7 @@ def read_json_lines(path: Path) -> list[Any]:
     found = []
     for number, line in enumerate(_whole_lines(path), 1):
         try:
-            found.append(json.loads(line))
+            found.append(rawfiles.loads(line))
         except ValueError as error:
             raise damage(path, number, str(error)) from error
     return found
@@ -152,23 +161,23 @@ def readable_json_lines(path: Path) -> list[Any]:
     found = []
     for line in _readable_lines(path):
         with contextlib.suppress(ValueError):
-            found.append(json.loads(line))
+            found.append(rawfiles.loads(line))
     return found
 
 
 def damage(path: Path, line: int, found: str) -> TrialError:
     """The error that names a damaged line and what was found there."""
-    return TrialError(f"raw file {path.name} is damaged in line {line}: {found}")
+    return TrialError(f"raw file {path.name} is damaged in line {line}: {rawfiles.printable(found, _SHOWN)}")
 
 
 def line_error(path: Path, line: int, reason: str) -> TrialError:
     """The error that names a line and says what is wrong with its values."""
-    return TrialError(f"raw file {path.name}, line {line}: {reason}")
+    return TrialError(f"raw file {path.name}, line {line}: {rawfiles.printable(reason, _SHOWN)}")
 
 
 def _whole_lines(path: Path, header: str | None = None) -> list[str]:
     """The lines of a file. Errors: TrialError if the first one is not the ``header``, or the last one is cut off."""
-    octets = path.read_bytes()
+    octets = rawfiles.read(path)
     try:
         *lines, rest = octets.decode().split("\n")
     except UnicodeDecodeError as error:
@@ -184,6 +193,6 @@ def _whole_lines(path: Path, header: str | None = None) -> list[str]:
 def _readable_lines(path: Path) -> list[str]:
     """The whole lines of a file that may be damaged or missing."""
     try:
-        return path.read_text(errors="replace").split("\n")[:-1]
-    except OSError:
+        return rawfiles.read_text(path, errors="replace").split("\n")[:-1]
+    except (OSError, TrialError):
         return []

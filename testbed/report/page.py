@@ -12,7 +12,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from testbed import figures
+from testbed import figures, rawfiles
+from testbed.errors import TrialError
 from testbed.figures import style
 from testbed.report.spread import spread_rows
 from testbed.report.tables import case_name, case_rows, factor_names
@@ -108,8 +109,10 @@ def _figure(name: str, drawing: style.Drawing) -> dict[str, Any]:
 
 def _files(run: Run, record: Record) -> list[str]:
     """The raw files of a trial that exist."""
-    directory = run.path / record.raw
-    return sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+    try:
+        return rawfiles.names(run.path / record.raw)
+    except TrialError:
+        return []  # the report names what is wrong with it (`problems`)
 
 
 def _values(record: Record) -> str:

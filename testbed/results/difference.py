@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from testbed import rawfiles
+from testbed.errors import TrialError
 from testbed.results import checksums
 from testbed.results.result import Record
 
@@ -41,7 +43,7 @@ class Line:
 
     def __str__(self) -> str:
         when = "" if self.t_s is None else f" (at {self.t_s:.9g} s)"
-        return f"{self.file} line {self.number}{when}: {self.text}"
+        return f"{rawfiles.shown_name(self.file)} line {self.number}{when}: {rawfiles.printable(self.text)}"
 
 
 #: A line of either execution; None where it has no such line.
@@ -64,7 +66,8 @@ class Difference:
 
     def sentences(self) -> list[str]:
         """What a person reads."""
-        found = [f"trial {self.trial} differs in {', '.join(f'{name} ({why})' for name, why in self.files.items())}"]
+        files = ", ".join(f"{rawfiles.shown_name(name)} ({why})" for name, why in self.files.items())
+        found = [f"trial {self.trial} differs in {files}"]
         found.append(f"  first, the run has:  {self.before or 'nothing there'}")
         found.append(f"  and the repetition:  {self.after or 'nothing there'}")
         if self.common:
@@ -78,10 +81,8 @@ def of_trial(first: Path, second: Path, before: Record, after: Record) -> Differ
     Every raw file counts, and of the record all but `wall_s`.
     """
     places = first / before.raw, second / after.raw
-    names = sorted(
-        {path.relative_to(place).as_posix() for place in places for path in place.rglob("*") if path.is_file()}
-    )
-    files = {name: why for name in names if name != checksums.NAME and (why := _why(*(p / name for p in places)))}
+    names = sorted({name for place in places for name in rawfiles.names(place)})
+    files = {name: why for name in names if name != checksums.NAME and (why := _why(*places, name))}
     found: list[Pair] = [_first(*(_Text.of(place, name) for place in places)) for name in files]
     found = sorted((pair for pair in found if any(pair)), key=lambda pair: min(map(_order, filter(None, pair))))
     keys = [key for key in asdict(before) if key != "wall_s" and asdict(before)[key] != asdict(after)[key]]
@@ -118,13 +119,13 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _why(before: Path, after: Path) -> str:
-    """Why two raw files differ; empty if they do not."""
-    if not before.is_file():
+def _why(before: Path, after: Path, name: str) -> str:
+    """Why a raw file differs in two directories; empty if it does not."""
+    if not rawfiles.exists(before, name):
         return "only in the repetition"
-    if not after.is_file():
+    if not rawfiles.exists(after, name):
         return "only in the run"
-    was, now = checksums.entry(before), checksums.entry(after)
+    was, now = checksums.entry(before, name), checksums.entry(after, name)
     if was == now:
         return ""
     return "other bytes" if was["bytes"] == now["bytes"] else f"{was['bytes']} and {now['bytes']} octets"
@@ -138,10 +139,17 @@ class _Text:
 
     @classmethod
     def of(cls, place: Path, name: str) -> _Text:
-        path = place / name
-        texts = path.read_text(encoding="utf-8", errors="backslashreplace").splitlines() if path.is_file() else []
+        texts = _lines(place / name)
         times = _times(place, name, texts)
         return cls(tuple(Line(name, at, text, times[at - 1]) for at, text in enumerate(texts, 1)))
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a raw file; none if it is not there, or is no ordinary file."""
+    try:
+        return rawfiles.read_text(path, errors="backslashreplace").splitlines()
+    except (FileNotFoundError, TrialError):
+        return []
 
 
 def _times(place: Path, name: str, texts: Sequence[str]) -> list[float | None]:
@@ -160,7 +168,7 @@ def _times(place: Path, name: str, texts: Sequence[str]) -> list[float | None]:
 
 def _json(text: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(text)
+        found = rawfiles.loads(text)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
@@ -186,8 +194,7 @@ def _begin(place: Path) -> float:
 
 def _controller_time(path: Path, key: str) -> float | None:
     """The time of the controller's first event in a file of events."""
-    texts = path.read_text(errors="backslashreplace").splitlines() if path.is_file() else []
-    events = (event for text in texts if (event := _json(text)).get("source") == "controller")
+    events = (event for text in _lines(path) if (event := _json(text)).get("source") == "controller")
     return next((at for event in events if (at := _time(event, (key,))) is not None), None)
 
 

@@ -6,6 +6,7 @@ import fcntl
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -174,7 +175,7 @@ def load(place: Path | str) -> Run:
             if set(data) != wanted:
                 raise ValueError(f"its keys are {sorted(data)}")
             record = Record(**data)
-            if record.number < 1:
+            if record.number < 1 or re.fullmatch(r"raw/\d+", record.raw, re.ASCII) is None:
                 raise ValueError(f"its raw directory is {record.raw}")
         except (ValueError, TypeError, AttributeError) as error:
             damaged.append(f"{_TRIALS} line {number}: {error}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from testbed import rawfiles
 from testbed.backends import kernel
 from testbed.backends.watchdog import Cancelled, Watchdog, progress
 from testbed.design.trial import Measured, Trial
@@ -44,21 +44,29 @@ def run_trial(
 ) -> Record:
     """Carry out one trial and measure it. A trial that fails has a record too, with the reason."""
     directory = run / trial.directory
-    shutil.rmtree(directory, ignore_errors=True)  # what an interrupted attempt left
+    rawfiles.remove(directory)  # what an interrupted attempt left
     directory.mkdir(parents=True)
-    (directory / "trial.json").write_text(trial.to_json() + "\n")
+    given = {"trial.json": trial.to_json() + "\n"}
+    rawfiles.write(directory / "trial.json", given["trial.json"])
     began = time.monotonic()
     real = trial.clock == "real"
+    left = ""
     try:
-        with fidelity.watching(directory) if real else nullcontext():
-            backend.run(directory, trial, watchdog, cpu)
+        try:
+            with fidelity.watching(directory) if real else nullcontext():
+                backend.run(directory, trial, watchdog, cpu)
+        finally:
+            left = rawfiles.accept(directory, given)
+        if left:
+            raise TrialError(left)
         measured = evaluate(experiment, trial, directory)
     except TrialError as error:
-        measured = Measured({}, "failed", error.message)
+        reason = error.message if left in error.message else f"{error.message}; {left}"
+        measured = Measured({}, "failed", reason)
     doubts = fidelity.findings(directory, cpu if backend.name == "guest" else None) if real else []
     if measured.status != "failed":
         for name in ("console.log", "trial.log"):
-            (directory / name).unlink(missing_ok=True)
+            rawfiles.remove(directory / name)
     checksums.write(directory)
     return Record(
         experiment=experiment.name,
@@ -66,26 +74,30 @@ def run_trial(
         repetition=trial.repetition,
         seed=trial.seed,
         status=measured.status,
-        reason=measured.reason,
+        reason=rawfiles.printable(measured.reason),
         metrics=measured.metrics,
         virtual_s=_virtual_s(directory),
         wall_s=round(time.monotonic() - began, 3),
-        warnings=[*measured.warnings, *doubts],
+        warnings=[rawfiles.printable(text) for text in (*measured.warnings, *doubts)],
         raw=trial.directory,
     )
 
 
 def _outcome(directory: Path) -> dict[str, Any]:
+    """What the trial wrote at its end: status, reason and virtual_s. Errors: TrialError if it wrote nothing such."""
     try:
-        outcome: dict[str, Any] = json.loads((directory / "outcome.json").read_text())
-    except (OSError, ValueError):
+        outcome = rawfiles.loads(rawfiles.read(directory / "outcome.json"))
+    except (OSError, ValueError, TrialError):
         raise TrialError(f"the trial wrote no outcome; it was at: {progress(directory)}") from None
+    wanted = {"status": str, "reason": str, "virtual_s": int | float}
+    if not isinstance(outcome, dict) or not all(isinstance(outcome.get(key), kind) for key, kind in wanted.items()):
+        raise TrialError("raw file outcome.json is damaged: wanted status, reason and virtual_s")
     return outcome
 
 
 def _virtual_s(directory: Path) -> float:
     try:
-        return float(_outcome(directory)["virtual_s"])
+        return max(0.0, float(_outcome(directory)["virtual_s"]))
     except TrialError:
         return 0.0
 

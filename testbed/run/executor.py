@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from testbed.backends import environment, guest, kernel, native, runtime
+from testbed.backends import environment, guest, kernel, native, readiness, runtime
 from testbed.backends.kernel import Kernel
 from testbed.backends.runtime import Runtime
 from testbed.backends.watchdog import Watchdog
@@ -72,23 +72,25 @@ def choose_backend(wanted: str, clock: str, packages: Sequence[str] = (), progra
     """The backend for ``auto``, ``guest`` or ``native``.
 
     In virtual time it has the runtime image, with these distributions and programs besides the testbed's own. Errors:
-    MachineError with what to type; SpecError for a distribution or program that is not installed.
+    MachineError with what to type, for whatever would fail every trial; SpecError for a distribution or program that is
+    not installed.
     """
     if wanted == "native":
         if clock == "virtual":
             raise MachineError("the native backend has real time only", "Add: --clock real")
         if lacking := native.lacks():
             raise MachineError(f"the native backend lacks: {'; '.join(lacking)}", "Use --backend guest instead.")
+        readiness.check(programs, in_guest=False)
         return NativeBackend()
     found = kernel.find()
-    if found is None and clock == "real":
+    if found is None and clock == "real" and not kernel.entry().exists():
         found = kernel.find_debian_uml()
         if found is None and wanted == "auto" and not native.lacks():
+            readiness.check(programs, in_guest=False)
             return NativeBackend()
     if found is None:
         raise MachineError(kernel.lacking(), "Type: testbed kernel build (once, about 7 minutes)")
-    if lacking := guest.missing():
-        raise MachineError(
-            f"the guest needs {', '.join(lacking)}, not installed", f"Type: apt-get install {' '.join(lacking)}"
-        )
-    return GuestBackend(found, runtime.prepared(packages, programs) if clock == "virtual" else None)
+    readiness.check(programs, in_guest=True)
+    image = runtime.prepared(packages, programs) if clock == "virtual" else None
+    readiness.check_boots(found, image)
+    return GuestBackend(found, image)

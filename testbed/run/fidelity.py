@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from testbed import rawfiles
 from testbed.background import in_background
 from testbed.errors import TrialError
 from testbed.measure.outage import load_probe
+from testbed.measure.raw import read_json
 
 NAME = "fidelity.json"
 #: How often the load of the processors is read, in seconds, and the file that it is read from (proc(5)).
@@ -59,8 +61,8 @@ def _shares(before: dict[str, tuple[int, int, int]], after: dict[str, tuple[int,
 
 def _phase(directory: Path) -> str:
     try:
-        return (directory / "phase.log").read_text().splitlines()[-1].partition(" (at ")[0]
-    except (OSError, IndexError):
+        return rawfiles.tail(directory / "phase.log").splitlines()[-1].partition(" (at ")[0]
+    except (OSError, IndexError, TrialError):
         return ""
 
 
@@ -82,7 +84,7 @@ def watching(directory: Path) -> Iterator[None]:
         with in_background("fidelity", look):
             yield
     finally:
-        (directory / NAME).write_text(json.dumps({"period_s": PERIOD_S, "samples": samples}, indent=1) + "\n")
+        rawfiles.write(directory / NAME, json.dumps({"period_s": PERIOD_S, "samples": samples}, indent=1) + "\n")
 
 
 def findings(directory: Path, cpu: int | None = None) -> list[str]:
@@ -92,8 +94,8 @@ def findings(directory: Path, cpu: int | None = None) -> list[str]:
     """
     found = []
     try:
-        samples = json.loads((directory / NAME).read_text())["samples"]
-    except (OSError, ValueError, KeyError):
+        samples = rawfiles.loads(rawfiles.read(directory / NAME))["samples"]
+    except (OSError, ValueError, KeyError, TypeError, TrialError):
         return [f"fidelity: {NAME} is missing or damaged: it is not known whether the machine kept up"]
     during = [sample for sample in samples if sample["phase"] == MEASURING]
     for key, most, text in (("busy", MOST_BUSY, "was busy"), ("stolen", MOST_STOLEN, "was given to others for")):
@@ -106,14 +108,17 @@ def findings(directory: Path, cpu: int | None = None) -> list[str]:
             )
     probe = directory / "probe.csv"
     try:
-        if probe.exists() and (late := late_share(probe)) > MOST_LATE_SHARE:
+        if rawfiles.exists(directory, probe.name) and (late := late_share(probe)) > MOST_LATE_SHARE:
             found.append(
                 f"fidelity: {late * 100:.1f} % of the probe's packets left more than {MOST_LATE_S * 1e3:g} ms late;"
                 f" wanted at most {MOST_LATE_SHARE * 100:g} %"
             )
     except TrialError as error:
         found.append(f"fidelity: {error.message}: it is not known whether the probe's packets left in time")
-    return found + queued(directory)
+    try:
+        return found + queued(directory)
+    except (AttributeError, KeyError, TypeError, ValueError, TrialError) as error:
+        return [*found, f"fidelity: queues.json is damaged ({error!r}): it is not known how long the queues were"]
 
 
 def queued(directory: Path) -> list[str]:
@@ -121,13 +126,13 @@ def queued(directory: Path) -> list[str]:
 
     A trial that fills the links on purpose, with iperf3, or whose fault slows a link down, has no finding.
     """
-    evidence, trial = directory / "queues.json", directory / "trial.json"
-    if not evidence.exists() or not (directory / "probe.csv").exists() or (directory / "iperf3.json").exists():
+    there = [rawfiles.exists(directory, name) for name in ("queues.json", "probe.csv", "iperf3.json")]
+    if there != [True, True, False]:
         return []
-    found = json.loads(trial.read_text())
+    found = read_json(directory / "trial.json")
     if found["case"].get("fault") in ("slow", "lossy") or found["case"].get("schedule"):
         return []
-    seen = json.loads(evidence.read_text())["interfaces"]
+    seen = read_json(directory / "queues.json")["interfaces"]
     longest: dict[str, float] = {}
     for link in found["topology"]["links"]:
         for interface in (link["a_interface"], link["b_interface"]):

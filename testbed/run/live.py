@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from testbed import rawfiles
 from testbed.backends import environment, guest, native, scratch
 from testbed.design.trial import Trial
+from testbed.errors import SpecError
 from testbed.run.executor import GuestBackend, choose_backend
 from testbed.spec import Topology
 
 
-def open_shell(network: Topology, wanted: str) -> None:
-    """Build the network and show the prompt until the user leaves it; real clock.
+def open_shell(network: Topology, wanted: str, kept: Path | None = None) -> int:
+    """Build the network and show the prompt until the user leaves it; real clock. Returns the exit code.
 
-    Errors: MachineError if the ``wanted`` backend (auto, guest or native) cannot run.
+    The trial's directory, with what was written into it at the prompt, stays in ``kept``; without one it is removed.
+
+    Errors: MachineError if the ``wanted`` backend (auto, guest or native) cannot run; SpecError if ``kept`` is in use.
     """
     backend = choose_backend(wanted, "real")
-    with scratch.directory() as directory:
-        (directory / "trial.json").write_text(Trial(1, "", {}, 0, 1, network, "real").to_json())
+    given = {"trial.json": Trial(1, "", {}, 0, 1, network, "real").to_json()}
+    with scratch.directory() as files, _directory(kept, files / "trial", given) as directory:
         if isinstance(backend, GuestBackend):
-            guest.interactive(backend.kernel, directory, environment.shell_command(guest.DIRECTORY))
-        else:
-            native.interactive(directory, environment.shell_command(directory))
+            return guest.interactive(backend.kernel, directory, environment.shell_command(guest.DIRECTORY))
+        return native.interactive(files, environment.shell_command(directory))
+
+
+@contextmanager
+def _directory(kept: Path | None, otherwise: Path, given: Mapping[str, str]) -> Iterator[Path]:
+    """The directory that the prompt's network writes into, with what it is given."""
+    place = (kept or otherwise).absolute()
+    try:
+        place.mkdir(parents=True)
+    except OSError as error:
+        raise SpecError(f"{place} cannot be made: {error.strerror}", "Give a new directory: --out DIR") from error
+    for name, text in given.items():
+        rawfiles.write(place / name, text)
+    try:
+        yield place
+    finally:
+        rawfiles.accept(place, given)

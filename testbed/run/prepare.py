@@ -123,8 +123,10 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             source=source,
         )
 
-    planned(1)
-
+    programs = set(experiment.programs)
+    for trial in planned(1):
+        if any(host.bond and host.bond.driver == "team" for host in trial.topology.hosts):
+            programs.add("teamd")
     command = tuple(word for word in argv if word != "--resume")
 
     def manifest(backend: Backend) -> dict[str, Any]:
@@ -158,7 +160,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         until,
         left_out,
         changed,
-        lambda: choose_backend(request.backend, request.clock, experiment.packages, experiment.programs),
+        lambda: choose_backend(request.backend, request.clock, experiment.packages, sorted(programs)),
         request.experiment,
         manifest,
         command,

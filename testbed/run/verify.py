@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from testbed import rawfiles
 from testbed.design.trial import Trial
 from testbed.errors import SpecError
 from testbed.experiment import discovery
@@ -51,7 +52,7 @@ def chosen(run: Run, count: int | None) -> list[Record]:
 def _check_input(run: Run, record: Record) -> None:
     """Errors: SpecError if the trial's input is not there, or not as it was written."""
     name = f"{record.raw}/trial.json"
-    if not (run.path / name).is_file():
+    if not rawfiles.exists(run.path / record.raw, "trial.json"):
         raise SpecError(
             f"{run.path} has no {name}: it keeps no raw files, so there is nothing to compare bytes with",
             "Give a run as testbed run made it. results/reference/ is verified by: testbed reproduce",
@@ -70,7 +71,7 @@ def carry_out(
 
     Errors: MachineError without a backend, SpecError for an experiment that is no longer there.
     """
-    trials = [Trial.from_json((run.path / record.raw / "trial.json").read_text()) for record in records]
+    trials = [Trial.from_json(rawfiles.read_text(run.path / record.raw / "trial.json")) for record in records]
     if (run.path / own_code.NAME).is_dir():
         shutil.copytree(run.path / own_code.NAME, place / own_code.NAME)
         own_controller.read_copies(place / own_code.NAME)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -112,6 +114,98 @@ def test_a_cache_that_cannot_be_written_names_what_to_type(
     with pytest.raises(MachineError) as error:
         layer.stored(content(tmp_path / "here"), lambda *_: {})
     assert error.value.hint == "Give a directory that you can write to: TESTBED_CACHE=DIRECTORY"
+
+
+def _cut(root: Path) -> None:
+    file = root / "lib" / "module.py"
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def _changed(root: Path) -> None:
+    file = root / "lib" / "module.py"
+    file.write_text(file.read_text().replace("a", "b"))  # of the same size
+
+
+def _lost(root: Path) -> None:
+    (root / "bin" / "prog").unlink()
+
+
+def _added(root: Path) -> None:
+    (root / "lib" / "sitecustomize.py").write_text("")
+
+
+def _mode(root: Path) -> None:
+    (root / "bin" / "prog").chmod(0o644)
+
+
+def _link(root: Path) -> None:
+    (root / "sbin").unlink()
+    (root / "sbin").symlink_to("/tmp")
+
+
+def _facts(root: Path) -> None:
+    (root.parent / "facts.json").write_text("{")
+
+
+def _no_facts(root: Path) -> None:
+    (root.parent / "facts.json").write_text('{"made": "once"}')
+
+
+@pytest.mark.parametrize("damage", [_cut, _changed, _lost, _added, _mode, _link, _facts, _no_facts])
+def test_a_damaged_part_is_noticed_and_made_again(damage: Callable[[Path], None], tmp_path: Path, cache: Path) -> None:
+    given = content(tmp_path / "here")
+    first = layer.stored(given, lambda *_: {"made": "once"})
+    before = seen(first.root)
+    damage(first.root)
+    again = layer.stored(given, lambda *_: {"made": "again"})
+    assert (again.root, again.digest, again.facts) == (first.root, first.digest, {"made": "again"})
+    assert seen(again.root) == before
+    assert not list(layer.parts().glob(f"{layer.BUILDING}*"))
+
+
+def test_parts_that_were_not_used_for_long_are_removed_but_for_the_newest(tmp_path: Path, cache: Path) -> None:
+    made = []
+    for number in range(9):
+        given = Content("/opt", [Entry("number", text=str(number))])
+        made.append(layer.stored(given, lambda *_: {}).root.parent)
+        os.utime(made[-1] / "facts.json", (number, number))  # in 1970
+    for part in made[:-1]:  # as if the processes that used them had ended; the last is used by this one
+        os.close(layer._in_use.pop(part))
+    assert layer.outdated() == [made[2], made[1], made[0]]
+    layer.stored(Content("/opt", [Entry("number", text="0")]), lambda *_: pytest.fail("made again"))
+    assert layer.outdated() == [made[3], made[2], made[1]], "the six newest are others now"
+    assert set(layer.outdated()) <= set(leftovers.leftovers())
+    layer.stored(Content("/opt", [Entry("number", text="new")]), lambda *_: {})
+    left = {path for path in made if path.exists()}
+    assert left == {made[0], *made[5:]}, "with the new one these are the six newest"
+
+
+def test_a_part_that_another_process_uses_is_not_removed(tmp_path: Path, cache: Path) -> None:
+    used = layer.stored(content(tmp_path / "here"), lambda *_: {}).root.parent
+    os.utime(used / "facts.json", (0, 0))
+    for number in range(7):
+        layer.stored(Content("/opt", [Entry("number", text=str(number))]), lambda *_: {})
+    assert used.exists() and layer.outdated() == []
+    os.close(layer._in_use.pop(used))
+    assert layer.outdated() == [used]
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_a_full_disk_is_one_error_and_leaves_nothing_half_written(
+    error: int, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    given = content(tmp_path / "here")
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.copyfile", full)
+        with pytest.raises(MachineError) as raised:
+            layer.stored(given, lambda *_: {})
+    assert raised.value.message == f"the runtime image cannot be written into {layer.parts()}: {os.strerror(error)}"
+    assert raised.value.hint == "Give a directory that you can write to: TESTBED_CACHE=DIRECTORY"
+    assert [path.name for path in layer.parts().iterdir()] == ["known"]
+    assert layer.stored(given, lambda *_: {}).root.is_dir()
 
 
 # Distributions ------------------------------------------------------------------------------------------------------

@@ -6,20 +6,28 @@ import os
 import pty
 import select
 import subprocess
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 PROMPT = b"mininet> "
-CTRL_C = b"\x03"
+CTRL_C, CTRL_D, CTRL_BACKSLASH = b"\x03", b"\x04", b"\x1c"
 
 
 class Terminal:
     """A command in the foreground of a terminal: Ctrl-C there reaches it and all that it starts."""
 
-    def __init__(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        size: tuple[int, int] = (24, 80),
+    ) -> None:
         self._side, other = pty.openpty()
+        termios.tcsetwinsize(self._side, size)
         self.process = subprocess.Popen(command, cwd=cwd, env=environment, preexec_fn=partial(os.login_tty, other))
         os.close(other)
         self.output = b""

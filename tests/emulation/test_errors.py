@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.backends import readiness
 from testbed.results.result import Run, load
 from testbed.spec import MODES
 from tests.emulation.support import testbed
@@ -141,13 +142,13 @@ def test_a_link_without_a_rate_is_refused_where_time_is_virtual(tmp_path: Path) 
 
 def test_a_missing_program_is_named_with_its_package(tmp_path: Path, place: Path) -> None:
     # The path has everything except bwrap.
-    for program in ("setarch", "taskset", "git"):
+    for program in ("setarch", "taskset", "git", *readiness.PROGRAMS):
         if found := shutil.which(program):
             (tmp_path / program).symlink_to(found)
     answer = testbed("run", "failover", "--out", str(place), PATH=str(tmp_path))
     assert answer.returncode == 3, answer.stderr
     assert answer.stderr.splitlines() == [
-        "testbed: the guest needs bubblewrap, not installed",
+        "testbed: trials need bubblewrap, not installed",
         "Type: apt-get install bubblewrap",
     ]
     assert not place.exists()

@@ -18,7 +18,12 @@ from testbed.measure.table import optional, read_csv, read_json_lines, readable_
 COLUMNS = {"name": str, "count": int, "at": float, "seen": optional}
 HEADER = "name,count,at,seen\n"
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
-ROWS = st.tuples(NAMES, st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.none() | st.floats(0, 1e9))
+ROWS = st.tuples(
+    NAMES,
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.none() | st.floats(0, 1e9),
+)
 
 
 def written(place: Path, text: str) -> Path:

@@ -18,9 +18,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from testbed import rawfiles
 from testbed.backends import environment, scratch
 from testbed.backends.kernel import Kernel
 from testbed.backends.runtime import Runtime
@@ -34,10 +36,17 @@ CODE = Path("/tmp/user_code")
 #: The guest's clock starts here, so that this machine's date does not affect a trial: 2024-01-01 00:00:00 UTC.
 EPOCH_NS = 1_704_067_200 * 10**9
 MEMORY = "1G"
+#: For the name of a log: the terminal, at which the guest writes the command's exit code into this file.
+CONSOLE, _EXIT_CODE = "-", "exit_code"
 _OPEN_FILES = 16384
 #: The stack of the kernel's process: its size decides where the machine places other memory of the process.
 _STACK_BYTES = 8 << 20
 
+#: bwrap with namespaces of its own: no network, no process of this machine's; root inside, the caller outside.
+SANDBOX = (
+    *("bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"),
+    *("--uid", "0", "--gid", "0"),
+)
 _INIT = "testbed/backends/guest/init.py"
 _PROGRAMS = {"bwrap": "bubblewrap", "setarch": "util-linux", "taskset": "util-linux"}
 
@@ -50,7 +59,8 @@ def missing() -> list[str]:
 def _launcher(command: Sequence[str], log: str, place: environment.Place) -> str:
     """The script that the guest kernel starts: a fixed environment, then the first process."""
     first = [place.python, f"{place.project}/{_INIT}", str(DIRECTORY), log, *command]
-    setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.environment(place).items())
+    fixed = environment.environment(place) | (environment.terminal() if log == CONSOLE else {})
+    setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in fixed.items())
     return f"#!/bin/sh\ncd /\nexec env -i {setting} {shlex.join(first)}\n"
 
 
@@ -79,8 +89,7 @@ def command_line(
     code: Path | None = None,
 ) -> list[str]:
     """The whole command that boots a guest. ``files`` holds the launcher, as ``init``."""
-    sandbox = ["bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
-    sandbox += ["--uid", "0", "--gid", "0", *_root(runtime)]
+    sandbox = [*SANDBOX, *_root(runtime)]
     if code is not None:
         sandbox += ["--ro-bind", str(code), str(CODE)]
     sandbox += ["--ro-bind", str(files), "/tmp/guest", "--bind", str(directory), str(DIRECTORY)]
@@ -179,11 +188,34 @@ def _files(command: Sequence[str], log: str, runtime: Runtime | None = None) -> 
 
 
 def interactive(kernel: Kernel, directory: Path, command: Sequence[str]) -> int:
-    """Run ``command`` in a guest with this terminal as its console, in real time. Returns the guest's exit code."""
+    """Run ``command`` in a guest with this terminal as its console, in real time. Returns the command's exit code.
+
+    Errors: MachineError if the guest did not get as far as running it.
+    """
     _set_limits()
-    with _files(command, "-") as files:
+    with _files(command, CONSOLE) as files, _terminal_kept():
         boot = command_line(kernel, directory.resolve(), files, seed=1, clock="real", console="fd:0,fd:1")
-        return subprocess.run(boot, check=False).returncode
+        status = subprocess.run(boot, check=False).returncode
+    try:
+        return int(rawfiles.read(directory / _EXIT_CODE, 16))
+    except (OSError, ValueError, TrialError):
+        raise MachineError(
+            f"the guest ended before its command did (code {status})",
+            "What it printed is above. See: testbed check",
+        ) from None
+
+
+@contextlib.contextmanager
+def _terminal_kept() -> Iterator[None]:
+    """The settings of this terminal are restored after the block: the guest's kernel changes them."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
 def run(
@@ -204,7 +236,7 @@ def run(
     Errors: TrialError with the last phase, if the guest ran too long or did not power off by itself.
     """
     with started(kernel, directory, command, seed=seed, clock=clock, cpu=cpu, runtime=runtime, code=code) as process:
-        status = watchdog.wait(process, lambda: progress(directory))
+        status = watchdog.wait(process, directory)
     if status != 0:
         raise TrialError(
             f"the guest ended with code {status}; it was at: {progress(directory)}",
@@ -230,7 +262,9 @@ def verify(kernel: Kernel, runtime: Runtime) -> None:
             cpu=min(os.sched_getaffinity(0)),
             runtime=runtime,
         )
-        log = directory / "trial.log"
-        printed = log.read_text(errors="replace") if log.exists() else progress(directory)
+        log = "trial.log"
+        printed = rawfiles.tail(directory / log) if rawfiles.exists(directory, log) else progress(directory)
         if "ok" not in printed.splitlines():
-            raise TrialError(f"the kernel {kernel.version} boots but fails the self-test:\n{printed}")
+            raise TrialError(
+                f"the kernel {kernel.version} boots but fails the self-test:\n{rawfiles.printable(printed)}"
+            )

@@ -8,16 +8,19 @@ It is started by its path, and imports nothing of the project.
 
 Usage: python init.py WRITABLE LOG COMMAND [ARGUMENT...]
 
-LOG is the file in WRITABLE for the output of the command; - means the console.
+LOG is the file in WRITABLE for the output of the command. With - the command is at a terminal, the console, and its
+exit code is written into the file exit_code in WRITABLE.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import socket
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -117,6 +120,18 @@ def raise_neighbour_limit() -> None:
                 path.write_text(str(_NEIGHBOURS))
 
 
+def take_terminal() -> None:
+    """Make the console the controlling terminal of this process, so that Ctrl-C, Ctrl-D and Ctrl-\\ act on what runs.
+
+    /dev/console itself cannot be one (tty(4)); /dev/tty0 is what is behind it.
+    """
+    os.setsid()
+    terminal = os.open("/dev/tty0", os.O_RDWR)
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    for stream in (0, 1, 2):
+        os.dup2(terminal, stream)
+
+
 def main() -> None:
     """Prepare, run the command, reap orphans until it ends, power off."""
     writable, log, command = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
@@ -128,13 +143,18 @@ def main() -> None:
     raise_neighbour_limit()
     child = os.fork()
     if child == 0:
-        if log != "-":
+        if log == "-":
+            take_terminal()
+        else:
             file = os.open(writable / log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             for stream in (1, 2):
                 os.dup2(file, stream)
         os.execv(command[0], command)
-    while os.wait()[0] != child:
+    while (ended := os.wait())[0] != child:
         pass  # an orphan: the first process is its parent
+    if log == "-":
+        (writable / "exit_code").write_text(str(os.waitstatus_to_exitcode(ended[1])))
+        Path("/proc/sys/kernel/printk").write_text("0")  # no line of the kernel's about the end, on a user's terminal
     sys.stdout.flush()
     os.sync()
     _libc.reboot(_POWER_OFF)

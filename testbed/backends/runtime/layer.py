@@ -7,28 +7,37 @@ not disturb each other. Names, modes, times and byte-code are the same wherever 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from testbed import rawfiles
+from testbed.backends import scratch
 from testbed.backends.kernel import cache_root
 from testbed.errors import MachineError
 
 #: Of every file and directory: 2024-01-01 00:00:00 UTC, when a guest's clock starts.
 _TIME_NS = 1_704_067_200 * 10**9
 #: A change of how a part is made needs another number.
-_RECIPE = "1"
+_RECIPE = "2"
+#: Parts that were not used for so long are removed when another is made, but for the newest ones.
+_OLD_S, _NEWEST = 7 * 86400, 6
+_FACTS, _TREE = "facts.json", "tree"
 
+_HINT = "Give a directory that you can write to: TESTBED_CACHE=DIRECTORY"
 #: How the name of a directory begins in which a part is being made.
 BUILDING = "build-"
 
@@ -103,8 +112,8 @@ def parts() -> Path:
 
 
 def stored(content: Content, finish: Callable[[Content, Path], dict[str, Any]]) -> Stored:
-    """The part with this content; made if it is not in the cache. ``finish`` completes a new one, and returns what is
-    recorded of it.
+    """The part with this content; made if it is not in the cache, or is damaged there. ``finish`` completes a new one,
+    and returns what is recorded of it. While this process lives, nobody removes it.
 
     Errors: MachineError if it has to be made and the cache cannot be written.
     """
@@ -112,9 +121,63 @@ def stored(content: Content, finish: Callable[[Content, Path], dict[str, Any]]) 
     entries = [chosen[path] for path in sorted(chosen)]
     digest = _digest(content.place, entries)
     directory = parts() / digest[:16]
-    if not (directory / "facts.json").exists():
+    facts = _facts(directory)
+    if facts is None:
         _make(Content(content.place, entries), directory, finish)
-    return Stored(directory / "root", digest, json.loads((directory / "facts.json").read_text()))
+        facts = _facts(directory)
+        if facts is None:
+            raise MachineError(
+                f"the runtime image in {directory} is damaged as soon as it is made", "Type: testbed check"
+            )
+        for old in outdated():
+            rawfiles.remove(old)
+    with contextlib.suppress(OSError):  # a cache that may only be read
+        os.utime(directory / _FACTS)
+    return Stored(directory / "root", digest, facts)
+
+
+#: The handles whose locks keep parts that this process uses.
+_in_use: dict[Path, int] = {}
+
+
+def _facts(directory: Path) -> dict[str, Any] | None:
+    """What was recorded of a part, which is then in use; None if it is not there, or not as it was made."""
+    try:
+        if directory not in _in_use:
+            _in_use[directory] = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(_in_use[directory], fcntl.LOCK_SH)
+        facts: dict[str, Any] = json.loads((directory / _FACTS).read_text())
+        whole = facts.pop(_TREE) == _tree(directory / "root")
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        whole = False
+    if not whole and directory in _in_use:
+        os.close(_in_use.pop(directory))
+    return facts if whole else None
+
+
+def _tree(root: Path) -> str:
+    """A digest of name, kind, mode, size and time of everything in a part: what a write changes, without reading it."""
+    found = []
+    for path, names, files in os.walk(root, onerror=_raise):
+        for name in (*names, *files):
+            status = os.lstat(os.path.join(path, name))
+            size = 0 if stat.S_ISDIR(status.st_mode) else status.st_size
+            found.append(f"{os.path.join(path, name)[len(str(root)) :]} {status.st_mode} {size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def outdated() -> list[Path]:
+    """Parts that nobody uses and that were not used for long; the newest ones are never among them."""
+    found = []
+    for directory in parts().glob("*"):
+        with contextlib.suppress(OSError):
+            found.append(((directory / _FACTS).stat().st_mtime, directory))
+    old = sorted(found, reverse=True)[_NEWEST:]
+    return [path for used, path in old if used < time.time() - _OLD_S and scratch.abandoned(path)]
 
 
 def _digest(place: str, entries: Sequence[Entry]) -> str:
@@ -147,8 +210,7 @@ def _make(content: Content, directory: Path, finish: Callable[[Content, Path], d
         work = Path(tempfile.mkdtemp(prefix=BUILDING, dir=directory.parent))
     except OSError as error:
         raise MachineError(
-            f"the runtime image cannot be written into {directory.parent}: {error.strerror}",
-            "Give a directory that you can write to: TESTBED_CACHE=DIRECTORY",
+            f"the runtime image cannot be written into {directory.parent}: {error.strerror}", _HINT
         ) from error
     lock = os.open(work, os.O_RDONLY | os.O_CLOEXEC)  # `testbed clean` removes what nobody has locked
     try:
@@ -157,13 +219,33 @@ def _make(content: Content, directory: Path, finish: Callable[[Content, Path], d
         _write(content, root)
         facts = finish(content, root)
         _seal(content, root)
-        (work / "facts.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+        facts = {**facts, _TREE: _tree(root)}
+        (work / _FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
         work.chmod(0o755)
-        with contextlib.suppress(OSError):  # another process has put the same there
-            work.rename(directory)
+        _put(work, directory)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise MachineError(f"the runtime image cannot be written into {directory.parent}: {why}", _HINT) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
         os.close(lock)
+
+
+def _put(work: Path, directory: Path) -> None:
+    """Give a part that is made its name, unless another process has put the same there; what is damaged there goes."""
+    for _ in range(2):
+        with contextlib.suppress(OSError):
+            work.rename(directory)
+            return
+        if _facts(directory) is not None:
+            return
+        damaged = Path(tempfile.mkdtemp(prefix=BUILDING, dir=directory.parent))
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                directory.rename(damaged / "part")
+        finally:
+            rawfiles.remove(damaged)
+    raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
 def _write(content: Content, root: Path) -> None:
