@@ -30,6 +30,7 @@ def manifest(experiment: str, factors: Mapping[str, Any], figures: list[str], **
         "backend": "guest",
         "clock": "virtual",
         "user_code": None,
+        "user_topology": None,
         "runtime": None,
         **more,
     }

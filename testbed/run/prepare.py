@@ -20,8 +20,8 @@ from testbed.run.executor import Backend, GuestBackend, choose_backend
 
 #: What must be the same when a run is resumed.
 _SAME = (
-    *("experiment", "user_code", "topology", "factors", "repetitions", "until_ci", "seed", "backend", "clock"),
-    *("kernel", "runtime"),
+    *("experiment", "user_code", "topology", "user_topology", "factors", "repetitions", "until_ci", "seed", "backend"),
+    *("clock", "kernel", "runtime"),
 )
 
 
@@ -58,8 +58,9 @@ class Prepared:
     until: Until | None
     left_out: tuple[str, ...]
     backend: Callable[[], Backend]
-    #: The experiment as it was asked for: its name, or the path of a user's file.
+    #: The experiment and the topology as they were asked for: a name, or the path of a user's file.
     source: str
+    topology: str
     manifest: Callable[[Backend], dict[str, Any]]
 
 
@@ -113,6 +114,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "seed": request.seed,
             "argv": list(argv),
             "user_code": own_code.digests(request.experiment),
+            "user_topology": own_code.digests(name),
             "clock": request.clock,
             **made_with(backend),
         }
@@ -126,6 +128,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         left_out,
         lambda: choose_backend(request.backend, request.clock, experiment.packages, experiment.programs),
         request.experiment,
+        name,
         manifest,
     )
 
@@ -174,7 +177,7 @@ def begin(prepared: Prepared, place: Path, *, resume: bool) -> Backend:
         _check_same(place, manifest)
     else:
         result.create(place, manifest)
-        own_code.keep(prepared.source, place)
+        own_code.keep(prepared.source, prepared.topology, place)
     return backend
 
 
