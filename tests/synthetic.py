@@ -31,6 +31,7 @@ def manifest(experiment: str, factors: Mapping[str, Any], figures: list[str], **
         "clock": "virtual",
         "user_code": None,
         "user_topology": None,
+        "own_figures": {},
         "runtime": None,
         **more,
     }

@@ -72,8 +72,10 @@ def load_topology(name: str) -> TopologyFunction:
     """The function that returns a topology, executed in this process."""
     module, wanted = _module("topologies", "topology", name)
     function = _function(module, wanted)
-    if hasattr(module, "topos") and (function is None or inspect.isclass(function)):
-        return mininet_topo.topology(module, name)
+    if mininet_topo.has(module, wanted):
+        own = file_of(name)
+        chosen = own is not None and name != str(own[0])
+        return mininet_topo.topology(module, str(own[0]) if own else name, wanted, chosen=chosen)
     if function is None:
         raise _no_function(module, name, wanted, "topology", "a Topology, or topos as mn --custom takes them")
     return function
@@ -120,7 +122,7 @@ def _module(directory: str, kind: str, name: str) -> tuple[ModuleType, str]:
     """The module of a file, by its name in ``directory`` or by its path, and the name in it. Errors: SpecError."""
     own = file_of(name)
     if own is not None:
-        return _module_from_path(own[0], kind), own[1]
+        return load_module(own[0], kind), own[1]
     if name not in names(directory):
         raise unknown(kind, name, names(directory))
     path = Path(importlib.import_module(directory).__path__[0]) / f"{name}.py"
@@ -134,7 +136,8 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _module_from_path(path: Path, kind: str) -> ModuleType:
+def load_module(path: Path, kind: str) -> ModuleType:
+    """The module of a user's file, executed in this process. Errors: SpecError, with file and line."""
     path = _existing(path).absolute()
     # A name that no other module has: a file called random.py must not replace the standard library's module.
     spec = importlib.util.spec_from_file_location(f"user file {path}", path)
@@ -149,9 +152,9 @@ def _module_from_path(path: Path, kind: str) -> ModuleType:
 
 
 def _function(module: ModuleType, name: str) -> Callable[..., Any] | None:
-    """The function of that name; None if there is none."""
-    found = getattr(module, name, None)
-    return found if callable(found) else None
+    """The function of that name; None if there is none that was made in a module."""
+    found = vars(module).get(name)
+    return found if callable(found) and user_code.has_module(found) else None
 
 
 def _no_function(module: ModuleType, name: str, wanted: str, kind: str, gives: str) -> SpecError:
@@ -163,4 +166,7 @@ def _no_function(module: ModuleType, name: str, wanted: str, kind: str, gives: s
         hint = (
             f"Rename the file: no function can have the name {wanted}. Or name the function that is meant: {path}:NAME"
         )
+    elif kind == "topology" and mininet_topo.starts_mininet(module):
+        message = f"{path} builds a network by calls of Mininet(...), which a file that is read cannot; wanted {gives}"
+        return SpecError(message, f"Make a class of it: class MyTopo(Topo), and add: topos = {{{wanted!r}: MyTopo}}")
     return SpecError(f"{path} has no function {wanted}(); wanted one that returns {gives}", hint)

@@ -102,6 +102,11 @@ def wrong_in_trial(function: Callable[..., Any], what: str) -> TrialError:
     return TrialError(f"{_place(path.name, _first_line(function, path))}: {name_of(function)} {what}")
 
 
+def has_module(function: Callable[..., Any]) -> bool:
+    """Whether a function says which module it is of; a method of a built-in type, for instance, does not."""
+    return getattr(_inner(function), "__module__", None) in sys.modules
+
+
 def module_of(function: Callable[..., Any]) -> ModuleType:
     """The module that holds the function; of a functools.partial, the module of the function in it."""
     return sys.modules[_inner(function).__module__]

@@ -35,6 +35,11 @@ class _Answers:
 
     def load(self) -> Any:
         """Execute the file. The answer holds the experiment, or the arguments of the topology function."""
+        own = discovery.file_of(self._name)
+        if own is not None and "mininet" in own[0].read_text(errors="replace"):
+            from testbed.emulation import unstarted  # it loads all of Mininet
+
+            unstarted.forbid()
         if self._kind == "experiment":
             return encoded(discovery.load_experiment(self._name), self._functions)
         self._topology = discovery.load_topology(self._name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import shutil
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -55,6 +56,20 @@ def kept(experiment: str, run: Path) -> Experiment:
     if not is_own(experiment):
         return discovery.experiment(experiment)
     return discovery.experiment(str(run / NAME / Path(experiment).name), [run])
+
+
+def figures(experiment: str, value: Experiment) -> dict[str, str]:
+    """For each figure of the experiment's own, the file of the run's copy that has its function. Errors: SpecError for
+    a function that the file does not have by its name."""
+    own = discovery.file_of(experiment)
+    found = {}
+    for figure in value.figures:
+        if isinstance(figure, str):
+            continue
+        if own is None or not re.search(rf"^def {re.escape(figure.__name__)}\b", own[0].read_text(), re.MULTILINE):
+            raise user_code.wrong(figure, "experiment", "is a figure; wanted a function of the file by its name")
+        found[figure.__name__] = own[0].name
+    return found
 
 
 def _files(name: str) -> list[Path]:

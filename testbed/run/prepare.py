@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed import schemes
+from testbed import drawing, schemes
 from testbed.backends import machine
 from testbed.design.trial import Trial
 from testbed.errors import SpecError, unknown
@@ -17,6 +17,7 @@ from testbed.experiment.plan import Until, factor_levels, list_cases, plan, shuf
 from testbed.results import result
 from testbed.run import own_code, provenance
 from testbed.run.executor import Backend, GuestBackend, choose_backend
+from testbed.spec import Topology
 
 #: What must be the same when a run is resumed.
 _SAME = (
@@ -68,6 +69,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
     """Plan and check a run. Errors: SpecError for whatever is not possible, before anything runs."""
     experiment = discovery.experiment(request.experiment)
     _check_figures(experiment)
+    own_figures = own_code.figures(request.experiment, experiment)
     name = request.topology or experiment.topology
     function = discovery.topology(name)
     levels = factor_levels(experiment, function, request.settings, quick=request.quick)
@@ -104,8 +106,9 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "title": experiment.title,
             "question": experiment.question,
             "topology": name,
-            "drawing": discovery.drawing(function),
-            "figures": list(experiment.figures),
+            "drawing": discovery.drawing(function) or _picture(planned(1)[0].topology),
+            "figures": [figure if isinstance(figure, str) else figure.__name__ for figure in experiment.figures],
+            "own_figures": own_figures,
             "factors": {factor: list(values) for factor, values in levels.items()},
             "left_out": list(left_out),
             "repetitions": repetitions,
@@ -150,13 +153,27 @@ def made_with(backend: Backend) -> dict[str, Any]:
 
 
 def _check_figures(experiment: Experiment) -> None:
-    """Errors: SpecError for a figure that does not exist: after the trials it would be too late."""
+    """Errors: SpecError for a figure that does not exist, or that has the name of another: after the trials it would be
+    too late."""
     if experiment.figures:
         from testbed import figures  # matplotlib takes a second
 
-        for name in map(str, experiment.figures):
-            if name not in figures.FIGURES:
-                raise unknown("figure", name, figures.FIGURES)
+        for figure in experiment.figures:
+            if isinstance(figure, str) and figure not in figures.FIGURES:
+                raise unknown("figure", figure, figures.FIGURES)
+        names = [figure if isinstance(figure, str) else figure.__name__ for figure in experiment.figures]
+        for place, figure in enumerate(experiment.figures):
+            if not isinstance(figure, str) and (names[place] in figures.FIGURES or names.count(names[place]) > 1):
+                raise SpecError(f"figure {names[place]!r} has the name of another figure", "Rename the function.")
+
+
+#: The width of a drawing in the report, in characters.
+_WIDE = 100
+
+
+def _picture(network: Topology) -> str:
+    """A drawing of the run's first network, for a topology whose file has none."""
+    return "\n".join(line.rstrip() for line in drawing.picture(network, width=_WIDE) or drawing.listing(network))
 
 
 def order_of(trials: Sequence[Trial]) -> str:

@@ -51,6 +51,7 @@ class Topology:
             for node in (link.a, link.b):
                 if node not in nodes:
                     raise unknown(f"node of link {link.name}", node, nodes)
+        validation.unique("MAC addresses", [port.mac for port in self.ports.values()])
         interface_of = {port.mac: port.interface for port in self.ports.values()}
         for system in self.systems:
             if system.system in interface_of:
@@ -106,9 +107,12 @@ class Topology:
         numbers: Counter[str] = Counter()
         found = {}
         for link in self.links:
-            for (node, interface), (_, far) in (link.ends, link.ends[::-1]):
+            for (node, interface), (_, far), own in (
+                (*link.ends, link.a_mac),
+                (*link.ends[::-1], link.b_mac),
+            ):
                 numbers[node] += 1
-                mac = interface_mac(place[node], numbers[node])
+                mac = own or interface_mac(place[node], numbers[node])
                 found[interface] = Port(interface, node, numbers[node], mac, link, far, lag_of.get(interface))
         return found
 

@@ -179,7 +179,7 @@ def test_paths_are_shown_relative_to_the_current_directory(tmp_path: Path, monke
         (
             "my-net.py",
             "x = 1\n",
-            "Rename the file: no function can have the name my-net. Or name the function: PATH:NAME",
+            "Rename the file: no function can have the name my-net. Or name the function that is meant: PATH:NAME",
         ),
         (
             "mine.py",
