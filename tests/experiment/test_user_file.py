@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -251,3 +252,16 @@ def test_packages_named_like_ours_where_the_caller_is_do_not_hide_ours(
     (tmp_path / "files").mkdir()
     assert discovery.topology(file(tmp_path / "files", TOPOLOGY))
     assert "not ours" not in str(sys.modules.keys())
+
+
+def test_nor_does_a_file_there_when_python_is_started_there(tmp_path: Path) -> None:
+    """``python -m`` puts the current directory first: random.py ran in the place of the standard library's."""
+    for name in ("topologies", "experiments"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    file(tmp_path, TOPOLOGY.replace("def mine", "def random").replace("other = mine", ""), "random.py")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    words = [sys.executable, "-m", "testbed", "run", "failover", "--topology", "random.py", "--dry-run"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "trials of failover on mine" in done.stdout
