@@ -32,6 +32,7 @@ def manifest(experiment: str, factors: Mapping[str, Any], figures: list[str], **
         "user_code": None,
         "user_topology": None,
         "networks": None,
+        "own_figures": {},
         "runtime": None,
         **more,
     }

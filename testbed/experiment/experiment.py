@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
@@ -23,7 +23,8 @@ class Experiment:
     """A question, what is varied, what is done inside the network, and what is read from the raw files.
 
     ``procedure`` runs inside, on the live network. ``measure`` runs outside, on the raw files alone; it returns the
-    metrics (names in results/README.md) and warnings. ``figures`` are names of ``testbed.figures.FIGURES``.
+    metrics (names in results/README.md) and warnings. ``figures`` are names of ``testbed.figures.FIGURES``, or
+    functions of the experiment's file: each gets the run (testbed.results.result.Run) and returns a Matplotlib figure.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Experiment:
     factors: tuple[Factor, ...]
     procedure: Callable[[Lab], None]
     measure: Callable[[Path, Trial], Measured]
-    figures: tuple[str, ...]
+    figures: tuple[str | Callable[[Any], Any], ...]
     repetitions: int = 1
     quick_repetitions: int = 1
     #: The metric that the question is about: ``--until-ci`` uses the interval of its median.

@@ -1,33 +1,31 @@
-"""A file for Mininet's ``--custom`` as a topology: a host with several links to switches gets a bond over them.
+"""A file for Mininet's ``--custom`` as a topology: a host with several links gets a bond over them.
 
     topos = {"mine": MyTopo}      # what Mininet's documents ask of such a file
 
-The options of Mininet's links (``bw`` in Mbit/s, ``delay``, ``max_queue_size``) are used; for a link without them,
-the topology's own values (``--set rate_mbps=...``). Parallel links between two switches are one LAG. Mininet is not
-needed here: the file imports it.
+Addresses, MAC addresses, datapath ids and port numbers are those that Mininet gives; testbed.experiment.mininet_options
+tells of the other options. Values that the file does not give are the topology's own (``--set rate_mbps=...``).
+Parallel links between two switches are one LAG. Mininet is not needed here: the file imports it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-import re
+import ipaddress
+import itertools
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
 from testbed.errors import SpecError, unknown
+from testbed.experiment import mininet_options as options_of
 from testbed.experiment.plan import TopologyFunction
-from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
+from testbed.spec import Addressing, BondOptions, Cable, Host, LagOptions, Link, Switch, Topology
 from testbed.spec.wiring import Wiring
 
-#: The options of mininet.link.TCIntf that a link may have.
-_LINK_OPTIONS = {"bw", "delay", "max_queue_size"}
 #: The keys of a link's ends; Mininet numbers ports by itself, and so do we.
-_ENDS = {"node1", "node2", "port1", "port2"}
-_UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+_ENDS = ("node1", "node2", "port1", "port2")
 _SHARED = {
     "cable": Cable(),
     "rx_coalesce_us": 100,
@@ -37,31 +35,57 @@ _SHARED = {
 }
 
 
-def topology(module: ModuleType, path: str) -> TopologyFunction:
-    """The topology function of a file with ``topos``. Errors: SpecError if it is not clear which of them is meant."""
-    topos: Mapping[str, Any] = module.topos
-    stem = Path(path).stem
+def has(module: ModuleType, name: str) -> bool:
+    """Whether a file has a network for Mininet that ``name`` may mean: ``topos``, or a Topo class of that name."""
+    function = getattr(module, name, None)
+    if inspect.isclass(function) and name in classes(module):
+        return True
+    return hasattr(module, "topos") and (function is None or inspect.isclass(function))
+
+
+def topology(module: ModuleType, path: str, wanted: str, *, chosen: bool) -> TopologyFunction:
+    """The topology function of a file with ``topos``, or with a Topo class: ``wanted`` is the name that is meant.
+
+    With ``chosen`` the user named it; else it is the file's own name, and the only one of ``topos`` will do as well.
+    Errors: SpecError if it is not clear which of them is meant.
+    """
+    topos: Mapping[str, Any] = getattr(module, "topos", {})
     if not isinstance(topos, Mapping):
         raise SpecError(
             f"topos of {path} is {type(topos).__name__}; wanted a dictionary of names and classes",
-            f"For example: topos = {{{stem!r}: MyTopo}}",
+            f"For example: topos = {{{wanted!r}: MyTopo}}",
         )
-    if len(topos) != 1 and stem not in topos:
-        found = ", ".join(sorted(topos)) or "none"
+    if wanted in topos:
+        name, topo = wanted, topos[wanted]
+    elif wanted in classes(module):
+        name, topo = wanted, getattr(module, wanted)
+    elif chosen:
+        raise unknown(f"topo of {path}", wanted, [*topos, *classes(module)])
+    elif len(topos) == 1:
+        ((name, topo),) = topos.items()
+    else:
         raise SpecError(
-            f"{path} has several topos, or none, and none is named {stem!r}; found: {found}",
-            f"Keep one of them in the file, or name the file after the one that is meant: {next(iter(topos), stem)}.py",
+            f"{path} has {len(topos)} topos, and none is named {wanted!r}; found: {', '.join(topos) or 'none'}",
+            f"Name the one that is meant: {path}:{next(iter(topos), 'NAME')}",
         )
-    name = stem if stem in topos else next(iter(topos))
-    own = _own_arguments(topos[name])
+    if not callable(topo):
+        raise SpecError(f"{path}: topos[{name!r}] is {type(topo).__name__}; wanted a class or function")
+    own = _own_arguments(topo)
+
+    needed = _needed_arguments(topo)
 
     def network(**given: Any) -> Topology:
         shared = {key: given.get(key, value) for key, value in _SHARED.items()}
-        topo = topos[name](**{key: value for key, value in given.items() if key in own})
-        return _converted(topo, name, **shared)
+        if missing := [key for key in needed if given.get(key, "") == ""]:
+            raise SpecError(f"topo {name!r} needs the argument {missing[0]}", f"For example: --set {missing[0]}=2")
+        wanted = {key: given[key] if key in own else _numeric(given[key]) for key in (*own, *needed) if key in given}
+        made = topo(**wanted)
+        if not all(hasattr(made, each) for each in ("hosts", "switches", "iterLinks", "nodeInfo")):
+            raise SpecError(f"{path}: topo {name!r} is {type(made).__name__}; wanted a mininet.topo.Topo")
+        return _converted(made, name, **shared)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [inspect.Parameter(key, keyword, default=value) for key, value in (own | _SHARED).items()]
+    parameters = [inspect.Parameter(key, keyword, default=value) for key, value in (needed | own | _SHARED).items()]
     network.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     network.__module__, network.__name__ = module.__name__, name
     return network
@@ -76,13 +100,39 @@ def classes(module: ModuleType) -> list[str]:
     return [each.__name__ for each in found if each.__module__ == module.__name__]
 
 
+def starts_mininet(module: ModuleType) -> bool:
+    """Whether a file has Mininet's own class, by which a script builds and starts a network."""
+    mininet = getattr(sys.modules.get("mininet.net"), "Mininet", None)
+    return mininet is not None and any(each is mininet for each in vars(module).values())
+
+
 def _own_arguments(topo: Any) -> dict[str, Any]:
     """The keyword arguments of a Topo with a plain default: those of its constructor or its build, or of a function."""
-    source = topo
-    if inspect.isclass(topo):
-        source = getattr(topo, "__init__" if "__init__" in vars(topo) else "build")
-    parameters = inspect.signature(source).parameters.values()
-    return {each.name: each.default for each in parameters if isinstance(each.default, str | int | float)}
+    return {each.name: each.default for each in _parameters(topo) if isinstance(each.default, str | int | float)}
+
+
+def _needed_arguments(topo: Any) -> dict[str, str]:
+    """The arguments without a default, which ``mn`` has after the name, ``--topo NAME,2``; here they have names."""
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    found = [each.name for each in _parameters(topo) if each.default is each.empty and each.kind in kinds]
+    return dict.fromkeys(found, "")
+
+
+def _parameters(topo: Any) -> list[inspect.Parameter]:
+    if not inspect.isclass(topo):
+        return list(inspect.signature(topo).parameters.values())
+    source = getattr(topo, "__init__" if "__init__" in vars(topo) else "build", None)
+    return list(inspect.signature(source).parameters.values())[1:] if source else []  # without self
+
+
+def _numeric(text: Any) -> Any:
+    """An argument as ``mn`` reads it from the command line: a number if it is one (mininet.util.makeNumeric)."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _converted(
@@ -97,44 +147,130 @@ def _converted(
 ) -> Topology:
     """The network of a mininet.topo.Topo. Errors: SpecError for what has no equivalent here."""
     net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
-    switches = list(topo.switches(sort=False))
+    hosts, switches = _options(topo, name, topo.hosts(), "host"), _options(topo, name, topo.switches(False), "switch")
     for switch in switches:
         net.switch(switch)
-    ends: dict[str, list[tuple[str, str]]] = {host: [] for host in topo.hosts(sort=False)}
+    # Mininet adds hosts sorted, and numbers their addresses in that order.
+    ends: dict[str, list[tuple[str, str]]] = {host: [] for host in hosts}
     between: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    macs: dict[str, str] = {}
+    ports: dict[str, int] = {}
+    partner: dict[str, str] = {}  # the node of each interface
     for options in _in_order([each[-1] for each in topo.iterLinks(withInfo=True)]):
         a, b = options["node1"], options["node2"]
-        if a in ends and b in ends:
-            raise SpecError(
-                f"topo {name!r} joins the hosts {a} and {b}; hosts are joined by switches here",
-                "Use --topology back_to_back for two hosts without a switch.",
-            )
-        if b in ends:
-            a, b = b, a
-        link = net.link(a, b, _cable(cable, options, f"{a} to {b} of topo {name!r}"))
-        if a in ends:
-            ends[a].append(link)
-        elif (b, a) in between:
-            between[b, a].append((link[1], link[0]))
-        else:
-            between.setdefault((a, b), []).append(link)
+        which = f"link {a} to {b} of topo {name!r}"
+        own = {key: value for key, value in options.items() if key not in _ENDS}
+        named = [
+            own.pop(f"intfName{end}", None) or f"{options[f'node{end}']}-eth{options[f'port{end}']}" for end in "12"
+        ]
+        taken = ("bw", "delay", "max_queue_size", "addr1", "addr2")
+        own = options_of.given("link", which, own, taken)
+        link = net.link(a, b, options_of.cable(cable, own, which), (str(named[0]), str(named[1])))
+        ports |= dict(zip(link, (options["port1"], options["port2"]), strict=True))
+        for interface in link:
+            if interface in partner:
+                raise SpecError(f"{which} ends at {interface}, as another link does", "Delete port1 and port2.")
+        for interface, key in zip(link, ("addr1", "addr2"), strict=True):
+            if key in own:
+                macs[interface] = options_of.mac(own[key], which)
+        for node, near in ((a, link), (b, link[::-1])):
+            partner[near[0]] = node
+            if node in ends:
+                ends[node].append(near)
+        if a not in ends and b not in ends:
+            if (b, a) in between:
+                between[b, a].append((link[1], link[0]))
+            else:
+                between.setdefault((a, b), []).append(link)
     parallel = [(pair, links) for pair, links in between.items() if len(links) > 1]
     for number, (pair, links) in enumerate(parallel, start=1):
         net.trunk(links, pair, f"trunk{number}", bonding.lacp_rate)
-    for host, own in ends.items():
-        if len(own) == 1:
+    for host, links in ends.items():
+        far = [partner[port] for _, port in links]
+        joined = [node for node in far if node in ends]
+        if joined and len(set(far)) > 1:
+            raise SpecError(
+                f"host {host} of topo {name!r} has links to {' and '.join(dict.fromkeys(far))};"
+                " wanted links to switches alone, or to one other host alone",
+                "A bond needs a partner; a host that forwards between two networks is none.",
+            )
+        if len(links) == 1:
             net.plain(host)
         else:
-            far = [port.partition("-eth")[0] for _, port in own]
-            net.bond(host, own, system=_system(dict.fromkeys(far)))
-    return net.topology(name)
+            net.bond(host, links, system=_system(dict.fromkeys(far)), lag=not joined)
+    found = net.topology(name)
+    for interface, port in ports.items():
+        if partner[interface] in switches and port != found.ports[interface].number:
+            raise SpecError(
+                f"{interface} of topo {name!r} is port {port}; the ports of a switch are numbered from 1 without gaps"
+                f" here, so it would be port {found.ports[interface].number}",
+                "Delete port1 and port2, or give ports without gaps.",
+            )
+    addressed = _hosts(found, hosts, addressing, macs)
+    cables = tuple(_with_macs(link, macs) for link in found.links)
+    return dataclasses.replace(found, hosts=addressed, links=cables, switches=_switches(found, switches))
+
+
+def _options(topo: Any, name: str, nodes: Iterable[str], kind: str) -> dict[str, dict[str, Any]]:
+    """The options of hosts or switches that are taken over. Errors: SpecError for the others."""
+    infos = {node: topo.nodeInfo(node) for node in nodes}
+    taken = ("ip", "mac") if kind == "host" else ("dpid",)
+    found = {}
+    for node in sorted(infos, key=lambda node: "cls" not in infos[node]):  # a router is told of before its routes
+        found[node] = options_of.given(kind, f"{kind} {node} of topo {name!r}", infos[node], taken)
+    return {node: found[node] for node in infos}
+
+
+def _hosts(
+    found: Topology, options: Mapping[str, Mapping[str, Any]], addressing: Addressing, macs: dict[str, str]
+) -> tuple[Host, ...]:
+    """The hosts with their own addresses; a MAC address is that of the first interface, added to ``macs``.
+
+    As soon as one has an address of its own, the others have Mininet's: 10.0.0.0/8, in the order of their names.
+    """
+    for name, own in options.items():
+        if "mac" in own and (first := next(iter(found.interfaces(name)), None)):
+            macs.setdefault(first, options_of.mac(own["mac"], f"host {name}"))
+    if not any("ip" in own for own in options.values()):
+        return found.hosts
+    if addressing.ip != 4:
+        raise SpecError(f"topo {found.name!r} gives its hosts IPv4 addresses, and ip={addressing.ip} is set")
+    base = ipaddress.IPv4Address("10.0.0.0")
+    addresses = {
+        name: options_of.address(own.get("ip", f"{base + place}/8"), f"host {name}")
+        for place, (name, own) in enumerate(options.items(), start=1)
+    }
+    for one, other in itertools.combinations(options, 2):
+        subnets = [ipaddress.IPv4Interface(addresses[each]) for each in (one, other)]
+        if subnets[0].ip not in subnets[1].network or subnets[1].ip not in subnets[0].network:
+            raise SpecError(
+                f"hosts {one} and {other} of topo {found.name!r} are in different subnets, {addresses[one]} and"
+                f" {addresses[other]}; all hosts are in one subnet here, and nothing is routed",
+                "Give them addresses of one subnet, with one prefix length.",
+            )
+    return tuple(dataclasses.replace(host, address=addresses[host.name]) for host in found.hosts)
+
+
+def _with_macs(link: Link, macs: Mapping[str, str]) -> Link:
+    """The link with the MAC addresses that the file gives its ends."""
+    a_mac, b_mac = macs.get(link.a_interface, ""), macs.get(link.b_interface, "")
+    return dataclasses.replace(link, a_mac=a_mac, b_mac=b_mac)
+
+
+def _switches(found: Topology, options: Mapping[str, Mapping[str, Any]]) -> tuple[Switch, ...]:
+    """The switches with the datapath ids that Mininet gives them; where two would be the same, numbered from 1."""
+    ids = {name: options_of.dpid(name, own) for name, own in options.items()}
+    if None in ids.values() or len(set(ids.values())) < len(ids):
+        own_ids = {ids[name] for name, own in options.items() if "dpid" in own}
+        free = (number for number in itertools.count(1) if number not in own_ids)
+        ids = {name: ids[name] if "dpid" in own else next(free) for name, own in options.items()}
+    return tuple(dataclasses.replace(switch, dpid=ids[switch.name] or 0) for switch in found.switches)
 
 
 def _in_order(links: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The links in an order in which each takes the next port at both its ends, as they were added to the Topo.
 
-    So ports have the numbers that Mininet gives them. Where the file itself chose ports there may be no such order;
-    then the numbers are ours.
+    So ports have the numbers that Mininet gives them. Where the file itself chose ports there may be no such order.
     """
     left, found = list(links), []
     while left:
@@ -152,35 +288,3 @@ def _in_order(links: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def _system(switches: Mapping[str, None]) -> str:
     """The name of the LACP system of these switches; hosts on the same switches share it."""
     return "-".join(switches)
-
-
-def _cable(cable: Cable, options: Mapping[str, Any], which: str) -> Cable:
-    """The cable with the link's own options. Errors: SpecError naming an option that has no equivalent here."""
-    given = {key: value for key, value in options.items() if key not in _ENDS and value is not None}
-    for key in given:
-        if key not in _LINK_OPTIONS:
-            raise unknown(f"option of link {which}:", key, _LINK_OPTIONS)
-    changes: dict[str, Any] = {}
-    if "bw" in given:
-        changes["rate_mbps"] = _number(float, "bw", given["bw"], which, "Mbit/s, such as 10")
-    if "delay" in given:
-        changes["delay_ms"] = _delay_ms(given["delay"], which)
-    if "max_queue_size" in given:
-        changes["queue_packets"] = _number(
-            int, "max_queue_size", given["max_queue_size"], which, "packets, such as 100"
-        )
-    return dataclasses.replace(cable, **changes)
-
-
-def _number(kind: type[int] | type[float], name: str, value: Any, which: str, wanted: str) -> float:
-    try:
-        return kind(value)
-    except (TypeError, ValueError):
-        raise SpecError(f"{name} {value!r} of link {which} is no number; wanted {wanted}") from None
-
-
-def _delay_ms(text: Any, which: str) -> float:
-    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)(us|ms|s)", str(text))
-    if not found:
-        raise SpecError(f"delay {text!r} of link {which} is no time; wanted a number with us, ms or s, such as '5ms'")
-    return float(found[1]) * _UNITS_MS[found[2]]

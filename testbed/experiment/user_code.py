@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import shlex
 import sys
 import traceback
@@ -18,8 +19,13 @@ from types import ModuleType
 from typing import Any
 
 from testbed.backends.environment import PROJECT
+from testbed.design.trial import Measured, Trial
 from testbed.errors import SpecError, TestbedError, TrialError
 
+#: The attribute of a function that stands for one in a user's file: the line where that begins, or None.
+LINE = "__first_line__"
+#: What a trial's status may be.
+_STATUSES = ("ok", "failed", "censored")
 _CHECKED_BY = {"topology": "testbed show {}", "experiment": "testbed run {} --dry-run"}
 _RETURNED = {"topology": "a Topology", "experiment": "an Experiment"}
 
@@ -54,6 +60,30 @@ def calling_in_trial(function: Callable[..., Any]) -> Iterator[None]:
         yield
 
 
+def measured(measure: Callable[[Path, Trial], Measured], directory: Path, trial: Trial) -> Measured:
+    """What an experiment's ``measure`` says of the raw files of a trial in ``directory``.
+
+    Errors: TrialError for a raw file that is missing or damaged and, with file and line, for an exception or a result
+    that no record can hold.
+    """
+    with calling_in_trial(measure):
+        try:
+            found = measure(directory, trial)
+        except FileNotFoundError as error:
+            missing = Path(str(error.filename))
+            if not missing.is_relative_to(directory):
+                raise
+            raise TrialError(f"raw file {missing.name} is missing") from error
+        if isinstance(found, Measured):
+            json.dumps([found.metrics, found.reason, list(found.warnings)])  # or trials.jsonl cannot hold it
+    if not isinstance(found, Measured):
+        raise wrong_in_trial(measure, f"returned {type_name(found)}; wanted a Measured")
+    if found.status not in _STATUSES:
+        what = f"returned the status {found.status!r}; wanted one of {', '.join(_STATUSES)}"
+        raise wrong_in_trial(measure, what)
+    return found
+
+
 def not_returned(function: Callable[..., Any], kind: str, value: object, hint: str = "") -> SpecError:
     """The error for a function that returned ``value`` where a topology or an experiment was wanted."""
     return wrong(function, kind, f"returned {type_name(value)}; wanted {_RETURNED[kind]}", hint)
@@ -70,6 +100,11 @@ def wrong_in_trial(function: Callable[..., Any], what: str) -> TrialError:
     """The same for a function that is part of a trial."""
     path = file_of(function)
     return TrialError(f"{_place(path.name, _first_line(function, path))}: {name_of(function)} {what}")
+
+
+def has_module(function: Callable[..., Any]) -> bool:
+    """Whether a function says which module it is of; a method of a built-in type, for instance, does not."""
+    return getattr(_inner(function), "__module__", None) in sys.modules
 
 
 def module_of(function: Callable[..., Any]) -> ModuleType:
@@ -112,8 +147,14 @@ def _inner(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def first_line(function: Callable[..., Any]) -> int | None:
+    """The line where the definition of a function begins in the file of its module; None if it is not there."""
+    return _first_line(function, file_of(function))
+
+
 def _first_line(function: Callable[..., Any], path: Path) -> int | None:
-    """The line where the function's definition begins; None if that is not in the file."""
+    if hasattr(function, LINE):
+        return getattr(function, LINE)  # type: ignore[no-any-return]
     code = getattr(inspect.unwrap(_inner(function)), "__code__", None)
     return code.co_firstlineno if code is not None and Path(code.co_filename) == path else None
 

@@ -17,6 +17,7 @@ from testbed.figures import (
     matrix,
     members,
     outages,
+    own,
     placement,
     reordering,
     split,
@@ -51,16 +52,21 @@ def names(run: Run, wanted: Sequence[str] = ()) -> list[str]:
     Errors: SpecError for an unknown name.
     """
     found = list(dict.fromkeys(wanted or (str(name) for name in run.manifest.get("figures", ()))))
+    known = {**FIGURES, **own.files(run)}
     for name in found:
-        if name not in FIGURES:
-            raise unknown("figure", name, FIGURES)
+        if name not in known:
+            raise unknown("figure", name, known)
     return found
 
 
 def drawings(run: Run, wanted: Sequence[str] = ()) -> dict[str, Drawing]:
     """The run's figures by name, not yet written anywhere; none of a run without a trial."""
     with style.applied():
-        return {name: FIGURES[name](run) for name in names(run, wanted) if run.records}
+        return {
+            name: FIGURES[name](run) if name in FIGURES else own.drawing(run, name)
+            for name in names(run, wanted)
+            if run.records
+        }
 
 
 def draw(

@@ -7,7 +7,7 @@ run gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,6 +84,8 @@ class Drawing:
     caption: str
     #: Why there is nothing to draw; empty if there is.
     lacks: str = ""
+    #: A figure that was drawn elsewhere, as a file of each kind; ``figure`` has only its size.
+    files: Mapping[str, bytes] | None = None
 
 
 #: The metadata key of the caption in each kind of file.
@@ -92,6 +94,12 @@ _CAPTION = {"pdf": "Subject", "svg": "Description", "png": "Description"}
 
 def save(drawing: Drawing, target: Path | IO[bytes], kind: str) -> None:
     """Write a figure as one of ``KINDS``, with its caption in the file's own metadata."""
+    if drawing.files is not None:
+        if isinstance(target, Path):
+            target.write_bytes(drawing.files[kind])
+        else:
+            target.write(drawing.files[kind])
+        return
     with applied():
         drawing.figure.savefig(target, format=kind, metadata={**_METADATA[kind], _CAPTION[kind]: drawing.caption})
 

@@ -66,7 +66,7 @@ def verdicts(run: Run) -> list[Verdict]:
 
 
 def _failover(records: Sequence[Record]) -> Claim | None:
-    if not quantities(records, "outage_s"):
+    if not quantities(records, "outage_s") or not _bounded(records):
         return None
     censored = sum(record.status == "censored" for record in records)
     never = f" In {censored} of {len(records)} trials traffic did not resume before the repair." if censored else ""
@@ -83,10 +83,15 @@ def _failover(records: Sequence[Record]) -> Claim | None:
     return f"{kept.count(False)} of {len(kept)} outages exceed the bound of {bound}.{never}", False
 
 
+def _bounded(records: Sequence[Record]) -> bool:
+    """Whether the experiment compares with a bound at all; a null says that theory gives none for this case."""
+    return any("within_bound" in record.metrics for record in records)
+
+
 def _stall(records: Sequence[Record]) -> Claim | None:
     """How long TCP flows stalled, compared with what their timers allow."""
     stalls = observations(records, "stall_s")[0]
-    if not stalls:
+    if not stalls or not _bounded(records):
         return None
     kept = [value for record in records if isinstance(value := record.metrics.get("within_bound"), bool)]
     if not kept:

@@ -22,7 +22,10 @@ from testbed.results import checksums
 from testbed.results.result import Record
 
 #: The keys of run.json that hold what a trial's bytes depend on, and the machine, on which they must not depend.
-INPUTS = ("code", "commit", "user_code", "kernel", "runtime", "digests", "tools", "backend", "clock", "machine")
+INPUTS = (
+    *("code", "commit", "user_code", "user_topology", "kernel", "runtime", "digests", "tools", "backend", "clock"),
+    "machine",
+)
 #: Raw files that hold what a trial was given: a difference there comes before all others.
 _GIVEN = ("trial.json", "clocks.json")
 #: The columns and keys that hold a line's time on the trial's clock, in seconds: the first that a line has counts.

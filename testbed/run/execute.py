@@ -6,7 +6,6 @@ plan --> for each trial: raw/NNN/trial.json --> a backend --> raw files --> Expe
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import threading
 import time
@@ -26,7 +25,7 @@ from testbed.experiment.experiment import Experiment
 from testbed.experiment.plan import Until, shuffled
 from testbed.results import checksums, result
 from testbed.results.result import Record, append_trial
-from testbed.run import fidelity
+from testbed.run import fidelity, own_code
 from testbed.run.executor import Backend
 from testbed.run.prepare import Prepared, order_of
 
@@ -35,8 +34,6 @@ from testbed.run.prepare import Prepared, order_of
 WALL_LIMIT_S = 300.0
 #: In real time a trial takes as long as what it waits for; lacp_timers takes three quarters of an hour.
 REAL_LIMIT_S = 6 * 3600.0
-#: What a trial's status may be.
-_STATUSES = ("ok", "failed", "censored")
 
 
 def run_trial(
@@ -111,23 +108,7 @@ def evaluate(experiment: Experiment, trial: Trial, directory: Path) -> Measured:
     outcome = _outcome(directory)
     if outcome["status"] != "ok":
         raise TrialError(outcome["reason"])
-    measure = experiment.measure
-    with user_code.calling_in_trial(measure):
-        try:
-            found = measure(directory, trial)
-        except FileNotFoundError as error:
-            missing = Path(str(error.filename))
-            if not missing.is_relative_to(directory):
-                raise
-            raise TrialError(f"raw file {missing.name} is missing") from error
-        if isinstance(found, Measured):
-            json.dumps([found.metrics, found.reason, list(found.warnings)])  # or trials.jsonl cannot hold it
-    if not isinstance(found, Measured):
-        raise user_code.wrong_in_trial(measure, f"returned {user_code.type_name(found)}; wanted a Measured")
-    if found.status not in _STATUSES:
-        what = f"returned the status {found.status!r}; wanted one of {', '.join(_STATUSES)}"
-        raise user_code.wrong_in_trial(measure, what)
-    return found
+    return user_code.measured(experiment.measure, directory, trial)
 
 
 @contextmanager
@@ -212,6 +193,8 @@ def carry_out(
     all, again whenever that grows; ``done`` with the record of each
     trial as it ends, and with None for each trial that an earlier run of the same command finished.
     """
+    # A user's file is measured by the run's copy of it.
+    experiment = own_code.kept(prepared.source, place) if own_code.is_own(prepared.source) else prepared.experiment
     with result.locked(place):
         old = {record.number for record in result.load(place).records}
         for _ in old:
@@ -226,7 +209,7 @@ def carry_out(
             waiting = [trial for trial in trials if trial.number not in finished]
             # In real time, trials at the same time would disturb each other.
             at_once = jobs or (len(os.sched_getaffinity(0)) if trials[0].clock == "virtual" else 1)
-            ended = execute(backend, prepared.experiment, waiting, place, jobs=at_once, done=done)
+            ended = execute(backend, experiment, waiting, place, jobs=at_once, done=done)
             result.finish(place)
             if not ended:
                 return False

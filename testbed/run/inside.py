@@ -45,8 +45,8 @@ def run(directory: Path, code: Path) -> None:
     try:
         phases.enter("loading the experiment")
         own_controller.read_copies(code)
-        own = trial.experiment.endswith(".py")
-        experiment = discovery.experiment(str(code / trial.experiment) if own else trial.experiment)
+        own = discovery.file_of(trial.experiment) is not None
+        experiment = discovery.load_experiment(str(code / trial.experiment) if own else trial.experiment)
         with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
             try:
                 phases.enter("building the network")

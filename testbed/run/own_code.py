@@ -1,14 +1,16 @@
-"""A user's own files: what of them is kept with the run, and whether a trial can import what an experiment imports.
+"""A user's own experiment or topology file: what of it is kept with the run, and whether a trial can import what it
+imports.
 
-An experiment's file and the other Python files of its directory are copied into the run's directory ``user_code`` when
-the run begins. Trials load the copy; in a guest it is mounted at one fixed place. A topology's file, with those beside
-it that it imports, goes to ``user_topology``: trials hold the network itself, so it is kept to be read.
+The file and the other Python files of its directory are copied into the run's directory ``user_code`` when the run
+begins, those of a topology into ``user_topology``. Trials load the copy of the experiment; in a guest it is mounted at
+one fixed place. The topology reaches them as a value.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import shutil
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -18,62 +20,63 @@ from testbed.backends.environment import PROJECT
 from testbed.backends.runtime import distributions
 from testbed.backends.runtime.contents import PACKAGES, READERS
 from testbed.errors import SpecError
-from testbed.experiment import user_code
+from testbed.experiment import discovery, user_code
+from testbed.experiment.experiment import Experiment
 
 NAME, TOPOLOGY = "user_code", "user_topology"
 _OURS = ("testbed", "topologies", "experiments")
 
 
-def is_own(experiment: str) -> bool:
-    """Whether the experiment is named by a user's file."""
-    return experiment.endswith(".py")
+def is_own(name: str) -> bool:
+    """Whether the experiment, or the topology, is named by a user's file."""
+    return discovery.file_of(name) is not None
 
 
-def digests(experiment: str) -> dict[str, str] | None:
-    """The SHA-256 of each file that is kept, by name; None for an experiment of ours."""
-    if not is_own(experiment):
+def digests(name: str) -> dict[str, str] | None:
+    """The SHA-256 of each file that is kept, by name; None for an experiment or topology of ours."""
+    if not is_own(name):
         return None
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(Path(experiment))}
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(name)}
 
 
-def keep(experiment: str, run: Path) -> None:
+def keep(experiment: str, topology: str, run: Path) -> None:
     """Copy a user's files into the run's directory."""
-    if is_own(experiment):
-        (run / NAME).mkdir()
-        for path in _files(Path(experiment)):
-            shutil.copyfile(path, run / NAME / path.name)
+    for name, place in ((experiment, run / NAME), (topology, run / TOPOLOGY)):
+        if is_own(name):
+            place.mkdir()
+            for path in _files(name):
+                shutil.copyfile(path, place / path.name)
 
 
-def topology_digests(topology: str) -> dict[str, str] | None:
-    """The SHA-256 of a user's topology file, and of each file beside it that it imports, by name; None for ours."""
-    found = _topology_files(topology)
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found} or None
+def kept(experiment: str, run: Path) -> Experiment:
+    """The experiment as a run keeps it, by its name or its path at that time; its ``measure`` may read the run.
+
+    So a file that is edited while the run goes on does not change it.
+    """
+    if not is_own(experiment):
+        return discovery.experiment(experiment)
+    return discovery.experiment(str(run / NAME / Path(experiment).name), [run])
 
 
-def keep_topology(topology: str, run: Path) -> None:
-    """Copy a user's topology file, and those beside it that it imports, into the run's directory."""
-    for path in _topology_files(topology):
-        (run / TOPOLOGY).mkdir(exist_ok=True)
-        shutil.copyfile(path, run / TOPOLOGY / path.name)
+def figures(experiment: str, value: Experiment) -> dict[str, str]:
+    """For each figure of the experiment's own, the file of the run's copy that has its function. Errors: SpecError for
+    a function that the file does not have by its name."""
+    own = discovery.file_of(experiment)
+    found = {}
+    for figure in value.figures:
+        if isinstance(figure, str):
+            continue
+        if own is None or not re.search(rf"^def {re.escape(figure.__name__)}\b", own[0].read_text(), re.MULTILINE):
+            raise user_code.wrong(figure, "experiment", "is a figure; wanted a function of the file by its name")
+        found[figure.__name__] = own[0].name
+    return found
 
 
-def _topology_files(topology: str) -> list[Path]:
-    stem, dot, _ = topology.partition(".py")
-    if not dot:
-        return []
-    first = Path(stem + dot).absolute()
-    beside = {path.stem: path for path in _files(first)}
-    found, waiting = set[Path](), [first]
-    while waiting:
-        path = waiting.pop()
-        found.add(path)
-        names = {name.partition(".")[0] for _, name in _imports(path)}
-        waiting += [beside[name] for name in names & beside.keys() if beside[name] not in found]
-    return sorted(found)
-
-
-def _files(experiment: Path) -> list[Path]:
-    return sorted(path for path in experiment.absolute().parent.glob("*.py") if path.is_file())
+def _files(name: str) -> list[Path]:
+    """The user's file and the other Python files of its directory."""
+    own = discovery.file_of(name)
+    assert own is not None
+    return sorted(path for path in own[0].absolute().parent.glob("*.py") if path.is_file())
 
 
 def check_imports(experiment: str, packages: Sequence[str]) -> None:
@@ -81,9 +84,11 @@ def check_imports(experiment: str, packages: Sequence[str]) -> None:
     line, and what to write into the file. The files beside it and our own modules are followed."""
     if not is_own(experiment):
         return
-    here = {path.stem: path for path in _files(Path(experiment)) if path.stem not in sys.stdlib_module_names}
+    here = {path.stem: path for path in _files(experiment) if path.stem not in sys.stdlib_module_names}
     known = set(sys.stdlib_module_names) | distributions.modules(distributions.closure((*PACKAGES, *packages)))
-    waiting, seen = [Path(experiment).absolute()], set[Path]()
+    own = discovery.file_of(experiment)
+    assert own is not None
+    waiting, seen = [own[0].absolute()], set[Path]()
     while waiting:
         path = waiting.pop()
         seen.add(path)

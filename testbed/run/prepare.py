@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from testbed import drawing
 from testbed.backends import machine
 from testbed.design.factor import Level
 from testbed.design.trial import Trial
@@ -21,6 +22,7 @@ from testbed.results import result
 from testbed.run import own_code, own_controllers, provenance
 from testbed.run.executor import Backend, GuestBackend, choose_backend
 from testbed.schemes import own_controller
+from testbed.spec import Topology
 
 #: The most trials of a run.
 MOST_TRIALS = 100_000
@@ -79,8 +81,9 @@ class Prepared:
     #: Factors that are other than the experiment has them, because of the network, each with the reason.
     changed: tuple[str, ...]
     backend: Callable[[], Backend]
-    #: The experiment as it was asked for: its name, or the path of a user's file.
+    #: The experiment and the topology as they were asked for: a name, or the path of a user's file.
     source: str
+    topology: str
     manifest: Callable[[Backend], dict[str, Any]]
     #: The command that makes the run, for run.json.
     argv: tuple[str, ...]
@@ -91,6 +94,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
     own_controller.read_copies(None)
     experiment = discovery.experiment(request.experiment)
     _check_figures(experiment)
+    own_figures = own_code.figures(request.experiment, experiment)
     name = request.topology or experiment.topology
     function = discovery.topology(name)
     levels = factor_levels(experiment, function, request.settings, quick=request.quick)
@@ -135,8 +139,9 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "title": experiment.title,
             "question": experiment.question,
             "topology": name,
-            "drawing": discovery.drawing(function),
-            "figures": list(experiment.figures),
+            "drawing": discovery.drawing(function) or _picture(planned(1)[0].topology),
+            "figures": [figure if isinstance(figure, str) else figure.__name__ for figure in experiment.figures],
+            "own_figures": own_figures,
             "factors": {factor: list(values) for factor, values in cases.levels().items()},
             "left_out": [*left_out, *changed],
             "repetitions": repetitions,
@@ -146,7 +151,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "argv": list(command),
             "user_code": own_code.digests(request.experiment),
             "user_controllers": own_controllers.digests(own_controllers.named(levels)),
-            "user_topology": own_code.topology_digests(name),
+            "user_topology": own_code.digests(name),
             "networks": _digest([trial.topology.to_json() for trial in planned(1)]),
             "clock": request.clock,
             **made_with(backend),
@@ -162,6 +167,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         changed,
         lambda: choose_backend(request.backend, request.clock, experiment.packages, sorted(programs)),
         request.experiment,
+        name,
         manifest,
         command,
     )
@@ -195,13 +201,27 @@ def made_with(backend: Backend) -> dict[str, Any]:
 
 
 def _check_figures(experiment: Experiment) -> None:
-    """Errors: SpecError for a figure that does not exist: after the trials it would be too late."""
+    """Errors: SpecError for a figure that does not exist, or that has the name of another: after the trials it would be
+    too late."""
     if experiment.figures:
         from testbed import figures  # matplotlib takes a second
 
-        for name in map(str, experiment.figures):
-            if name not in figures.FIGURES:
-                raise unknown("figure", name, figures.FIGURES)
+        for figure in experiment.figures:
+            if isinstance(figure, str) and figure not in figures.FIGURES:
+                raise unknown("figure", figure, figures.FIGURES)
+        names = [figure if isinstance(figure, str) else figure.__name__ for figure in experiment.figures]
+        for place, figure in enumerate(experiment.figures):
+            if not isinstance(figure, str) and (names[place] in figures.FIGURES or names.count(names[place]) > 1):
+                raise SpecError(f"figure {names[place]!r} has the name of another figure", "Rename the function.")
+
+
+#: The width of a drawing in the report, in characters.
+_WIDE = 100
+
+
+def _picture(network: Topology) -> str:
+    """A drawing of the run's first network, for a topology whose file has none."""
+    return "\n".join(line.rstrip() for line in drawing.picture(network, width=_WIDE) or drawing.listing(network))
 
 
 def _digest(texts: Sequence[str]) -> str:
@@ -226,8 +246,7 @@ def begin(prepared: Prepared, place: Path, *, resume: bool) -> Backend:
         _check_same(place, manifest)
     else:
         result.create(place, manifest)
-        own_code.keep(prepared.source, place)
-        own_code.keep_topology(str(manifest["topology"]), place)
+        own_code.keep(prepared.source, prepared.topology, place)
     own_controllers.keep(own_controllers.named(manifest["factors"]), place)
     return backend
 

@@ -13,7 +13,6 @@ from typing import Any
 from testbed import rawfiles
 from testbed.design.trial import Trial
 from testbed.errors import SpecError
-from testbed.experiment import discovery
 from testbed.results import checksums, difference, result
 from testbed.results.difference import Difference
 from testbed.results.result import Record, Run
@@ -75,8 +74,7 @@ def carry_out(
     if (run.path / own_code.NAME).is_dir():
         shutil.copytree(run.path / own_code.NAME, place / own_code.NAME)
         own_controller.read_copies(place / own_code.NAME)
-    name = trials[0].experiment
-    experiment = discovery.experiment(str(place / own_code.NAME / name) if own_code.is_own(name) else name)
+    experiment = own_code.kept(trials[0].experiment, place)
     manifest = run.manifest
     backend = choose_backend(str(manifest["backend"]), "virtual", experiment.packages, experiment.programs)
     made: Mapping[str, Any] = {**manifest, **prepare.made_with(backend)}

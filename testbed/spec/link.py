@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from testbed.errors import SpecError
@@ -36,7 +37,8 @@ class Link:
     ``rate_mbps`` is the line rate of each direction in 10^6 bit/s of Ethernet as on the wire (preamble, FCS and
     inter-frame gap included), ``delay_ms`` the propagation delay of each direction, ``queue_packets`` the length
     of the queue in front of each direction, ``qdisc`` how it is kept: pfifo, first in, first out; fq, a queue for each
-    flow; fq_codel, with CoDel as well. With a delay it is first in, first out.
+    flow; fq_codel, with CoDel as well. With a delay it is first in, first out. ``a_mac`` and ``b_mac`` are the MAC
+    addresses of the two interfaces; empty: from the address plan (testbed.spec.addressing).
     """
 
     a: str
@@ -47,8 +49,13 @@ class Link:
     delay_ms: float = 0.0
     queue_packets: int = 1000
     qdisc: str = QDISCS[0]
+    a_mac: str = ""
+    b_mac: str = ""
 
     def __post_init__(self) -> None:
+        for mac in (self.a_mac, self.b_mac):
+            if mac and not re.fullmatch(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", mac):
+                raise SpecError(f"{mac!r} of link {self.name} is not the MAC address of an interface")
         for interface in (self.a_interface, self.b_interface):
             validation.name("interface", interface)
         if self.rate_mbps is not None:

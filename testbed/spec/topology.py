@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from testbed.errors import SpecError, unknown
-from testbed.spec import validation
+from testbed.spec import plain, validation
 from testbed.spec.addressing import interface_mac
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
 from testbed.spec.host import Host
@@ -56,6 +56,7 @@ class Topology:
             for node in (link.a, link.b):
                 if node not in nodes:
                     raise unknown(f"node of link {link.name}", node, nodes)
+        validation.unique("MAC addresses", [port.mac for port in self.ports.values()])
         interface_of = {port.mac: port.interface for port in self.ports.values()}
         for system in self.systems:
             if system.system in interface_of:
@@ -129,9 +130,12 @@ class Topology:
         numbers: Counter[str] = Counter()
         found = {}
         for link in self.links:
-            for (node, interface), (_, far) in (link.ends, link.ends[::-1]):
+            for (node, interface), (_, far), own in (
+                (*link.ends, link.a_mac),
+                (*link.ends[::-1], link.b_mac),
+            ):
                 numbers[node] += 1
-                mac = interface_mac(place[node], numbers[node])
+                mac = own or interface_mac(place[node], numbers[node])
                 found[interface] = Port(interface, node, numbers[node], mac, link, far, lag_of.get(interface))
         return found
 
@@ -241,21 +245,21 @@ class Topology:
 
     @classmethod
     def from_json(cls, text: str) -> Topology:
-        """A topology from what :meth:`to_json` wrote, checked again."""
-        data: dict[str, Any] = json.loads(text)
-        return cls(
-            name=data["name"],
-            hosts=tuple(
-                Host(**{**host, "bond": Bond(**_tuples(host["bond"])) if host["bond"] else None})
-                for host in data["hosts"]
-            ),
-            switches=tuple(Switch(**s) for s in data["switches"]),
-            links=tuple(Link(**link) for link in data["links"]),
-            lags=tuple(Lag(**_tuples(lag)) for lag in data["lags"]),
-            systems=tuple(LacpSystem(**s) for s in data["systems"]),
-            protected=tuple(data["protected"]),
-        )
+        """A topology from what :meth:`to_json` wrote, checked again. Errors: SpecError, also for damaged text."""
+        try:
+            return cls._from_data(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise SpecError(f"this is no topology as `testbed show TOPOLOGY --json` writes it: {what}") from error
 
-
-def _tuples(data: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    @classmethod
+    def _from_data(cls, data: dict[str, Any]) -> Topology:
+        hosts = [{**host, "bond": plain.made(Bond, host["bond"]) if host["bond"] else None} for host in data["hosts"]]
+        parts = {
+            "hosts": [plain.made(Host, host) for host in hosts],
+            "switches": [plain.made(Switch, each) for each in data["switches"]],
+            "links": [plain.made(Link, each) for each in data["links"]],
+            "lags": [plain.made(Lag, each) for each in data["lags"]],
+            "systems": [plain.made(LacpSystem, each) for each in data["systems"]],
+        }
+        return plain.made(cls, {**data, **parts})

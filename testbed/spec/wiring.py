@@ -144,10 +144,10 @@ class Wiring:
         if members > 1 or rate is not None:
             self.trunk(ends, (a, b), name, rate or "fast")
 
-    def link(self, a: str, b: str, cable: Cable | None = None) -> tuple[str, str]:
-        """One link between two nodes, by their next free interfaces: the names of these."""
+    def link(self, a: str, b: str, cable: Cable | None = None, names: tuple[str, str] | None = None) -> tuple[str, str]:
+        """One link between two nodes, by their next free interfaces or by those of ``names``: the names of these."""
         validation.at_most("number of links", len(self._links) + 1, MOST_LINKS, MOST_LINKS_WHY)
-        ends = self._next(a), self._next(b)
+        ends = names or (self._next(a), self._next(b))
         self._links.append((cable or self._cable).between(a, ends[0], b, ends[1]))
         return ends
 

@@ -176,11 +176,15 @@ def test_paths_are_shown_relative_to_the_current_directory(tmp_path: Path, monke
     ("name", "text", "hint"),
     [
         ("mine.py", "def yours():\n    pass\n", "Add to the file: def mine(): ..."),
-        ("my-net.py", "x = 1\n", "Rename the file: no function can have the name my-net."),
+        (
+            "my-net.py",
+            "x = 1\n",
+            "Rename the file: no function can have the name my-net. Or name the function that is meant: PATH:NAME",
+        ),
         (
             "mine.py",
             "from mininet.topo import Topo\n\n\nclass Campus(Topo):\n    pass\n",
-            "Add to the file: topos = {'mine': Campus}",
+            "Add to the file: topos = {'mine': Campus}. Or type: testbed show PATH:Campus",
         ),
     ],
 )
@@ -189,7 +193,7 @@ def test_a_file_without_its_function_says_what_to_add(tmp_path: Path, name: str,
     error = refused(lambda: discovery.topology(str(path)))
     wanted = "wanted one that returns a Topology, or topos as mn --custom takes them"
     assert error.message == f"{path} has no function {path.stem}(); {wanted}"
-    assert error.hint == hint
+    assert error.hint == hint.replace("PATH", str(path))
 
 
 def test_a_mistake_in_a_mininet_class_is_reported_with_its_line(tmp_path: Path) -> None:
@@ -305,7 +309,7 @@ def test_an_error_of_the_testbed_keeps_its_text(tmp_path: Path) -> None:
 
 
 def test_in_a_trial_the_error_is_the_trials(tmp_path: Path) -> None:
-    experiment = discovery.experiment(str(file(tmp_path, EXPERIMENT)))
+    experiment = discovery.load_experiment(str(file(tmp_path, EXPERIMENT)))
     with pytest.raises(TrialError, match="no host h9"), user_code.calling_in_trial(experiment.measure):
         raise SpecError("no host h9")
     with pytest.raises(TrialError) as caught, user_code.calling_in_trial(experiment.measure):
@@ -318,7 +322,7 @@ def test_in_a_trial_the_error_is_the_trials(tmp_path: Path) -> None:
 def test_an_interruption_passes(tmp_path: Path) -> None:
     path = file(tmp_path, "raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
-        discovery.topology(str(path))
+        discovery.load_topology(str(path))
 
 
 @pytest.mark.parametrize(

@@ -29,14 +29,23 @@ def mine(tmp_path: Path) -> Path:
 def test_the_python_files_of_its_directory_are_kept_with_their_digests(mine: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    own_code.keep(str(mine), run)
+    own_code.keep(str(mine), "single_switch", run)
     kept = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (run / "user_code").iterdir()}
     assert set(kept) == {"mine.py", "helper.py"}
     assert own_code.digests(str(mine)) == kept
 
 
+def test_the_files_of_a_topology_are_kept_apart(mine: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    own_code.keep("failover", f"{mine}:other", run)
+    assert {path.name for path in (run / "user_topology").iterdir()} == {"mine.py", "helper.py"}
+    assert own_code.digests(f"{mine}:other") == own_code.digests(str(mine))
+    assert not (run / "user_code").exists()
+
+
 def test_an_experiment_of_ours_keeps_nothing(tmp_path: Path) -> None:
-    own_code.keep("failover", tmp_path)
+    own_code.keep("failover", "single_switch", tmp_path)
     assert own_code.digests("failover") is None
     assert list(tmp_path.iterdir()) == []
 

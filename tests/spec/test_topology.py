@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from typing import Any
 
 import pytest
@@ -156,3 +158,61 @@ def test_a_queue_discipline_is_known_and_is_not_that_of_a_delay() -> None:
         single_switch(cable=Cable(qdisc="red"))
     with pytest.raises(SpecError, match="qdisc fq of link h1-eth0--s1-eth1 needs a rate, and no delay_ms"):
         single_switch(cable=Cable(qdisc="fq", delay_ms=1.0))
+
+
+def _changed(path: str, value: object) -> str:
+    """A topology's JSON with one value changed; ``path`` leads there."""
+    data = json.loads(GOOD.to_json())
+    *way, last = (int(step) if step.isdigit() else step for step in path.split("/"))
+    place = data
+    for step in way:
+        place = place[step]
+    if value == "missing":
+        del place[last]
+    else:
+        place[last] = value
+    return json.dumps(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "JSONDecodeError: Expecting value"),
+        ('{"name": "x"', "JSONDecodeError"),
+        ("[]", "TypeError: list indices must be integers"),
+        ("[" * 100_000, "RecursionError"),
+        (_changed("links", "missing"), "KeyError: 'links'"),
+        (_changed("hosts", 5), "TypeError: 'int' object is not iterable"),
+        (_changed("hosts/0", "h1"), "TypeError"),
+        (_changed("hosts/0/bond", ["bond0"]), "AttributeError"),
+        (_changed("hosts/0/bond/miimon_ms", "100"), "TypeError: miimon_ms of Bond is '100'"),
+        (_changed("hosts/0/bond/members", [1, 2]), "TypeError: members of Bond is (1, 2)"),
+        (_changed("links/0/rate_mbps", "1000"), "TypeError: rate_mbps of Link is '1000'"),
+        (_changed("links/0/delay_ms", float("nan")), "TypeError: delay_ms of Link is nan"),
+        (_changed("links/0/new", 1), "TypeError"),
+        (_changed("switches/0/dpid", True), "TypeError: dpid of Switch is True"),
+        (_changed("protected", [7]), "TypeError: protected of Topology is (7,)"),
+        (_changed("name", None), "TypeError: name of Topology is None"),
+    ],
+)
+def test_damaged_json_is_refused(text: str, what: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        Topology.from_json(text)
+    assert caught.value.message.startswith("this is no topology as `testbed show TOPOLOGY --json` writes it: ")
+    assert what in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("a_mac", "message"),
+    [
+        ("01:00:00:00:00:01", "is not the MAC address of an interface"),
+        ("02:00:00:00:00:0A", "is not the MAC address of an interface"),
+        ("02:00:00:00:02:01", "MAC addresses must be different from each other; found twice: 02:00:00:00:02:01"),
+        ("02:01:00:00:00:01", "is the MAC address of h1-eth0; a system id is unique"),
+    ],
+)
+def test_mac_addresses_of_interfaces_are_checked(a_mac: str, message: str) -> None:
+    network = GOOD
+    with pytest.raises(SpecError, match=re.escape(message)):
+        links = (dataclasses.replace(network.links[0], a_mac=a_mac), *network.links[1:])
+        dataclasses.replace(network, links=links)
