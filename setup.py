@@ -61,5 +61,5 @@ setup(
         # only with setuptools before 58, which does not run on Python 3.12 and newer.
         "ryu": ["ryu==4.34", "pyyaml>=6.0.3"],
     },
-    entry_points={"console_scripts": ["testbed = testbed.cli:main"]},
+    entry_points={"console_scripts": ["testbed = testbed.__main__:main"]},
 )

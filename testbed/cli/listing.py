@@ -11,7 +11,7 @@ import click
 
 from testbed import drawing
 from testbed.backends import machine
-from testbed.cli.base import out, settings_of
+from testbed.cli.base import out, settings_of, writable
 from testbed.design.factor import Level
 from testbed.errors import MachineError, unknown
 from testbed.experiment import discovery
@@ -127,6 +127,8 @@ def show(topology: str, settings: tuple[str, ...], svg: Path | None, as_json: bo
 
     The list has nodes, links, bonds, LAGs, LACP systems, addresses and rates.
     """
+    if svg is not None:
+        writable(svg)
     function = discovery.topology(topology)
     network = build_from_settings(function, settings_of(settings))
     if as_json:

@@ -91,7 +91,7 @@ def build_from_settings(function: TopologyFunction, settings: Mapping[str, str])
     defaults = topology_defaults(function)
     unknown_names = [name for name in settings if name not in defaults]
     if unknown_names:
-        raise SpecError(f"the topology has no argument {unknown_names[0]!r}; it has: {', '.join(sorted(defaults))}")
+        raise unknown("argument of the topology:", unknown_names[0], defaults)
     return build_topology(function, {name: parse_level(name, text, defaults[name]) for name, text in settings.items()})
 
 
