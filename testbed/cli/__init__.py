@@ -19,9 +19,10 @@ import testbed
 from testbed.cli import ascii_only, signals
 from testbed.cli.audit import audit
 from testbed.cli.base import end_of_pipe, err, say, show_error
+from testbed.cli.check import check
 from testbed.cli.compare import compare
 from testbed.cli.kernel import kernel
-from testbed.cli.listing import check, list_, show
+from testbed.cli.listing import list_, show
 from testbed.cli.problems import explained
 from testbed.cli.reproduce import reproduce
 from testbed.cli.results import export, plot, report

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from testbed.cli.problems import reading
 from testbed.controller import text
 from testbed.errors import SpecError
 from testbed.results import result
@@ -27,10 +26,8 @@ def state(run: Path, trial: int, as_json: bool, metrics: bool) -> None:
     """
     if as_json and metrics:
         raise SpecError("--json and --metrics exclude each other", "Give one of them.")
-    with reading(run):
-        found = _raw(run, trial, METRICS if metrics else STATE)
-        shown = found if as_json or metrics else text.plain(text.tables(json.loads(found)))
-    click.echo(shown, nl=False)
+    found = _raw(run, trial, METRICS if metrics else STATE)
+    click.echo(found if as_json or metrics else text.plain(text.tables(json.loads(found))), nl=False)
 
 
 def _raw(run: Path, trial: int, name: str) -> str:

@@ -57,6 +57,8 @@ def run_trial(
         with fidelity.watching(directory) if real else nullcontext():
             backend.run(directory, trial, watchdog, cpu)
         measured = evaluate(experiment, trial, directory)
+        if problem := shapes.metrics_problem(measured.metrics):
+            raise TrialError(f"what the experiment measured cannot be recorded: {problem}")
     except TrialError as error:
         _check_room(directory)  # on a full disk every trial fails, and none shows anything
         measured = Measured({}, "failed", error.message)
@@ -127,8 +129,6 @@ def evaluate(experiment: Experiment, trial: Trial, directory: Path) -> Measured:
             json.dumps([found.metrics, found.reason, list(found.warnings)])  # or trials.jsonl cannot hold it
     if not isinstance(found, Measured):
         raise user_code.wrong_in_trial(measure, f"returned {user_code.type_name(found)}; wanted a Measured")
-    if problem := shapes.metrics_problem(found.metrics):
-        raise user_code.wrong_in_trial(measure, f"returned what no record can hold: {problem}")
     if found.status not in _STATUSES:
         what = f"returned the status {found.status!r}; wanted one of {', '.join(_STATUSES)}"
         raise user_code.wrong_in_trial(measure, what)
