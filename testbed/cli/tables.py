@@ -2,7 +2,8 @@
 
 In a table that is too wide, headings are broken between their words, and columns with the same text in every row go
 below it. If that is not enough it becomes several tables, one below the other, each with the columns that name the
-rows. Only a column that does not fit beside these is wider than the terminal.
+rows. Where one column does not fit beside these, the spaces at the borders go. Only then is the table wider than the
+terminal.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Shown:
 def print_table(shown: Shown, console: Console) -> None:
     """Print the table, or tables, that the console's width takes."""
     columns = list(range(len(shown.header)))
-    common = _common(shown) if _width(shown, columns) > console.width else []
+    common = _common(shown, console.width) if _width(shown, columns) > console.width else []
     shown = _narrowed(shown, console.width)
     parts = _parts(shown, [column for column in columns if column not in common], console.width)
     for number, part in enumerate(parts):
@@ -50,12 +51,18 @@ def print_table(shown: Shown, console: Console) -> None:
         console.print(f"In every row: {same}", soft_wrap=True, markup=False)
 
 
-def _common(shown: Shown) -> list[int]:
-    """The columns that do not name rows and have the same text in all, of which there are several."""
+def _common(shown: Shown, width: int) -> list[int]:
+    """The columns with the same text in all rows, of which there are several. Those that name rows are left where they
+    are, unless they leave no room for another."""
     if len(shown.rows) < 2:
         return []
-    later = range(shown.names, len(shown.header))
-    return [column for column in later if shown.header[column] and len({row[column] for row in shown.rows}) == 1]
+    names, later = range(shown.names), range(shown.names, len(shown.header))
+    crowded = any(_width(shown, [*names, column]) > width for column in later)
+    return [
+        column
+        for column in (*(names if crowded else ()), *later)
+        if shown.header[column] and len({row[column] for row in shown.rows}) == 1
+    ]
 
 
 def _narrowed(shown: Shown, width: int) -> Shown:
@@ -111,7 +118,8 @@ def _table(shown: Shown, columns: Sequence[int], width: int) -> Table:
     """The columns as a table; headings are in one line if there is room."""
     least = _width(shown, columns)
     whole = sum(max(_needs(shown, c), cell_len(shown.header[c])) + _BESIDE for c in columns) + _ONCE
-    table = Table(width=least if least > width else None)
+    close = least > width  # then without spaces beside the borders
+    table = Table(padding=(0, 0), width=least - 2 * len(columns)) if close else Table()
     for column in columns:
         heading = shown.header[column] if whole <= width else _heading(shown, column)
         table.add_column(Text(heading), no_wrap=True)
