@@ -11,6 +11,9 @@ from setuptools import find_packages, setup
 _VERSION = re.search(r'^__version__ = "(.+)"$', Path("testbed/__init__.py").read_text(), re.MULTILINE)
 assert _VERSION is not None
 
+#: Beside testbed/ in a checkout; installed inside it, where they are in nobody's way (testbed/__init__.py finds them).
+_BESIDE = {"testbed.topologies": "topologies", "testbed.experiments": "experiments"}
+
 #: Only data frames and Parquet need these.
 _FRAMES = ["pandas>=3.1", "pyarrow>=26.0"]
 
@@ -22,7 +25,8 @@ setup(
     long_description_content_type="text/markdown",
     author="The testbed developers",
     python_requires=">=3.11",
-    packages=find_packages(include=["testbed", "testbed.*", "topologies", "experiments"]),
+    packages=[*find_packages(include=["testbed", "testbed.*"]), *_BESIDE],
+    package_dir=_BESIDE,
     package_data={
         "testbed.backends.guest": ["*.config", "*.c"],
         "testbed.emulation": ["*.c"],
@@ -61,5 +65,5 @@ setup(
         # only with setuptools before 58, which does not run on Python 3.12 and newer.
         "ryu": ["ryu==4.34", "pyyaml>=6.0.3"],
     },
-    entry_points={"console_scripts": ["testbed = testbed.cli:main"]},
+    entry_points={"console_scripts": ["testbed = testbed.__main__:main"]},
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 
 __version__ = "0.1.0"
@@ -35,4 +37,30 @@ class _FormerNames:
         module.__spec__ = module.__spec__.loader_state
 
 
+#: Our packages beside this one. Installed from a wheel they are inside it, so that they are in nobody's way.
+BESIDE = ("experiments", "topologies")
+
+
+_PROJECT = Path(__file__).resolve().parent.parent
+
+
+def directory_of(package: str, project: Path = _PROJECT) -> Path:
+    """Where the files of ``testbed``, ``topologies`` or ``experiments`` are."""
+    inside = project / "testbed" / package
+    return inside if package in BESIDE and inside.is_dir() else project / package
+
+
+class _Beside:
+    """Finds these packages before any directory of a user that has the same name (importlib.abc.MetaPathFinder)."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name not in BESIDE:
+            return None
+        place = directory_of(name)
+        return importlib.util.spec_from_file_location(
+            name, place / "__init__.py", submodule_search_locations=[str(place)]
+        )
+
+
+sys.meta_path.insert(0, _Beside())
 sys.meta_path.append(_FormerNames())

@@ -34,8 +34,12 @@ def test_there_is_a_notebook() -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_the_cells_print_what_is_stored(path: Path, execute: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+@pytest.mark.parametrize("place", [ROOT, ROOT / "docs" / "notebook"], ids=["from the project", "from where it lies"])
+def test_the_cells_print_what_is_stored(
+    path: Path, place: Path, execute: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jupyter and VS Code start a notebook in its own directory."""
+    monkeypatch.chdir(place)
     text = path.read_text()
     found = execute.executed(text)
     again = f"docs/notebook/{path.name} is out of date; type: python docs/notebook/execute.py docs/notebook/{path.name}"

@@ -60,6 +60,7 @@ def build(source: Path | None, progress: Progress, *, jobs: int | None = None, a
         return found
     if kernel.entry().exists() and (damage := kernel.lacking()):
         progress(None, f"{damage}; it is built again")
+    check_place(kernel.cache_root())
     if lacking := missing():
         raise MachineError(
             f"building the guest kernel needs what is not installed: {', '.join(lacking)}",
@@ -88,6 +89,15 @@ def build(source: Path | None, progress: Progress, *, jobs: int | None = None, a
     built = kernel.find()
     assert built is not None
     return built
+
+
+def check_place(cache: Path) -> None:
+    """Errors: MachineError if the kernel's make cannot build below this path (Linux, Makefile: its own check)."""
+    if re.search(r"[\s:]", str(cache.absolute())):
+        raise MachineError(
+            f"the path of the cache has a space or a colon in it, which the kernel's make does not take: {cache}",
+            "Type: TESTBED_CACHE=/var/tmp/testbed testbed kernel build, and give TESTBED_CACHE to other commands too.",
+        )
 
 
 def put(made: Kernel, directory: Path) -> None:

@@ -31,7 +31,7 @@ from typing import Any
 import testbed
 from testbed import theory
 from testbed.campaign.steps import Step
-from testbed.errors import TestbedError
+from testbed.errors import SpecError, TestbedError
 from testbed.experiment import discovery
 from testbed.experiment.plan import factor_levels
 from testbed.results import result
@@ -215,13 +215,28 @@ def carry_out(step: Step, place: Path, *, quick: bool, ryu: bool) -> int:
                 continue
 
 
-def compare_with_reference(step: Step, place: Path, reference: Path = REFERENCE) -> Comparison:
-    """The step's run compared with its reference. Errors: TestbedError if there is none."""
-    if not (reference / step.name / "run.json").exists():
+def check_checkout(reference: Path = REFERENCE) -> None:
+    """Errors: SpecError outside a checkout, which alone keeps references."""
+    if not reference.parent.is_dir():
+        raise SpecError(
+            f"there is no {reference}: the runs to compare with are in a checkout of the repository only",
+            "Type in a checkout: make reproduce",
+        )
+
+
+def check_reference(steps: Sequence[Step], reference: Path = REFERENCE) -> None:
+    """Errors: TestbedError if one of these steps has no reference; SpecError outside a checkout."""
+    check_checkout(reference)
+    if lacking := [step.name for step in steps if not (reference / step.name / "run.json").exists()]:
         raise TestbedError(
-            f"there is no reference of {step.name} in {reference}",
+            f"there is no reference of {', '.join(lacking)} in {reference}",
             "To make this run the reference, type: testbed reproduce --keep",
         )
+
+
+def compare_with_reference(step: Step, place: Path, reference: Path = REFERENCE) -> Comparison:
+    """The step's run compared with its reference. Errors: TestbedError if there is none."""
+    check_reference([step], reference)
     return compare(result.load(reference / step.name), result.load(place))
 
 

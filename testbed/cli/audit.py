@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from testbed import drawing, schemes
-from testbed.cli.base import err, out, settings_of
-from testbed.cli.run import again, argv_of, carry_out, new_place, show_changes
+from testbed.cli import tables
+from testbed.cli.base import out, settings_of
+from testbed.cli.progress import working
+from testbed.cli.run import argv_of, carry_out, new_place, resumable, show_changes
 from testbed.errors import SpecError
 from testbed.experiment import discovery
 from testbed.experiment.plan import build_topology, factor_levels
@@ -60,25 +61,29 @@ def audit(
     if resume and place is None:
         raise SpecError("--resume needs --out: which audit to go on with", "For example: --resume --out results/...")
     chosen = settings_of(settings)
-    network, side = _network(topology, chosen)
-    chosen.setdefault("element", ",".join(audits.levels(network, side, quick=quick, pairs=pairs)))
+    with working("planning"):
+        network, side = _network(topology, chosen)
+        chosen.setdefault("element", ",".join(audits.levels(network, side, quick=quick, pairs=pairs)))
     now = datetime.datetime.now(datetime.UTC)
     place = place or new_place(Path("results") / "audit" / now.strftime("%Y%m%dT%H%M%SZ"))
     wanted = prepare.Request("audit", topology, chosen, repetitions, seed, quick, backend, clock)
-    prepared = prepare.prepare(wanted, argv=argv_of())
+    with working("planning"):
+        prepared = prepare.prepare(wanted, argv=argv_of())
     show_changes(prepared)
-    finished = carry_out(prepared, prepare.begin(prepared, place, resume=resume), place, jobs)
-    rows = audits.rows_of(result.load(place).records)
-    picture = _draw(network, rows, place)
-    if as_json:
-        click.echo(json.dumps(audits.as_json(network, rows)))
-    else:
-        _show(network, rows)
-        out.print(f"drawing {picture}", soft_wrap=True)
-        out.print(f"result  {place}", soft_wrap=True)
-    if not finished:
-        err.print(f"interrupted; to go on, type: {again(place)}", style="yellow", soft_wrap=True, markup=False)
-        sys.exit(130)
+    with resumable(place):
+        with working("preparing"):
+            backend_ = prepare.begin(prepared, place, resume=resume)
+        finished = carry_out(prepared, backend_, place, jobs)
+        rows = audits.rows_of(result.load(place).records)
+        picture = _draw(network, rows, place)
+        if as_json:
+            click.echo(json.dumps(audits.as_json(network, rows)))
+        else:
+            _show(network, rows)
+            out.print(f"drawing {picture}", soft_wrap=True, markup=False)
+            out.print(f"result  {place}", soft_wrap=True, markup=False)
+        if not finished:
+            raise KeyboardInterrupt
     sys.exit(1 if any(row.status != "survived" for row in rows if row.single) else 0)
 
 
@@ -104,15 +109,16 @@ def _draw(network: Topology, rows: list[audits.Row], place: Path) -> Path:
 
 
 def _show(network: Topology, rows: list[audits.Row]) -> None:
-    table = Table("element", "kind", "survived", "outage ms", "on return ms", "bound ms", "as theory says")
+    header = ("element", "kind", "survived", "outage ms", "on return ms", "bound ms", "as theory says")
+    cells, styles = [], []
     for row in rows:
-        style = {"survived": "", "lost": "red", "failed": "yellow"}[row.status]
         survived = {"survived": "yes", "lost": "no", "failed": "?"}[row.status]
         theory = {True: "yes", False: "no", None: "-"}[row.agrees_with_oracle]
         outage = "not until repair" if row.status == "lost" else _ms(row.outage_s)
         back = _ms(row.return_outage_s)
-        table.add_row(row.element, row.kind, survived, outage, back, _ms(row.bound_s), theory, style=style)
-    out.print(table)
+        cells.append([row.element, row.kind, survived, outage, back, _ms(row.bound_s), theory])
+        styles.append({"survived": "", "lost": "red", "failed": "yellow"}[row.status])
+    tables.print_table(tables.Shown(header, cells, 2, styles=styles), out)
     weak = audits.weak_points(rows)
     for line in drawing.picture(network, weak, width=out.width) or drawing.listing(network, weak):
         out.print(line, markup=False, soft_wrap=True, style="red" if "✗" in line and "│" not in line else "")

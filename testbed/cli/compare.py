@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
+from testbed.cli import tables
 from testbed.cli.base import out
+from testbed.cli.problems import reading
 from testbed.cli.results import print_problems
 from testbed.errors import SpecError
 from testbed.results import result
@@ -53,9 +53,11 @@ def compare(before: Path, after: Path | None, by: str | None, margin: float, eve
     if by is not None:
         _refuse_a_second_run(by, before, after)
         factor, equals, levels = by.partition("=")
-        found = comparisons.compare_levels(runs[0], factor, levels.split(",") if equals else (), margin / 100)
+        with reading(before):
+            found = comparisons.compare_levels(runs[0], factor, levels.split(",") if equals else (), margin / 100)
     elif len(runs) == 2:
-        found = comparisons.compare(runs[0], runs[1], margin / 100)
+        with reading(runs[0].path, runs[1].path):
+            found = comparisons.compare(runs[0], runs[1], margin / 100)
     else:
         raise _nothing_to_compare_with(runs[0])
     if as_json:
@@ -116,13 +118,9 @@ def _show_judgements(
     quiet = ("same", "no difference")
     shown = [judgement for judgement in judgements if everything or judgement.word not in quiet]
     if shown:
-        header = ("case", "metric", "n", *map(escape, names), "difference, 95 %", "delta", "p", "")
-        table = Table(title=title and escape(title), title_justify="left")
-        for word in header:
-            table.add_column(word, overflow="fold")  # a name that is cut off could be another metric's
-        for judgement in shown:
-            table.add_row(*_row(judgement), style="bold" if judgement.matters else None)
-        out.print(table)
+        header = ("case", "metric", "n", *names, "difference, 95 %", "delta", "p", "")
+        styles = ["bold" if judgement.matters else "" for judgement in shown]
+        tables.print_table(tables.Shown(header, [*map(_row, shown)], 2, title or "", styles), out)
 
 
 def _conclude(found: Comparison | LevelComparison, margin: float) -> None:

@@ -38,6 +38,10 @@ def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: boo
     if keep and quick:
         raise SpecError("--keep with --quick would make a part of the campaign the reference", "Leave one of them out.")
     steps = _chosen(names, quick=quick)
+    if keep:
+        campaigns.check_checkout()
+    else:
+        campaigns.check_reference(steps)
     place = place or Path("results") / ("reproduce-quick" if quick else "reproduce")
     ryu = requirements.RYU_PYTHON.exists()
     out.print(f"{len(steps)} runs into {place}{_expected(steps, quick=quick, ryu=ryu)}", soft_wrap=True)

@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from testbed.cli.base import err, out
+from testbed.cli import tables
+from testbed.cli.base import err, out, writable
+from testbed.cli.problems import reading
 from testbed.errors import SpecError
 from testbed.results import result
 
 _RUN = click.Path(path_type=Path)
+_STANDARD_OUTPUT = Path("-")
 
 
 def print_problems(loaded: result.Run) -> None:
@@ -30,12 +32,8 @@ def summarise(loaded: result.Run, place: Path) -> None:
 
     if loaded.records:
         header, rows = reports.case_rows(loaded)
-        table = Table(title=str(loaded.manifest["title"]), title_justify="left")
-        for word in header:
-            table.add_column(word, overflow="fold")  # never cut a value off
-        for row in rows:
-            table.add_row(*row)
-        out.print(table)
+        title = str(loaded.manifest.get("title", loaded.experiment))
+        tables.print_table(tables.Shown(header, rows, len(reports.factor_names(loaded)), title), out)
         for path in figures.draw(loaded, place / "figures", kept=_say_kept):
             if path.suffix == ".png":
                 out.print(f"figure  {path}", soft_wrap=True)
@@ -60,9 +58,10 @@ def plot(run: Path, names: tuple[str, ...]) -> None:
     from testbed import figures
 
     loaded = result.load(run)
-    for path in figures.draw(loaded, run / "figures", names, kept=_say_kept):
-        out.print(str(path), soft_wrap=True)
-    print_problems(loaded)
+    with reading(run):
+        for path in figures.draw(loaded, run / "figures", names, kept=_say_kept):
+            out.print(str(path), soft_wrap=True, markup=False)
+        print_problems(loaded)
 
 
 @click.command()
@@ -73,38 +72,36 @@ def report(run: Path) -> None:
     from testbed import report as reports
 
     loaded = result.load(run)
-    figures.draw(loaded, run / "figures", kept=_say_kept)  # the report links to them
-    out.print(str(reports.write_report(loaded)), soft_wrap=True)
-    print_problems(loaded)
+    with reading(run):
+        figures.draw(loaded, run / "figures", kept=_say_kept)  # the report links to them
+        out.print(str(reports.write_report(loaded)), soft_wrap=True, markup=False)
+        print_problems(loaded)
 
 
 @click.command()
 @click.argument("run", type=_RUN)
-@click.option("--csv", type=_RUN, metavar="FILE", help="Write CSV to this file; default: to standard output.")
+@click.argument("to", metavar="[-]", required=False, type=click.Choice(["-"]))
+@click.option("--csv", type=_RUN, metavar="FILE", help="Write CSV to this file; - or none: to standard output.")
 @click.option("--parquet", type=_RUN, metavar="FILE", help="Write Parquet to this file, for pandas and others.")
-def export(run: Path, csv: Path | None, parquet: Path | None) -> None:
+def export(run: Path, to: str | None, csv: Path | None, parquet: Path | None) -> None:
     """Export RUN as a table.
 
-    The table is in long form: one row for each trial and metric.
+    The table is in long form: one row for each trial and metric. With - it goes to standard output, as without a file.
     """
     from testbed.results import export as exports
 
     loaded = result.load(run)
-    saves = [(exports.save_parquet, parquet), (exports.save_csv, csv)]  # Parquet first: it may lack a library
-    wanted = [(save, _checked(target)) for save, target in saves if target is not None]
-    for save, target in wanted:
-        save(loaded, target)
-        out.print(str(target), soft_wrap=True)
-    if not wanted:
-        exports.write_csv(loaded, sys.stdout)
-    print_problems(loaded)
-
-
-def _checked(target: Path) -> Path:
-    """The file to write. Errors: SpecError if its directory does not exist."""
-    if not target.parent.is_dir():
-        raise SpecError(
-            f"{target.parent} is no directory; wanted one to write {target.name} into",
-            f"Type: mkdir -p {target.parent}",
-        )
-    return target
+    if parquet == _STANDARD_OUTPUT:
+        raise SpecError("Parquet is no text, and standard output takes text only", "Give a file: --parquet FILE")
+    to_output = to is not None or csv == _STANDARD_OUTPUT or (csv is None and parquet is None)
+    files = [writable(file) for file in (parquet, csv) if file not in (None, _STANDARD_OUTPUT)]
+    with reading(run):
+        if parquet is not None:  # first: it may lack a library
+            exports.save_parquet(loaded, parquet)
+        if csv is not None and csv != _STANDARD_OUTPUT:
+            exports.save_csv(loaded, csv)
+        for file in files:
+            (err if to_output else out).print(str(file), soft_wrap=True, markup=False)
+        if to_output:
+            exports.write_csv(loaded, sys.stdout)
+        print_problems(loaded)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from testbed.cli.base import err, out, settings_of
+from testbed.cli.base import out, program, say, settings_of
+from testbed.cli.problems import explained
+from testbed.cli.progress import counting, working
 from testbed.cli.results import summarise
+from testbed.cli.signals import INTERRUPTED
 from testbed.cli.verify import repeated, show
-from testbed.errors import SpecError
+from testbed.design.trial import Trial
+from testbed.errors import MachineError, SpecError
 from testbed.results import result
 from testbed.run import execute, prepare
 from testbed.run.executor import Backend
@@ -83,29 +89,26 @@ def run(
         raise SpecError("--resume needs --out: which run to go on with", "For example: --resume --out results/...")
     now = datetime.datetime.now(datetime.UTC)
     place = place or new_place(Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ"))
-    with err.status("planning"):  # 100,000 trials take some seconds
+    with working("planning"):
         prepared = prepare.prepare(wanted, argv=argv_of())
     show_changes(prepared)
     if dry_run:
-        _show_plan(prepared)
+        with working("planning"):
+            trials = prepared.planned(prepared.repetitions)
+        _show_plan(prepared, trials)
         return
-    with err.status("preparing"):  # an image that is not there yet takes some seconds
-        backend_ = prepare.begin(prepared, place, resume=resume)
-    finished = carry_out(prepared, backend_, place, jobs)
-    loaded = result.load(place)
-    summarise(loaded, place)
-    if not finished:
-        err.print(
-            f"interrupted; the finished trials are kept. To go on, type: {again(place)}",
-            style="yellow",
-            soft_wrap=True,
-            markup=False,
-        )
-        sys.exit(130)
+    with resumable(place):
+        with working("preparing"):  # an image that is not there yet takes some seconds
+            backend_ = prepare.begin(prepared, place, resume=resume)
+        finished = carry_out(prepared, backend_, place, jobs)
+        loaded = result.load(place)
+        summarise(loaded, place)
+        if not finished:
+            raise KeyboardInterrupt
     if verified:
         repeats = repeated(loaded, verified, jobs)
         if repeats is None:
-            sys.exit(130)
+            sys.exit(INTERRUPTED)
         show(repeats)
         if repeats.differences:
             sys.exit(1)
@@ -141,17 +144,41 @@ def argv_of() -> list[str]:
 def again(place: Path) -> str:
     """The command that continues the run in ``place``."""
     words = [word for word in argv_of() if word != "--resume"]
-    return shlex.join([*words, "--resume", "--out", str(place)])
+    return f"{program()} {shlex.join([*words[1:], '--resume', '--out', str(place)])}"
 
 
 def show_changes(prepared: prepare.Prepared) -> None:
     """Print which cases are left out, and which factors the network changes, each with the reason."""
     for text in (*(f"left out: {text}" for text in prepared.left_out), *prepared.changed):
-        err.print(text, style="yellow", soft_wrap=True, markup=False)
+        say(text, "yellow")
 
 
-def _show_plan(prepared: prepare.Prepared) -> None:
-    trials = prepared.planned(prepared.repetitions)
+@contextmanager
+def resumable(place: Path) -> Iterator[None]:
+    """Say how the run in ``place`` continues if the block is interrupted, and end with that exit code; also if the
+    machine stops it, for example because the disk is full."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not begun(place):
+            raise
+        say(f"interrupted; the finished trials are kept. To go on, type: {again(place)}", "yellow")
+        sys.exit(INTERRUPTED)
+    except (MachineError, OSError) as error:
+        known = explained(error)
+        if known is None or not begun(place):
+            raise
+        raise MachineError(
+            known.message, f"{known.hint}\nThe finished trials are kept. To go on, type: {again(place)}"
+        ) from error
+
+
+def begun(place: Path) -> bool:
+    """Whether there is a run in ``place``, which may be no path at all."""
+    return os.path.exists(place / "trials.jsonl")
+
+
+def _show_plan(prepared: prepare.Prepared, trials: Sequence[Trial]) -> None:
     cases = Counter(json.dumps(dict(trial.case)) for trial in trials)
     for case, count in cases.items():
         text = " ".join(f"{name}={level}" for name, level in json.loads(case).items())
@@ -166,28 +193,18 @@ def _show_plan(prepared: prepare.Prepared) -> None:
 
 
 def carry_out(prepared: prepare.Prepared, backend: Backend, place: Path, jobs: int | None) -> bool:
-    """Carry out the trials with a progress bar; False if interrupted."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("trials,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=err,
-        speed_estimate_period=600,
-    ) as bar:
-        task = bar.add_task(prepared.experiment.name, total=None)
-
-        def planned(trials: int) -> None:
-            bar.update(task, total=trials)
+    """Carry out the trials and show how far they are; False if interrupted."""
+    with counting(prepared.experiment.name) as counter:
 
         def done(record: result.Record | None) -> None:
-            bar.advance(task)
-            if record is not None and record.status != "ok":
-                case = " ".join(f"{name}={level}" for name, level in record.case.items())
-                bar.console.print(
-                    f"trial {record.number} ({case}) {record.status}: {record.reason}", style="yellow", markup=False
-                )
+            if record is None:
+                counter.done()
+                return
+            case = " ".join(f"{name}={level}" for name, level in record.case.items())
+            text = f"trial {record.number} ({case}) {record.status}"
+            if record.status == "ok":
+                counter.done(f"{text}, {record.wall_s:.1f} s")
+            else:
+                counter.done(trouble=f"{text}: {record.reason}")
 
-        return execute.carry_out(prepared, backend, place, jobs=jobs, planned=planned, done=done)
+        return execute.carry_out(prepared, backend, place, jobs=jobs, planned=counter.planned, done=done)

@@ -7,12 +7,13 @@ import tempfile
 from pathlib import Path
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from testbed.cli.base import err, out
+from testbed.cli.problems import reading
+from testbed.cli.progress import counting
 from testbed.errors import SpecError
 from testbed.results import result
-from testbed.results.result import Run
+from testbed.results.result import Record, Run
 from testbed.run import verify as verification
 from testbed.run.verify import Verified
 
@@ -52,15 +53,17 @@ def _count(text: str) -> int | None:
 
 def repeated(run: Run, count: int | None, jobs: int | None) -> Verified | None:
     """Carry out ``count`` trials again, with a progress bar, and compare them; None if interrupted."""
-    records = verification.chosen(run, count)
+    with reading(run.path):
+        records = verification.chosen(run, count)
     if not records:
         raise SpecError(f"{run.path} has no trial that ended", f"Type: testbed report {run.path}")
-    with (
-        tempfile.TemporaryDirectory(prefix="testbed-verify-") as scratch,
-        Progress(TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TextColumn("trials"), console=err) as bar,
-    ):
-        task = bar.add_task("", total=len(records))
-        again = verification.carry_out(run, records, Path(scratch), jobs=jobs, done=lambda _: bar.advance(task))
+    with tempfile.TemporaryDirectory(prefix="testbed-verify-") as scratch, counting("verifying") as counter:
+        counter.planned(len(records))
+
+        def done(record: Record) -> None:
+            counter.done(f"trial {record.number} carried out again")
+
+        again = verification.carry_out(run, records, Path(scratch), jobs=jobs, done=done)
         return None if again is None else verification.compare(run, again)
 
 

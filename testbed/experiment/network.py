@@ -83,7 +83,7 @@ def build_from_settings(function: TopologyFunction, settings: Mapping[str, str])
     check_names(function, (), defaults)
     unknown_names = [name for name in settings if name not in defaults and name != settle.PAIR]
     if unknown_names:
-        raise SpecError(f"the topology has no argument {unknown_names[0]!r}; it has: {', '.join(sorted(defaults))}")
+        raise unknown("argument of the topology:", unknown_names[0], [*defaults, settle.PAIR])
     levels: dict[str, Level] = {
         name: pairs(text)[0] if name == settle.PAIR else parse_level(name, text, defaults[name])
         for name, text in settings.items()

@@ -6,15 +6,14 @@ import fcntl
 import json
 import math
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from testbed.errors import SpecError
-from testbed.results import frames
+from testbed.results import frames, shapes
 
 FORMAT = 1
 _MANIFEST, _TRIALS = "run.json", "trials.jsonl"
@@ -99,7 +98,10 @@ def create(path: Path, manifest: Mapping[str, Any]) -> None:
             f"{path} holds {what}; a result is never overwritten",
             "Give another --out, or --resume to go on with an unfinished run.",
         )
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:  # in /proc, for example
+        raise SpecError(f"no directory can be made at {path}", "Give another --out.") from None
     _write(path / _MANIFEST, json.dumps({"format": FORMAT, **manifest}, indent=1) + "\n")
     (path / _TRIALS).touch()
 
@@ -154,32 +156,22 @@ def load(place: Path | str) -> Run:
     Errors: SpecError if there is no run, or one in a format that this version does not know.
     """
     path = Path(place)
-    try:
-        manifest = json.loads((path / _MANIFEST).read_text())
-    except FileNotFoundError:
-        raise SpecError(
-            f"{path} holds no run ({_MANIFEST} is missing)", "Give the directory that --out named."
-        ) from None
-    except ValueError as error:
-        raise SpecError(f"{path / _MANIFEST} is damaged: {error}") from error
-    if manifest.get("format") != FORMAT:
-        raise SpecError(f"{path} has format {manifest.get('format')}; this version reads format {FORMAT}")
-    wanted = {field.name for field in fields(Record)}
+    manifest = _manifest(path)
     found: dict[str, Record] = {}
     contradicted: set[str] = set()
     damaged = []
-    lines = (path / _TRIALS).read_text().splitlines() if (path / _TRIALS).exists() else []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_lines(path), 1):
         try:
-            data = json.loads(line)
-            if set(data) != wanted:
-                raise ValueError(f"its keys are {sorted(data)}")
-            record = Record(**data)
-            if record.number < 1 or re.fullmatch(r"raw/\d+", record.raw, re.ASCII) is None:
-                raise ValueError(f"its raw directory is {record.raw}")
-        except (ValueError, TypeError, AttributeError) as error:
-            damaged.append(f"{_TRIALS} line {number}: {error}")
+            data = _parsed(line)
+            problem = shapes.record_problem(data)
+        except RecursionError:
+            problem = "it is nested too deeply"
+        except ValueError as error:
+            problem = str(error)
+        if problem:
+            damaged.append(f"{_TRIALS} line {number}: {problem}")
             continue
+        record = Record(**data)
         before = found.setdefault(record.raw, record)
         if before is record:
             continue
@@ -190,6 +182,53 @@ def load(place: Path | str) -> Run:
             damaged.append(f"{_TRIALS} line {number}: trial {record.number} again, with other values; none counts")
     records = tuple(record for raw, record in found.items() if raw not in contradicted)
     return Run(path, manifest, records, tuple(damaged))
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """The content of run.json. Errors: SpecError for what is not there, damaged, or of another version."""
+    file = path / _MANIFEST
+    if path.is_file():
+        hint = "Give the directory that --out named."
+        if path.name in (_MANIFEST, _TRIALS, "report.html"):
+            hint = f"Give its directory: {path.parent}"
+        raise SpecError(f"{path} is a file; wanted the directory of a run", hint)
+    try:
+        manifest = _parsed(file.read_bytes())
+    except FileNotFoundError:
+        what = f"holds no run ({_MANIFEST} is missing)" if path.is_dir() else "does not exist; wanted a run's directory"
+        raise SpecError(f"{path} {what}", "Give the directory that --out named.") from None
+    except RecursionError:
+        raise _damaged(file, "it is nested too deeply") from None
+    except ValueError as error:
+        raise _damaged(file, str(error)) from error
+    if isinstance(manifest, dict) and manifest.get("format") != FORMAT:
+        raise SpecError(
+            f"{path} has format {manifest.get('format')!r:.40}; this version reads format {FORMAT}",
+            "Read it with the version that wrote it: commit in run.json names it.",
+        )
+    if problem := shapes.manifest_problem(manifest):
+        raise _damaged(file, problem)
+    return dict(manifest)
+
+
+def _damaged(file: Path, problem: str) -> SpecError:
+    return SpecError(f"{file} is damaged: {problem}", "Restore it, or carry out the run again into another --out.")
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        lines = (path / _TRIALS).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    return lines if lines[-1] else lines[:-1]
+
+
+def _parsed(text: bytes) -> Any:
+    """The value of JSON in UTF-8. Errors: ValueError, also for a character that no text can hold (half a pair)."""
+    value = json.loads(text.decode())
+    if b"\\ud" in text.lower():
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _write(path: Path, text: str) -> None:

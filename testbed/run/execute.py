@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,14 +20,15 @@ from testbed import rawfiles
 from testbed.backends import kernel
 from testbed.backends.watchdog import Cancelled, Watchdog, progress
 from testbed.design.trial import Measured, Trial
-from testbed.errors import TestbedError, TrialError
+from testbed.errors import TrialError
 from testbed.experiment import user_code
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.plan import Until, shuffled
-from testbed.results import checksums, result
+from testbed.results import checksums, result, shapes
 from testbed.results.result import Record, append_trial
 from testbed.run import fidelity, own_code
 from testbed.run.executor import Backend
+from testbed.run.interrupts import deferred
 from testbed.run.prepare import Prepared, order_of
 
 #: No trial in virtual time needs this long: a guest that does is stuck, for example in a loop without a pause, in which
@@ -34,6 +36,8 @@ from testbed.run.prepare import Prepared, order_of
 WALL_LIMIT_S = 300.0
 #: In real time a trial takes as long as what it waits for; lacp_timers takes three quarters of an hour.
 REAL_LIMIT_S = 6 * 3600.0
+#: How often it is asked whether the run is interrupted, in seconds.
+_STEP_S = 0.2
 
 
 def run_trial(
@@ -57,7 +61,10 @@ def run_trial(
         if left:
             raise TrialError(left)
         measured = evaluate(experiment, trial, directory)
+        if problem := shapes.metrics_problem(measured.metrics):
+            raise TrialError(f"what the experiment measured cannot be recorded: {problem}")
     except TrialError as error:
+        _check_room(directory)  # on a full disk every trial fails, and none shows anything
         reason = error.message if left in error.message else f"{error.message}; {left}"
         measured = Measured({}, "failed", reason)
     doubts = fidelity.findings(directory, cpu if backend.name == "guest" else None) if real else []
@@ -78,6 +85,16 @@ def run_trial(
         warnings=[rawfiles.printable(text) for text in (*measured.warnings, *doubts)],
         raw=trial.directory,
     )
+
+
+#: A trial that fails with less room than this, in octets, may have failed for want of it.
+_ROOM = 1 << 16
+
+
+def _check_room(directory: Path) -> None:
+    """Errors: OSError if nothing more can be written: the disk is full, or what this user may write."""
+    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
+        file.write(bytes(_ROOM))
 
 
 def _outcome(directory: Path) -> dict[str, Any]:
@@ -141,41 +158,38 @@ def execute(
 ) -> bool:
     """Carry out trials, ``jobs`` at a time, and write each record as it ends; False if interrupted.
 
-    On Ctrl-C the running trials are ended and leave no record; the finished ones stay. Errors: TestbedError if the
-    machine, and not a trial, is at fault; the running trials are ended as well.
+    On Ctrl-C the running trials are ended and leave no record; the finished ones stay. Errors: TestbedError or OSError
+    if the machine, and not a trial, is at fault, such as a full disk; the running trials are ended as well.
     """
     cancelled = threading.Event()
-    failure: TestbedError | None = None
+    failure: Exception | None = None
 
     def work(trial: Trial) -> Record:
         watchdog = Watchdog(REAL_LIMIT_S if trial.clock == "real" else WALL_LIMIT_S, cancelled)
         with _reserved_cpu(trial.number) as cpu:
             return run_trial(backend, experiment, trial, run, watchdog, cpu)
 
-    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="trial") as pool:
+    with deferred(cancelled), ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="trial") as pool:
         waiting: set[Future[Record]] = {pool.submit(work, trial) for trial in trials}
         try:
-            while waiting:
-                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            while waiting and not cancelled.is_set():
+                finished, waiting = wait(waiting, timeout=_STEP_S, return_when=FIRST_COMPLETED)
                 for future in finished:
                     record = future.result()
                     append_trial(run, record)
                     done(record)
-        except (KeyboardInterrupt, Cancelled):
-            _cancel(cancelled, waiting)
-            return False
-        except TestbedError as error:  # a trial's own failure is a record; this is the machine's
-            _cancel(cancelled, waiting)
+        except Cancelled:
+            pass
+        except Exception as error:  # a trial's own failure is a record; this is the machine's, or a defect of ours
             failure = error
+        finally:
+            if waiting or failure:
+                cancelled.set()
+            for future in waiting:
+                future.cancel()
     if failure is not None:
         raise failure
-    return True
-
-
-def _cancel(cancelled: threading.Event, waiting: set[Future[Record]]) -> None:
-    cancelled.set()
-    for future in waiting:
-        future.cancel()
+    return not cancelled.is_set()
 
 
 def carry_out(

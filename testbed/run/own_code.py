@@ -16,6 +16,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+import testbed
 from testbed.backends.environment import PROJECT
 from testbed.backends.runtime import distributions
 from testbed.backends.runtime.contents import PACKAGES, READERS
@@ -133,7 +134,7 @@ def _not_loadable(name: str, known: Collection[str], seen: set[Path]) -> str:
 
 def _modules(first: str, rest: Sequence[str]) -> Iterator[Path]:
     """The files that are loaded with a module of ours: those of the packages that it is in, and its own."""
-    place = PROJECT / first
+    place = testbed.directory_of(first)
     yield from (path for path in (place / "__init__.py",) if path.is_file())
     for part in rest:
         place /= part

@@ -29,9 +29,9 @@ def commit() -> str | None:
 def code_digest(project: Path = PROJECT) -> str:
     """A digest of all our files that carry out or measure a trial; while it is the same, so are a trial's bytes."""
     digest = hashlib.sha256()
-    for path in code_files(project):
+    for name, path in code_files(project):
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(project).as_posix()} {len(content)}\n".encode() + content)
+        digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
 

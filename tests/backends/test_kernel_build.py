@@ -100,3 +100,12 @@ def test_options_that_a_source_drops_are_listed() -> None:
         kernel_build.check_config("\n".join([*kept, "CONFIG_BONDING=m", "# CONFIG_VETH is not set"]))
     assert error.value.message == "this kernel source does not support: CONFIG_BONDING=y, CONFIG_VETH=y"
     assert error.value.hint == "Use another --source."
+
+
+@pytest.mark.parametrize("name", ["a cache", "a:cache"])
+def test_a_place_where_the_kernels_make_does_not_build_is_refused(tmp_path: Path, name: str) -> None:
+    """Linux, Makefile: "source directory cannot contain spaces or colons"."""
+    kernel_build.check_place(tmp_path / "cache")
+    with pytest.raises(MachineError, match="has a space or a colon in it") as error:
+        kernel_build.check_place(tmp_path / name)
+    assert error.value.hint.startswith("Type: TESTBED_CACHE=/var/tmp/testbed testbed kernel build")

@@ -5,6 +5,7 @@ An error in a trial, also in a user's own code, becomes the reason of that trial
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from testbed.backends import readiness
 from testbed.results.result import Run, load
 from testbed.spec import MODES
-from tests.emulation.support import testbed
+from tests.emulation.support import command, testbed
 
 _NO_RATE = '''"""A cable without a rate."""
 from testbed.spec import Host, Link, Switch, Topology
@@ -69,8 +70,10 @@ def test_an_unknown_name_is_answered_with_the_known_ones(
 ) -> None:
     answer = testbed("run", *words, cwd=tmp_path)
     assert answer.returncode == 2, answer.stderr
-    message, _, names = answer.stderr.splitlines()[0].partition("; the known ones are: ")
+    message, *hints = answer.stderr.splitlines()
     assert message == f"testbed: unknown {found}"
+    text, _, names = hints[-1].partition(": ")
+    assert text == "The known ones are"
     assert known <= set(names.split(", "))
     assert list(tmp_path.iterdir()) == [], "nothing was started"
 
@@ -159,7 +162,7 @@ def test_a_kernel_that_is_not_built_is_named_with_the_command(tmp_path: Path, pl
     assert answer.returncode == 3, answer.stderr
     assert answer.stderr.splitlines() == [
         "testbed: the guest kernel is not built",
-        "Type: testbed kernel build (once, about 7 minutes)",
+        f"Type: {shlex.join(command())} kernel build (once, about 7 minutes)",
     ]
     assert not place.exists()
     checked = testbed("check", TESTBED_CACHE=str(tmp_path))

@@ -76,7 +76,7 @@ def carried_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measure: Measur
     run = tmp_path / "run"
     run.mkdir()
     (run / "trials.jsonl").touch()
-    (run / "run.json").write_text('{"format": 1}')
+    (run / "run.json").write_text('{"format": 1, "experiment": "failover", "factors": {}}')
     experiment: Experiment = dataclasses.replace(discovery.experiment("failover"), measure=measure)
     planned = plan(
         experiment, discovery.topology("single_switch"), [{}], repetitions=trials, seed=1, clock="virtual", source="x"

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import Distribution
 from pathlib import Path
 
+import testbed
 from testbed.backends import environment
 from testbed.backends.runtime import distributions, libraries
 from testbed.backends.runtime.layer import Content, Entry, remembered
@@ -93,16 +94,22 @@ def base(packages: Sequence[str], programs: Sequence[str]) -> Content:
 
 def project(directory: Path) -> Content:
     """The testbed's own code."""
-    entries = [Entry(path.relative_to(directory).as_posix(), path) for path in code_files(directory)]
+    entries = [Entry(name, path) for name, path in code_files(directory)]
     return Content(environment.IMAGE.project, [Entry(".venv-ryu"), *entries])
 
 
-def code_files(directory: Path) -> Iterator[Path]:
-    """Our files below ``directory`` that affect a trial: those of topologies, experiments and testbed but `READERS`."""
+def code_files(directory: Path) -> Iterator[tuple[str, Path]]:
+    """Our files below ``directory`` that affect a trial: those of topologies, experiments and testbed but `READERS`.
+
+    Each with its name in a checkout, so that one installed from a wheel gives the same trials.
+    """
     for part in ("experiments", "testbed", "topologies"):
-        for path in sorted((directory / part).rglob("*")):
-            if path.is_file() and path.suffix != ".pyc" and path.relative_to(directory / part).parts[0] not in READERS:
-                yield path
+        place = testbed.directory_of(part, directory)
+        elsewhere = (*READERS, *testbed.BESIDE) if part == "testbed" else READERS
+        for path in sorted(place.rglob("*")):
+            below = path.relative_to(place)
+            if path.is_file() and path.suffix != ".pyc" and below.parts[0] not in elsewhere:
+                yield f"{part}/{below.as_posix()}", path
 
 
 def ryu(directory: Path) -> Content:

@@ -1,0 +1,71 @@
+"""testbed list NAME: one thing in full."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from testbed.cli import cli, details
+from testbed.errors import SpecError
+from testbed.experiment import discovery
+from testbed.experiment.plan import topology_defaults
+from testbed.faults.catalogue import FAULTS
+from testbed.schemes import SCHEMES
+from testbed.spec import MODES
+
+
+def listed(*words: str) -> str:
+    found = CliRunner().invoke(cli, ["list", *words])
+    assert found.exit_code == 0, found.output
+    return found.output
+
+
+@pytest.mark.parametrize("name", discovery.names("experiments"))
+def test_an_experiment_with_each_factor_and_option(name: str) -> None:
+    text, experiment = listed(name), discovery.experiment(name)
+    for factor in (*experiment.factors, *experiment.options):
+        assert f"--set {factor.name}=" in text and factor.meaning in text
+    assert experiment.question in text
+
+
+@pytest.mark.parametrize("name", discovery.names("topologies"))
+def test_a_topology_with_each_argument(name: str) -> None:
+    text = listed(name)
+    assert all(f"--set {argument}=" in text for argument in topology_defaults(discovery.topology(name)))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_with_each_parameter(name: str) -> None:
+    text = listed(name)
+    assert FAULTS[name].summary in text
+    assert all(f"--set {each.factor}=" in text and each.meaning in text for each in FAULTS[name].parameters)
+
+
+@pytest.mark.parametrize("name", [*SCHEMES, *MODES])
+def test_a_controller_and_a_mode(name: str) -> None:
+    assert f"{name}, one of the " in listed(name)
+
+
+def test_the_options_of_a_mode_are_those_that_the_kernel_takes_in_it() -> None:
+    """networking/bonding.rst: lacp_rate is of 802.3ad; a primary is of active-backup, balance-tlb and balance-alb."""
+    assert "--set lacp_rate=" in listed("802.3ad") and "--set primary_member=" not in listed("802.3ad")
+    for mode in ("active-backup", "balance-tlb", "balance-alb"):
+        assert "--set primary_member=" in listed(mode) and "--set lacp_rate=" not in listed(mode)
+
+
+def test_a_name_of_two_kinds_is_told_of_both() -> None:
+    text = listed("mlag")
+    assert "mlag, one of the topologies" in text and "mlag, one of the experiments" in text
+
+
+def test_for_programs() -> None:
+    found = json.loads(listed("carrier_loss", "--json"))
+    assert list(found) == ["faults"] and found["faults"][0] == FAULTS["carrier_loss"].summary
+    assert set(details.KINDS) == set(json.loads(listed("--json")))
+
+
+def test_an_unknown_name() -> None:
+    found = CliRunner().invoke(cli, ["list", "failovr"])
+    assert isinstance(found.exception, SpecError) and found.exception.hint == "Did you mean 'failover'?"
