@@ -1,9 +1,9 @@
 """A user's own experiment or topology file: what of it is kept with the run, and whether a trial can import what it
 imports.
 
-The file and the other Python files of its directory are copied into the run's directory ``user_code`` when the run
-begins, those of a topology into ``user_topology``. Trials load the copy of the experiment; in a guest it is mounted at
-one fixed place. The topology reaches them as a value.
+An experiment's file and the other Python files of its directory are copied into the run's directory ``user_code`` when
+the run begins. Trials load the copy; in a guest it is mounted at one fixed place. A topology's file, with those beside
+it that it imports, goes to ``user_topology``: it reaches trials as a value, so it is kept to be read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 import re
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import testbed
@@ -34,18 +34,25 @@ def is_own(name: str) -> bool:
 
 
 def digests(name: str) -> dict[str, str] | None:
-    """The SHA-256 of each file that is kept, by name; None for an experiment or topology of ours."""
-    if not is_own(name):
-        return None
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(name)}
+    """The SHA-256 of each file of an experiment that is kept, by name; None for one of ours."""
+    return _digests(_files(name)) if is_own(name) else None
+
+
+def topology_digests(name: str) -> dict[str, str] | None:
+    """The same of a topology."""
+    return _digests(_imported(name)) if is_own(name) else None
+
+
+def _digests(files: Iterable[Path]) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def keep(experiment: str, topology: str, run: Path) -> None:
     """Copy a user's files into the run's directory."""
-    for name, place in ((experiment, run / NAME), (topology, run / TOPOLOGY)):
+    for name, place, files in ((experiment, run / NAME, _files), (topology, run / TOPOLOGY, _imported)):
         if is_own(name):
             place.mkdir()
-            for path in _files(name):
+            for path in files(name):
                 shutil.copyfile(path, place / path.name)
 
 
@@ -78,6 +85,20 @@ def _files(name: str) -> list[Path]:
     own = discovery.file_of(name)
     assert own is not None
     return sorted(path for path in own[0].absolute().parent.glob("*.py") if path.is_file())
+
+
+def _imported(name: str) -> list[Path]:
+    """The user's file and those of the other Python files of its directory that it imports."""
+    own = discovery.file_of(name)
+    assert own is not None
+    beside = {path.stem: path for path in _files(name)}
+    found, waiting = set[Path](), [own[0].absolute()]
+    while waiting:
+        path = waiting.pop()
+        found.add(path)
+        names = {each.partition(".")[0] for _, each in _imports(path)}
+        waiting += [beside[each] for each in names & beside.keys() if beside[each] not in found]
+    return sorted(found)
 
 
 def check_imports(experiment: str, packages: Sequence[str]) -> None:

@@ -253,7 +253,7 @@ def test_a_record_that_names_another_place_is_damaged(carried_out: Callable[...,
     lines = (run.path / "trials.jsonl").read_text().replace("raw/002", "../../home/002")
     (run.path / "trials.jsonl").write_text(lines)
     assert [record.raw for record in load(run.path).records] == ["raw/001"]
-    assert "its raw directory is ../../home/002" in load(run.path).damaged[0]
+    assert "its raw is '../../home/002'; wanted raw/ and a number from 1" in load(run.path).damaged[0]
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "[]", '{"lags": 3}', "{", '"text"'])

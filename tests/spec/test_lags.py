@@ -86,7 +86,7 @@ def test_a_ring_of_hosts_without_bonds_has_no_lag_to_set() -> None:
 def test_options_that_are_not_of_a_topology_are_unknown_to_it() -> None:
     """dual_switch and back_to_back have no LAG at all."""
     for name in ("dual_switch", "back_to_back"):
-        assert "the topology has no argument 'lag_lacp'" in refused(name, lag_lacp="active")
+        assert "unknown argument of the topology: 'lag_lacp'" in refused(name, lag_lacp="active")
 
 
 def test_a_lag_made_by_the_options_has_all_of_their_values() -> None:
