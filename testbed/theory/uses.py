@@ -68,6 +68,9 @@ class Uses(Parts):
         # balance-alb gives each peer one member's address; which, is not known.
         blind = not bond.miimon_ms and not bond.arp_interval_ms and len(ends) < len(bond.members)
         doubt = bond.mode == "balance-alb" and (lag is not None or blind)
+        # Of a static LAG a bond of Open vSwitch in active-backup drops what comes in by its backup members.
+        if lag is not None and lag.lacp == "off" and lag.ovs_bond_mode == "active-backup" and bond.mode != "broadcast":
+            doubt |= len(ends) > 1
         return Use(parts, parts, copies=bond.mode == "broadcast", doubt=doubt)
 
     def _uncontrolled(self, host: Host) -> Use | None:

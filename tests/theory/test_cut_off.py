@@ -131,6 +131,16 @@ def test_a_lag_with_lacp_before_a_host_that_speaks_none() -> None:
     assert found(every) is True
 
 
+def test_open_vswitch_in_active_backup_drops_what_comes_in_by_its_backup_members() -> None:
+    """ovs-vswitchd.conf.db(5), bond_mode; with LACP it takes frames in on every member."""
+    side = SCHEMES["ovs"].side
+    lag = LagOptions(ovs_bond_mode="active-backup")
+    assert found(single_switch(bonding=BondOptions(mode="balance-xor"), lag=lag), side=side) is None
+    assert found(single_switch(bonding=BondOptions(mode="broadcast"), lag=lag), side=side) is True
+    assert found(single_switch(lag=lag), side=side) is True
+    assert found(single_switch(members=1, bonding=BondOptions(mode="balance-xor"), lag=lag), side=side) is True
+
+
 def test_min_links_of_a_lag_takes_the_host_out() -> None:
     network = single_switch(lag=LagOptions(min_links=2))
     assert found(network) is True
