@@ -197,7 +197,7 @@ def _check_same(place: Path, manifest: Mapping[str, Any]) -> None:
     """Errors: SpecError naming the first key in which the run in ``place`` differs from the one that is asked for."""
     before = result.load(place).manifest
     for key in _SAME:
-        was, wanted = before.get(key), manifest[key]
+        was, wanted = before.get(key), manifest.get(key)
         if key == "repetitions" and manifest["until_ci"]:
             continue  # they grew; until_ci holds how many there were first
         if key == "until_ci" and was and wanted:
