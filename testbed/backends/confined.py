@@ -22,6 +22,7 @@ import sysconfig
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -110,8 +111,16 @@ def set_limits() -> None:
         resource.setrlimit(what, (most, most))
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
 class Process:
-    """A confined process that answers questions, each one line; one question at a time."""
+    """A confined process that answers questions, each one line; one question at a time.
+
+    ``end()`` ends it, with all its processes, for bwrap's own end ends them; so does the end of this object.
+    """
 
     def __init__(self, module: str, arguments: Sequence[str], directories: Iterable[Path], start_limit_s: float = 60):
         """Start it. Errors: MachineError if this machine cannot confine a process, with what to type."""
@@ -140,6 +149,7 @@ class Process:
         finally:
             if filter_fd >= 0:
                 os.close(filter_fd)
+        self.end = weakref.finalize(self, _end, self._process)
         try:
             answer = self._answer(start_limit_s)
         except Ended as error:
@@ -180,11 +190,6 @@ class Process:
     def ended(self) -> bool:
         """Whether it has ended."""
         return self._process.poll() is not None
-
-    def end(self) -> None:
-        """End it, with all its processes: bwrap's own end ends them."""
-        self._process.kill()
-        self._process.wait()
 
     def _answer(self, limit_s: float) -> str:
         assert self._process.stdout is not None

@@ -13,7 +13,6 @@ import inspect
 import json
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -68,7 +67,6 @@ class _File:
     def _running(self) -> confined.Process:
         if self._process is None or self._process.ended:
             process = confined.Process(_MODULE, [self._kind, self._name], self._directories)
-            weakref.finalize(self, process.end)
             self.given = self._answer(process, {"ask": "load"}, self._limit_s, "")
             self._process = process
         return self._process

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 from testbed.measure.raw import read_timeline
 from testbed.results.result import Run
-from tests.emulation.support import HERE, side_by_side
+from tests.emulation.support import HERE, PROJECT, side_by_side
 
 CONVERGED = str(HERE / "converged.py")
 SPINES, LEAVES, HOSTS, PAIRS = 2, 4, 16, 60
 
 #: Two servers on two switches, as a file for Mininet's --custom.
 CUSTOM = """
+from mininet.link import TCLink
 from mininet.topo import Topo
 
 class Racks(Topo):
     def build(self, servers=1):
-        left, right = self.addSwitch("left"), self.addSwitch("right")
+        left, right = self.addSwitch("left", dpid="a1"), self.addSwitch("right", dpid="00:00:00:00:00:00:00:b2")
         self.addLink(left, right, bw=10000)
         self.addLink(right, left, bw=10000)
         for number in range(servers):
-            server = self.addHost(f"srv{number + 1}")
-            self.addLink(server, left, bw=1000, delay="1ms")
+            server = self.addHost(f"srv{number + 1}", ip=f"192.168.7.{number + 1}/24", mac=f"00:00:00:00:0C:0{number}")
+            self.addLink(server, left, cls=TCLink, bw=1000, delay="1ms", loss=0, use_htb=True)
             self.addLink(right, server, bw=1000, delay="1ms")
 
 topos = {"racks": Racks}
 """
+
+#: The experiment file that docs/experiments.md shows, and how long it cuts.
+FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLE = FENCE.findall((PROJECT / "docs" / "experiments.md").read_text())[0]
+CUT_MS = 20
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +58,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     modes = ("--set", "mode=802.3ad,active-backup")
     found += side_by_side(wanted("back_to_back", "back_to_back", *modes), wanted("unprotected", "unprotected"))
     flapping = ("--topology", "back_to_back", "--set", "mode=active-backup", "--set", "fault=flapping")
-    found += side_by_side((base / "flapping", "failover", "--repetitions", "1", *flapping))
+    mine = base / "mine.py"
+    mine.write_text(EXAMPLE)
+    cut = ("--repetitions", "1", "--set", "mode=active-backup", "--set", f"cut_ms={CUT_MS}")
+    one = base / "flapping", "failover", "--repetitions", "1", *flapping
+    found += side_by_side(one, (base / "short_cut", str(mine), *cut))
     return {run.path.name: run for run in found}
 
 
@@ -100,3 +112,25 @@ def test_a_cable_between_two_hosts_flaps_as_one_to_a_switch_does(runs: dict[str,
     ]
     lost = [e for e in timeline if e["event"] == "carrier" and e["interface"] == far and e["t_s"] > begin["t_s"]]
     assert sum(e["new"] is False for e in lost) == len(flaps)
+
+
+def test_the_hosts_of_a_mininet_file_have_its_mac_addresses(runs: dict[str, Run]) -> None:
+    """By the kernel: /proc/net/bonding names each member's own address, and a bond has its first member's."""
+    run = runs["custom"]
+    (record,) = run.records
+    bonds = json.loads((run.path / record.raw / "bonds.json").read_text())
+    first = [re.findall(r"Permanent HW addr: (\S+)", bond["text"])[0] for bond in bonds]
+    assert first == ["00:00:00:00:0c:00", "00:00:00:00:0c:01"]
+    topology = json.loads((run.path / record.raw / "trial.json").read_text())["topology"]
+    assert [host["address"] for host in topology["hosts"]] == ["192.168.7.1/24", "192.168.7.2/24"]
+    assert [switch["dpid"] for switch in topology["switches"]] == [0xA1, 0xB2]
+
+
+def test_the_experiment_of_the_documents_runs(runs: dict[str, Run]) -> None:
+    """A cut that the monitor does not notice costs what it lasts; one that it notices less (one probe each 1 ms)."""
+    run = runs["short_cut"]
+    (record,) = run.records
+    assert (record.status, record.reason) == ("ok", "")
+    assert 0 <= record.metrics["lost_ms"] <= CUT_MS + 2
+    assert (run.path / "user_code" / "mine.py").read_text() == EXAMPLE
+    assert {path.suffix for path in (run.path / "figures").glob("loss_by_cut.*")} == {".csv", ".pdf", ".png", ".svg"}
