@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 a trial failed or a bound was missed; 2 usage or specifica
 from __future__ import annotations
 
 import io
+import logging
 import platform
 import shlex
 import sys
@@ -75,6 +76,8 @@ def main() -> None:
     Anything else is a defect of ours and shows a traceback, with the request to report it.
     """
     signals.treat_as_ctrl_c()
+    # Where it cannot write its cache, as with a read-only home, Matplotlib makes another, and says so at length.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows drawings with + - |
             stream.reconfigure(errors=ascii_only.ERRORS)

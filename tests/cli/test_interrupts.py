@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,3 +118,17 @@ def test_a_pipe_whose_reader_ends_ends_the_command_without_a_word() -> None:
     process.stdout.close()
     assert process.wait(timeout=120) == 141
     assert process.stderr.read() == b""
+
+
+def test_a_home_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
+    """Matplotlib keeps a cache there."""
+    run = tmp_path / "run"
+    shutil.copytree(HERE.parent.parent / "results" / "reference" / "failover", run)
+    environment = {
+        name: value for name, value in _ENVIRONMENT.items() if name not in ("MPLCONFIGDIR", "XDG_CONFIG_HOME")
+    }
+    command = [sys.executable, "-m", "testbed", "plot", str(run), "ecdf"]
+    found = subprocess.run(
+        command, capture_output=True, text=True, env={**environment, "HOME": "/proc", "XDG_CACHE_HOME": "/proc"}
+    )
+    assert (found.returncode, found.stderr) == (0, "")
