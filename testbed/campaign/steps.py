@@ -154,6 +154,7 @@ _OUTAGES = (
         "failover mode=active-backup miimon_ms=0 arp_interval_ms=100 arp_missed_max=2 ip=4,6 fault=silent_loss",
         5,
     ),
+    _step("no_monitor", "failover mode=all miimon_ms=0 fault=carrier_loss", 1),
     _step("lacp_timers", "lacp_timers lacp_rate=fast,slow end=host,switch faults=20", 1, quick="lacp_rate=fast"),
     _step("mux", "failover mode=802.3ad fault=silent_loss mux=coupled,independent early_collecting=true", 20),
     _step(
@@ -208,12 +209,12 @@ _AUDITS = (
     _audit(
         "mlag",
         "h1-eth0--s1-eth1 h1-eth1--s2-eth1 h2-eth0--s1-eth2 h2-eth1--s2-eth2 s1-eth3--s2-eth3 h3-eth0--s1-eth4"
-        " h1-eth0 h1-eth1 h2-eth0 h2-eth1 h3-eth0 s1 s2 c0",
+        " h1-eth0 h1-eth1 h2-eth0 h2-eth1 h3-eth0 s1 s2 c0 c0-s1 c0-s2",
         quick="h1-eth0--s1-eth1,s1,c0",
     ),
     _audit(
         "unprotected",
-        "h1-eth0--s1-eth1 s1-eth2--s2-eth1 h2-eth0--s2-eth2 h1-eth0 h2-eth0 s1 s2 c0",
+        "h1-eth0--s1-eth1 s1-eth2--s2-eth1 h2-eth0--s2-eth2 h1-eth0 h2-eth0 s1 s2 c0 c0-s1 c0-s2",
         quick="s1",
     ),
     _audit("back_to_back", "h1-eth0--h2-eth0 h1-eth0 h2-eth0"),
