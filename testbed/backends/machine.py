@@ -38,7 +38,7 @@ def abilities() -> list[Ability]:
     sandbox = tuple(f"package {package}" for package in guest.missing())
     permit = []
     if not sandbox and (found := readiness.sandbox()) is not None:
-        sandbox, permit = (f"a sandbox ({found[0]})",), [found[1]]
+        sandbox, permit = (f"a sandbox ({found[0]})",), [found[1].removeprefix("Type ")]
     install = " ".join(sorted(packages | set(guest.missing())))
     damage = kernel.lacking() if kernel.entry().exists() else ""
     built = () if kernel.find() else (damage or "the guest kernel",)

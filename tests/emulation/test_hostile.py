@@ -28,11 +28,13 @@ def test_what_a_hostile_trial_leaves_changes_nothing_outside(tmp_path: Path, pla
     loaded = result.load(place)
     (record,) = loaded.records
     assert (record.status, record.metrics) == ("failed", {})
-    # The names of what is refused are sorted: the first three, with escapes shown as text, and how many there are.
-    assert record.reason == (
+    # What is refused is sorted by name: the first three, with escapes shown as text, and how many more there are. The
+    # sparse file or the deep tree may end the trial before that.
+    assert (
         "the trial left what was not kept: \\x1b]0;owned\\x07\\x1b[2J (its name), .files.json.part (a symbolic link),"
-        " console.log (a symbolic link) and 8 more"
-    )
+        " console.log (a symbolic link) and "
+    ) in record.reason
+    assert record.reason.isprintable()
     raw = place / record.raw
     left = [path for path in raw.rglob("*") if path.is_symlink() or not (path.is_file() or path.is_dir())]
     assert left == []

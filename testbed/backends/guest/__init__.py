@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import shlex
 import shutil
 import signal
@@ -36,6 +37,8 @@ CODE = Path("/tmp/user_code")
 #: The guest's clock starts here, so that this machine's date does not affect a trial: 2024-01-01 00:00:00 UTC.
 EPOCH_NS = 1_704_067_200 * 10**9
 MEMORY = "1G"
+#: How often Ctrl-D is typed when standard input has ended, in seconds.
+_CTRL_D_S = 1.0
 #: For the name of a log: the terminal, at which the guest writes the command's exit code into this file.
 CONSOLE, _EXIT_CODE = "-", "exit_code"
 _OPEN_FILES = 16384
@@ -195,7 +198,7 @@ def interactive(kernel: Kernel, directory: Path, command: Sequence[str]) -> int:
     _set_limits()
     with _files(command, CONSOLE) as files, _terminal_kept():
         boot = command_line(kernel, directory.resolve(), files, seed=1, clock="real", console="fd:0,fd:1")
-        status = subprocess.run(boot, check=False).returncode
+        status = subprocess.run(boot, check=False).returncode if sys.stdin.isatty() else _fed(boot)
     try:
         return int(rawfiles.read(directory / _EXIT_CODE, 16))
     except (OSError, ValueError, TrialError):
@@ -203,6 +206,24 @@ def interactive(kernel: Kernel, directory: Path, command: Sequence[str]) -> int:
             f"the guest ended before its command did (code {status})",
             "What it printed is above. See: testbed check",
         ) from None
+
+
+def _fed(boot: Sequence[str]) -> int:
+    """Boot a guest whose terminal types what standard input holds, which is no terminal, and then Ctrl-D until it ends.
+
+    The guest's kernel takes the end of a file for a terminal that is gone. Returns the exit code of bwrap.
+    """
+    waiting = [sys.stdin.fileno()]
+    with subprocess.Popen(boot, stdin=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin is not None
+        while process.poll() is None:
+            ready, _, _ = select.select(waiting, [], [], _CTRL_D_S)
+            if ready and not (typed := os.read(waiting[0], 4096)):
+                waiting = []
+            elif ready or not waiting:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(typed if ready else b"\x04")
+        return process.returncode
 
 
 @contextlib.contextmanager
