@@ -25,6 +25,7 @@ import time
 import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 from testbed.backends.environment import PROJECT, SEARCH
 from testbed.errors import MachineError
@@ -116,6 +117,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def _close(*files: IO[bytes] | None) -> None:
+    for file in files:
+        with contextlib.suppress(OSError):  # a question that was not read
+            if file is not None:
+                file.close()
+
+
 class Process:
     """A confined process that answers questions, each one line; one question at a time.
 
@@ -126,7 +134,7 @@ class Process:
         """Start it. Errors: MachineError if this machine cannot confine a process, with what to type."""
         self._lock = threading.Lock()
         self._rest, self._shown = b"", 0
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115  (closed with this object)
         filter_fd = -1
         if program := _filter():
             filter_fd = os.memfd_create("filter", 0)
@@ -150,6 +158,8 @@ class Process:
             if filter_fd >= 0:
                 os.close(filter_fd)
         self.end = weakref.finalize(self, _end, self._process)
+        # Not at its end: what it printed and answered is read after that, too.
+        weakref.finalize(self, _close, self._process.stdin, self._process.stdout, self._output)
         try:
             answer = self._answer(start_limit_s)
         except Ended as error:

@@ -28,7 +28,7 @@ class Backend:
         if next(_started) > _QUICK:
             with subprocess.Popen(["sleep", "600"]) as process:
                 try:
-                    watchdog.wait(process, lambda: "")
+                    watchdog.wait(process, directory)
                 finally:
                     process.kill()
         raise TrialError("nothing was run")

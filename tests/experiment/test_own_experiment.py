@@ -172,6 +172,6 @@ def test_a_topology_without_a_drawing_is_drawn_in_the_report(mine: Path, tmp_pat
     manifest = prepare.prepare(wanted, []).manifest(_Backend())  # type: ignore[arg-type]
     assert "web" in manifest["drawing"]
     assert "│" in manifest["drawing"]
-    assert set(manifest["user_topology"]) == {"mine.py", "plain.py"}
+    assert set(manifest["user_topology"]) == {"plain.py"}
     run = synthetic.write(tmp_path / "run", json.loads(json.dumps(manifest)), [])
     assert 'id="network"' in reports.write_report(run).read_text()
