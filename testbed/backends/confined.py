@@ -48,6 +48,11 @@ _AUDIT_ARCH_X86_64, _X32 = 0xC000003E, 0x40000000  # linux/audit.h, asm/unistd.h
 _DENIED = (41, 53, 425, 165, 428, 429, 430, 432, 442, 272, 308, 101)
 
 
+def printable(text: str) -> str:
+    """The text without what could command a terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 class Ended(Exception):
     """The process gave no answer; the text says why, as the end of a sentence about the file."""
 
@@ -130,7 +135,7 @@ class Process:
     ``end()`` ends it, with all its processes, for bwrap's own end ends them; so does the end of this object.
     """
 
-    def __init__(self, module: str, arguments: Sequence[str], directories: Iterable[Path], start_limit_s: float = 60):
+    def __init__(self, module: str, arguments: Sequence[str], directories: Iterable[Path], start_limit_s: float = 120):
         """Start it. Errors: MachineError if this machine cannot confine a process, with what to type."""
         self._lock = threading.Lock()
         self._rest, self._shown = b"", 0
@@ -177,12 +182,9 @@ class Process:
 
         Errors: Ended if the process ends, takes longer than ``limit_s`` of wall time or answers too much; it has ended.
         """
-        assert self._process.stdin is not None
         with self._lock:
             try:
-                with contextlib.suppress(OSError):  # it has ended: there will be no answer
-                    self._process.stdin.write(question.encode() + b"\n")
-                    self._process.stdin.flush()
+                self._send(question.encode() + b"\n", limit_s)
                 return self._answer(limit_s)
             except Ended:
                 self.end()
@@ -194,12 +196,24 @@ class Process:
         size = os.fstat(self._output.fileno()).st_size
         more = f" ... and {left} bytes more\n" if (left := size - self._shown - len(found)) > 0 else ""
         self._shown = size
-        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", found.decode(errors="replace")) + more
+        return printable(found.decode(errors="replace")) + more
 
     @property
     def ended(self) -> bool:
         """Whether it has ended."""
         return self._process.poll() is not None
+
+    def _send(self, question: bytes, limit_s: float) -> None:
+        """Errors: Ended if nothing reads it."""
+        assert self._process.stdin is not None
+        descriptor = self._process.stdin.fileno()
+        os.set_blocking(descriptor, False)
+        end = time.monotonic() + limit_s
+        with contextlib.suppress(BrokenPipeError):  # it has ended: there will be no answer
+            while question:
+                if not select.select([], [descriptor], [], max(0.0, end - time.monotonic()))[1]:
+                    raise Ended(f"took longer than {limit_s:g} s and was ended")
+                question = question[os.write(descriptor, question) :]
 
     def _answer(self, limit_s: float) -> str:
         assert self._process.stdout is not None

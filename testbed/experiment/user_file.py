@@ -27,7 +27,7 @@ from testbed.spec import Topology
 
 _MODULE = "testbed.experiment.user_process"
 #: The limits of wall time, in seconds: to load the file and for most questions, and to measure one trial.
-LIMIT_S, MEASURE_LIMIT_S = 60.0, 300.0
+LIMIT_S, MEASURE_LIMIT_S = 120.0, 300.0
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _HINT = "Correct the file. What a file can do when it is executed: docs/concepts.md"
 _ERRORS: dict[str, Callable[[str, str], Exception]] = {
@@ -76,19 +76,25 @@ class _File:
         in_trial = purpose == "measure"
         name = self.path.name if in_trial else self.shown
         try:
-            answer = json.loads(process.ask(json.dumps(question), limit_s))
-            if "error" in answer:
-                raise _ERRORS[answer["error"]](str(answer["message"]), str(answer["hint"]))
-            return answer["value"]
+            text = process.ask(json.dumps(question), limit_s)
         except confined.Ended as error:
-            what = f"{name}: {purpose or 'it'} {error}" if purpose else f"{name} {error}"
-        except (json.JSONDecodeError, TypeError, KeyError):
-            what = f"{name} answers in the place of the testbed"
+            raise self._error(f"{name}: {purpose} {error}" if purpose else f"{name} {error}", in_trial) from None
         finally:
             sys.stderr.write(process.printed())
-        if in_trial:
-            raise TrialError(what)
-        raise SpecError(what, _HINT)
+        try:
+            answer = json.loads(text)
+            if "error" not in answer:
+                return answer["value"]
+            kind, message, hint = (confined.printable(str(answer[key])) for key in ("error", "message", "hint"))
+            made = _ERRORS[kind](message, hint)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise self._error(f"{name} answers in the place of the testbed", in_trial) from None
+        if isinstance(made, ValueError) and purpose != "read":
+            raise self._error(message, in_trial)
+        raise made
+
+    def _error(self, what: str, in_trial: bool) -> SpecError | TrialError:
+        return TrialError(what) if in_trial else SpecError(what, _HINT)
 
 
 def topology(name: str, path: Path, limit_s: float = LIMIT_S) -> Callable[..., Topology]:
@@ -110,7 +116,7 @@ def topology(name: str, path: Path, limit_s: float = LIMIT_S) -> Callable[..., T
         keyword = inspect.Parameter.KEYWORD_ONLY
         parameters = [inspect.Parameter(key, keyword, default=value) for key, value in arguments]
         network.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return _named(network, file, given["name"], given["line"], given["doc"])
+        return _named(network, file, given["name"], given["line"], decoded(given["doc"]))
 
     named_network: Callable[..., Topology] = _checked(file, named)
     return named_network
@@ -139,7 +145,7 @@ def _checked(file: _File, work: Callable[[], Any], kind: type[Any] = object) -> 
     """What ``work`` makes of an answer, if it is of that kind: the file may have changed our code in its process."""
     try:
         found = work()
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise SpecError(f"{file.shown} answers in the place of the testbed: {error}", _HINT) from error
     if not isinstance(found, kind):
         raise SpecError(f"{file.shown} answers in the place of the testbed, with {user_code.type_name(found)}", _HINT)

@@ -1,7 +1,8 @@
 """The values that pass between the testbed and the process that executes a user's file, as JSON.
 
 Values of our own arrive as they were. A function arrives as one that asks the process; what is of any other type
-arrives as an object whose type has the same name, so that a message can name it.
+arrives as an object whose type has the same name, so that a message can name it. Texts arrive without characters that
+could command a terminal.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from testbed.backends.confined import printable
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.experiment import user_code
@@ -55,7 +57,7 @@ def encoded(value: Any, functions: list[Callable[..., Any]] | None = None, purpo
 def decoded(data: Any, proxy: Proxy | None = None) -> Any:
     """The value of what `encoded` returned. Errors: SpecError, TypeError, ValueError or KeyError for anything else."""
     if not isinstance(data, dict):
-        return data
+        return printable(data) if isinstance(data, str) else data
     ((kind, found), *more) = data.items()
     if kind == "values":
         return tuple(decoded(each, proxy) for each in found)
@@ -66,7 +68,8 @@ def decoded(data: Any, proxy: Proxy | None = None) -> Any:
     if kind in ("Topology", "Trial"):
         return (Topology if kind == "Topology" else Trial).from_json(found)
     if kind == "Measured":
-        return Measured(**{**found, "warnings": tuple(found["warnings"])})
+        texts = {"reason": printable(found["reason"]), "warnings": tuple(map(printable, found["warnings"]))}
+        return Measured(**{**found, **texts})
     if kind == "function" and proxy is not None:
         return proxy(found, data["purpose"], dict(more))
     if kind == "other":

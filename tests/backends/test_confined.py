@@ -134,6 +134,14 @@ def test_a_process_that_ends_or_takes_too_long_is_told_of(started: Start) -> Non
     assert process.ended
 
 
+def test_a_process_that_reads_no_question_is_ended(started: Start) -> None:
+    """A question larger than a pipe (pipe(7): 64 KiB) would wait for ever."""
+    process = started()
+    with pytest.raises(confined.Ended, match="took longer"):
+        process.ask(repr("while True: pass") + "\n" + "x" * (1 << 20), 0.5)
+    assert process.ended
+
+
 def test_an_answer_without_end_is_given_up(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confined, "_ANSWER", 1 << 20)
     with pytest.raises(confined.Ended, match="gives more than 1 MB"):

@@ -180,6 +180,15 @@ def test_a_hostile_file_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert os.listdir(tmp_path) == ["mine.py"]
 
 
+def test_nothing_that_it_says_commands_the_terminal(tmp_path: Path) -> None:
+    text = TOPOLOGY.replace("Survives little.", "Survives \x1b[2Jlittle.")
+    assert "\x1b" not in discovery.survives(discovery.topology(file(tmp_path, text)))
+    error = refused(lambda: discovery.topology(file(tmp_path, "raise ValueError('\\x1b[2J\\x9b')\n")))
+    assert not {"\x1b", "\x9b"} & set(error.message)
+    experiment = discovery.experiment(file(tmp_path, EXPERIMENT.replace('"Mine"', '"\\x1b]0;Mine"')))
+    assert experiment.title == "\N{REPLACEMENT CHARACTER}]0;Mine"
+
+
 def test_a_file_that_ends_the_process_ends_no_command(tmp_path: Path) -> None:
     name = file(tmp_path, "import os\nos._exit(7)\n")
     assert str(refused(lambda: discovery.topology(name))) == (
@@ -198,7 +207,15 @@ def test_a_file_that_never_ends_is_ended(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["{", "[]", '{"value": 5}', '{"value": {"name": "x"}}', '{"error": "No", "message": "", "hint": ""}', "\\xff"],
+    [
+        "{",
+        "[]",
+        '{"value": 5}',
+        '{"value": {"name": "x"}}',
+        '{"error": "No", "message": "", "hint": ""}',
+        "\\xff",
+        "1" * 5000,
+    ],
 )
 def test_a_file_that_answers_itself_is_refused(tmp_path: Path, answer: str) -> None:
     """Its process is its own; it can write what it likes where the answer goes."""
@@ -208,6 +225,15 @@ def test_a_file_that_answers_itself_is_refused(tmp_path: Path, answer: str) -> N
     )
     error = refused(lambda: discovery.topology(file(tmp_path, text)))
     assert "answers in the place of the testbed" in error.message
+
+
+def test_an_error_that_a_file_answers_itself_is_an_error_of_the_file(tmp_path: Path) -> None:
+    text = (
+        "import os, sys\nfor n in os.listdir('/proc/self/fd'):\n    if n > '2':\n        try:\n"
+        '            os.write(int(n), b\'{"error": "ValueError", "message": "mine", "hint": ""}\\n\')\n'
+        "        except OSError:\n            pass\n"
+    )
+    assert refused(lambda: discovery.topology(file(tmp_path, text))).message == "mine"
 
 
 def test_another_name_in_the_file(tmp_path: Path) -> None:
