@@ -11,6 +11,7 @@ import tarfile
 import tempfile
 import zlib
 from pathlib import Path
+from typing import IO
 
 from testbed.backends import guest, kernel, runtime
 from testbed.backends.kernel import Kernel
@@ -23,16 +24,31 @@ _BUILD = "type: testbed kernel build"
 
 def pack(target: Path) -> Kernel:
     """Write the cached kernel into the file ``target``. Errors: MachineError without a kernel; SpecError for a file
-    that exists."""
+    that exists or cannot be written."""
     found = kernel.find()
     if found is None:
         raise MachineError(kernel.lacking(), _BUILD.capitalize())
-    if target.exists():
-        raise SpecError(f"{target} exists; wanted the name of a new file", "Give another name.")
-    with tarfile.open(target, "w:gz") as tar:
-        for name in _FILES:
-            tar.add(kernel.entry() / name, name, filter=_anonymous)
+    try:
+        with target.open("xb") as file:
+            _write(file, target)
+    except FileExistsError as error:
+        raise SpecError(f"{target} exists; wanted the name of a new file", "Give another name.") from error
+    except OSError as error:
+        raise SpecError(
+            f"{target} cannot be written: {error.strerror}", "Give a name in a directory of yours."
+        ) from error
     return found
+
+
+def _write(file: IO[bytes], target: Path) -> None:
+    """All of it, or nothing is left."""
+    try:
+        with tarfile.open(fileobj=file, mode="w:gz") as tar:
+            for name in _FILES:
+                tar.add(kernel.entry() / name, name, filter=_anonymous)
+    except BaseException:
+        target.unlink()
+        raise
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -79,8 +95,9 @@ def _extract(source: Path, directory: Path) -> None:
                     raise KeyError(f"{name} is no file")
                 (directory / name).write_bytes(content.read())
     except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
+        reason = str(error).splitlines()[0].rstrip(":")
         raise SpecError(
-            f"{source} is no packed kernel: {error}", "Wanted a file that `testbed kernel pack FILE` wrote."
+            f"{source} is no packed kernel: {reason}", "Wanted a file that `testbed kernel pack FILE` wrote."
         ) from error
     for name in (kernel.BINARY, kernel.PRELOAD):
         (directory / name).chmod(0o755)

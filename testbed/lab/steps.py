@@ -139,7 +139,8 @@ def noticed_s(lab: Lab, fault: str, **parameters: Level) -> float:
         longest_s = max(longest_s, silent.limit_s if silent else 0.0)
     if bond and bond.mode == "802.3ad" and fault != "none" and not lab.scheme.side.port_status:
         longest_s = max(longest_s, theory.lacp_bound(bond.lacp_rate).limit_s)
-    return longest_s + (0.0 if lab.scheme.side.lags else theory.REVALIDATION_S)
+    side = lab.scheme.side
+    return longest_s + (0.0 if side.lags and side.controller else theory.REVALIDATION_S)
 
 
 def lacp_period_s(lab: Lab, host: str) -> float:

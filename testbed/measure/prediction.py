@@ -52,7 +52,8 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
             lasts_s=lasts_s,
             parameters=parameters,
         )
-        if bound is not None and not side.lags:
+        by_lacp = side.negotiates and not side.controller and name in ("silent_loss", "lacp_loss")
+        if bound is not None and (by_lacp or not side.lags):
             bound = bound.learned()
         why = theory.why_unbounded(bond, name, lacp=answered, lasts_s=lasts_s, parameters=parameters)
     down = catalogue.failed(topology, name, element, parameters)

@@ -12,7 +12,7 @@ from testbed.faults.catalogue import FAULTS, named
 from testbed.spec import Bond
 from testbed.theory.laws import Apart, Later, Longest, Sum
 from testbed.theory.monitors import ANY_FRAME, arp_bound, carrier_event_bound, mii_bound
-from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound, of_law
+from testbed.theory.outage_bound import LEAVE_PAUSE_S, RELEARN_PAUSE_S, OutageBound, of_law
 from testbed.theory.ticks import monitor_period_s
 from testbed.theory.timers import (
     LACP_PERIOD_S,
@@ -144,11 +144,11 @@ def _carrier(bonded: _Bonded, side: Side) -> OutageBound:
     if bond.mode == "broadcast":
         return OutageBound(0.0, 0.0, "every member sends all")
     if side == "switch" and bonded.aggregated:
-        return OutageBound(0.0, 0.0, "port down")
+        return OutageBound(0.0, 0.0, "port down", tolerance_s=LEAVE_PAUSE_S)
     if bond.driver == "team" and not bond.arp_interval_ms:  # a process gets the event, and moves the traffic
         return replace(carrier_event_bound(bond.downdelay_ms / 1e3), tolerance_s=RELEARN_PAUSE_S)
     if bonded.aggregated:
-        return carrier_event_bound()
+        return replace(carrier_event_bound(), tolerance_s=LEAVE_PAUSE_S)
     if bond.miimon_ms:
         return mii_bound(bond.miimon_ms, bond.downdelay_ms, at_once=bond.mode in AT_ONCE_MODES)
     return arp_bound(bond, relearn=False)

@@ -12,6 +12,9 @@ SWITCH_PAUSE_S = 0.001
 #: The same where the port stays up: a switch then learns of a host's move from the host's next frame, and Open vSwitch
 #: takes up to 5 ms more until the flows in its cache follow (docs/limits.md). Also what teamd, a process, takes to act.
 RELEARN_PAUSE_S = 0.010
+#: The same where the switch leaves a port of a LAG: Open vSwitch does not revalidate the flows in its cache again
+#: within 5 ms of the last time (udpif_revalidator, ofproto/ofproto-dpif-upcall.c).
+LEAVE_PAUSE_S = 0.005
 #: The same for a switch that learns addresses by itself: Open vSwitch's cached flows follow at the next periodic
 #: revalidation at the latest (ovs-vswitchd.conf.db(5), max-revalidator: 500 ms).
 REVALIDATION_S = 0.5
@@ -34,7 +37,7 @@ class OutageBound:
     tolerance_s: float = SWITCH_PAUSE_S
 
     def learned(self) -> OutageBound:
-        """The same bound where the switch learns by itself where the host is."""
+        """The same bound where the switch acts by itself on what it learns from frames: addresses, or LACPDUs."""
         return replace(self, tolerance_s=max(self.tolerance_s, REVALIDATION_S))
 
     @property

@@ -107,3 +107,18 @@ def test_a_file_is_not_overwritten(cached: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="mine exists"):
         kernel_pack.pack(tmp_path / "mine")
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_file_that_cannot_be_written_is_refused(cached: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be written: No such file or directory"):
+        kernel_pack.pack(tmp_path / "missing" / "kernel.tar.gz")
+
+
+def test_an_interrupted_pack_leaves_no_file(cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: tarfile.TarInfo) -> tarfile.TarInfo:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kernel_pack, "_anonymous", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        kernel_pack.pack(tmp_path / "kernel.tar.gz")
+    assert not (tmp_path / "kernel.tar.gz").exists()
