@@ -57,12 +57,15 @@ def test_runs_side_by_side_do_not_disturb_each_other(lone_failover: Run, lone_ag
 # Everywhere ---------------------------------------------------------------------------------------------------------
 
 _SEED = 7
+#: A tenth of the packets.
+_SLOW_LINKS = {"rate_mbps": "100"}
 #: Of every experiment one of its shortest trials, and the place where it is carried out again.
 SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     # One link, four flows: TCP makes the smallest difference of their beginnings visible.
     "aggregation": (
         "longer",
-        {"mode": "balance-rr", "members": "1", "placement": "even", "flows": "4", "duration_s": "1", "omit_s": "0"},
+        {"mode": "balance-rr", "members": "1", "placement": "even", "flows": "4", "duration_s": "1", "omit_s": "0"}
+        | _SLOW_LINKS,
     ),
     "audit": ("installed", {"element": "s1"}),
     "chaos": ("longer", {"events": "1"}),
@@ -79,10 +82,14 @@ SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     "mlag": ("shorter", {"element": "member"}),
     "reordering": (
         "link",
-        {"mode": "balance-rr", "members": "2", "difference_ms": "1", "tcp_reordering": "3", "duration_s": "1"},
+        {"mode": "balance-rr", "members": "2", "difference_ms": "1", "tcp_reordering": "3", "duration_s": "1"}
+        | _SLOW_LINKS,
     ),
     "scaling": ("installed", {"hosts": "4", "run_s": "0"}),
-    "tcp_failover": ("longer", {"mode": "active-backup", "members": "2", "flows": "2", "miimon_ms": "20"}),
+    "tcp_failover": (
+        "longer",
+        {"mode": "active-backup", "members": "2", "flows": "2", "miimon_ms": "20", **_SLOW_LINKS},
+    ),
 }
 #: Those of which the other place gets the command, not the planned trial.
 PLANNED_AGAIN = ("aggregation", "failover")
