@@ -31,7 +31,7 @@ from testbed.backends.environment import PROJECT, SEARCH
 from testbed.errors import MachineError
 
 #: What programs and libraries need of the system. Not among it: /home, /root, /run, /var, passwords and keys in /etc.
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives")
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives", "/etc/fonts")
 _FILES = ("/etc/ld.so.cache", "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf")
 #: Limits of the process, in bytes: its memory, the files in its own /tmp, one answer, what is shown of its output.
 _MEMORY, _SCRATCH, _ANSWER, _PRINTED = 8 << 30, 64 << 20, 256 << 20, 10_000
