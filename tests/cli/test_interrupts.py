@@ -41,7 +41,7 @@ def started(quick: int, *words: str) -> subprocess.Popen[str]:
 def wait_for_trials(place: Path, count: int, process: subprocess.Popen[str]) -> None:
     """Wait until that many trials are written."""
     lines = place / "trials.jsonl"
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600
     while not lines.exists() or lines.read_text().count("\n") < count:
         assert process.poll() is None and time.monotonic() < end, process.communicate()
         time.sleep(0.05)
@@ -54,7 +54,7 @@ def test_a_signal_keeps_the_finished_trials_and_says_how_to_go_on(tmp_path: Path
     wait_for_trials(place, 1, process)
     process.send_signal(number)
     process.send_signal(signal.SIGTERM)  # as timeout(1) and a batch system do, to be sure
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     run = result.load(place)
     assert run.damaged == () and len(run.records) == 1
@@ -68,9 +68,9 @@ def test_the_command_to_go_on_does(tmp_path: Path) -> None:
     process = started(1, *_WORDS, "--out", str(place))
     wait_for_trials(place, 1, process)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
+    process.communicate(timeout=600)
     process = started(9, *_WORDS, "--resume", "--out", str(place))
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 1, err  # its trials failed, as this backend's do
     assert len(result.load(place).records) == 3
 
@@ -101,7 +101,7 @@ testbed.__main__.main()
 
 def test_a_log_has_a_line_for_each_trial(tmp_path: Path) -> None:
     process = started(9, *_WORDS, "--out", str(tmp_path / "run"))
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=600)
     lines = [line for line in err.splitlines() if line.startswith("failover_undrawn ")]
     assert [line.split(":")[0] for line in lines] == [f"failover_undrawn {n}/3" for n in (1, 2, 3)]
     assert all(") failed: nothing was run" in line for line in lines)
@@ -116,7 +116,7 @@ def test_a_pipe_whose_reader_ends_ends_the_command_without_a_word() -> None:
     assert process.stdout is not None and process.stderr is not None
     process.stdout.readline()
     process.stdout.close()
-    assert process.wait(timeout=120) == 141
+    assert process.wait(timeout=600) == 141
     assert process.stderr.read() == b""
 
 
