@@ -13,8 +13,11 @@ __version__ = "0.1.0"
 
 #: Modules that have moved, by the names that documents gave before: files and notebooks of users import them.
 FORMER_NAMES = {
+    "testbed.emulation.arms": "testbed.schemes",
+    "testbed.emulation.tally": "testbed.observe.flow_counters",
     "testbed.export": "testbed.results.export",
     "testbed.measure.probe": "testbed.observe.probe",
+    "testbed.oracle": "testbed.theory.reachability",
     "testbed.result": "testbed.results.result",
     "testbed.wiring": "testbed.spec.wiring",
 }

@@ -13,12 +13,15 @@ import testbed
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: As documents gave them, and where they are now.
+#: As documents and experiments gave them, and where they are now.
 MOVED = {
     "testbed.wiring": "testbed.spec.wiring",
     "testbed.result": "testbed.results.result",
     "testbed.export": "testbed.results.export",
     "testbed.measure.probe": "testbed.observe.probe",
+    "testbed.emulation.arms": "testbed.schemes",
+    "testbed.emulation.tally": "testbed.observe.flow_counters",
+    "testbed.oracle": "testbed.theory.reachability",
 }
 
 

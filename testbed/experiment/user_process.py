@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from testbed.backends import confined
-from testbed.errors import MachineError, SpecError, TestbedError, TrialError
+from testbed.errors import MachineError, SpecError, TrialError
 from testbed.experiment import discovery, user_code
 from testbed.experiment.plan import build_topology, topology_defaults
 from testbed.experiment.user_values import decoded, encoded
@@ -95,7 +95,8 @@ def main(kind: str, name: str) -> None:
 
 
 def _kind_of(error: BaseException) -> str:
-    return type(error).__name__ if isinstance(error, TestbedError) else "ValueError"
+    """The first of _ERRORS that it is; it may be a kind of that."""
+    return next(kind.__name__ for kind in _ERRORS if isinstance(error, kind))
 
 
 if __name__ == "__main__":

@@ -244,6 +244,13 @@ def test_another_name_in_the_file(tmp_path: Path) -> None:
     assert discovery.experiment(f"{name}:other").name == "other"
 
 
+def test_an_unknown_name_is_refused_as_outside(tmp_path: Path) -> None:
+    """`unknown` raises a kind of SpecError; the file is not blamed."""
+    text = "from mininet.topo import Topo\n\ntopos = {'one': Topo, 'two': Topo}\n"
+    error = refused(lambda: discovery.topology(f"{file(tmp_path, text)}:four"))
+    assert "'four'; the known ones are: one, two" in error.message
+
+
 def test_the_file_has_the_callers_current_directory_but_sees_its_own_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
