@@ -90,7 +90,7 @@ _BANDWIDTH = (
     _step("random_placement", f"aggregation mode=802.3ad members=4,8 placement=random flows=16 {_TRANSFER}", 8),
     _step(
         "queues",
-        f"aggregation mode=802.3ad members=1 placement=even flows=12 queue_packets=400,1000 {_TRANSFER}",
+        f"aggregation mode=802.3ad members=1 placement=even flows=12 queue_packets=300,450,600 {_TRANSFER}",
         1,
     ),
     _step(
