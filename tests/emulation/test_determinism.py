@@ -57,10 +57,16 @@ def test_runs_side_by_side_do_not_disturb_each_other(lone_failover: Run, lone_ag
 # Everywhere ---------------------------------------------------------------------------------------------------------
 
 _SEED = 7
+#: A tenth of the packets.
+_SLOW_LINKS = {"rate_mbps": "100"}
 #: Of every experiment one of its shortest trials, and the place where it is carried out again.
 SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     # One link, four flows: TCP makes the smallest difference of their beginnings visible.
-    "aggregation": ("longer", {"mode": "balance-rr", "members": "1", "flows": "4", "duration_s": "1", "omit_s": "0"}),
+    "aggregation": (
+        "longer",
+        {"mode": "balance-rr", "members": "1", "placement": "even", "flows": "4", "duration_s": "1", "omit_s": "0"}
+        | _SLOW_LINKS,
+    ),
     "audit": ("installed", {"element": "s1"}),
     "chaos": ("longer", {"events": "1"}),
     "controller_loss": ("shorter", {"down_s": "0.5", "restart": "resume", "lacp_rate": "fast"}),
@@ -76,10 +82,14 @@ SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     "mlag": ("shorter", {"element": "member"}),
     "reordering": (
         "link",
-        {"mode": "balance-rr", "members": "2", "difference_ms": "1", "tcp_reordering": "3", "duration_s": "1"},
+        {"mode": "balance-rr", "members": "2", "difference_ms": "1", "tcp_reordering": "3", "duration_s": "1"}
+        | _SLOW_LINKS,
     ),
     "scaling": ("installed", {"hosts": "4", "run_s": "0"}),
-    "tcp_failover": ("longer", {"mode": "active-backup", "members": "2", "flows": "2", "miimon_ms": "20"}),
+    "tcp_failover": (
+        "longer",
+        {"mode": "active-backup", "members": "2", "flows": "2", "miimon_ms": "20", **_SLOW_LINKS},
+    ),
 }
 #: Those of which the other place gets the command, not the planned trial.
 PLANNED_AGAIN = ("aggregation", "failover")
@@ -104,8 +114,9 @@ def test_the_places_are_what_they_are_called(places: dict[str, Place]) -> None:
     assert list(places["installed"].project.glob("testbed-*.egg-info/PKG-INFO"))
 
 
-def test_every_experiment_is_repeated_in_some_place() -> None:
+def test_one_trial_of_every_experiment_is_repeated_in_some_place() -> None:
     assert list(SAMPLES) == discovery.names("experiments")
+    assert {name: len(_prepared(name).planned(1)) for name in SAMPLES} == dict.fromkeys(SAMPLES, 1)
     assert {name for name, _ in SAMPLES.values()} == elsewhere.PLACES.keys()
 
 
@@ -113,7 +124,7 @@ def test_every_experiment_is_repeated_in_some_place() -> None:
 def test_a_trial_is_the_same_in_another_place(experiment: str, places: dict[str, Place], tmp_path: Path) -> None:
     """Every raw file, and its record but for the wall time."""
     name, levels = SAMPLES[experiment]
-    here = _carried_out(tmp_path / "here", experiment, levels)
+    here = _carried_out(tmp_path / "here", experiment)
     (record,) = here.records
     assert record.status != "failed", record.reason
     with _busy(2) if experiment in ON_A_BUSY_MACHINE else contextlib.nullcontext():
@@ -133,10 +144,14 @@ def test_a_trial_is_the_same_in_another_place(experiment: str, places: dict[str,
         assert "verified: 1 of 1 trials are the same byte for byte (1)" in answer.stdout
 
 
-def _carried_out(place: Path, experiment: str, levels: dict[str, str]) -> Run:
+def _prepared(experiment: str) -> prepare.Prepared:
+    wanted = prepare.Request(experiment, None, SAMPLES[experiment][1], 1, _SEED, False, "auto", "virtual")
+    return prepare.prepare(wanted, argv=("testbed", "run", experiment))
+
+
+def _carried_out(place: Path, experiment: str) -> Run:
     """One trial as `testbed run` carries it out, without figures and report."""
-    wanted = prepare.Request(experiment, None, levels, 1, _SEED, False, "auto", "virtual")
-    prepared = prepare.prepare(wanted, argv=("testbed", "run", experiment))
+    prepared = _prepared(experiment)
     backend = prepare.begin(prepared, place, resume=False)
     assert execute.carry_out(prepared, backend, place, jobs=1, planned=lambda _: None, done=lambda _: None)
     return result.load(place)
