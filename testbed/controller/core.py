@@ -239,7 +239,7 @@ class Core(Southbound):
             shown = None if effect.port is None else port_name(_port_id(effect.port))
             change = {"machine": effect.machine, "old": effect.old, "new": effect.new, "cause": effect.cause}
             self._log("lacp", "transition", lag=effect.lag, port=shown, **change)
-            if (effect.machine, effect.new) == ("cabling", "WRONG"):
+            if (effect.machine, effect.old, effect.new) == ("cabling", "DOUBTED", "WRONG"):
                 port_id = _port_id(effect.port)
                 partner = self.system_of[port_id].partner(port_id)
                 found = {"partner": partner.system, "partner_key": partner.key, "partner_port": partner.port}

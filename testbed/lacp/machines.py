@@ -156,7 +156,7 @@ TRANSMIT = Machine(
     rules=(
         Rule(
             (Tx.IDLE,),
-            Guard("NTT and NO_PERIODIC", lambda port: port.ntt and _in_no_periodic(port)),
+            Guard("NTT, and NO_PERIODIC or SILENT", lambda port: port.ntt and (_in_no_periodic(port) or port.silent)),
             Tx.DISCARD,
         ),
         Rule(

@@ -15,6 +15,7 @@ from testbed.lacp.states import (
     IN_SYNC,
     MAX_LACPDUS_PER_WINDOW,
     MAX_MARKER_RESPONSES_PER_SECOND,
+    Cabling,
     Mux,
     Rx,
     Selected,
@@ -158,6 +159,11 @@ class Port:
     def waited(self) -> bool:
         """Ready_N (6.4.8): the port has waited to attach for Aggregate_Wait_Time."""
         return self.mux == Mux.WAITING and self.timers.expired(Timer.WAIT_WHILE)
+
+    @property
+    def silent(self) -> bool:
+        """No LACPDU is sent, so that the partner gives the link up (see `rivals`)."""
+        return self.state["cabling"] == Cabling.SILENT
 
     @property
     def in_sync(self) -> bool:

@@ -13,6 +13,9 @@ ANSWER_TIME_S = 5.0
 may have to leave another aggregator first, and then waits for Aggregate_Wait_Time."""
 DOUBT_TIME_S = 5.0
 """Ours: how long a port's partner may be another than its LAG's, before its cable is reported."""
+INSIST_TIME_S = 10.0
+"""Ours: how long such a partner may be in sync, before it is made to time out once. One of our kind has given up by
+then (Answer_Time)."""
 
 MAX_LACPDUS_PER_WINDOW = 3
 """The maximum of LACPDUs in any Fast_Periodic_Time (6.4.16)."""
@@ -98,6 +101,9 @@ class Cabling(StrEnum):
     RIGHT = "RIGHT"
     DOUBTED = "DOUBTED"
     WRONG = "WRONG"
+    INSISTED = "INSISTED"
+    SILENT = "SILENT"
+    TOLD = "TOLD"
 
 
 class Selected(StrEnum):

@@ -108,7 +108,8 @@ def test_a_cable_in_a_wrong_lag_is_reported_after_a_while() -> None:
     lab.run(4.0)
     assert lab.port("A", 3)["machines"]["cabling"] == "DOUBTED"
     lab.run(2.0)
-    assert lab.port("A", 3)["machines"]["cabling"] == "WRONG"
+    assert lab.port("A", 3)["machines"]["cabling"] == "INSISTED", "wrong, and C is in sync there"
+    assert len(lab.times("A", "cabling", "WRONG", 3)) == 1
     assert {lab.port("A", port)["machines"]["cabling"] for port in (1, 2)} == {"RIGHT"}
     lab.carrier(lab.cables[2], False)
     assert lab.port("A", 3)["machines"]["cabling"] == "RIGHT"
@@ -175,6 +176,50 @@ def test_two_lags_of_a_system_may_be_joined() -> None:
         lab.plug(PortConfig(number, "one", number), "A", PortConfig(10 + number, "two", 10 + number), "A")
     lab.all_up()
     assert lab.run_until(3.0, lambda: len(lab.distributing["A", "one"]) == 2 == len(lab.distributing["A", "two"]))
+
+
+class Stubborn:
+    """A partner that has chosen its port 3 and keeps it as long as it hears a partner there, like Linux's bond does."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.gave_up: float | None = None
+        for port in (1, 2):
+            lab.act("B", lab.systems["B"].set_held(port, True, lab.now))
+
+    def look(self) -> None:
+        if self.gave_up is None and self.lab.port("B", 3, "three")["machines"]["receive"] == "DEFAULTED":
+            self.gave_up = self.lab.now
+            for port in (1, 2):
+                self.lab.act("B", self.lab.systems["B"].set_held(port, False, self.lab.now))
+
+
+def test_a_partner_that_keeps_a_refused_link_is_made_to_time_it_out_once() -> None:
+    """bonding.rst, "ad_select": stable keeps the active aggregator while it has a partner; B's port 3 is in sync."""
+    lab = Lab()
+    lab.add("A", config(1, name="lag"), config(2, name="other"))
+    lab.add("B", config(1, name="lag"), config(2, name="three"))
+    lab.add("C", config())
+    for number, lag in ((1, "lag"), (2, "lag")):
+        lab.plug(PortConfig(number, lag, number), "A", PortConfig(number, "lag", number), "B")
+    lab.plug(PortConfig(3, "other", 3), "A", PortConfig(3, "three", 3), "B")
+    for number in (4, 5):
+        lab.plug(PortConfig(number, "other", number), "A", PortConfig(number, "lag", number), "C")
+    stubborn = Stubborn(lab)
+    lab.all_up()
+    lab.run(15.0)
+    assert lab.port("A", 3, "other")["machines"]["cabling"] == "INSISTED"
+    assert lab.port("B", 3, "three")["machines"]["mux"] == "ATTACHED"
+    # Doubt_Time, Insist_Time, the partner's Short_Timeout_Time twice; then it joins after Aggregate_Wait_Time.
+    lab.run_until(30.0, lambda: (stubborn.look(), stubborn.gave_up is not None)[1])
+    assert stubborn.gave_up is not None
+    lab.run(3.0)
+    assert lab.distributing["A", "lag"] == lab.distributing["B", "lag"] == (1, 2)
+    assert lab.distributing["A", "other"] == (4, 5)
+    lab.run(60.0)
+    assert lab.times("A", "cabling", "SILENT", 3) == [pytest.approx(15.0, abs=0.1)], "once"
+    assert lab.port("A", 3, "other")["machines"]["cabling"] == "TOLD"
+    assert lab.port("B", 3, "three")["machines"]["receive"] == "CURRENT", "it hears us again"
 
 
 # --- max_active ---------------------------------------------------------------------------------------------------
