@@ -146,6 +146,8 @@ def list_cases(
             left_out.append((case, reason))
     if not kept and first is not None:
         reasons = list(dict.fromkeys(reason for _, reason in left_out))
+        if len(reasons) == 1:
+            raise first
         raise SpecError("; or ".join(reasons[:_REASONS]), first.hint)
     if not kept:
         raise SpecError(f"no case of this run applies: {left_out[0][1]}", "Vary other factors with --set.")
