@@ -20,6 +20,8 @@ from testbed.errors import SpecError
 from testbed.spec import Addressing, BondOptions, Cable, Lag, LagOptions, Topology
 from testbed.spec.bond import Bond, idle
 
+#: The default of an argument that a topology chooses by the other levels; a level that is given is compared with others.
+AS_FITS = -1
 #: What `--set` calls the pair of hosts that is measured: two names joined by a plus sign.
 PAIR = "pair"
 
@@ -238,8 +240,10 @@ def _idle(networks: Networks, case: Mapping[str, Level], name: str, levels: Sequ
 
 
 def _others(networks: Networks, case: Mapping[str, Level], name: str, levels: Sequence[Level]) -> list[Level]:
-    """Other levels of a factor: those of the run and the topology's default."""
-    return [each for each in dict.fromkeys((*levels, networks.arguments[name])) if each != case[name]]
+    """Other levels of a factor: those of the run and the topology's default, unless that is `AS_FITS`."""
+    default = networks.arguments[name]
+    found = dict.fromkeys(levels if default == AS_FITS else (*levels, default))
+    return [each for each in found if each != case[name]]
 
 
 def _not_as_asked(networks: Networks, case: Mapping[str, Level], name: str, levels: Sequence[Level]) -> str:

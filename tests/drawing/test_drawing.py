@@ -20,6 +20,7 @@ from topologies.mlag import mlag
 from topologies.ring import ring
 from topologies.single_switch import single_switch
 from topologies.trunk import trunk
+from topologies.two_ways import two_ways
 from topologies.unprotected import unprotected
 
 ALL = (
@@ -34,6 +35,9 @@ ALL = (
     leaf_spine(),
     leaf_spine(spines=4, leaves=8, hosts=16),
     unprotected(switches=4),
+    two_ways(),
+    two_ways(length=2),
+    two_ways(ways=4, ends="switches"),
 )
 every = pytest.mark.parametrize("topology", ALL, ids=lambda topology: f"{topology.name}-{len(topology.links)}")
 

@@ -9,7 +9,7 @@ import pytest
 
 from testbed.errors import SpecError
 from testbed.experiment import discovery
-from testbed.experiment.plan import build_topology, topology_defaults
+from testbed.experiment.plan import build_from_settings, build_topology, topology_defaults
 from testbed.schemes import SCHEMES
 from testbed.spec import MODES, STATIC_LAG_MODES, BondOptions, Topology
 from testbed.spec.wiring import Wiring
@@ -21,6 +21,7 @@ from topologies.mlag import mlag
 from topologies.ring import ring
 from topologies.single_switch import single_switch
 from topologies.trunk import trunk
+from topologies.two_ways import two_ways
 from topologies.unprotected import unprotected
 
 NAMES = (
@@ -31,6 +32,7 @@ NAMES = (
     "ring",
     "single_switch",
     "trunk",
+    "two_ways",
     "unprotected",
 )
 #: bonding.rst: modes that need nothing of independent switches (11.2), and modes that work back to back.
@@ -72,7 +74,9 @@ def test_the_file_opens_with_its_drawing_and_says_what_it_survives(name: str) ->
     assert function.__doc__
 
 
-@pytest.mark.parametrize("name", ["back_to_back", "dual_switch", "mlag", "single_switch", "trunk", "unprotected"])
+@pytest.mark.parametrize(
+    "name", ["back_to_back", "dual_switch", "mlag", "single_switch", "trunk", "two_ways", "unprotected"]
+)
 def test_the_drawing_names_every_interface(name: str) -> None:
     """ring and leaf_spine, which may have any number of links, draw the shape only."""
     function = discovery.topology(name)
@@ -162,6 +166,40 @@ def test_a_ring_closes() -> None:
             " which chooses its members by itself, receives nothing\n"
             "Use another mode, or --topology single_switch.",
         ),
+        (lambda: two_ways(ways=1), "two_ways needs 2 ways or more, not 1\nFor one: --topology unprotected."),
+        (lambda: two_ways(length=-1), "length of the ways is -1; wanted 0 switches or more"),
+        (
+            lambda: two_ways(ends="host"),
+            "two_ways has ends='host'; wanted hosts or switches\nFor example: --set ends=switches",
+        ),
+        (
+            lambda: two_ways(peer_links=2),
+            "two_ways takes peer_links 0 or 1, not 2: independent switches have no LAG",
+        ),
+        (
+            lambda: two_ways(ends="switches", peer_links=0),
+            "two_ways takes no peer_links with ends=switches, where the ways end at one switch\nLeave peer_links out.",
+        ),
+        (
+            lambda: two_ways(length=0, peer_links=1),
+            "two_ways takes no peer_links with length=0: there is no switch\nLeave peer_links out.",
+        ),
+        (
+            lambda: two_ways(peer_links=0, bonding=BondOptions(mode="active-backup")),
+            "two_ways with peer_links=0 does not take mode active-backup: of a failure that one host alone can see the"
+            " other learns nothing, and the two would use different ways; an ARP monitor sees the whole way\n"
+            "Type: --set peer_links=1. Or: --set arp_interval_ms=100 --set miimon_ms=0",
+        ),
+        (
+            lambda: two_ways(peer_links=0),
+            "two_ways with peer_links=0 does not take mode 802.3ad:"
+            " its switches, without a link to each other, cannot form one LAG\nType: --set peer_links=1.",
+        ),
+        (
+            lambda: two_ways(length=0, bonding=BondOptions(mode="balance-tlb")),
+            "two_ways with length=0 does not take mode balance-tlb: it would send on members on which the other bond,"
+            " which chooses its members by itself, receives nothing\nUse another mode, or --set length=1.",
+        ),
         (
             lambda: unprotected(switches=0),
             "number of switches s1, s2 ... is 0; wanted 1 or more",
@@ -175,10 +213,61 @@ def test_an_impossible_topology_is_refused_with_the_reason(make: object, text: s
     assert str(caught.value) == text
 
 
+def joined(topology: Topology, *gone: str) -> list[set[str]]:
+    """The switches of every connected part of the network without the hosts, and without these switches."""
+    parts: list[set[str]] = [{switch.name} for switch in topology.switches if switch.name not in gone]
+    for link in topology.links:
+        ends = [part for part in parts if link.a in part or link.b in part]
+        if len(ends) == 2 and link.a[0] != "h" != link.b[0]:
+            parts = [part for part in parts if part not in ends] + [ends[0] | ends[1]]
+    return parts
+
+
+@pytest.mark.parametrize(("ways", "length"), [(2, 1), (2, 3), (3, 2), (16, 1)])
+def test_two_ways_are_disjoint(ways: int, length: int) -> None:
+    topology = two_ways(ways=ways, length=length, bonding=BondOptions(mode="broadcast"), peer_links=0)
+    rows = joined(topology)
+    assert [len(row) for row in rows] == [length] * ways
+    for host in ("h1", "h2"):
+        assert len(topology.members(host)) == ways
+        for member, row in zip(topology.members(host), rows, strict=True):  # member i is on way i, at both hosts
+            assert topology.far(member).node in row
+
+
+def test_peer_links_join_the_ways_beside_each_host() -> None:
+    topology = two_ways(ways=3, length=2)
+    assert joined(topology) == [{f"s{number}" for number in range(1, 7)}]
+    between = {frozenset((link.a, link.b)) for link in topology.links if link.a[0] == link.b[0] == "s"}
+    rows = {frozenset(pair) for pair in (("s1", "s2"), ("s3", "s4"), ("s5", "s6"))}
+    assert between - rows == {frozenset(p) for p in (("s1", "s3"), ("s3", "s5"), ("s2", "s4"), ("s4", "s6"))}
+    assert [(lag.name, lag.system) for lag in topology.lags] == [("lag-h1", "left"), ("lag-h2", "right")]
+    assert [(lag.name, lag.system) for lag in two_ways().lags] == [("lag-h1", "core"), ("lag-h2", "core")]
+
+
+@pytest.mark.parametrize("length", [0, 1, 3])
+def test_ways_between_switches_are_disjoint_but_for_their_ends(length: int) -> None:
+    topology = two_ways(ways=4, length=length, ends="switches")
+    assert len(topology.switches) == 2 + 4 * length and len(topology.links) == 2 + 4 * (length + 1)
+    assert [len(part) for part in joined(topology, "e1", "e2")] == [length] * 4 * bool(length)
+    assert [topology.far(f"{host}-eth0").node for host in ("h1", "h2")] == ["e1", "e2"]
+
+
 def test_separate_networks_support_modes_that_send_on_both() -> None:
     for mode in ("balance-rr", "broadcast"):
         topology = dual_switch(peer_links=0, bonding=BondOptions(mode=mode))
         assert len(topology.links) == 4 and topology.lags == ()
+
+
+@pytest.mark.parametrize("failed", ["h1-eth0--s1-eth1", "s1", "s1-eth2--s2-eth2"])
+def test_an_arp_monitor_leaves_a_way_wherever_it_is_broken(failed: str) -> None:
+    bonding = BondOptions(mode="active-backup", arp_interval_ms=100, miimon_ms=0, arp_validate="all")
+    topology = two_ways(length=2, peer_links=0, bonding=bonding)
+    assert must_connect(expected(topology, [failed]), ("h1", "h2")) is True
+
+
+def test_a_level_that_the_topology_would_choose_itself_may_be_given() -> None:
+    function = discovery.topology("two_ways")
+    assert build_from_settings(function, {"peer_links": "1"}) == build_topology(function, {})
 
 
 def test_a_protected_host_has_to_be_there() -> None:
