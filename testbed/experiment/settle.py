@@ -20,7 +20,7 @@ from testbed.errors import SpecError
 from testbed.spec import Addressing, BondOptions, Cable, Lag, LagOptions, Topology
 from testbed.spec.bond import Bond, idle
 
-#: The default of an argument that a topology chooses by the other levels; a level that is given is compared with others.
+#: The default of an argument that a topology chooses by the other levels.
 AS_FITS = -1
 #: What `--set` calls the pair of hosts that is measured: two names joined by a plus sign.
 PAIR = "pair"
