@@ -317,6 +317,25 @@ def overtaken(path: Path) -> Run:
     return write(path, manifest("reordering", factors, ["reordering"]), records)
 
 
+def displaced(path: Path) -> Run:
+    """Flows placed by a bond and by a switch, 100 on each of 2 and 4 members, as the modulo and scores have it."""
+    records = []
+    for by in ("host", "switch"):
+        for members in (2, 4):
+            moved = 1 - 1 / members if by == "host" else 1 / members
+            shares = {"lost": 1 / members, "moved": moved, "in_vain": moved - 1 / members, "back": moved, "astray": 0.0}
+            metrics = {
+                "flows": 100 * members,
+                "measured_member_flows": [100] * members,
+                **{f"{what}_share": share for what, share in shares.items()},
+                **{f"law_{what}_share": share for what, share in shares.items()},
+            }
+            case = {"placed_by": by, "mode": "802.3ad", "members": members}
+            records.append(record(len(records) + 1, "displacement", case, metrics))
+    factors = {"placed_by": ["host", "switch"], "mode": ["802.3ad"], "members": [2, 4]}
+    return write(path, manifest("displacement", factors, ["displacement"]), records)
+
+
 def costly(path: Path) -> Run:
     """Two sizes of network, each set up alone and run for 30 s."""
     sizes, times = [4, 16], [0.0, 30.0]

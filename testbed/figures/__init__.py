@@ -11,6 +11,7 @@ from testbed.figures import (
     aggregate,
     cost,
     detection,
+    displacement,
     distribution,
     elements,
     lanes,
@@ -42,6 +43,7 @@ FIGURES: dict[str, Callable[[Run], Drawing]] = {
     "detection": detection.detection,
     "reordering": reordering.reordering,
     "cost": cost.cost,
+    "displacement": displacement.displacement,
     "elements": elements.elements,
 }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from testbed.design.factor import Level
-from testbed.spec import Bond, SwitchSide, Topology
+from testbed.spec import Bond, Lag, SwitchSide, Topology
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,17 @@ class Scheme:
             return True
         lags = topology.lags if self.side.negotiates else ()
         return any(lag.lacp != "off" and far <= set(lag.ports) for lag in lags)
+
+    def placing(self, lag: Lag) -> str:
+        """The rule by which frames to a LAG are placed on its ports (testbed.theory.displacement); empty: none known,
+        or all frames between two hosts go by one port."""
+        del lag
+        return ""
+
+    def entries(self, live: Live, lag: Lag) -> Mapping[str, int]:
+        """Where `placing` names a table that chance fills: how many of its entries each port of a LAG has now."""
+        del live, lag
+        return {}
 
     def missing(self, live: Live) -> str:
         """What of the switch side is not up yet, though the bonds are; empty: nothing."""

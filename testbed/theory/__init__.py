@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from testbed.theory.bounds import AT_ONCE_MODES, LAG_MODES, UNMONITORED, failover_bound, why_unbounded
 from testbed.theory.capacity import pair_mbps
+from testbed.theory.displacement import Displacement, displacement, host_rule
 from testbed.theory.goodput import (
     ETHERNET_HEADER_BYTES,
     ETHERNET_OVERHEAD_BYTES,
@@ -65,6 +66,7 @@ __all__ = [
     "Apart",
     "Band",
     "ByteOrder",
+    "Displacement",
     "Later",
     "Law",
     "Longest",
@@ -76,12 +78,14 @@ __all__ = [
     "bonding_lacp_bound",
     "bonding_lacp_period_s",
     "carrier_event_bound",
+    "displacement",
     "excluded_bound",
     "expected_links_used",
     "facing_bonding_lacp_bound",
     "failover_bound",
     "frame_bytes",
     "goodput_fraction",
+    "host_rule",
     "ideal_mbps",
     "jain_index",
     "lacp_bound",

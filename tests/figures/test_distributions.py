@@ -27,6 +27,7 @@ RUNS: dict[str, tuple[str, Callable[[Path], Run]]] = {
     "throughput": ("transfers", synthetic.transfers),
     "lanes": ("transfers", synthetic.transfers),
     "reordering": ("overtaken", synthetic.overtaken),
+    "displacement": ("displaced", synthetic.displaced),
     "cost": ("costly", synthetic.costly),
     "elements": ("audited", synthetic.audited),
 }
@@ -334,6 +335,18 @@ def test_an_audit_shows_what_did_not_survive_first_then_the_longest_outages(tmp_
 def test_cost_is_shown_for_each_run_time_of_the_network(tmp_path: Path) -> None:
     drawing = drawn("cost", synthetic.costly(tmp_path / "run"))
     assert [(row[0], row[2], row[4]) for row in drawing.rows] == [(0, 16, 4), (0, 64, 16), (30, 16, 7), (30, 64, 19)]
+
+
+def test_displacement_is_shown_against_the_number_of_members_with_theorys(tmp_path: Path) -> None:
+    drawing = drawn("displacement", synthetic.displaced(tmp_path / "run"))
+    shown = [(row[0], row[1], *row[4:8]) for row in drawing.rows]  # moved, in vain, each with theory's
+    assert shown == [
+        ("placed_by host", 2, 0.5, 0.5, 0, 0),
+        ("placed_by host", 4, 0.75, 0.75, 0.5, 0.5),
+        ("placed_by switch", 2, 0.5, 0.5, 0, 0),
+        ("placed_by switch", 4, 0.25, 0.25, 0, 0),
+    ]
+    assert legend(drawing) == ["theory", "placed_by host", "placed_by switch", "1/N"]
 
 
 def test_reordering_is_shown_with_the_expectation_of_theory(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ MADE: dict[str, Callable[[Path], Run]] = {
     "detection": synthetic.noticed,
     "reordering": synthetic.overtaken,
     "cost": synthetic.costly,
+    "displacement": synthetic.displaced,
     "elements": synthetic.audited,
 }
 #: The words of its events need a page.
