@@ -1,0 +1,95 @@
+"""What a network carries of an offered load: UDP packets of many flows, sent at a constant rate for a short time.
+
+raw socket: packets of many flows, paced ---> network ---> one UDP socket, with the kernel's times of arrival
+
+Many flows, so that hashes use every way. A load above what the ways carry shows what they carry; a small one, with the
+octets that all links have sent meanwhile, shows what a packet costs on the wire. A short load fills no long queue: what
+keeps the ways up (BFD, LACP) gets through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from testbed.observe.recvmmsg import SO_TIMESTAMPNS, Batches
+
+if TYPE_CHECKING:
+    from testbed.emulation.network import Network
+
+#: Octets of a packet's payload; with all headers it fits into the MTU of any technique here.
+PAYLOAD_BYTES = 1400
+_PORT = 5301
+_FLOWS = 128
+_PORTS = range(32_768, 61_000)  # net.ipv4.ip_local_port_range
+_UDP = struct.Struct("!HHHH")  # RFC 768: ports, length, checksum; 0: none
+_CHECKSUM_AT = 6  # where the kernel writes it into the header of a packet over IPv6, which needs one
+_NUMBER = struct.Struct("!I")
+_PADDING = bytes(PAYLOAD_BYTES - _NUMBER.size)
+_SO_RCVBUFFORCE = 33  # asm-generic/socket.h
+_TICK_S = 0.001
+#: How long the last packets may take: those of a full queue.
+_TAIL_S = 0.15
+
+
+def offer(
+    network: Network, source: str, target: str, *, mbps: float, seconds: float, chance: random.Random
+) -> dict[str, Any]:
+    """Send ``mbps`` of payload for ``seconds`` from one host to another; ``chance`` draws the flows' ports.
+
+    Returns how many packets were ``sent`` in ``seconds``; how many of them were ``received`` in as long a time from the
+    first one on; how many were ``delivered`` at all, and how many copies of these came besides (``duplicated``).
+    """
+    ports = chance.sample(_PORTS, _FLOWS)
+    address = network.topology.host(target).ip
+    count = max(1, round(mbps * 1e6 * seconds / (8 * PAYLOAD_BYTES)))
+    arrivals: list[tuple[float, int]] = []
+    with contextlib.ExitStack() as stack:
+        receiver = stack.enter_context(network.socket(target))
+        receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        with contextlib.suppress(OSError):
+            receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 * count * PAYLOAD_BYTES + (1 << 20))
+        receiver.bind(("", _PORT))
+        sender = stack.enter_context(network.socket(source, None, socket.SOCK_RAW, socket.IPPROTO_UDP))
+        if sender.family == socket.AF_INET6:
+            sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, _CHECKSUM_AT)
+        batches = Batches()
+
+        def receive() -> None:
+            arrivals.extend((at, _NUMBER.unpack_from(octets)[0]) for at, _, octets in batches.drain(receiver))
+
+        _paced(count, seconds, lambda number: _send(sender, address, ports[number % _FLOWS], number), receive)
+        time.sleep(_TAIL_S)
+        receive()
+    first = {number: at for at, number in sorted(arrivals, reverse=True)}
+    begin_s = min(first.values(), default=0.0)
+    return {
+        "seconds": seconds,
+        "sent": count,
+        "received": sum(at - begin_s < seconds for at in first.values()),
+        "delivered": len(first),
+        "duplicated": len(arrivals) - len(first),
+    }
+
+
+def _paced(count: int, seconds: float, send: Callable[[int], None], receive: Callable[[], None]) -> None:
+    """Send packets 0 to ``count`` - 1 evenly over the time, those of a tick together."""
+    begin_s, number = time.monotonic(), 0
+    while number < count:
+        due = min(count, int((time.monotonic() - begin_s) / seconds * count) + 1)
+        while number < due:
+            send(number)
+            number += 1
+        receive()
+        time.sleep(_TICK_S)
+
+
+def _send(sender: socket.socket, address: str, port: int, number: int) -> None:
+    header = _UDP.pack(port, _PORT, _UDP.size + PAYLOAD_BYTES, 0)
+    with contextlib.suppress(OSError):  # a packet that the host cannot send is a lost packet
+        sender.sendto(header + _NUMBER.pack(number) + _PADDING, (address, 0))
