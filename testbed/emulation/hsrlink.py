@@ -23,6 +23,7 @@ from testbed.spec import Bond
 PROTOCOLS = ("hsr", "prp")
 #: The version of HSR's tag: 1 is that of IEC 62439-3:2012 and later (net/hsr/hsr_main.h, enum hsr_version).
 _HSR_VERSION = 1
+_EOPNOTSUPP = 95
 #: What of an interface's counters is shown (struct rtnl_link_stats64).
 _COUNTERS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 
@@ -77,9 +78,6 @@ def create(netlink: IPRoute, bond: Bond) -> None:
             raise TrialError(f"{bond.name}: the kernel has IFLA_{name} = {found.get(f'IFLA_{name}')}, wanted {value}")
     for each in (*members.values(), index):
         netlink.link("set", index=each, state="up")
-
-
-_EOPNOTSUPP = 95
 
 
 class HsrPorts:
