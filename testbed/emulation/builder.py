@@ -230,3 +230,6 @@ def _start_switches(network: Network) -> None:
     if words := network.scheme.join(network.topology):
         network.clocks.wait("LAGs of the switches", _REBALANCED_S)
         network.ovs.vsctl(*words)
+    for clock in network.scheme.starts(network.topology):
+        network.clocks.wait(clock.name, clock.period_s)
+        network.ovs.vsctl(*clock.words)

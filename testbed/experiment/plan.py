@@ -45,16 +45,18 @@ def factor_levels(
     """The levels of every factor of a run: the experiment's, replaced and extended by ``--set NAME=LEVEL,...``.
 
     A name that is no factor but a keyword argument of the topology becomes a factor, and so does one of the options
-    that topologies share (`settle.SHARED`): whether this network has such a level, `list_cases` finds out.
+    that topologies share (`settle.SHARED`), or of a scheme: whether this network has such a level, `list_cases` finds
+    out.
     """
     arguments = topology_defaults(topology)
-    check_names(topology, (*experiment.factors, *experiment.options), arguments)
+    of_schemes = [option for name, option in schemes.OPTIONS.items() if name in settings]
+    check_names(topology, (*experiment.factors, *experiment.options, *of_schemes), arguments)
     levels = {f.name: (f.quick if quick and f.quick else f.levels) for f in experiment.factors}
     for name, text in settings.items():
         words = [word.strip() for word in text.split(",")]
         if not all(words):
             raise SpecError(f"--set {name}={text} has an empty level", f"For example: --set {name}=LEVEL,LEVEL")
-        factor = experiment.factor(name)
+        factor = experiment.factor(name) or schemes.OPTIONS.get(name)
         if name == settle.PAIR and factor is None:
             found = pairs(text)
         elif factor is not None:
@@ -70,6 +72,7 @@ def factor_levels(
             found = tuple(parse_level(name, word, example) for word in words)
         else:
             known = {f.name for f in (*experiment.factors, *experiment.options)} | set(arguments) | {settle.PAIR}
+            known |= schemes.OPTIONS.keys()
             raise unknown("factor", name, known)
         if len(set(found)) < len(found):
             raise SpecError(f"--set {name}={text} names a level twice")
@@ -106,14 +109,14 @@ def list_cases(
     ``named`` are the factors that --set named; see `settle`. Errors: SpecError if no case is left.
     """
     arguments = topology_defaults(topology)
-    factors = {each.name: each for each in (*experiment.factors, *experiment.options)}
+    factors = dict(schemes.OPTIONS) | {each.name: each for each in (*experiment.factors, *experiment.options)}
     of_network = {
         name: found
         for name, found in levels.items()
         if (is_of_network(factors[name]) if name in factors else name != settle.PAIR)
     }
     networks = settle.Networks(lambda case: build_topology(topology, case), arguments)
-    schemes_read = {schemes.FACTOR.name, *(name for each in schemes.SCHEMES.values() for name in each.factors)}
+    schemes_read = {schemes.FACTOR.name, *(name for each in schemes.SCHEMES.values() for name in each.reads)}
     deciding = {*of_network, settle.PAIR, *schemes_read} & levels.keys()
 
     @functools.cache

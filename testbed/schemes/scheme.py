@@ -11,9 +11,9 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from testbed.design.factor import Level
+from testbed.design.factor import Factor, Level
 from testbed.spec import Bond, Lag, SwitchSide, Topology
 
 
@@ -24,6 +24,16 @@ class ProcessSpec:
     command: tuple[str, ...]
     listens_on: int
     environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A clock of the switches' own: its name, the period over which its start is drawn, and the words for ovs-vsctl(8)
+    that start it."""
+
+    name: str
+    period_s: float
+    words: tuple[str, ...]
 
 
 class Live(Protocol):
@@ -61,6 +71,8 @@ class Scheme:
     lag_options: frozenset[str] = frozenset()
     #: The factors of a case that it reads itself.
     factors: tuple[str, ...] = ()
+    #: Its own parameters as factors, which `--set` may vary in every experiment.
+    options: tuple[Factor, ...] = ()
     #: The OpenFlow version that the bridges speak to a controller; None: they forward by themselves.
     openflow: str | None = None
 
@@ -68,6 +80,16 @@ class Scheme:
     def summary(self) -> str:
         """What it is, in one line."""
         return (inspect.getdoc(self) or "").splitlines()[0]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of all factors of a case that are its own."""
+        return (*self.factors, *(option.name for option in self.options))
+
+    def of(self, case: Mapping[str, Level]) -> Self:
+        """The scheme with what a case sets of its `options`. Errors: SpecError for what does not go together."""
+        del case
+        return self
 
     def lags(self, topology: Topology) -> Topology:
         """The topology as this scheme takes it."""
@@ -83,6 +105,11 @@ class Scheme:
 
     def join(self, topology: Topology) -> list[str]:
         """The words for ovs-vsctl(8) once the bridges have all links as ports of their own; empty: none."""
+        del topology
+        return []
+
+    def starts(self, topology: Topology) -> list[Clock]:
+        """What is started on the bridges after that, each at an instant of its own."""
         del topology
         return []
 

@@ -16,6 +16,7 @@ from testbed.spec.bond import (
 from testbed.spec.host import Host
 from testbed.spec.lag import LacpOptions, Lag, LagOptions
 from testbed.spec.link import RATE_RANGE_MBPS, Cable, Link, Port
+from testbed.spec.spanning import SpanningTree
 from testbed.spec.switch import LacpSystem, Switch, SwitchSide
 from testbed.spec.topology import Topology
 
@@ -37,6 +38,7 @@ __all__ = [
     "LagOptions",
     "Link",
     "Port",
+    "SpanningTree",
     "Switch",
     "SwitchSide",
     "Topology",

@@ -2,6 +2,7 @@
 
     02:00:pp:nn:nn:pp    an interface: the place of its node in the topology and its own place on that node, from 1
     02:01:00:00:ss:ss    a LACP system of the switch side, numbered from 1
+    02:02:00:00:nn:nn    a switch in a spanning tree, by its place in the topology, from 1
     10.0.0.0/24          hosts, in the order of the topology, from 1; /16 if there are more than 254
     2001:db8::/64        hosts over IPv6 (RFC 3849)
     the host's subnet    more addresses of a host: those from the top of the subnet that no host has
@@ -66,6 +67,15 @@ def system_id(number: int) -> str:
     """The system identifier of LACP system ``number``, from 1. Errors: SpecError beyond the range."""
     _check_range("number of LACP systems", number, MOST_SYSTEMS)
     return _mac(0x0201, 0, 0, number >> 8, number & 255)
+
+
+def bridge_address(number: int) -> str:
+    """The address by which switch ``number``, from 1, is known in a spanning tree. Errors: SpecError beyond the range.
+
+    Of two switches the one with the lower number has the lower address.
+    """
+    _check_range("number of switches", number, _MOST_SWITCHES)
+    return _mac(0x0202, 0, 0, number >> 8, number & 255)
 
 
 def controller_address(switch: int) -> str:

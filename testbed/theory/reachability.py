@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Link, SwitchSide, Topology
-from testbed.theory import seamless
+from testbed.theory import seamless, ways
 from testbed.theory.uses import Use, Uses
 
 Pair = tuple[str, str]
@@ -254,6 +254,8 @@ class _Remains(Uses):
             lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
             return seamless.SEAMLESS if seamless.untouched(self.topology, lost, a, b) else None
         bounds: list[theory.OutageBound | None] = [theory.OutageBound(0.0, 0.0, "the switches react at once")]
+        if self.side.tree is not None:
+            bounds.append(self._by_tree(a, b))
         for name in (a, b):
             bond = self.topology.host(name).bond
             if bond is None:
@@ -275,6 +277,18 @@ class _Remains(Uses):
                 bounds.append(theory.failover_bound(bond, "silent_loss", lacp=answered, lag_rate=lag_rate))
         known = [bound for bound in bounds if bound is not None]
         return max(known, key=lambda bound: bound.limit_s) if len(known) == len(bounds) else None
+
+    def _by_tree(self, a: str, b: str) -> theory.OutageBound | None:
+        """How long the switches' spanning tree takes to find another way between two hosts."""
+        hosts = {host.name for host in self.topology.hosts}
+        between = [link for link in self.topology.links if hosts.isdisjoint((link.a, link.b))]
+        lost = frozenset(link.name for link in between if not self._up(link))
+        gone = self.failed & {switch.name for switch in self.topology.switches}
+        silent = frozenset(link.name for link in between if link.name in self.silent)
+        assert self.side.tree is not None
+        ends = ways.ends_of(self.topology, (a, b))
+        found = ways.reconvergence(self.topology, self.side.tree, gone=gone, lost=lost, silent=silent, ends=ends)
+        return found if isinstance(found, theory.OutageBound) else None
 
     def _left_by_arp(self, host: Host) -> bool:
         """Whether the ARP monitor moves the host away from a member whose own link is up."""
