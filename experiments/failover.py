@@ -88,7 +88,7 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     return None
 
 
-def _lasting_s(lab: Lab, fault: str, element: str, parameters: Mapping[str, Level]) -> float:
+def lasting_s(lab: Lab, fault: str, element: str, parameters: Mapping[str, Level]) -> float:
     """How long the fault lasts: until both ends of a link must have detected it, and the flows had time to resume."""
     if asked_s := float(lab.case.get("fault_s", 0.0)):
         return asked_s
@@ -113,6 +113,11 @@ def _in_use(lab: Lab) -> str:
 
 def procedure(lab: Lab) -> None:
     """Inside: probe, inject the fault, repair."""
+    probed(lab)
+
+
+def probed(lab: Lab) -> str:
+    """Probe while the fault of the case is injected and repaired; the element that failed."""
     fault = str(lab.case["fault"])
     parameters = catalogue.parameters_of(fault, lab.case)
     with steps.probing_exposed(lab, float(lab.case["probe_interval_ms"]) / 1e3):
@@ -121,12 +126,18 @@ def procedure(lab: Lab) -> None:
         lab.sleep_until(lab.now() + steps.BEFORE_S)
         steps.wait_random_phase(lab, steps.period_s(lab, fault, element))
         with lab.fault(fault, element, **parameters):
-            lab.sleep_until(lab.now() + _lasting_s(lab, fault, element, parameters))
-        for host in lab.topology.hosts:
-            if host.bond is not None:
-                steps.wait_back(lab, host.name)
-        away = fault in _CONTROL or fault == "switch_crash"
-        lab.sleep_until(lab.now() + (_RECONNECTED_S if away else _AFTER_S))
+            lab.sleep_until(lab.now() + lasting_s(lab, fault, element, parameters))
+        recovered(lab, fault)
+    return element
+
+
+def recovered(lab: Lab, fault: str) -> None:
+    """Wait until all members carry traffic again after a fault, and until what was cut off is connected again."""
+    for host in lab.topology.hosts:
+        if host.bond is not None:
+            steps.wait_back(lab, host.name)
+    away = fault in _CONTROL or fault == "switch_crash"
+    lab.sleep_until(lab.now() + (_RECONNECTED_S if away else _AFTER_S))
 
 
 def read(raw: Path, trial: Trial) -> Measured:

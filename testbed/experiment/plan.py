@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from testbed import schemes
-from testbed.design.factor import Level, parse_level
+from testbed.design.factor import Factor, Level, parse_level
 from testbed.design.trial import Trial, trial_seed
 from testbed.errors import SpecError, unknown
 from testbed.experiment import settle, user_code
@@ -110,6 +110,10 @@ def list_cases(
     """
     arguments = topology_defaults(topology)
     factors = dict(schemes.OPTIONS) | {each.name: each for each in (*experiment.factors, *experiment.options)}
+    combinations = _combinations(levels, factors)
+    set_too = [name for each in combinations for name in each if name not in levels]
+    levels = {**levels, **{name: _levels_of(name, combinations) for name in dict.fromkeys(set_too)}}
+    named = {*named, *set_too}
     of_network = {
         name: found
         for name, found in levels.items()
@@ -134,9 +138,8 @@ def list_cases(
     left_out: list[tuple[dict[str, Level], str]] = []
     changed: dict[tuple[str, str], None] = {}
     first: SpecError | None = None
-    for combination in itertools.product(*levels.values()):
-        case = dict(zip(levels, combination, strict=True))
-        found = settled(tuple((name, case[name]) for name in levels if name in deciding))
+    for case in combinations:
+        found = settled(tuple((name, case[name]) for name in levels if name in deciding and name in case))
         if isinstance(found, SpecError):
             first = first or found
             left_out.append((case, found.message))
@@ -156,6 +159,30 @@ def list_cases(
     if not kept:
         raise SpecError(f"no case of this run applies: {left_out[0][1]}", "Vary other factors with --set.")
     return Cases(tuple(dict(case) for case in kept), tuple(left_out), tuple(changed))
+
+
+def _combinations(levels: Mapping[str, tuple[Level, ...]], factors: Mapping[str, Factor]) -> list[dict[str, Level]]:
+    """The product of the levels, each with the levels of other factors that its own stand for (`Factor.sets`).
+
+    Errors: SpecError for one that another factor of the run contradicts.
+    """
+    found = []
+    for combination in itertools.product(*levels.values()):
+        case = dict(zip(levels, combination, strict=True))
+        for name, level in list(case.items()):
+            factor = factors.get(name)
+            for other, value in (factor.sets[level] if factor and factor.sets else {}).items():
+                if case.setdefault(other, value) != value:
+                    raise SpecError(
+                        f"{name}={level} is {other}={value}, and --set {other}={case[other]} contradicts it",
+                        f"Leave --set {other} out, or choose another {name}.",
+                    )
+        found.append(case)
+    return found
+
+
+def _levels_of(name: str, combinations: Sequence[Mapping[str, Level]]) -> tuple[Level, ...]:
+    return tuple(dict.fromkeys(case[name] for case in combinations if name in case))
 
 
 def _check_bonded(networks: settle.Networks, given: Mapping[str, Level]) -> None:

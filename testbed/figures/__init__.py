@@ -9,6 +9,7 @@ from pathlib import Path
 from testbed.errors import unknown
 from testbed.figures import (
     aggregate,
+    atlas,
     cost,
     detection,
     displacement,
@@ -30,6 +31,7 @@ from testbed.figures.style import Drawing
 from testbed.results.result import Run
 
 FIGURES: dict[str, Callable[[Run], Drawing]] = {
+    "atlas": atlas.atlas,
     "aggregate": aggregate.aggregate,
     "members": members.members,
     "outage": outages.outage,

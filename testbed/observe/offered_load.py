@@ -31,8 +31,10 @@ _UDP = struct.Struct("!HHHH")  # RFC 768: ports, length, checksum; 0: none
 _CHECKSUM_AT = 6  # where the kernel writes it into the header of a packet over IPv6, which needs one
 _NUMBER = struct.Struct("!I")
 _PADDING = bytes(PAYLOAD_BYTES - _NUMBER.size)
-_SO_RCVBUFFORCE = 33  # asm-generic/socket.h
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # asm-generic/socket.h
 _TICK_S = 0.001
+#: The part of the time in which the queues begin to fill; it does not count.
+_SETTLING = 0.1
 #: How long the last packets may take: those of a full queue.
 _TAIL_S = 0.15
 
@@ -42,20 +44,24 @@ def offer(
 ) -> dict[str, Any]:
     """Send ``mbps`` of payload for ``seconds`` from one host to another; ``chance`` draws the flows' ports.
 
-    Returns how many packets were ``sent`` in ``seconds``; how many of them were ``received`` in as long a time from the
-    first one on; how many were ``delivered`` at all, and how many copies of these came besides (``duplicated``).
+    Returns how large the packets' payloads were; how many were ``sent``; how many of them were ``received`` in
+    ``window_s``, which ends ``seconds`` after the first arrival; how many were ``delivered`` at all, and how many
+    copies of these came besides (``duplicated``).
     """
     ports = chance.sample(_PORTS, _FLOWS)
     address = network.topology.host(target).ip
     count = max(1, round(mbps * 1e6 * seconds / (8 * PAYLOAD_BYTES)))
     arrivals: list[tuple[float, int]] = []
+    room = 4 * count * PAYLOAD_BYTES + (1 << 20)
     with contextlib.ExitStack() as stack:
         receiver = stack.enter_context(network.socket(target))
         receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         with contextlib.suppress(OSError):
-            receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 * count * PAYLOAD_BYTES + (1 << 20))
+            receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, room)
         receiver.bind(("", _PORT))
         sender = stack.enter_context(network.socket(source, None, socket.SOCK_RAW, socket.IPPROTO_UDP))
+        with contextlib.suppress(OSError):  # else a full queue in front of one way would hold the packets of all back
+            sender.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, room)
         if sender.family == socket.AF_INET6:
             sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, _CHECKSUM_AT)
         batches = Batches()
@@ -67,11 +73,12 @@ def offer(
         time.sleep(_TAIL_S)
         receive()
     first = {number: at for at, number in sorted(arrivals, reverse=True)}
-    begin_s = min(first.values(), default=0.0)
+    begin_s, settled_s = min(first.values(), default=0.0), _SETTLING * seconds
     return {
-        "seconds": seconds,
+        "payload_bytes": PAYLOAD_BYTES,
         "sent": count,
-        "received": sum(at - begin_s < seconds for at in first.values()),
+        "window_s": round(seconds - settled_s, 9),
+        "received": sum(settled_s <= at - begin_s < seconds for at in first.values()),
         "delivered": len(first),
         "duplicated": len(arrivals) - len(first),
     }

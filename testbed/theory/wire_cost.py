@@ -25,8 +25,8 @@ def shortest_way(topology: Topology) -> int:
     return distance.get(server, 0)
 
 
-def one_copy_octets(topology: Topology, payload_bytes: int) -> int:
-    """The octets of frames, without FCS, that links carry for one UDP packet on a shortest way."""
+def frame_octets(topology: Topology, payload_bytes: int) -> int:
+    """The octets, without FCS, of the frame of a UDP packet with this payload from the measured client."""
     host = topology.host(topology.client)
     headers = ETHERNET_HEADER_BYTES + IP_HEADER_BYTES[host.ip_version] + UDP_HEADER_BYTES
-    return shortest_way(topology) * (payload_bytes + headers + VLAN_TAG_BYTES * bool(host.vlan))
+    return payload_bytes + headers + VLAN_TAG_BYTES * bool(host.vlan)

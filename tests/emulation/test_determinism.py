@@ -67,6 +67,7 @@ SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
         {"mode": "balance-rr", "members": "1", "placement": "even", "flows": "4", "duration_s": "1", "omit_s": "0"}
         | _SLOW_LINKS,
     ),
+    "atlas": ("link", {"technique": "802.3ad", "failure": "carrier"}),
     "audit": ("installed", {"element": "s1"}),
     "chaos": ("longer", {"events": "1"}),
     "controller_loss": ("shorter", {"down_s": "0.5", "restart": "resume", "lacp_rate": "fast"}),
