@@ -11,7 +11,6 @@ IEC 62439-1:2010, clause 8, counts a ring in the same way: T_L + (number of brid
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
 from testbed.design.factor import Level
 from testbed.faults.cabling import link_named
@@ -95,8 +94,11 @@ def bound(
     gone = frozenset({element} if fault == "switch_crash" else ())
     lost = frozenset(link.name for link in links)
     found = reconvergence(topology, side.tree, gone=gone, lost=lost, ends=ends_of(topology, pair))
-    if fault == "flapping" and isinstance(found, OutageBound):
-        return replace(found, low_s=0.0, law=None)
+    if fault == "flapping" and isinstance(found, OutageBound) and found.bound_s > 0:
+        return (
+            f"each flap takes BPDUs, of which a port sends {side.tree.hold_count} at once and then one a second"
+            " (hold_count): when they are used up, the bridges wait"
+        )
     return found
 
 

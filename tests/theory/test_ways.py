@@ -73,6 +73,12 @@ def test_ports_to_hosts_that_are_no_edge_ports_wait_twice_the_hello_time() -> No
     assert isinstance(found, OutageBound) and found.bound_s == pytest.approx(4.0, abs=1e-5)
 
 
+def test_flaps_use_up_the_bpdus_that_a_port_may_send() -> None:
+    """IEEE 802.1D-2004, 17.26 and 17.22: txCount is one less each second, and TxHoldCount at most."""
+    found = ways.bound(RING, SIDE, "flapping", "s1-eth2", {}, ("h1", "h3"))
+    assert isinstance(found, str) and "sends 6 at once" in found
+
+
 def test_old_information_may_go_round_in_what_is_left_of_a_mesh() -> None:
     """Without spine1, the root, spine2 and spine3 and the leaves are still joined in circles."""
     topology = leaf_spine(spines=3)
