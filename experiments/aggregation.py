@@ -71,7 +71,9 @@ def _datagrams(lab: Lab) -> iperf3.Datagrams | None:
     ideal_mbps = _ideal_mbps(lab.trial)
     if ideal_mbps is None:
         raise SpecError("protocol udp needs links with a rate: flows offer what the members can carry")
-    return iperf3.Datagrams(theory.payload_bytes("udp", mtu, version), ideal_mbps / int(lab.case["flows"]))
+    bond = lab.topology.host(lab.client).bond
+    packet = mtu - (bond.trailer_bytes if bond else 0)
+    return iperf3.Datagrams(theory.payload_bytes("udp", packet, version), ideal_mbps / int(lab.case["flows"]))
 
 
 def procedure(lab: Lab) -> None:

@@ -62,6 +62,7 @@ FAULTS: dict[str, tuple[str, dict[str, str]]] = {
     "link": ("carrier_loss", {}),
     "member": ("carrier_loss", {}),
     "interface": ("carrier_loss", {"side": "host"}),
+    "node": ("host_reboot", {}),
     "switch": ("switch_crash", {}),
     "controller": ("controller_crash", {}),
     "control": ("controller_cut", {}),
@@ -205,7 +206,9 @@ def audit() -> Experiment:
         topology="mlag",
         factors=(
             Factor(
-                "element", ("s1",), "what fails: a link, an interface, a switch, c0, c0-s1; two are joined by a plus"
+                "element",
+                ("s1",),
+                "what fails: a link, an interface, a node, a switch, c0, c0-s1; two are joined by a plus",
             ),
             schemes.FACTOR,
             Factor("controller_down_s", (1.5,), "time after which a killed controller is started again", least=0.0),

@@ -31,7 +31,8 @@ from testbed.faults.schedule import Schedule, drawn, parsed, read
 from testbed.lab import steps
 from testbed.measure.outage import load_probe, outage, reordered
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
-from testbed.spec import MODES, Topology
+from testbed.spec import Topology
+from testbed.spec.bond import EVERY_MODE
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -123,7 +124,7 @@ def chaos() -> Experiment:
         question="Does the network recover from random faults, and how much traffic is lost meanwhile?",
         topology="mlag",
         factors=(
-            Factor("mode", ("802.3ad",), "bonding mode of the hosts", known=MODES),
+            Factor("mode", ("802.3ad",), "mode of the hosts", known=EVERY_MODE),
             schemes.FACTOR,
             Factor("events", (6,), "how many faults are injected", least=1),
             Factor("probe_interval_ms", (2.0,), "time between two probe packets of a flow", least=0.1),

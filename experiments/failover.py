@@ -39,7 +39,8 @@ from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
 from testbed.lab import steps
 from testbed.measure.failover import measure
-from testbed.spec import MODES, Topology
+from testbed.spec import Topology
+from testbed.spec.bond import EVERY_MODE
 from testbed.theory import ways
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def failover() -> Experiment:
         question="How long does traffic stop when an element that carries it fails, and when it returns?",
         topology="single_switch",
         factors=(
-            Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts", known=MODES),
+            Factor("mode", ("active-backup", "802.3ad"), "mode of both hosts", known=EVERY_MODE),
             schemes.FACTOR,
             Factor("fault", ("carrier_loss",), "the fault that is injected", known=tuple(catalogue.FAULTS)),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),

@@ -47,7 +47,8 @@ from testbed.measure.validity import unseen
 from testbed.observe import iperf3
 from testbed.observe.rates import sampling
 from testbed.observe.tcp_progress import PERIOD_S, progressing, round_trips_s
-from testbed.spec import MODES, Bond
+from testbed.spec import Bond
+from testbed.spec.bond import EVERY_MODE
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -178,7 +179,7 @@ def tcp_failover() -> Experiment:
         question="How long does a TCP flow stall when its member fails, and what goodput do all flows reach?",
         topology="single_switch",
         factors=(
-            Factor("mode", ("active-backup", "802.3ad"), "bonding mode of both hosts", known=MODES),
+            Factor("mode", ("active-backup", "802.3ad"), "mode of both hosts", known=EVERY_MODE),
             schemes.FACTOR,
             Factor("members", (2, 4), "member links of each host", (2,), least=2),
             Factor("flows", (8,), "parallel TCP flows", least=1, most=(512, "each is a server and a client of iperf3")),

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from testbed.errors import SpecError
 from testbed.spec import Addressing, BondOptions, Cable, Topology
+from testbed.spec.bond import DRIVER_MODES
 from testbed.spec.wiring import Wiring
 
 #: bonding.rst, "Switch Configuration": these need nothing of the switch. The other modes of "11.2 High Availability in
@@ -57,7 +58,7 @@ def _check(mode: str, peer_links: int) -> None:
     if peer_links not in (0, 1):
         raise SpecError(f"dual_switch takes peer_links 0 or 1, not {peer_links}: independent switches have no LAG")
     allowed = _JOINED_MODES if peer_links else _SEPARATE_MODES
-    if mode in allowed:
+    if mode in (*allowed, *DRIVER_MODES):  # what these need of the ways, every topology says
         return
     if mode in _JOINED_MODES:
         raise SpecError(

@@ -24,11 +24,13 @@
 Survives the loss of all ways but one; with ends=switches e1 and e2 are single points of failure. Peer links join the
 first switches of the ways, from each to the next, and the last ones: then the switches next to a host are one LACP
 system, and the ways lead on where only one host sees a failure. Without them each way is a network of its own. With
-length=0 the ways are links between the hosts, or between e1 and e2.
+length=0 the ways are links between the hosts, or between e1 and e2. In mode hsr the ways are rows of HSR nodes, n1, n2
+and so on, instead of switches: with the hosts one ring.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 from testbed.errors import SpecError
@@ -39,6 +41,8 @@ ENDS = ("hosts", "switches")
 #: bonding.rst, 12.2: these may have a network for each member. So may active-backup, if its monitor sees whole ways.
 _SEPARATE_MODES = ("balance-rr", "broadcast")
 _ADAPTIVE = ("balance-tlb", "balance-alb")
+#: Modes whose ways have nothing in common: peer links would join them.
+_APART_MODES = ("prp", "hsr")
 
 
 def two_ways(
@@ -58,10 +62,12 @@ def two_ways(
     net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     if ends == "switches":
         _between_switches(net, ways, length)
+    elif bonding.mode == "hsr":
+        return _ring(net, ways, length, peer_links)
     elif length == 0:
         _back_to_back(net, ways, bonding.mode)
     else:
-        joined = peer_links if peer_links >= 0 else 1
+        joined = peer_links if peer_links >= 0 else int(bonding.mode not in _APART_MODES)
         _check_mode(bonding, joined)
         _between_hosts(net, ways, length, joined)
     return net.topology("two_ways")
@@ -88,6 +94,22 @@ def _between_hosts(net: Wiring, ways: int, length: int, peer_links: int) -> None
         for side in [near] if length == 1 else [near, far]:
             for one, other in itertools.pairwise(side):
                 net.join(one, other)
+
+
+def _ring(net: Wiring, ways: int, length: int, peer_links: int) -> Topology:
+    """The two hosts and the nodes of both ways as one ring of HSR; what the hosts send each other has to survive."""
+    if ways != 2:
+        raise SpecError(f"two_ways in mode hsr has 2 ways, not {ways}: a node has two ports (IEC 62439-3, 5.1)")
+    if peer_links >= 0:
+        raise SpecError("two_ways takes no peer_links in mode hsr: its ways are one ring", "Leave peer_links out.")
+    names = [f"n{number + 1}" for number in range(2 * length)]
+    one, other = (["h1", *row, "h2"] for row in (names[:length], names[length:]))
+    steps = [*itertools.pairwise(one), *itertools.pairwise(other)]
+    links = [net.link(*step) for step in steps]
+    for node in ("h1", "h2", *names):
+        own = [(step, pair) for step, pair in zip(steps, links, strict=True) if node in step]
+        net.bond(node, [pair if step[0] == node else pair[::-1] for step, pair in own])
+    return dataclasses.replace(net.topology("two_ways"), protected=("h1", "h2"))
 
 
 def _back_to_back(net: Wiring, ways: int, mode: str) -> None:
@@ -130,7 +152,13 @@ def _check(ways: int, length: int, ends: str, peer_links: int) -> None:
 def _check_mode(bonding: BondOptions, peer_links: int) -> None:
     """Errors: SpecError for a mode that separate ways do not carry."""
     mode = bonding.mode
-    if peer_links or mode in _SEPARATE_MODES or (mode == "active-backup" and bonding.arp_interval_ms):
+    if peer_links and mode in _APART_MODES:
+        raise SpecError(
+            f"two_ways with peer_links=1 does not take mode {mode}: its two networks are independent"
+            " (IEC 62439-3, 4.1)",
+            "Leave peer_links out.",
+        )
+    if peer_links or mode in (*_SEPARATE_MODES, *_APART_MODES) or (mode == "active-backup" and bonding.arp_interval_ms):
         return
     reason, hint = "its switches, without a link to each other, cannot form one LAG", ""
     if mode == "active-backup":

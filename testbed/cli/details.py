@@ -22,6 +22,8 @@ MODES = {
     "802.3ad": "4: each flow on the member of its hash; needs LACP",
     "balance-tlb": "5: sends on all members by load, receives on one; needs nothing of the switch",
     "balance-alb": "6: as 5, and receives on all by its ARP replies; needs nothing of the switch",
+    "prp": "every frame by both of two separate networks, the first to arrive counts (IEC 62439-3); no LAG",
+    "hsr": "every frame both ways round a ring of HSR nodes, the first to arrive counts (IEC 62439-3); no switch",
 }
 
 
@@ -92,13 +94,14 @@ def controller(name: str) -> list[str]:
 
 
 def mode(name: str) -> list[str]:
-    """A bonding mode, and the options of a bond that count in it."""
+    """A mode of bonding or of another driver, and the options of a bond that count in it."""
     rows = []
     for key, option, value, _ in options(BondOptions(mode=name)):
         if name in option.modes and key != "mode":
             known = f" ({', '.join(option.words)})" if option.words else ""
             rows.append((f"--set {key}={typed(value)}", f"{option.why}{known}"))
-    return [MODES[name], "options of a bond that count in it:", *_rows(rows), f"to use it: --set mode={name}"]
+    counting = ["options of a bond that count in it:", *_rows(rows)] if rows else ["it has no options"]
+    return [MODES[name], *counting, f"to use it: --set mode={name}"]
 
 
 #: For each kind, what tells one of it in full.

@@ -76,6 +76,16 @@ class Configuration:
         """The ports and LAGs that lead to another switch."""
         return frozenset(end for trunk in self.trunks for end in trunk)
 
+    @cached_property
+    def networks(self) -> dict[int, frozenset[int]]:
+        """For each switch those of its network, which links and LAGs join. An address has a place in each network."""
+        found = {switch.dpid: frozenset({switch.dpid}) for switch in self.switches}
+        joined = [{a[0], b[0]} for a, b in self.links] + [{dpid for dpid, _ in ports} for ports in self.ports.values()]
+        for dpids in joined:
+            whole = frozenset().union(*(found[dpid] for dpid in dpids))
+            found |= dict.fromkeys(whole, whole)
+        return found
+
 
 def to_yaml(topology: Topology) -> str:
     """The configuration for a topology, as the text of the file."""

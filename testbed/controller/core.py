@@ -177,15 +177,16 @@ class Core(Southbound):
         address = frame[6:12].hex(":")
         if forwarding.is_group_address(address):
             return
+        name = self.fabric.named(address, port[0])
         if self.fabric.learn(address, port):
             self._log("controller", "learned", address=address, dpid=port[0], port=port_name(port))
-            kept = self._learning.begin(address, port, frame)
+            kept = self._learning.begin(name, port, frame)
             self._conclude()
-            self._when_confirmed(lambda: self._learned(address, kept))
+            self._when_confirmed(lambda: self._learned(name, kept))
             self._act()
-        elif self._learning.keep(address, port, frame):
+        elif self._learning.keep(name, port, frame):
             return
-        elif self.fabric.addresses.get(address) == self.fabric.edge(port):
+        elif self.fabric.addresses.get(name) == self.fabric.edge(port):
             self._hand_back(port, frame)
 
     # --- reactions ------------------------------------------------------------------------------------------
@@ -212,8 +213,8 @@ class Core(Southbound):
             self._unready.pop(dpid, None)
             self._log("controller", "switch_ready", dpid=dpid)
 
-    def _learned(self, address: str, kept: Frames) -> None:
-        for port, frame in self._learning.end(address, kept):
+    def _learned(self, name: str, kept: Frames) -> None:
+        for port, frame in self._learning.end(name, kept):
             self._hand_back(port, frame)
 
     def _act(self, effects: Iterable[Effect] = ()) -> None:

@@ -177,7 +177,8 @@ class Fabric(ForwardingFacts):
             self._set_part(dpid, BASE, forwarding.base(self._view(dpid)))
         for edge in self.dirty.edges:
             owners = {dpid for dpid, _ in self.lags[edge].ports} if isinstance(edge, str) else {edge[0]}
-            for dpid in owners | self._linked:
+            network = frozenset().union(*(self.configuration.networks.get(dpid, frozenset()) for dpid in owners))
+            for dpid in owners | self._linked & network:
                 made_of = self._route(dpid, edge, dpid in owners), frozenset(self.behind.get(edge, ()))
                 if self._made_of.get((dpid, edge)) != made_of:
                     self._made_of[dpid, edge] = made_of

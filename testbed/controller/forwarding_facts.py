@@ -92,7 +92,7 @@ class ForwardingFacts:
                 self.set_distributing(edge, up)
         elif not carrier:
             for address in list(self.behind.get(edge, ())):
-                self.move(address, None)
+                self.move(self.named(address, dpid), None)
 
     def set_collecting(self, lag: str, ports: Iterable[PortId]) -> None:
         """Set the ports of a LAG that accept frames."""
@@ -119,19 +119,27 @@ class ForwardingFacts:
             accepts = port in self.lags[edge].collecting
         else:
             accepts = self.ports.get(port[0], {}).get(port[1], False)
-        if not accepts or edge in self.configuration.link_edges or self.addresses.get(address) == edge:
+        name = self.named(address, port[0])
+        if not accepts or edge in self.configuration.link_edges or self.addresses.get(name) == edge:
             return False
-        self.move(address, edge)
+        self.move(name, edge)
         return True
 
-    def move(self, address: str, edge: Edge | None) -> None:
-        """Set where an address is; None: unknown."""
-        old = self.addresses.pop(address, None)
+    def named(self, address: str, dpid: int) -> str:
+        """The address as `addresses` has it: where there are several networks, with that of the switch after a '%'."""
+        network = self.configuration.networks.get(dpid, frozenset())
+        if not network or len(network) == len(self.configuration.networks):
+            return address
+        return f"{address}%{min(network):x}"
+
+    def move(self, name: str, edge: Edge | None) -> None:
+        """Set where an address is, by its name in `addresses`; None: unknown."""
+        address, old = name.partition("%")[0], self.addresses.pop(name, None)
         if old is not None:
             self.behind[old].discard(address)
             self.dirty.edges.add(old)
         if edge is not None:
-            self.addresses[address] = edge
+            self.addresses[name] = edge
             self.behind.setdefault(edge, set()).add(address)
             self.dirty.edges.add(edge)
 

@@ -25,7 +25,7 @@ from mininet.net import Mininet
 from pyroute2 import IPRoute
 
 from testbed.controller import OPENFLOW_PORT
-from testbed.emulation import addresses, bonds, limits, ovs, shaping, teams
+from testbed.emulation import addresses, bonds, hsrlink, limits, ovs, shaping, teams
 from testbed.emulation.clocks import Clocks
 from testbed.emulation.network import Network
 from testbed.errors import MachineError
@@ -195,6 +195,9 @@ def _configured(network: Network, host: Host, directory: Path) -> Iterator[None]
                     network.clocks.wait(f"bond {host.name}", period_s)
                 teamd = teams.Teamd(pid, host, mac, targets, directory)
                 network.bonds[host.name] = stack.enter_context(teamd)
+            elif host.bond.driver == "hsr":
+                hsrlink.create(netlink, host.bond)
+                network.bonds[host.name] = hsrlink.HsrPorts(host.bond, lambda: network.netlink(host.name))
             else:
                 bonds.create(netlink, host.bond, mac, targets, up=False)
                 network.bonds[host.name] = bonds.KernelBond(

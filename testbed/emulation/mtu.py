@@ -9,7 +9,10 @@ if TYPE_CHECKING:
 
 
 def set_mtu(network: Network, mtu: int) -> None:
-    """Give every link's ends, and what is on top of them on a host, this MTU in octets of IP packet."""
+    """Give every link's ends, and what is on top of them on a host, this MTU in octets.
+
+    What PRP or HSR adds to a packet is within it.
+    """
     topology = network.topology
     for switch in topology.switches:
         for interface in topology.interfaces(switch.name):
@@ -18,8 +21,10 @@ def set_mtu(network: Network, mtu: int) -> None:
         netlink = network.netlink(host.name)
         for interface in topology.interfaces(host.name):
             netlink.link("set", index=network.index(interface), mtu=mtu)
-        upper = [host.bond.name] if host.bond else []
+        # hsr follows its ports by itself (net/hsr/hsr_main.c, NETDEV_CHANGEMTU).
+        upper = [host.bond.name] if host.bond and host.bond.driver != "hsr" else []
         if host.bond and host.vlan:
             upper.append(f"{host.bond.name}.{host.vlan}")
+        own = mtu - (host.bond.trailer_bytes if host.bond else 0)
         for name in upper:
-            netlink.link("set", index=netlink.link_lookup(ifname=name)[0], mtu=mtu)
+            netlink.link("set", index=netlink.link_lookup(ifname=name)[0], mtu=own)

@@ -27,10 +27,10 @@ from testbed.spec.addressing import more_addresses
 
 
 class BondDriver(Protocol):
-    """A host's live bond, whatever drives it (testbed.emulation.bonds, testbed.emulation.teams)."""
+    """A host's live bond, whatever drives it (testbed.emulation.bonds, .teams, .hsrlink)."""
 
     def text(self) -> str:
-        """Its state as its driver shows it: /proc/net/bonding, or teamd's dump in JSON."""
+        """Its state as its driver shows it: /proc/net/bonding, or JSON."""
 
     def shown(self) -> Shown:
         """The same, read."""

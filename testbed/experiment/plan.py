@@ -19,7 +19,8 @@ from testbed.experiment.network import build_from_settings as build_from_setting
 from testbed.experiment.network import build_topology as build_topology
 from testbed.experiment.network import check_names, is_of_network, pairs
 from testbed.experiment.network import topology_defaults as topology_defaults
-from testbed.spec import MODES, Topology
+from testbed.spec import Topology
+from testbed.spec.bond import EVERY_MODE
 
 #: So many reasons are listed where no case applies.
 _REASONS = 3
@@ -66,7 +67,7 @@ def factor_levels(
                 found = tuple(factor.parse(word) for word in words)
         elif name in arguments or name in settle.SHARED:
             if name == "mode" and words == ["all"]:
-                words = list(MODES)
+                words = list(EVERY_MODE)
             example = arguments[name] if name in arguments else settle.SHARED[name]
             found = tuple(parse_level(name, word, example) for word in words)
         else:

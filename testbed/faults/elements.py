@@ -15,8 +15,8 @@ from testbed.spec import SwitchSide, Topology
 
 @dataclass(frozen=True)
 class Element:
-    """An element that may fail; ``kind`` is member (a link of a bond or LAG), link, interface, switch, controller or
-    control (a switch's connection to the controller)."""
+    """An element that may fail; ``kind`` is member (a link of a bond or LAG), link, interface, node (of a ring of HSR,
+    between the hosts that are measured), switch, controller or control (a switch's connection to the controller)."""
 
     name: str
     kind: str
@@ -37,6 +37,7 @@ def elements(topology: Topology, side: SwitchSide = SwitchSide()) -> tuple[Eleme
         for link in topology.links
     ]
     found += [Element(i, "interface") for host in topology.hosts for i in topology.interfaces(host.name)]
+    found += [Element(name, "node") for name in sorted(topology.relays() - set(topology.protected_hosts()))]
     found += [Element(switch.name, "switch") for switch in topology.switches]
     if side.controller and topology.switches:
         found.append(Element(CONTROLLER, "controller"))

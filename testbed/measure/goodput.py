@@ -44,7 +44,8 @@ def link_mbps(topology: Topology, protocol: str = "tcp", mtu: int = 1500) -> flo
 
 def _fraction(topology: Topology, protocol: str, mtu: int) -> float:
     client = topology.host(topology.client)
-    return theory.goodput_fraction(protocol, mtu, ip=client.ip_version, vlan=bool(client.vlan))
+    trailer = client.bond.trailer_bytes if client.bond else 0
+    return theory.goodput_fraction(protocol, mtu, ip=client.ip_version, vlan=bool(client.vlan), trailer_bytes=trailer)
 
 
 def common_window(timeline: Sequence[Event], seconds: float, omit_s: float) -> Window:
@@ -82,17 +83,20 @@ def tcp_mbps(flows: Mapping[int, Delivered], window: Window, period_s: float) ->
 def carried_mbps(path: Path, topology: Topology, window: Window, protocol: str, mtu: int) -> float:
     """What the receiver's links carried, by their counters (a member_rates.csv), in Mbit/s of payload of full packets.
 
-    A veth counts what it receives without Ethernet header and tag (veth.c, after eth_type_trans). Errors: TrialError if
-    no two samples are in the window.
+    A veth counts what it receives without Ethernet header and tag (veth.c, after eth_type_trans). Where each link
+    carries a copy of all (PRP, HSR), the one that carried most counts. Errors: TrialError if no two samples are in the
+    window.
     """
     server = topology.host(topology.server)
     samples = load_rates(path)
-    total_mbps = 0.0
+    found: list[float] = []
     for name in topology.members(server.name):
         inside = np.flatnonzero((samples[name].t_s >= window[0]) & (samples[name].t_s <= window[1]))
         if len(inside) < 2:
             raise TrialError(f"no two samples of {name} between {window[0]:.3f} and {window[1]:.3f} s")
         ends = inside[[0, -1]]
         seconds = float(np.diff(samples[name].t_s[ends])[0])
-        total_mbps += int(np.diff(samples[name].rx_bytes[ends])[0]) * 8 / seconds / 1e6
-    return total_mbps * theory.payload_bytes(protocol, mtu, server.ip_version) / mtu
+        found.append(int(np.diff(samples[name].rx_bytes[ends])[0]) * 8 / seconds / 1e6)
+    trailer = server.bond.trailer_bytes if server.bond else 0
+    carried = max(found) if trailer else sum(found)
+    return carried * theory.payload_bytes(protocol, mtu - trailer, server.ip_version) / mtu

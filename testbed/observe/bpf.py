@@ -1,7 +1,8 @@
 """The filter of the frames of a link, for the kernel, and the classification of the frames that it keeps. Pure.
 
 The filter is a program for the kernel's packet filter (networking/filter.rst). It keeps Slow Protocols frames, ARP,
-bonding's learning packets, ICMPv6, and UDP to the ports of probes. Its return value is how many octets it keeps.
+bonding's learning packets, ICMPv6, and UDP to the ports of probes; these also with the tag of HSR. Its return value is
+how many octets it keeps.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ PROBE_PORTS = range(7000, 8000)
 _LOAD_BYTE, _LOAD_HALF, _LOAD_HALF_X, _LOAD_X_IP = 0x30, 0x28, 0x48, 0xB1
 _EQUAL, _AT_LEAST, _RETURN = 0x15, 0x35, 0x06
 _SLOW_PROTOCOLS, _ARP, _LOOPBACK, _IPV4, _IPV6 = 0x8809, 0x0806, 0x9000, 0x0800, 0x86DD
+_HSR = 0x892F  # IEC 62439-3, 5.7.1: the tag begins where the type was, and ends with it
 _UDP, _ICMPV6, _NEIGHBOUR_ADVERTISEMENT, _SOLICITED = 17, 58, 136, 0x40
 _HEADER, _IPV6_HEADER = 14, 40
+_TAG = 6
 _KEPT_BYTES = 128  # a LACPDU is 124 octets, the longest that is read
 
 # Each line: a label or "", the instruction, and where it jumps to if true and if false; "" is the next line.
@@ -27,6 +30,7 @@ _PROGRAM = (
     ("", _EQUAL, _ARP, "keep", ""),
     ("", _EQUAL, _LOOPBACK, "keep", ""),
     ("", _EQUAL, _IPV6, "ipv6", ""),
+    ("", _EQUAL, _HSR, "hsr", ""),
     ("", _EQUAL, _IPV4, "", "drop"),
     ("", _LOAD_BYTE, _HEADER + 9, "", ""),
     ("", _EQUAL, _UDP, "", "drop"),
@@ -38,6 +42,22 @@ _PROGRAM = (
     ("", _EQUAL, _ICMPV6, "keep", ""),
     ("", _EQUAL, _UDP, "", "drop"),
     ("", _LOAD_HALF, _HEADER + _IPV6_HEADER + 2, "", ""),
+    ("", _AT_LEAST, PROBE_PORTS.stop, "drop", ""),
+    ("", _AT_LEAST, PROBE_PORTS.start, "keep", "drop"),
+    ("hsr", _LOAD_HALF, 12 + _TAG, "", ""),
+    ("", _EQUAL, _ARP, "keep", ""),
+    ("", _EQUAL, _IPV6, "hsr6", ""),
+    ("", _EQUAL, _IPV4, "", "drop"),
+    ("", _LOAD_BYTE, _TAG + _HEADER + 9, "", ""),
+    ("", _EQUAL, _UDP, "", "drop"),
+    ("", _LOAD_X_IP, _TAG + _HEADER, "", ""),
+    ("", _LOAD_HALF_X, _TAG + _HEADER + 2, "", ""),
+    ("", _AT_LEAST, PROBE_PORTS.stop, "drop", ""),
+    ("", _AT_LEAST, PROBE_PORTS.start, "keep", "drop"),
+    ("hsr6", _LOAD_BYTE, _TAG + _HEADER + 6, "", ""),
+    ("", _EQUAL, _ICMPV6, "keep", ""),
+    ("", _EQUAL, _UDP, "", "drop"),
+    ("", _LOAD_HALF, _TAG + _HEADER + _IPV6_HEADER + 2, "", ""),
     ("", _AT_LEAST, PROBE_PORTS.stop, "drop", ""),
     ("", _AT_LEAST, PROBE_PORTS.start, "keep", "drop"),
     ("keep", _RETURN, _KEPT_BYTES, "", ""),
@@ -56,6 +76,13 @@ def program() -> bytes:
         INSTRUCTION.pack(code, jump(place, true), jump(place, false), operand)
         for place, (_, code, operand, true, false) in enumerate(_PROGRAM)
     )
+
+
+def inner(frame: bytes) -> bytes:
+    """The frame without the tag of HSR, if it has one."""
+    if frame[12:14] == _HSR.to_bytes(2, "big"):
+        return frame[:12] + frame[12 + _TAG :]
+    return frame
 
 
 def kind(frame: bytes) -> str:

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed.observe import bpf
+
 if TYPE_CHECKING:
     from testbed.emulation.network import Network
 
@@ -28,7 +30,7 @@ Key = tuple[str, str, str, str, int, str, int]
 
 def flow_of(frame: bytes) -> tuple[str, str, int, str, int] | None:
     """Protocol, source and target of an unfragmented TCP or UDP packet in an Ethernet frame; None for other frames."""
-    at = _ETHERNET
+    frame, at = bpf.inner(frame), _ETHERNET
     kind = int.from_bytes(frame[12:14], "big")
     if kind == 0x8100:
         kind = int.from_bytes(frame[16:18], "big")

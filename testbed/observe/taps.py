@@ -132,7 +132,8 @@ class Recording:
 
     def _drain(self) -> None:
         for tap in self._taps:
-            for at, direction, octets in tap.drain(self._batches):
+            for at, direction, whole in tap.drain(self._batches):
+                octets = bpf.inner(whole)
                 kind = bpf.kind(octets)
                 if kind == "probe":
                     self._extend_run(at, tap.interface, direction, octets)

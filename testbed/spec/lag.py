@@ -8,7 +8,7 @@ from typing import Any
 
 from testbed.errors import SpecError
 from testbed.spec import validation
-from testbed.spec.bond import LACP_RATES, STATIC_LAG_MODES, BondOptions, words
+from testbed.spec.bond import DRIVER_MODES, LACP_RATES, STATIC_LAG_MODES, BondOptions, words
 
 #: Whether the ports of a LAG speak LACP first, only when spoken to, or not at all: then it is static.
 LACP = ("active", "passive", "off")
@@ -97,6 +97,11 @@ class LagOptions(LacpOptions):
 
         Errors: SpecError for an option that such a LAG does not have.
         """
+        if self.lacp and bond.mode in DRIVER_MODES:
+            raise SpecError(
+                f"lag_lacp={self.lacp} cannot be had in mode {bond.mode}, whose ways lead to ports that are no LAG",
+                "Leave lag_lacp out.",
+            )
         wanted = "active" if bond.mode == "802.3ad" else "off" if bond.mode in STATIC_LAG_MODES else ""
         lacp = self.lacp or wanted
         if not lacp:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from testbed.errors import SpecError, unknown
-from testbed.spec import plain, validation
+from testbed.spec import plain, validation, ways
 from testbed.spec.addressing import interface_mac
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
 from testbed.spec.host import Host
@@ -68,6 +68,7 @@ class Topology:
             self._check_host(host)
         for lag in self.lags:
             self._check_lag(lag)
+        ways.check(self.hosts, self.switches, self.ports)
         for name in self.protected:
             if name not in {host.name for host in self.hosts}:
                 raise unknown(f"protected host of topology {self.name!r}", name, [host.name for host in self.hosts])
@@ -214,6 +215,10 @@ class Topology:
         """The hosts whose traffic among each other must survive a failure."""
         bonded = tuple(host.name for host in self.hosts if host.bond is not None)
         return self.protected or (bonded if len(bonded) > 1 else tuple(host.name for host in self.hosts))
+
+    def relays(self) -> frozenset[str]:
+        """The hosts that pass on the frames of others: the nodes of a ring of HSR (IEC 62439-3, 5)."""
+        return frozenset(host.name for host in self.hosts if host.bond is not None and host.bond.mode == "hsr")
 
     def monitored(self, name: str) -> tuple[str, ...]:
         """The targets of a host's ARP monitor, without its own address; ``peers`` are all other hosts."""

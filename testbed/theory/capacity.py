@@ -33,9 +33,9 @@ def pair_mbps(topology: Topology, client: str, server: str) -> float | None:
         edges.setdefault(b, {}).setdefault(a, 0.0)
         edges[a][b] += mbps
 
-    switches = {switch.name for switch in topology.switches}
+    passing = {switch.name for switch in topology.switches} | topology.relays()
     for link in topology.links:
-        if {link.a, link.b} <= switches | {client, server}:
+        if {link.a, link.b} <= passing | {client, server}:
             if link.rate_mbps is None:
                 return None
             add(link.a, link.b, link.rate_mbps)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from testbed.errors import SpecError, unknown
-from testbed.spec import MODES
+from testbed.spec.bond import DRIVER_MODES, EVERY_MODE, TRAILER_BYTES
 
 #: Octets around an IP packet on the wire: header 14, FCS 4, preamble and start delimiter 8 (IEEE 802.3-2018,
 #: 3.1.1), inter-packet gap 12 (4.4.2). The kernel counts the header; a shaper is configured with the other 24.
@@ -19,9 +19,9 @@ IP_HEADER_BYTES = {4: 20, 6: 40}
 #: TCP header (RFC 9293, 3.1), padded timestamps option (RFC 7323, appendix A); UDP header (RFC 768).
 TCP_HEADER_BYTES, UDP_HEADER_BYTES = 20 + 12, 8
 
-#: Modes that give one pair of hosts one member's rate, however many there are (bonding.rst, "mode"): one is
-#: active; all carry the same; all is received by the current member; receiving is balanced by peer.
-ONE_MEMBER_MODES = ("active-backup", "broadcast", "balance-tlb", "balance-alb")
+#: Modes that give one pair of hosts one member's rate, however many there are (bonding.rst, "mode"): one is active; all
+#: carry the same (broadcast, prp, hsr); all is received by the current member; receiving is balanced by peer.
+ONE_MEMBER_MODES = ("active-backup", "broadcast", "balance-tlb", "balance-alb", "prp", "hsr")
 
 
 def frame_bytes(mtu: int, *, vlan: bool = False, overhead_bytes: int = ETHERNET_OVERHEAD_BYTES) -> int:
@@ -47,12 +47,17 @@ def payload_bytes(protocol: str, mtu: int = 1500, ip: int = 4) -> int:
     return mtu - needed
 
 
-def goodput_fraction(protocol: str, mtu: int = 1500, *, ip: int = 4, vlan: bool = False) -> float:
+def goodput_fraction(
+    protocol: str, mtu: int = 1500, *, ip: int = 4, vlan: bool = False, trailer_bytes: int = 0
+) -> float:
     """The part of a line rate that full packets deliver as payload.
 
-    At MTU 1500 TCP has 1448/1538 over IPv4, 1428/1538 over IPv6, 1448/1542 in a VLAN; UDP 1472/1538 over IPv4.
+    ``trailer_bytes`` of the MTU are no packet (`Bond.trailer_bytes`).
+
+    At MTU 1500 TCP has 1448/1538 over IPv4, 1428/1538 over IPv6, 1448/1542 in a VLAN, 1442/1538 with PRP or HSR; UDP
+    1472/1538 over IPv4.
     """
-    return payload_bytes(protocol, mtu, ip) / frame_bytes(mtu, vlan=vlan)
+    return payload_bytes(protocol, mtu - trailer_bytes, ip) / frame_bytes(mtu, vlan=vlan)
 
 
 def ideal_mbps(
@@ -66,10 +71,11 @@ def ideal_mbps(
     vlan: bool = False,
 ) -> float:
     """The most that flows between one pair of bonded hosts receive together, in Mbit/s of payload."""
-    if mode not in MODES:
-        raise unknown("bonding mode", mode, MODES)
+    if mode not in EVERY_MODE:
+        raise unknown("bonding mode", mode, EVERY_MODE)
     used = 1 if mode in ONE_MEMBER_MODES else members
-    return used * rate_mbps * goodput_fraction(protocol, mtu, ip=ip, vlan=vlan)
+    trailer = TRAILER_BYTES if DRIVER_MODES.get(mode) == "hsr" else 0
+    return used * rate_mbps * goodput_fraction(protocol, mtu, ip=ip, vlan=vlan, trailer_bytes=trailer)
 
 
 def queue_s(rate_mbps: float, queue_packets: int, mtu: int = 1500) -> float:

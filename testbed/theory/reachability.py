@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Link, SwitchSide, Topology
-from testbed.theory import ways
+from testbed.theory import seamless, ways
 from testbed.theory.uses import Use, Uses
 
 Pair = tuple[str, str]
@@ -103,6 +103,8 @@ class _Remains(Uses):
                 return use.why
             if bond is None or use is not None or host.name in self.failed or not self._ends(host):
                 continue
+            if bond.driver == "hsr":
+                continue
             lag = self._lag(self.topology.far(bond.members[0]).interface) if self.side.lags else None
             if not bond.miimon_ms and not bond.arp_interval_ms:
                 return theory.UNMONITORED
@@ -116,6 +118,8 @@ class _Remains(Uses):
     def connected(self, a: str, b: str) -> bool | None:
         """Whether the two hosts must reach each other, both ways; None if theory does not say."""
         one, other = self.topology.host(a), self.topology.host(b)
+        if any(host.bond and host.bond.driver == "hsr" for host in (one, other)):
+            return self._seamlessly(one, other)
         direct = [link for link in self.topology.links if {link.a, link.b} == {a, b}]
         if direct:
             return self._directly(one, other, direct)
@@ -145,6 +149,17 @@ class _Remains(Uses):
         if sender.copies:
             return not sender.sends.isdisjoint(receiver.takes)
         return sender.sends <= receiver.takes
+
+    def _seamlessly(self, one: Host, other: Host) -> bool | None:
+        """Two hosts of which one sends everything both ways; the other does too, or has one link."""
+        if not self.failed.isdisjoint((one.name, other.name)):
+            return False
+        if any(host.bond and host.bond.driver != "hsr" for host in (one, other)):
+            return None  # it is not known which of the two copies a bond takes in
+        control = {name for name in self.failed if name == CONTROLLER or name.startswith(CONTROL)}
+        found = seamless.reached(self.topology, self.failed - control, self.silent, one.name, other.name)
+        alone = not control or not (self.failed - control or self.silent)  # flows that are in place go on
+        return found if found is False or alone else None
 
     def _directly(self, one: Host, other: Host, links: list[Link]) -> bool | None:
         """Two hosts joined without a switch."""
@@ -235,6 +250,9 @@ class _Remains(Uses):
 
     def bound(self, a: str, b: str) -> theory.OutageBound | None:
         """The longest outage that these failures may cause between two hosts that still reach each other."""
+        if any(host.bond and host.bond.driver == "hsr" for host in map(self.topology.host, (a, b))):
+            lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
+            return seamless.SEAMLESS if seamless.untouched(self.topology, lost, a, b) else None
         bounds: list[theory.OutageBound | None] = [theory.OutageBound(0.0, 0.0, "the switches react at once")]
         if self.side.tree is not None:
             bounds.append(self._by_tree(a, b))

@@ -132,3 +132,32 @@ def test_paths_are_shortest_and_the_tree_has_no_loop(
     for dpid, link in first.items():
         assert distance[link.other(dpid)] == distance[dpid] - 1
     assert graph == Graph(range(1, count + 1), reversed(links))
+
+
+def test_an_address_has_a_place_in_each_of_two_networks() -> None:
+    """A node of PRP sends from one address into both of its networks (IEC 62439-3, 4.1)."""
+    switches = {f"s{i}": {"dpid": i} for i in range(1, 5)}
+    links = [{"a": "s1:1", "b": "s2:1"}, {"a": "s3:1", "b": "s4:1"}]
+    fabric = Fabric(parse({"systems": {"core": {}}, "switches": switches, "lags": {}, "links": links}, "file"))
+    for dpid in range(1, 5):
+        fabric.connect(dpid)
+        for number in (1, 2):
+            fabric.set_port(dpid, number, True)
+    settle(fabric)
+    address = "02:00:00:00:00:01"
+    assert fabric.learn(address, (1, 2)) and fabric.learn(address, (3, 2))
+    assert not fabric.learn(address, (1, 2)) and not fabric.learn(address, (3, 2))  # it is known in both
+    settle(fabric)
+    to = [(dpid, edge) for dpid in fabric.parts for edge in fabric.parts[dpid] if isinstance(edge, tuple)]
+    assert sorted(to) == [(1, (1, 2)), (2, (1, 2)), (3, (3, 2)), (4, (3, 2))]  # each network has its own place alone
+    fabric.set_port(1, 2, False)
+    settle(fabric)
+    assert not fabric.learn(address, (3, 2)) and fabric.behind[3, 2] == {address}  # the other one is not forgotten
+    assert fabric.learn(address, (2, 2)) and not fabric.learn(address, (3, 2))
+
+
+def test_switches_that_one_lag_joins_are_one_network() -> None:
+    switches = {f"s{i}": {"dpid": i} for i in range(1, 4)}
+    lags = {"lag": {"ports": ["s1:3", "s2:3"]}}
+    fabric = Fabric(parse({"systems": {"core": {}}, "switches": switches, "lags": lags, "links": []}, "file"))
+    assert fabric.configuration.networks == {1: {1, 2}, 2: {1, 2}, 3: {3}}

@@ -69,6 +69,14 @@ DROPPED = {
 }
 
 
+def tagged(frame: bytes) -> bytes:
+    """The frame with the tag of HSR (IEC 62439-3, 5.7.1): type 0x892F, path and length, sequence number."""
+    return frame[:12] + struct.pack("!HHH", 0x892F, 0x1000 | len(frame) - 8, 7) + frame[12:]
+
+
+TAGGED = [name for name in FRAMES if name not in ("lacpdu", "learning packet")]
+
+
 def accepted(frame: bytes) -> int:
     """How many octets of a frame the program keeps, by the rules of networking/filter.rst."""
     code = list(bpf.INSTRUCTION.iter_unpack(bpf.program()))
@@ -98,6 +106,19 @@ def test_frames_that_are_kept_and_their_kinds(name: str) -> None:
     frame, kind = FRAMES[name]
     assert accepted(frame) >= min(len(frame), 124)
     assert bpf.kind(frame) == kind
+
+
+@pytest.mark.parametrize("name", TAGGED)
+def test_the_same_frames_are_kept_with_the_tag_of_hsr(name: str) -> None:
+    frame, kind = FRAMES[name]
+    assert accepted(tagged(frame)) >= min(len(frame), 124)
+    assert bpf.inner(tagged(frame)) == frame and bpf.inner(frame) == frame
+    assert bpf.kind(bpf.inner(tagged(frame))) == kind
+
+
+@pytest.mark.parametrize("name", DROPPED)
+def test_the_kernel_drops_the_others_with_that_tag(name: str) -> None:
+    assert accepted(tagged(DROPPED[name])) == 0
 
 
 @pytest.mark.parametrize("name", DROPPED)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from testbed.spec.bond.bond import Bond, BondOptions, newer, parse_mode
-from testbed.spec.bond.option import ARP_MODES, MAX_TARGETS, MODES, PEERS, PRIMARY_MODES, Option, options, words
+from testbed.spec.bond.bond import TRAILER_BYTES, Bond, BondOptions, newer, parse_mode
+from testbed.spec.bond.option import (
+    ARP_MODES,
+    DRIVER_MODES,
+    EVERY_MODE,
+    MAX_TARGETS,
+    MODES,
+    PEERS,
+    PRIMARY_MODES,
+    Option,
+    options,
+    words,
+)
 from testbed.spec.bond.options import DRIVERS, LACP_RATES, PRIMARY_RESELECT, STATIC_LAG_MODES, XMIT_HASH_POLICIES
 from testbed.spec.bond.rules import idle
 
 __all__ = [
     "ARP_MODES",
     "DRIVERS",
+    "DRIVER_MODES",
+    "EVERY_MODE",
     "LACP_RATES",
     "MAX_TARGETS",
     "MODES",
@@ -17,6 +30,7 @@ __all__ = [
     "PRIMARY_MODES",
     "PRIMARY_RESELECT",
     "STATIC_LAG_MODES",
+    "TRAILER_BYTES",
     "XMIT_HASH_POLICIES",
     "Bond",
     "BondOptions",

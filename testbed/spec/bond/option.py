@@ -26,6 +26,10 @@ MODES: tuple[str, ...] = (
     "balance-tlb",
     "balance-alb",
 )
+#: Modes of other drivers than bonding, each with its driver: the kernel's hsr, which is PRP as well (IEC 62439-3).
+DRIVER_MODES = {"prp": "hsr", "hsr": "hsr"}
+#: Every mode of every driver.
+EVERY_MODE = (*MODES, *DRIVER_MODES)
 #: Modes that have a primary and an active member (bonding.rst, "primary").
 PRIMARY_MODES = ("active-backup", "balance-tlb", "balance-alb")
 #: Modes that the ARP monitor serves; the others need the speed that MII monitoring keeps up to date.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from testbed.spec.bond.option import ARP_MODES, INT_MAX, MODES, PEERS, PRIMARY_MODES, option
+from testbed.spec.bond.option import ARP_MODES, DRIVER_MODES, EVERY_MODE, INT_MAX, PEERS, PRIMARY_MODES, option
 
 #: In the order of the kernel's numbers (linux/if_bonding.h, BOND_XMIT_POLICY_*).
 XMIT_HASH_POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
@@ -15,8 +15,8 @@ LACP_RATES = ("slow", "fast")
 PRIMARY_RESELECT = ("always", "better", "failure")
 #: Modes in which the switch must treat the members as one LAG (bonding.rst, "Switch Configuration").
 STATIC_LAG_MODES = ("balance-rr", "balance-xor", "broadcast")
-#: What makes one interface of several: the bonding driver, or the team driver with libteam's teamd.
-DRIVERS = ("bonding", "team")
+#: What makes one interface of several: the bonding driver, the team driver with libteam's teamd, or what a mode names.
+DRIVERS = ("bonding", "team", *dict.fromkeys(DRIVER_MODES.values()))
 
 _LACP = ("802.3ad",)
 _ADAPTIVE = ("balance-tlb", "balance-alb")
@@ -27,13 +27,13 @@ _LACP_ONLY = "it is an option of LACP, which only 802.3ad speaks"
 class OptionValues:
     """A value for every option of a bond, not checked yet. Times are in milliseconds, as the kernel takes them.
 
-    ``driver`` is ``bonding`` or ``team`` (``--set bond=``); what follows are the driver's options. ``primary_member``
-    and ``active_member`` are places among the members, from 0; -1: there is none. The first counts where the mode has a
-    primary; the second is made the active member once, when all members have carrier. An option that has its
-    default is left out where the mode does not use it.
+    ``driver`` is ``bonding`` or ``team`` (``--set bond=``), or follows from the mode (`DRIVER_MODES`); what follows are
+    the driver's options. ``primary_member`` and ``active_member`` are places among the members, from 0; -1: there is
+    none. The first counts where the mode has a primary; the second is made the active member once, when all members
+    have carrier. An option that has its default is left out where the mode does not use it.
     """
 
-    mode: str = option("802.3ad", "MODE", "every bond has one", kernel="", words=MODES)
+    mode: str = option("802.3ad", "MODE", "every bond has one", kernel="", words=EVERY_MODE, modes=EVERY_MODE)
     driver: str = field(default="bonding", metadata={"setting": "bond"})
 
     miimon_ms: int = option(100, "MIIMON", "how often the members' carrier is checked", kernel=0)

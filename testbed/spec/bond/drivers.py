@@ -1,0 +1,56 @@
+"""Drivers that a mode brings with it, and what they do not have of a bond: the options of bonding, more members.
+
+mode    driver    what makes one of several interfaces
+prp     hsr       every frame goes out on both, into two networks; the receiver drops the second (IEC 62439-3, 4)
+hsr     hsr       the same, both ways round a ring of such nodes, which pass frames on (IEC 62439-3, 5)
+"""
+
+from __future__ import annotations
+
+from testbed.errors import SpecError
+from testbed.spec.bond.option import DRIVER_MODES, options
+from testbed.spec.bond.options import OptionValues
+
+#: Drivers that take exactly two interfaces (IEC 62439-3: ports A and B of a node).
+_TWO_PORTS = ("hsr",)
+
+
+def named(bond: OptionValues) -> str:
+    """The driver of a bond: the one that its mode names, or the one that was asked for."""
+    return DRIVER_MODES.get(bond.mode, bond.driver) if bond.driver == "bonding" else bond.driver
+
+
+def check(bond: OptionValues) -> None:
+    """Errors: SpecError if mode and driver do not belong together, or for an option that the driver does not have."""
+    wanted = DRIVER_MODES.get(bond.mode)
+    if wanted is None:
+        own = [mode for mode, driver in DRIVER_MODES.items() if driver == bond.driver]
+        raise SpecError(
+            f"bond={bond.driver} has no mode {bond.mode}, only {', '.join(own)}",
+            "Leave bond out: it follows from the mode.",
+        )
+    if bond.driver != wanted:
+        raise SpecError(
+            f"bond={bond.driver} has no mode {bond.mode}, which is of the driver {wanted}",
+            "Leave bond out: it follows from the mode.",
+        )
+    for name, each, value, asked in options(bond):
+        if asked and bond.mode not in each.modes:
+            shown = str(value).lower() if isinstance(value, bool) else value
+            raise SpecError(
+                f"{name}={shown} cannot be had in mode {bond.mode}: {_WHY[bond.driver]}",
+                f"Leave {name} out, or choose another mode.",
+            )
+
+
+_WHY = {"hsr": "it sends every frame by both ports, so nothing is monitored, chosen or hashed (IEC 62439-3)"}
+
+
+def check_members(bond: OptionValues, members: tuple[str, ...]) -> None:
+    """Errors: SpecError for another number of members than the driver takes."""
+    if bond.driver in _TWO_PORTS and len(members) != 2:
+        raise SpecError(
+            f"mode {bond.mode} has {len(members)} members: {', '.join(members)}; wanted two, ports A and B of a node"
+            " (IEC 62439-3)",
+            "For example: --set members=2, or --set ways=2",
+        )

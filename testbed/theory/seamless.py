@@ -1,0 +1,74 @@
+"""Redundancy without a switch-over: every frame by two ways at once, of which the first to arrive counts. Pure.
+
+IEC 62439-3:2021, clause 4 (PRP: two networks) and clause 5 (HSR: both ways round a ring): as long as one of the two
+ways works, no frame is lost, whatever the other one does to frames, and at its return none is either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from testbed.spec import Link, Topology
+from testbed.theory.outage_bound import OutageBound
+
+#: Nothing is detected and nothing is moved, so no time passes.
+SEAMLESS = OutageBound(0.0, 0.0, "every frame goes both ways", tolerance_s=0.0)
+#: The faults of one way.
+FAULTS_OF_A_WAY = ("carrier_loss", "switch_crash", "flapping", "silent_loss", "lossy", "slow")
+
+
+def reached(topology: Topology, failed: Collection[str], silent: Collection[str], a: str, b: str) -> bool | None:
+    """Whether every frame of host ``a`` reaches host ``b`` by one of its two ways; None if it is not known.
+
+    A way is known to work if it leads on whatever part of it is silent, and not to if it leads nowhere: in a network
+    that has more ways than one in itself, frames may take the silent one.
+    """
+    found = [_along(topology, failed, silent, member, a, b) for member in topology.members(a)]
+    return True if True in found else None if None in found else False
+
+
+def untouched(topology: Topology, lost: Collection[str], a: str, b: str) -> bool:
+    """Whether one of the two ways from ``a`` to ``b`` has none of the ``lost`` elements: then nothing there changes."""
+    for member in topology.members(a):
+        first = topology.link_of(member)
+        part = _part(topology, first, topology.links, a, b)
+        links = [first, *(link for link in topology.links if {link.a, link.b} & part)]
+        own = part.union(*((link.name, *_ends(link)) for link in links))
+        if _joined(topology, first, topology.links, a, b) and own.isdisjoint(lost):
+            return True
+    return False
+
+
+def _along(
+    topology: Topology, failed: Collection[str], silent: Collection[str], member: str, a: str, b: str
+) -> bool | None:
+    """Whether frames that ``a`` sends by this member reach ``b``."""
+    first = topology.link_of(member)
+    up = [link for link in topology.links if not set(failed) & {link.name, link.a, link.b, *_ends(link)}]
+    if first not in up or not _joined(topology, first, up, a, b):
+        return False
+    sound = [link for link in up if link.name not in silent]
+    if first not in sound or not _joined(topology, first, sound, a, b):
+        return False
+    crossed = _part(topology, first, up, a, b)
+    return True if all(link in sound for link in up if {link.a, link.b} <= crossed) else None
+
+
+def _ends(link: Link) -> tuple[str, str]:
+    return link.a_interface, link.b_interface
+
+
+def _part(topology: Topology, first: Link, links: Collection[Link], a: str, b: str) -> set[str]:
+    """The nodes that pass on what ``a`` sends by its link ``first``: switches, and nodes of its ring."""
+    passing = {switch.name for switch in topology.switches} | topology.relays() - {a, b}
+    found = {first.a, first.b} & passing
+    while more := {
+        node for link in links if {link.a, link.b} & found for node in (link.a, link.b) if node in passing - found
+    }:
+        found |= more
+    return found
+
+
+def _joined(topology: Topology, first: Link, links: Collection[Link], a: str, b: str) -> bool:
+    part = _part(topology, first, links, a, b)
+    return b in (first.a, first.b) or any(b in (link.a, link.b) and {link.a, link.b} & part for link in links)
