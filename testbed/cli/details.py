@@ -83,6 +83,7 @@ def controller(name: str) -> list[str]:
         "select groups": side.groups,
         "notified of a lost carrier": side.port_status,
         "a spanning tree": side.tree is not None,
+        "fast-failover groups": side.detour is not None,
     }
     return [
         *(inspect.getdoc(scheme) or "").splitlines(),

@@ -174,9 +174,9 @@ def period_s(lab: Lab, fault: str, element: str = "") -> float:
 
     Of a fault on ``element`` between switches: of the protocol by which these watch each other.
     """
-    tree = lab.scheme.side.tree
-    if element and tree and ways.bound(lab.topology, lab.scheme.side, fault, element, {}, lab.pair) is not None:
-        return float(tree.hello_s)
+    side = lab.scheme.side
+    if element and ways.bound(lab.topology, side, fault, element, {}, lab.pair) is not None:
+        return ways.watch_period_s(side, fault) or clocks.look_period_s(None)
     bond = lab.topology.host(lab.client).bond
     return clocks.noticing_period_s(bond, fault, lacp=lab.answered(lab.client))
 

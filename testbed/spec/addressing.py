@@ -3,6 +3,7 @@
     02:00:pp:nn:nn:pp    an interface: the place of its node in the topology and its own place on that node, from 1
     02:01:00:00:ss:ss    a LACP system of the switch side, numbered from 1
     02:02:00:00:nn:nn    a switch in a spanning tree, by its place in the topology, from 1
+    02:03:dd:dd:hh:hh    a host, by its place from 1, in a frame after so many detours (controller=fast-failover)
     10.0.0.0/24          hosts, in the order of the topology, from 1; /16 if there are more than 254
     2001:db8::/64        hosts over IPv6 (RFC 3849)
     the host's subnet    more addresses of a host: those from the top of the subnet that no host has
@@ -76,6 +77,13 @@ def bridge_address(number: int) -> str:
     """
     _check_range("number of switches", number, _MOST_SWITCHES)
     return _mac(0x0202, 0, 0, number >> 8, number & 255)
+
+
+def detour_address(detours: int, host: int) -> str:
+    """The address of host ``host``, by its place from 1, in a frame with so many detours. Errors: SpecError."""
+    _check_range("number of hosts", host, 0xFFFF)
+    _check_range("number of detours", detours, 0xFFFF)
+    return _mac(0x0203, detours >> 8, detours & 255, host >> 8, host & 255)
 
 
 def controller_address(switch: int) -> str:

@@ -20,6 +20,7 @@ from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Link, SwitchSide, Topology
 from testbed.theory import seamless, ways
+from testbed.theory.detours import Detours
 from testbed.theory.uses import Use, Uses
 
 Pair = tuple[str, str]
@@ -91,9 +92,30 @@ class _Remains(Uses):
 
     def expectation(self, a: str, b: str) -> Expectation:
         """What theory says of two hosts."""
+        if self.side.detour is not None and self.topology.switches:
+            return self._by_detours(a, b)
         connected = self.connected(a, b)
         why = self._why(a, b) if connected is not True else ""
         return Expectation(connected, None if connected is None and why else self.bound(a, b), why)
+
+    def _by_detours(self, a: str, b: str) -> Expectation:
+        """What theory says where the switches have fast-failover groups, which know each host at one port."""
+        watch = self.side.detour
+        assert watch is not None
+        if not {a, b}.isdisjoint(self.failed):
+            return Expectation(False, None)
+        own = [self.topology.link_of(i) for host in (a, b) for i in self.topology.interfaces(host)]
+        if any(not self._up(link) or link.name in self.silent for link in own):
+            return Expectation(False, None)
+        dead = {link.name for link in self.topology.links if not self._up(link)}
+        known = dead | self.silent if watch.bfd_ms else dead
+        detours = Detours(self.topology)
+        found = [detours.way(a, b, known), detours.way(b, a, known)]
+        if any(way is None or not self.silent.isdisjoint(way) for way in found):
+            return Expectation(False, None, "" if watch.bfd_ms else "without BFD (bfd_ms=0) nothing watches the ways")
+        deaf = [i for link in self.topology.links if link.name in self.silent for _, i in link.ends]
+        bound = ways.detoured(self.topology, self.side, (a, b), lost=dead, deaf=deaf)
+        return Expectation(True, bound if isinstance(bound, theory.OutageBound) else None)
 
     def _why(self, a: str, b: str) -> str:
         """Why the two hosts do not reach each other, if their bonds or LAGs are the reason."""
