@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Link, SwitchSide, Topology
-from testbed.theory import seamless
+from testbed.theory import routed, seamless
 from testbed.theory.uses import Use, Uses
 
 Pair = tuple[str, str]
@@ -97,6 +97,9 @@ class _Remains(Uses):
 
     def _why(self, a: str, b: str) -> str:
         """Why the two hosts do not reach each other, if their bonds or LAGs are the reason."""
+        one = self.topology.host(a).bond
+        if one is not None and one.driver == "nexthop":
+            return self._routed(a, b).why
         for host in (self.topology.host(name) for name in (a, b)):
             bond, use = host.bond, self._use(host)
             if use is not None and use.why:
@@ -120,6 +123,8 @@ class _Remains(Uses):
         one, other = self.topology.host(a), self.topology.host(b)
         if any(host.bond and host.bond.driver == "hsr" for host in (one, other)):
             return self._seamlessly(one, other)
+        if one.bond and one.bond.driver == "nexthop":
+            return self._routed(a, b).connected
         direct = [link for link in self.topology.links if {link.a, link.b} == {a, b}]
         if direct:
             return self._directly(one, other, direct)
@@ -160,6 +165,13 @@ class _Remains(Uses):
         found = seamless.reached(self.topology, self.failed - control, self.silent, one.name, other.name)
         alone = not control or not (self.failed - control or self.silent)  # flows that are in place go on
         return found if found is False or alone else None
+
+    def _routed(self, a: str, b: str) -> routed.Ways:
+        """Two hosts whose ways are joined by routing; flows that are in place go on without a controller."""
+        control = {name for name in self.failed if name == CONTROLLER or name.startswith(CONTROL)}
+        found = routed.between(self.topology, self.failed - control, self.silent, a, b)
+        alone = not control or not (self.failed - control or self.silent)
+        return found if found.connected is False or alone else routed.Ways(None)
 
     def _directly(self, one: Host, other: Host, links: list[Link]) -> bool | None:
         """Two hosts joined without a switch."""
@@ -253,6 +265,8 @@ class _Remains(Uses):
         if any(host.bond and host.bond.driver == "hsr" for host in map(self.topology.host, (a, b))):
             lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
             return seamless.SEAMLESS if seamless.untouched(self.topology, lost, a, b) else None
+        if any(host.bond and host.bond.driver == "nexthop" for host in map(self.topology.host, (a, b))):
+            return routed.AT_THE_EVENT
         bounds: list[theory.OutageBound | None] = [theory.OutageBound(0.0, 0.0, "the switches react at once")]
         for name in (a, b):
             bond = self.topology.host(name).bond
