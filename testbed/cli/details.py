@@ -23,6 +23,7 @@ MODES = {
     "balance-tlb": "5: sends on all members by load, receives on one; needs nothing of the switch",
     "balance-alb": "6: as 5, and receives on all by its ARP replies; needs nothing of the switch",
     "prp": "every frame by both of two separate networks, the first to arrive counts (IEC 62439-3); no LAG",
+    "ecmp": "routing on the hosts: a subnet for each way, each flow by the next hop of its hash; needs no LAG",
     "hsr": "every frame both ways round a ring of HSR nodes, the first to arrive counts (IEC 62439-3); no switch",
 }
 

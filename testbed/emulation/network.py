@@ -27,7 +27,7 @@ from testbed.spec.addressing import more_addresses
 
 
 class BondDriver(Protocol):
-    """A host's live bond, whatever drives it (testbed.emulation.bonds, .teams, .hsrlink)."""
+    """A host's live bond, whatever drives it (testbed.emulation.bonds, .teams, .hsrlink, .routed)."""
 
     def text(self) -> str:
         """Its state as its driver shows it: /proc/net/bonding, or JSON."""

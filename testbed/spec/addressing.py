@@ -6,6 +6,7 @@
     02:03:dd:dd:hh:hh    a host, by its place from 1, in a frame after so many detours (controller=fast-failover)
     10.0.0.0/24          hosts, in the order of the topology, from 1; /16 if there are more than 254
     2001:db8::/64        hosts over IPv6 (RFC 3849)
+    10.64.0.0/16 ...     the ways of hosts that are joined by routing: 10.64 to 10.127 by the place of the member
     the host's subnet    more addresses of a host: those from the top of the subnet that no host has
     127.0.0.2 ...        where each switch reaches the controller
 
@@ -27,6 +28,8 @@ from testbed.errors import SpecError
 MOST_NODES, MOST_PORTS, MOST_SYSTEMS = 0xFFFF, 0xFF00, 0xFFFF
 #: The most hosts with IPv4: 10.0.0.0/16 without its first and last address.
 MOST_IPV4_HOSTS = 0xFFFE
+#: The most ways between hosts that are joined by routing.
+MOST_WAYS = 64
 #: The most switches: 127.0.0.0/16 without 127.0.0.1, where the controller listens.
 _MOST_SWITCHES = 0xFFFD
 
@@ -55,6 +58,11 @@ def check_vlan(what: str, vlan: int) -> None:
     """Errors: SpecError unless it is a VLAN identifier, or 0 for none."""
     if not 0 <= vlan <= 4094:
         raise SpecError(f"{what} is {vlan}; wanted 1 to 4094, or 0 for none (IEEE 802.1Q)")
+
+
+def way_address(way: int, number: int) -> str:
+    """The address of host ``number`` (from 1) on its way ``way`` (from 0), with its prefix length."""
+    return f"10.{64 + way}.{number >> 8}.{number & 255}/16"
 
 
 def interface_mac(node: int, port: int) -> str:

@@ -17,7 +17,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from testbed.spec import Topology
+from testbed.spec import FastFailover, Topology
+from testbed.theory.laws import Longest, Rest
+from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound, of_law
 from testbed.theory.spanning import path_cost
 
 
@@ -115,3 +117,37 @@ class Detours:
             far = self.topology.far(choice.port)
             here, port = far.node, far.interface
         return found
+
+
+def detoured(
+    topology: Topology,
+    watch: FastFailover,
+    pair: tuple[str, str],
+    *,
+    lost: Collection[str] = (),
+    deaf: Collection[str] = (),
+) -> OutageBound | str:
+    """The outage by fast-failover groups when links have lost carrier, or ports hear nothing any more.
+
+    A port that hears nothing knows bfd_mult intervals after the last packet, of which each is up to a quarter shorter
+    than the interval (RFC 5880, 6.8.4 and 6.8.7). One that hears, but is not heard, is told by the other's next packet.
+    """
+    detours = Detours(topology)
+    ways = [detours.way(*pair) or [], detours.way(*pair[::-1]) or []]
+    silent = {topology.link_of(port).name for port in deaf}
+    if not any(set(way) & silent for way in ways):
+        hit = any(not set(way).isdisjoint(lost) for way in ways)
+        if not hit:
+            return OutageBound(0.0, 0.0, "the way stays as it is")
+        return OutageBound(0.0, 0.0, "port down: the next bucket", tolerance_s=RELEARN_PAUSE_S)
+    if not watch.bfd_ms:
+        return "without BFD (bfd_ms=0) a switch knows of a lost carrier only"
+    interval_s, label = watch.bfd_ms / 1e3, f"BFD {watch.bfd_mult} x {watch.bfd_ms} ms"
+    most_s = interval_s if watch.bfd_mult > 1 else 0.9 * interval_s
+    rest = Rest(watch.bfd_mult * interval_s, 0.75 * interval_s, most_s)
+    if len(deaf) == 1:
+        longest_s = rest.high_s + interval_s
+        return OutageBound(rest.low_s, longest_s, f"{label}, then the other end is told", tolerance_s=RELEARN_PAUSE_S)
+    if all(set(way) & silent for way in ways):
+        return of_law(Longest((rest, rest)), f"{label}, the later end", RELEARN_PAUSE_S)
+    return of_law(rest, label, RELEARN_PAUSE_S)
