@@ -15,16 +15,19 @@ Expectation   The monitor checks the link every m ms, so each time up to m is eq
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed import schemes, theory
-from testbed.design.factor import Factor
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import far_end, wait_back, wait_random_phase
 from testbed.measure.detection import after_each_fault
 from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
+from testbed.spec import Topology
+from testbed.spec.bond import DRIVER_MODES
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -77,6 +80,15 @@ def _interval(seen: list[float], low_s: float) -> list[float] | None:
     return [round(end_s, 9) for end_s in stats.high_end_interval(seen, low_s)] if seen else None
 
 
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
+    """Why there is no link monitor to time; None if there is one."""
+    del case
+    bond = topology.bond(topology.client)
+    if bond.mode in DRIVER_MODES:
+        return f"mode {bond.mode} has no link monitor (miimon_ms)"
+    return None
+
+
 def miimon() -> Experiment:
     """The experiment."""
     return Experiment(
@@ -92,6 +104,7 @@ def miimon() -> Experiment:
             Factor("faults", (50,), "carrier losses in one trial", least=1),
         ),
         bonded=True,
+        not_applicable=not_applicable,
         procedure=procedure,
         measure=read,
         figures=("detection",),

@@ -43,6 +43,8 @@ _SEPARATE_MODES = ("balance-rr", "broadcast")
 _ADAPTIVE = ("balance-tlb", "balance-alb")
 #: Modes whose ways have nothing in common: peer links would join them.
 _APART_MODES = ("prp", "hsr")
+#: Modes whose ways are subnets, which may be joined, to no use.
+_ROUTED_MODES = ("ecmp",)
 
 
 def two_ways(
@@ -67,7 +69,7 @@ def two_ways(
     elif length == 0:
         _back_to_back(net, ways, bonding.mode)
     else:
-        joined = peer_links if peer_links >= 0 else int(bonding.mode not in _APART_MODES)
+        joined = peer_links if peer_links >= 0 else int(bonding.mode not in (*_APART_MODES, *_ROUTED_MODES))
         _check_mode(bonding, joined)
         _between_hosts(net, ways, length, joined)
     return net.topology("two_ways")
@@ -152,6 +154,8 @@ def _check(ways: int, length: int, ends: str, peer_links: int) -> None:
 def _check_mode(bonding: BondOptions, peer_links: int) -> None:
     """Errors: SpecError for a mode that separate ways do not carry."""
     mode = bonding.mode
+    if mode in _ROUTED_MODES:
+        return
     if peer_links and mode in _APART_MODES:
         raise SpecError(
             f"two_ways with peer_links=1 does not take mode {mode}: its two networks are independent"

@@ -23,6 +23,7 @@ MODES = {
     "balance-tlb": "5: sends on all members by load, receives on one; needs nothing of the switch",
     "balance-alb": "6: as 5, and receives on all by its ARP replies; needs nothing of the switch",
     "prp": "every frame by both of two separate networks, the first to arrive counts (IEC 62439-3); no LAG",
+    "ecmp": "routing on the hosts: a subnet for each way, each flow by the next hop of its hash; needs no LAG",
     "hsr": "every frame both ways round a ring of HSR nodes, the first to arrive counts (IEC 62439-3); no switch",
 }
 
@@ -83,6 +84,7 @@ def controller(name: str) -> list[str]:
         "select groups": side.groups,
         "notified of a lost carrier": side.port_status,
         "a spanning tree": side.tree is not None,
+        "fast-failover groups": side.detour is not None,
     }
     return [
         *(inspect.getdoc(scheme) or "").splitlines(),

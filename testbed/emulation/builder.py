@@ -25,7 +25,7 @@ from mininet.net import Mininet
 from pyroute2 import IPRoute
 
 from testbed.controller import OPENFLOW_PORT
-from testbed.emulation import addresses, bonds, hsrlink, limits, ovs, shaping, teams
+from testbed.emulation import addresses, bonds, hsrlink, limits, ovs, routed, shaping, teams
 from testbed.emulation.clocks import Clocks
 from testbed.emulation.network import Network
 from testbed.errors import MachineError
@@ -123,6 +123,9 @@ def built(topology: Topology, directory: Path, scheme: Scheme, clocks: Clocks) -
         tagged = any(host.vlan for host in topology.hosts)
         for port in topology.ports.values():
             shaping.shape(network.netlink(port.node), network.index(port.interface), port.link, tagged=tagged)
+        for driver in network.bonds.values():
+            if isinstance(driver, routed.Routed):  # a next hop needs its interface, and this its far end
+                stack.enter_context(driver.routing())
         yield network
 
 
@@ -137,8 +140,8 @@ def _add_nodes(network: Network) -> None:
             cls=_Bridge,
             controller=controller_address(place),
             dpid=f"{switch.dpid:016x}",
-            protocols=openflow,
-            failMode="secure" if openflow else "standalone",
+            protocols=openflow or network.scheme.tables,
+            failMode="secure" if openflow or network.scheme.tables else "standalone",
             batch=True,
         )
     if openflow and topology.switches:
@@ -198,6 +201,10 @@ def _configured(network: Network, host: Host, directory: Path) -> Iterator[None]
             elif host.bond.driver == "hsr":
                 hsrlink.create(netlink, host.bond)
                 network.bonds[host.name] = hsrlink.HsrPorts(host.bond, lambda: network.netlink(host.name))
+            elif host.bond.driver == "nexthop":
+                ways = routed.Routed(network.topology, host, pid, lambda: network.netlink(host.name))
+                ways.create()
+                network.bonds[host.name] = ways
             else:
                 bonds.create(netlink, host.bond, mac, targets, up=False)
                 network.bonds[host.name] = bonds.KernelBond(
@@ -230,6 +237,8 @@ def _start_switches(network: Network) -> None:
     if words := network.scheme.join(network.topology):
         network.clocks.wait("LAGs of the switches", _REBALANCED_S)
         network.ovs.vsctl(*words)
+    for switch in network.topology.switches:
+        network.program(switch.name)
     for clock in network.scheme.starts(network.topology):
         network.clocks.wait(clock.name, clock.period_s)
         network.ovs.vsctl(*clock.words)

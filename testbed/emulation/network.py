@@ -27,7 +27,7 @@ from testbed.spec.addressing import more_addresses
 
 
 class BondDriver(Protocol):
-    """A host's live bond, whatever drives it (testbed.emulation.bonds, .teams, .hsrlink)."""
+    """A host's live bond, whatever drives it (testbed.emulation.bonds, .teams, .hsrlink, .routed)."""
 
     def text(self) -> str:
         """Its state as its driver shows it: /proc/net/bonding, or JSON."""
@@ -124,6 +124,11 @@ class Network:
                 self.set_link(start.place, up=True)
             else:
                 self.set_dormant(start.place, dormant=False)
+
+    def program(self, switch: str) -> None:
+        """Give a switch the groups and flows that the scheme has for it, if its tables are not a controller's."""
+        if self.scheme.tables and (found := self.scheme.program(self.topology, switch)) is not None:
+            self.ovs.program(switch, self.scheme.tables, found.groups, found.flows)
 
     def set_bond_up(self, host: str) -> None:
         """Set the bond of a host administratively up: its driver's work begins."""

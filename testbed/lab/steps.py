@@ -104,25 +104,26 @@ def carrying(lab: Lab, host: str, seconds: float = 0.1) -> str:
 
 
 def _busiest(lab: Lab, host: str, counter: str, seconds: float) -> str:
-    return _most(lab, lab.members(host), counter, seconds)
+    return _most(lab, lab.members(host), (counter,), seconds)
 
 
-def _most(lab: Lab, interfaces: Sequence[str], counter: str, seconds: float) -> str:
+def _most(lab: Lab, interfaces: Sequence[str], counters: Sequence[str], seconds: float) -> str:
     before = lab.counters(interfaces)["interfaces"]
     lab.sleep_until(lab.now() + seconds)
     after = lab.counters(interfaces)["interfaces"]
-    used = max(interfaces, key=lambda name: after[name][counter] - before[name][counter])
+    used = max(interfaces, key=lambda name: sum(after[name][each] - before[name][each] for each in counters))
     lab.note("network", "member_in_use", interface=used)
     return used
 
 
 def way_in_use(lab: Lab, seconds: float = 0.1) -> str:
-    """The port of the client's switch that sends the most packets to another switch during the next ``seconds``.
+    """The port of the client's switch to another switch that has the most packets in both directions during the next
+    ``seconds``: what a switch floods goes out by other ports too, but comes in by none.
 
     It enters the timeline. For a client without a bond: its cable has no second, the ways behind its switch may have.
     """
     ports = ways.onward(lab.topology, lab.client)
-    return _most(lab, ports, "tx_packets", seconds)
+    return _most(lab, ports, ("tx_packets", "rx_packets"), seconds)
 
 
 def far_end(lab: Lab, member: str) -> str:
@@ -174,9 +175,9 @@ def period_s(lab: Lab, fault: str, element: str = "") -> float:
 
     Of a fault on ``element`` between switches: of the protocol by which these watch each other.
     """
-    tree = lab.scheme.side.tree
-    if element and tree and ways.bound(lab.topology, lab.scheme.side, fault, element, {}, lab.pair) is not None:
-        return float(tree.hello_s)
+    side = lab.scheme.side
+    if element and ways.bound(lab.topology, side, fault, element, {}, lab.pair) is not None:
+        return ways.watch_period_s(side, fault) or clocks.look_period_s(None)
     bond = lab.topology.host(lab.client).bond
     return clocks.noticing_period_s(bond, fault, lacp=lab.answered(lab.client))
 

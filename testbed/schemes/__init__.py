@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from testbed.design.factor import Factor, Level
 from testbed.errors import unknown
 from testbed.schemes import own_controller
+from testbed.schemes.fast_failover import FastFailoverGroups
 from testbed.schemes.learning_switch import LearningSwitch
 from testbed.schemes.ovs_bond import OvsBond
 from testbed.schemes.own_controller import OwnController
@@ -14,13 +15,24 @@ from testbed.schemes.rstp import Rstp
 from testbed.schemes.ryu_example import RyuExample
 from testbed.schemes.scheme import Scheme
 from testbed.schemes.static_lag import StaticLag
+from testbed.schemes.stp import Stp
 from testbed.schemes.testbed_lacp import TestbedLacp
 
 __all__ = ["FACTOR", "OPTIONS", "SCHEMES", "Scheme", "chosen"]
 
 #: Every scheme by its name.
 SCHEMES: dict[str, Scheme] = {
-    scheme.name: scheme for scheme in (TestbedLacp(), OvsBond(), RyuExample(), StaticLag(), LearningSwitch(), Rstp())
+    scheme.name: scheme
+    for scheme in (
+        TestbedLacp(),
+        OvsBond(),
+        RyuExample(),
+        StaticLag(),
+        LearningSwitch(),
+        Rstp(),
+        Stp(),
+        FastFailoverGroups(),
+    )
 }
 #: Their own parameters by name: factors of every experiment.
 OPTIONS: dict[str, Factor] = {option.name: option for scheme in SCHEMES.values() for option in scheme.options}

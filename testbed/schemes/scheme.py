@@ -36,6 +36,14 @@ class Clock:
     words: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Program:
+    """What a switch forwards by without a controller: groups and flows, as ovs-ofctl(8) takes them."""
+
+    groups: tuple[str, ...]
+    flows: tuple[str, ...]
+
+
 class Live(Protocol):
     """What a scheme sees of a live network (a `testbed.lab.lab.Lab` is one)."""
 
@@ -75,6 +83,8 @@ class Scheme:
     options: tuple[Factor, ...] = ()
     #: The OpenFlow version that the bridges speak to a controller; None: they forward by themselves.
     openflow: str | None = None
+    #: The OpenFlow version of what `program` gives them; None: nothing.
+    tables: str | None = None
 
     @property
     def summary(self) -> str:
@@ -112,6 +122,11 @@ class Scheme:
         """What is started on the bridges after that, each at an instant of its own."""
         del topology
         return []
+
+    def program(self, topology: Topology, switch: str) -> Program | None:
+        """The groups and flows that a switch is given whenever its tables are empty; None: it has none of ours."""
+        del topology, switch
+        return None
 
     def answers(self, topology: Topology, bond: Bond) -> bool:
         """Whether the bond's members have one LACP partner: in this scheme, or the bond of another host."""

@@ -13,6 +13,7 @@ from testbed.spec.bond import (
     BondOptions,
     parse_mode,
 )
+from testbed.spec.fast_failover import FastFailover
 from testbed.spec.host import Host
 from testbed.spec.lag import LacpOptions, Lag, LagOptions
 from testbed.spec.link import RATE_RANGE_MBPS, Cable, Link, Port
@@ -31,6 +32,7 @@ __all__ = [
     "Bond",
     "BondOptions",
     "Cable",
+    "FastFailover",
     "Host",
     "LacpOptions",
     "LacpSystem",

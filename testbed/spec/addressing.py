@@ -3,8 +3,10 @@
     02:00:pp:nn:nn:pp    an interface: the place of its node in the topology and its own place on that node, from 1
     02:01:00:00:ss:ss    a LACP system of the switch side, numbered from 1
     02:02:00:00:nn:nn    a switch in a spanning tree, by its place in the topology, from 1
+    02:03:dd:dd:hh:hh    a host, by its place from 1, in a frame after so many detours (controller=fast-failover)
     10.0.0.0/24          hosts, in the order of the topology, from 1; /16 if there are more than 254
     2001:db8::/64        hosts over IPv6 (RFC 3849)
+    10.64.0.0/16 ...     the ways of hosts that are joined by routing: 10.64 to 10.127 by the place of the member
     the host's subnet    more addresses of a host: those from the top of the subnet that no host has
     127.0.0.2 ...        where each switch reaches the controller
 
@@ -26,6 +28,8 @@ from testbed.errors import SpecError
 MOST_NODES, MOST_PORTS, MOST_SYSTEMS = 0xFFFF, 0xFF00, 0xFFFF
 #: The most hosts with IPv4: 10.0.0.0/16 without its first and last address.
 MOST_IPV4_HOSTS = 0xFFFE
+#: The most ways between hosts that are joined by routing.
+MOST_WAYS = 64
 #: The most switches: 127.0.0.0/16 without 127.0.0.1, where the controller listens.
 _MOST_SWITCHES = 0xFFFD
 
@@ -56,6 +60,11 @@ def check_vlan(what: str, vlan: int) -> None:
         raise SpecError(f"{what} is {vlan}; wanted 1 to 4094, or 0 for none (IEEE 802.1Q)")
 
 
+def way_address(way: int, number: int) -> str:
+    """The address of host ``number`` (from 1) on its way ``way`` (from 0), with its prefix length."""
+    return f"10.{64 + way}.{number >> 8}.{number & 255}/16"
+
+
 def interface_mac(node: int, port: int) -> str:
     """The MAC address of interface ``port`` of node ``node``, both by their places from 1. Errors: SpecError beyond."""
     _check_range("number of nodes", node, MOST_NODES)
@@ -76,6 +85,13 @@ def bridge_address(number: int) -> str:
     """
     _check_range("number of switches", number, _MOST_SWITCHES)
     return _mac(0x0202, 0, 0, number >> 8, number & 255)
+
+
+def detour_address(detours: int, host: int) -> str:
+    """The address of host ``host``, by its place from 1, in a frame with so many detours. Errors: SpecError."""
+    _check_range("number of hosts", host, 0xFFFF)
+    _check_range("number of detours", detours, 0xFFFF)
+    return _mac(0x0203, detours >> 8, detours & 255, host >> 8, host & 255)
 
 
 def controller_address(switch: int) -> str:

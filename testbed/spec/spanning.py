@@ -14,8 +14,11 @@ EDGE_PORTS = ("admin", "auto", "none")
 MAX_AGE_S = (6, 40)
 FORWARD_DELAY_S = (4, 30)
 HOLD_COUNT = (1, 10)
-#: RSTP's Hello Time, which is fixed (Table 17-1).
+#: RSTP's Hello Time, which is fixed (Table 17-1); STP's may be other.
 HELLO_S = 2
+HELLO_RANGE_S = (1, 10)
+#: RSTP, and STP as it was before (IEEE 802.1D-2004, clause 17; 802.1D-1998, clause 8).
+PROTOCOLS = ("rstp", "stp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,7 @@ class SpanningTree:
     only a former root port is held back by it. ``hold_count``: a port sends so many BPDUs in a second at most.
     """
 
+    protocol: str = PROTOCOLS[0]
     tree_root: str = ""
     max_age_s: int = 20
     forward_delay_s: int = 15
@@ -37,12 +41,14 @@ class SpanningTree:
 
     def __post_init__(self) -> None:
         for name, (low, high) in (
+            ("hello_s", HELLO_RANGE_S),
             ("max_age_s", MAX_AGE_S),
             ("forward_delay_s", FORWARD_DELAY_S),
             ("hold_count", HOLD_COUNT),
         ):
             validation.at_least(name, getattr(self, name), low)
             validation.at_most(name, getattr(self, name), high)
+        validation.choice("protocol", self.protocol, PROTOCOLS)
         validation.choice("edge_ports", self.edge_ports, EDGE_PORTS)
         least_s, most_s = 2 * (self.hello_s + 1), 2 * (self.forward_delay_s - 1)
         if not least_s <= self.max_age_s <= most_s:

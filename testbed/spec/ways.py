@@ -21,7 +21,7 @@ Ports = Mapping[str, Port]
 
 def check(hosts: Sequence[Host], switches: Iterable[Switch], ports: Ports) -> None:
     """Errors: SpecError for a host whose ways are not apart, or that has others between them than its mode wants."""
-    for mode, checked in (("prp", _check_lans), ("hsr", _check_ring)):
+    for mode, checked in (("prp", _check_lans), ("hsr", _check_ring), ("ecmp", _check_routed)):
         if any(host.bond is not None and host.bond.mode == mode for host in hosts):
             checked(hosts, switches, ports)
 
@@ -56,6 +56,41 @@ def _check_lans(hosts: Sequence[Host], switches: Iterable[Switch], ports: Ports)
                     "For example: --topology two_ways",
                 )
             side.setdefault(lan, (place, member))
+
+
+def _check_routed(hosts: Sequence[Host], switches: Iterable[Switch], ports: Ports) -> None:
+    """Every host is a router for itself, and its member of a place is in the subnet of that place."""
+    part = lans(switches, [port.link for port in ports.values()])
+    mode = next(host.bond.mode for host in hosts if host.bond is not None and host.bond.driver == "nexthop")
+    first: dict[int, tuple[frozenset[str], str]] = {}
+    for host in hosts:
+        if host.bond is None or host.bond.mode != mode:
+            what = f"mode {host.bond.mode}" if host.bond else "one link"
+            raise SpecError(
+                f"mode {mode}: host {host.name} has {what}, and no address on the other hosts' ways",
+                "For example: --topology two_ways",
+            )
+        if host.ip_version != 4 or host.vlan:
+            what = "IPv6" if host.ip_version == 6 else f"VLAN {host.vlan}"
+            raise SpecError(
+                f"mode {mode} is here for IPv4 without a VLAN, not for {what}: each way has a subnet of its own",
+                "Leave ip and vlan out.",
+            )
+        for place, member in enumerate(host.bond.members):
+            link, far = ports[member].link, ports[ports[member].far]
+            lan = part.get(far.node, frozenset({link.a_interface, link.b_interface}))
+            there, other = first.setdefault(place, (lan, member))
+            if lan != there:
+                raise SpecError(
+                    f"mode {mode}: {other} and {member} have one place among the members of their hosts, but not one"
+                    " network: each way is a subnet of its own",
+                    "For example: --topology two_ways",
+                )
+        if len(host.bond.members) != len(first):
+            raise SpecError(
+                f"mode {mode}: host {host.name} has {len(host.bond.members)} ways, and another host {len(first)}",
+                "Give every host as many.",
+            )
 
 
 def _check_ring(hosts: Sequence[Host], switches: Iterable[Switch], ports: Ports) -> None:

@@ -28,7 +28,7 @@ from testbed.theory.hashing import (
     member_of_flow,
     xmit_hash,
 )
-from testbed.theory.laws import Apart, Later, Law, Longest, Sum, mean_s, quantile_s, quantiles_s
+from testbed.theory.laws import Apart, Later, Law, Longest, Rest, Sum, mean_s, quantile_s, quantiles_s
 from testbed.theory.monitors import arp_bound, carrier_event_bound, mii_bound
 from testbed.theory.outage_bound import PROBE_INTERVALS, RELEARN_PAUSE_S, REVALIDATION_S, SWITCH_PAUSE_S, OutageBound
 from testbed.theory.sharing import Band, max_min_links, max_min_mbps, most_links, most_mbps, random_links
@@ -71,6 +71,7 @@ __all__ = [
     "Law",
     "Longest",
     "OutageBound",
+    "Rest",
     "Sum",
     "Tuple5",
     "apart_bound",

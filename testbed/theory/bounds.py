@@ -13,6 +13,7 @@ from testbed.spec import Bond
 from testbed.theory.laws import Apart, Later, Longest, Sum
 from testbed.theory.monitors import ANY_FRAME, arp_bound, carrier_event_bound, mii_bound
 from testbed.theory.outage_bound import LEAVE_PAUSE_S, RELEARN_PAUSE_S, OutageBound, of_law
+from testbed.theory.routed import AT_THE_EVENT
 from testbed.theory.seamless import FAULTS_OF_A_WAY, SEAMLESS
 from testbed.theory.ticks import monitor_period_s
 from testbed.theory.timers import (
@@ -109,6 +110,10 @@ def _predicted(
         return OutageBound(0.0, 0.0, "no fault", tolerance_s=0.0)
     if bonded.bond.driver == "hsr" and fault in FAULTS_OF_A_WAY:
         return SEAMLESS
+    if bonded.bond.driver == "nexthop" and fault in ("carrier_loss", "switch_crash", "flapping"):
+        return AT_THE_EVENT
+    if bonded.bond.driver == "nexthop" and fault == "silent_loss":
+        return "a route sees the carrier of its next hop's interface, and a silent loss leaves that"
     if fault in ("carrier_loss", "switch_crash"):
         return _carrier(bonded, side)
     if fault == "flapping":  # the longest of several outages, each from another phase of the monitor

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Link, SwitchSide, Topology
-from testbed.theory import seamless, ways
+from testbed.theory import routed, seamless, ways
 from testbed.theory.uses import Use, Uses
 
 Pair = tuple[str, str]
@@ -91,12 +91,21 @@ class _Remains(Uses):
 
     def expectation(self, a: str, b: str) -> Expectation:
         """What theory says of two hosts."""
+        if self.side.detour is not None and self.topology.switches:
+            up = {link.name for link in self.topology.links if self._up(link)}
+            if not self.failed.isdisjoint((a, b)):
+                return Expectation(False, None)
+            reached, found = ways.left(self.topology, self.side, (a, b), up=up, silent=self.silent)
+            return Expectation(reached, None, found) if isinstance(found, str) else Expectation(reached, found)
         connected = self.connected(a, b)
         why = self._why(a, b) if connected is not True else ""
         return Expectation(connected, None if connected is None and why else self.bound(a, b), why)
 
     def _why(self, a: str, b: str) -> str:
         """Why the two hosts do not reach each other, if their bonds or LAGs are the reason."""
+        one = self.topology.host(a).bond
+        if one is not None and one.driver == "nexthop":
+            return self._routed(a, b).why
         for host in (self.topology.host(name) for name in (a, b)):
             bond, use = host.bond, self._use(host)
             if use is not None and use.why:
@@ -120,6 +129,8 @@ class _Remains(Uses):
         one, other = self.topology.host(a), self.topology.host(b)
         if any(host.bond and host.bond.driver == "hsr" for host in (one, other)):
             return self._seamlessly(one, other)
+        if one.bond and one.bond.driver == "nexthop":
+            return self._routed(a, b).connected
         direct = [link for link in self.topology.links if {link.a, link.b} == {a, b}]
         if direct:
             return self._directly(one, other, direct)
@@ -160,6 +171,13 @@ class _Remains(Uses):
         found = seamless.reached(self.topology, self.failed - control, self.silent, one.name, other.name)
         alone = not control or not (self.failed - control or self.silent)  # flows that are in place go on
         return found if found is False or alone else None
+
+    def _routed(self, a: str, b: str) -> routed.Ways:
+        """Two hosts whose ways are joined by routing; flows that are in place go on without a controller."""
+        control = {name for name in self.failed if name == CONTROLLER or name.startswith(CONTROL)}
+        found = routed.between(self.topology, self.failed - control, self.silent, a, b)
+        alone = not control or not (self.failed - control or self.silent)
+        return found if found.connected is False or alone else routed.Ways(None)
 
     def _directly(self, one: Host, other: Host, links: list[Link]) -> bool | None:
         """Two hosts joined without a switch."""
@@ -253,9 +271,12 @@ class _Remains(Uses):
         if any(host.bond and host.bond.driver == "hsr" for host in map(self.topology.host, (a, b))):
             lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
             return seamless.SEAMLESS if seamless.untouched(self.topology, lost, a, b) else None
+        if any(host.bond and host.bond.driver == "nexthop" for host in map(self.topology.host, (a, b))):
+            return routed.AT_THE_EVENT
         bounds: list[theory.OutageBound | None] = [theory.OutageBound(0.0, 0.0, "the switches react at once")]
         if self.side.tree is not None:
-            bounds.append(self._by_tree(a, b))
+            up = {link.name for link in self.topology.links if self._up(link)}
+            bounds.append(ways.by_tree(self.topology, self.side.tree, (a, b), self.failed, up=up, silent=self.silent))
         for name in (a, b):
             bond = self.topology.host(name).bond
             if bond is None:
@@ -277,18 +298,6 @@ class _Remains(Uses):
                 bounds.append(theory.failover_bound(bond, "silent_loss", lacp=answered, lag_rate=lag_rate))
         known = [bound for bound in bounds if bound is not None]
         return max(known, key=lambda bound: bound.limit_s) if len(known) == len(bounds) else None
-
-    def _by_tree(self, a: str, b: str) -> theory.OutageBound | None:
-        """How long the switches' spanning tree takes to find another way between two hosts."""
-        hosts = {host.name for host in self.topology.hosts}
-        between = [link for link in self.topology.links if hosts.isdisjoint((link.a, link.b))]
-        lost = frozenset(link.name for link in between if not self._up(link))
-        gone = self.failed & {switch.name for switch in self.topology.switches}
-        silent = frozenset(link.name for link in between if link.name in self.silent)
-        assert self.side.tree is not None
-        ends = ways.ends_of(self.topology, (a, b))
-        found = ways.reconvergence(self.topology, self.side.tree, gone=gone, lost=lost, silent=silent, ends=ends)
-        return found if isinstance(found, theory.OutageBound) else None
 
     def _left_by_arp(self, host: Host) -> bool:
         """Whether the ARP monitor moves the host away from a member whose own link is up."""

@@ -23,7 +23,7 @@ def reached(topology: Topology, failed: Collection[str], silent: Collection[str]
     A way is known to work if it leads on whatever part of it is silent, and not to if it leads nowhere: in a network
     that has more ways than one in itself, frames may take the silent one.
     """
-    found = [_along(topology, failed, silent, member, a, b) for member in topology.members(a)]
+    found = [reaches(topology, failed, silent, member, a, b) for member in topology.members(a)]
     return True if True in found else None if None in found else False
 
 
@@ -39,7 +39,7 @@ def untouched(topology: Topology, lost: Collection[str], a: str, b: str) -> bool
     return False
 
 
-def _along(
+def reaches(
     topology: Topology, failed: Collection[str], silent: Collection[str], member: str, a: str, b: str
 ) -> bool | None:
     """Whether frames that ``a`` sends by this member reach ``b``."""

@@ -26,13 +26,19 @@ ROOT_PRIORITY, PRIORITY = 4096, 32768
 PORT_PRIORITY = 128
 #: The cost of a link is this over its rate in Mbit/s: 20000 for 1 Gbit/s (802.1D-2004, Table 17-3).
 _COST_MBPS = 20_000_000
+#: STP's costs, by the rate in Mbit/s that a link has at least (802.1D-1998, Table 8-5; lib/stp.c).
+_STP_COSTS = ((10_000.0, 2), (1_000.0, 4), (100.0, 19), (16.0, 62), (10.0, 100), (4.0, 250))
+_STP_SLOWEST = 1000
 #: A link without a rate has that of a veth, 10 Gbit/s.
 _UNSHAPED_MBPS = 10_000.0
 
 
-def path_cost(link: Link) -> int:
-    """What a link adds to the cost of the way to the root (802.1D-2004, Table 17-3)."""
-    return max(1, round(_COST_MBPS / (link.rate_mbps or _UNSHAPED_MBPS)))
+def path_cost(link: Link, protocol: str = "rstp") -> int:
+    """What a link adds to the cost of the way to the root (802.1D-2004, Table 17-3; STP: 802.1D-1998, Table 8-5)."""
+    rate_mbps = link.rate_mbps or _UNSHAPED_MBPS
+    if protocol == "stp":
+        return next((cost for least_mbps, cost in _STP_COSTS if rate_mbps >= least_mbps), _STP_SLOWEST)
+    return max(1, round(_COST_MBPS / rate_mbps))
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,11 @@ class Tree:
             for link in self.links[here]:
                 near, (there, far) = link.end(here), link.other(link.end(here))
                 ports = self.topology.ports[near].number, self.topology.ports[far].number
-                better = (cost + path_cost(link), self.identifier(here), *ports)  # the priority vector, 17.6
+                better = (
+                    cost + path_cost(link, self.protocol.protocol),
+                    self.identifier(here),
+                    *ports,
+                )  # the priority vector, 17.6
                 heapq.heappush(waiting, (*better, there, hops + 1, far))
         return found
 
@@ -127,6 +137,11 @@ class Tree:
                 )
                 found[near] = "Designated" if own < other else "Alternate"
         return found
+
+    def above(self, switch: str) -> str:
+        """The next switch on the way to the root; of the root nothing."""
+        port = self._way[switch][2]
+        return self.topology.far(port).node if port else ""
 
     def way_up(self, switch: str) -> list[str]:
         """The links from a switch to the root, in order."""

@@ -33,7 +33,7 @@ def ring(*, mode: str = "802.3ad") -> Topology:
 
 
 def test_the_catalogue_says_what_each_is() -> None:
-    assert list(SCHEMES) == ["testbed", "ovs", "ryu-example", "static", "none", "rstp"]
+    assert list(SCHEMES) == ["testbed", "ovs", "ryu-example", "static", "none", "rstp", "stp", "fast-failover"]
     summaries = [scheme.summary for scheme in SCHEMES.values()]
     assert len(set(summaries)) == len(summaries)
     assert all(summary.endswith(".") for summary in summaries)
@@ -48,7 +48,8 @@ def test_an_unknown_controller_names_the_known_ones() -> None:
     with pytest.raises(SpecError) as caught:
         chosen({"controller": "ryu-exmple"})
     assert str(caught.value) == (
-        "unknown controller 'ryu-exmple'; the known ones are: FILE.py, none, ovs, rstp, ryu-example, static, testbed\n"
+        "unknown controller 'ryu-exmple'; the known ones are:"
+        " FILE.py, fast-failover, none, ovs, rstp, ryu-example, static, stp, testbed\n"
         "Did you mean 'ryu-example'?"
     )
     with pytest.raises(SpecError, match=r"unknown level of factor 'controller': 'odl'"):

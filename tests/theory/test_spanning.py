@@ -23,6 +23,13 @@ def test_path_costs_are_those_of_the_standard(rate_mbps: float, cost: int) -> No
     assert path_cost(link) == cost
 
 
+@pytest.mark.parametrize(("rate_mbps", "cost"), [(10.0, 100), (100.0, 19), (1e3, 4), (1e4, 2)])
+def test_stp_s_path_costs_are_those_of_its_standard(rate_mbps: float, cost: int) -> None:
+    """IEEE 802.1D-1998, Table 8-5."""
+    link = two_ways(cable=Cable(rate_mbps=rate_mbps)).links[0]
+    assert path_cost(link, "stp") == cost
+
+
 def test_a_ring_of_four() -> None:
     """s1 is the root; s3 has two ways of the same cost, and takes the one whose bridge, s2, has the lower address."""
     tree = Tree(ring(dual_homed=False), RSTP)

@@ -54,7 +54,8 @@ def test_three_hellos_stay_out_before_a_silent_link_is_left() -> None:
     """IEEE 802.1D-2004, 17.21.23: 3 x 2 s after the last hello, which is up to 2 s old; counted in whole seconds, of
     which the first is cut short: 3 to 6 s."""
     found = bound("silent_loss", "s1-eth2")
-    assert (found.low_s, found.bound_s) == (3.0, pytest.approx(6.0, abs=1e-5))
+    assert (found.low_s, found.bound_s) == (pytest.approx(3.0, abs=1e-5), pytest.approx(6.0, abs=1e-5))
+    assert found.expected_s == pytest.approx(4.5, abs=1e-5)  # 6 s less half a Hello Time and half a second
 
 
 @pytest.mark.parametrize(("element", "direction"), [("s1-eth2", "to_host"), ("s2-eth2", "from_host")])
@@ -71,6 +72,12 @@ def test_ports_to_hosts_that_are_no_edge_ports_wait_twice_the_hello_time() -> No
     side = SwitchSide(tree=SpanningTree(edge_ports="none"))
     found = ways.bound(RING, side, "carrier_loss", "s1-eth2", {}, ("h1", "h2"))
     assert isinstance(found, OutageBound) and found.bound_s == pytest.approx(4.0, abs=1e-5)
+
+
+def test_flaps_use_up_the_bpdus_that_a_port_may_send() -> None:
+    """IEEE 802.1D-2004, 17.26 and 17.22: txCount is one less each second, and TxHoldCount at most."""
+    found = ways.bound(RING, SIDE, "flapping", "s1-eth2", {}, ("h1", "h3"))
+    assert isinstance(found, str) and "sends 6 at once" in found
 
 
 def test_old_information_may_go_round_in_what_is_left_of_a_mesh() -> None:
@@ -113,3 +120,33 @@ def test_of_a_crash_the_slower_of_bond_and_tree_counts() -> None:
     topology = ring(bonding=BondOptions(mode="active-backup"))
     found = reachability.expected(topology, ["s1"], side=SIDE)["h1", "h2"]
     assert found.connected and found.bound is not None and found.bound.bound_s == pytest.approx(0.104)
+
+
+STP = SwitchSide(tree=SpanningTree(protocol="stp", hello_s=1, max_age_s=6, forward_delay_s=4))
+
+
+def test_stp_listens_and_learns_where_the_bridge_itself_has_another_port() -> None:
+    """IEEE 802.1D-1998, 8.4: two times Forward Delay. e2 has both ways; s3 of the ring has an alternate port."""
+    for topology, element, pair in (
+        (two_ways(ends="switches"), "s1-eth2", ("h1", "h2")),
+        (RING, "s3-eth2", ("h1", "h3")),
+    ):
+        found = ways.bound(topology, STP, "carrier_loss", element, {}, pair)
+        assert isinstance(found, OutageBound) and (found.low_s, found.bound_s) == (8.0, 8.0)
+
+
+def test_stp_waits_for_max_age_where_another_bridge_has_to_act() -> None:
+    """s2 has no other way; s3 has, but believes s2 until Max Age is over: 6 s, less 1 s at most, and 8 s more."""
+    for fault in ("carrier_loss", "silent_loss"):
+        found = ways.bound(RING, STP, fault, "s1-eth2", {}, ("h1", "h2"))
+        assert isinstance(found, OutageBound) and (found.low_s, found.bound_s) == (13.0, 14.0)
+
+
+def test_stp_sees_a_silent_link_by_max_age_alone() -> None:
+    found = ways.bound(two_ways(ends="switches"), STP, "silent_loss", "s1-eth2", {}, ("h1", "h2"))
+    assert isinstance(found, OutageBound) and (found.low_s, found.bound_s) == (13.0, 14.0)
+
+
+def test_stp_never_comes_to_rest_on_a_flapping_link() -> None:
+    assert isinstance(ways.bound(RING, STP, "flapping", "s1-eth2", {}, ("h1", "h3")), str)
+    assert "Max Age, 6 s" in str(ways.bound(RING, STP, "lossy", "s1-eth2", {}, ("h1", "h3")))

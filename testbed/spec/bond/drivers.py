@@ -3,16 +3,26 @@
 mode    driver    what makes one of several interfaces
 prp     hsr       every frame goes out on both, into two networks; the receiver drops the second (IEC 62439-3, 4)
 hsr     hsr       the same, both ways round a ring of such nodes, which pass frames on (IEC 62439-3, 5)
+ecmp    nexthop   each interface has a subnet of its own; routes to the other hosts have a next hop by each
+                  (RFC 2991, RFC 2992; Linux: networking/nexthop-group-resilient.rst)
 """
 
 from __future__ import annotations
 
 from testbed.errors import SpecError
+from testbed.spec.addressing import MOST_WAYS
 from testbed.spec.bond.option import DRIVER_MODES, options
 from testbed.spec.bond.options import OptionValues
 
 #: Drivers that take exactly two interfaces (IEC 62439-3: ports A and B of a node).
 _TWO_PORTS = ("hsr",)
+
+
+#: Why a driver has not the options of bonds.
+_WHY = {
+    "hsr": "it sends every frame by both ports, so nothing is monitored, chosen or hashed (IEC 62439-3)",
+    "nexthop": "its interfaces are no bond; routes choose among them, and see their carrier by themselves",
+}
 
 
 def named(bond: OptionValues) -> str:
@@ -43,9 +53,6 @@ def check(bond: OptionValues) -> None:
             )
 
 
-_WHY = {"hsr": "it sends every frame by both ports, so nothing is monitored, chosen or hashed (IEC 62439-3)"}
-
-
 def check_members(bond: OptionValues, members: tuple[str, ...]) -> None:
     """Errors: SpecError for another number of members than the driver takes."""
     if bond.driver in _TWO_PORTS and len(members) != 2:
@@ -54,3 +61,12 @@ def check_members(bond: OptionValues, members: tuple[str, ...]) -> None:
             " (IEC 62439-3)",
             "For example: --set members=2, or --set ways=2",
         )
+    if bond.driver == "nexthop" and len(members) > MOST_WAYS:
+        raise SpecError(f"mode {bond.mode} has {len(members)} members; wanted {MOST_WAYS} at most: each has a subnet")
+    if bond.mode == "ecmp" and bond.ecmp_group != "resilient" and bond.ecmp_buckets != 64:
+        raise SpecError(
+            f"ecmp_buckets={bond.ecmp_buckets} needs ecmp_group=resilient: hash-threshold has no buckets",
+            "For example: --set ecmp_group=resilient",
+        )
+    if bond.mode == "ecmp" and bond.ecmp_buckets < len(members):
+        raise SpecError(f"ecmp_buckets is {bond.ecmp_buckets}; wanted one for each of {len(members)} members at least")

@@ -26,8 +26,9 @@ MODES: tuple[str, ...] = (
     "balance-tlb",
     "balance-alb",
 )
-#: Modes of other drivers than bonding, each with its driver: the kernel's hsr, which is PRP as well (IEC 62439-3).
-DRIVER_MODES = {"prp": "hsr", "hsr": "hsr"}
+#: Modes of other drivers than bonding, each with its driver: the kernel's hsr, which is PRP as well (IEC 62439-3), and
+#: its next hops.
+DRIVER_MODES = {"prp": "hsr", "hsr": "hsr", "ecmp": "nexthop"}
 #: Every mode of every driver.
 EVERY_MODE = (*MODES, *DRIVER_MODES)
 #: Modes that have a primary and an active member (bonding.rst, "primary").

@@ -201,4 +201,16 @@ class OptionValues:
     actor_port_prio: str = option(
         "", "ACTOR_PORT_PRIO", _LACP_ONLY, each=True, low=1, high=65535, modes=_LACP, refused=True, since=(6, 18)
     )
+    ecmp_group: str = option(
+        "hash-threshold",
+        "",
+        "how flows are spread over the next hops; resilient: flows of those that are left stay where they are",
+        words=("hash-threshold", "resilient"),
+        modes=("ecmp",),
+        refused=True,
+        since=(5, 13),
+    )
+    ecmp_buckets: int = option(
+        64, "", "buckets of a resilient group", low=2, high=4096, modes=("ecmp",), refused=True, since=(5, 13)
+    )
     queue_id: str = option("", "QUEUE_ID", "the queue that traffic control chooses a member by", each=True, high=16)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from testbed.errors import SpecError
-from testbed.spec import BondOptions, Topology, parse_mode
+from testbed.spec import Addressing, BondOptions, Topology, parse_mode
 from testbed.spec.wiring import Wiring
 from topologies.back_to_back import back_to_back
 from topologies.dual_switch import dual_switch
@@ -15,12 +15,12 @@ from topologies.mlag import mlag
 from topologies.single_switch import single_switch
 from topologies.two_ways import two_ways
 
-PRP, HSR = BondOptions(mode="prp"), BondOptions(mode="hsr")
+PRP, HSR, ECMP = BondOptions(mode="prp"), BondOptions(mode="hsr"), BondOptions(mode="ecmp")
 
 
-def crossed() -> Topology:
+def crossed(options: BondOptions = PRP) -> Topology:
     """Port A of h1 and port B of h2 on one switch, and the other way round."""
-    net = Wiring(bonding=PRP)
+    net = Wiring(bonding=options)
     one, other = net.switches(2)
     net.bonded("h1", [one, other])
     net.bonded("h2", [other, one])
@@ -109,6 +109,31 @@ _NO_NODE = (
         (
             lambda: two_ways(bonding=HSR, peer_links=0),
             "two_ways takes no peer_links in mode hsr: its ways are one ring\nLeave peer_links out.",
+        ),
+        (
+            lambda: mlag(bonding=ECMP),
+            "mode ecmp: host h3 has one link, and no address on the other hosts' ways\n"
+            "For example: --topology two_ways",
+        ),
+        (
+            lambda: two_ways(bonding=ECMP, addressing=Addressing(ip=6)),
+            "mode ecmp is here for IPv4 without a VLAN, not for IPv6: each way has a subnet of its own\n"
+            "Leave ip and vlan out.",
+        ),
+        (
+            lambda: crossed(ECMP),
+            "mode ecmp: h1-eth0 and h2-eth0 have one place among the members of their hosts, but not one network:"
+            " each way is a subnet of its own\nFor example: --topology two_ways",
+        ),
+        (
+            lambda: BondOptions(mode="ecmp", ecmp_buckets=128).over(("a", "b")),
+            "ecmp_buckets=128 needs ecmp_group=resilient: hash-threshold has no buckets\n"
+            "For example: --set ecmp_group=resilient",
+        ),
+        (
+            lambda: BondOptions(mode="ecmp", xmit_hash_policy="layer2"),
+            "xmit_hash_policy=layer2 cannot be had in mode ecmp: its interfaces are no bond; routes choose among them,"
+            " and see their carrier by themselves\nLeave xmit_hash_policy out, or choose another mode.",
         ),
         (
             lambda: BondOptions(mode="prp", miimon_ms=50),

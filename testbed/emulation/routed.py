@@ -1,0 +1,180 @@
+"""Hosts whose ways are joined by routing: a subnet for each way, an address that no way owns, routes with next hops.
+
+    h1  nexthop0 10.0.0.1/24       10.0.0.2/32  via 10.64.0.2 dev h1-eth0      a flow takes one of the next hops by the
+        h1-eth0  10.64.0.1/16                   via 10.65.0.2 dev h1-eth1      hash of its addresses and ports
+        h1-eth1  10.65.0.1/16
+
+hash-threshold is the kernel's multipath route (RFC 2992). It leaves a next hop whose interface has no carrier, and
+takes it back (networking/ip-sysctl.rst, ignore_routes_with_linkdown). A resilient group is of next-hop objects
+(networking/nexthop-group-resilient.rst). The kernel deletes such an object when its interface loses carrier
+(nexthop_flush_dev in net/ipv4/nexthop.c), and whoever made it has to make it again: here `Routed`, at the event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pyroute2 import IPRoute
+
+from testbed.background import in_background
+from testbed.emulation.bonds import Member, Shown
+from testbed.emulation.namespace import inside
+from testbed.emulation.netlink import monitor_socket
+from testbed.errors import TrialError
+from testbed.spec import Host, Topology
+from testbed.spec.addressing import MOST_WAYS, way_address
+
+#: Settings of IPv4 (networking/ip-sysctl.rst): a flow is placed by addresses and ports; a next hop without carrier is
+#: left; an interface answers ARP for its own address alone, and asks from it.
+_SETTINGS = {
+    "fib_multipath_hash_policy": "1",
+    "conf/{}/ignore_routes_with_linkdown": "1",
+    "conf/{}/arp_ignore": "1",
+    "conf/{}/arp_announce": "2",
+    "conf/{}/rp_filter": "0",
+}
+#: The numbers of groups of next hops are those of hosts, from here on; below are those of single next hops.
+_GROUPS = 1 << 24
+
+
+def ways(topology: Topology, host: Host) -> list[str]:
+    """The words for ip(8) that give the host its ways: each member an address, and an interface for the host's own."""
+    assert host.bond is not None
+    number = topology.hosts.index(host) + 1
+    found = []
+    for way, member in enumerate(host.bond.members):
+        found += [f"link set dev {member} up", f"address add {way_address(way, number)} dev {member}"]
+    return [*found, f"link add dev {host.bond.name} type dummy", f"link set dev {host.bond.name} up"]
+
+
+def routes(topology: Topology, host: Host, usable: tuple[int, ...] | None = None) -> list[str]:
+    """The words for ip(8) that give the host its routes to the others, by all its ways, or of a resilient group by
+    those that are ``usable``, which have carrier."""
+    assert host.bond is not None
+    found = []
+    for number, other in enumerate(topology.hosts, start=1):
+        if other == host:
+            continue
+        to = f"route replace {other.ip}/32 src {host.ip}"
+        hops = [
+            f"via {way_address(way, number).partition('/')[0]} dev {member}"
+            for way, member in enumerate(host.bond.members)
+        ]
+        if host.bond.ecmp_group != "resilient":
+            found.append(" ".join([to, *(f"nexthop {hop}" for hop in hops)]))
+            continue
+        ids = {way: number * MOST_WAYS + way for way in (range(len(hops)) if usable is None else usable)}
+        found += [f"nexthop replace id {ids[way]} {hops[way]}" for way in ids]
+        group = "/".join(map(str, ids.values()))
+        kind = f"type resilient buckets {host.bond.ecmp_buckets}"
+        found += [f"nexthop replace id {_GROUPS + number} group {group} {kind}", f"{to} nhid {_GROUPS + number}"]
+    return found
+
+
+class Routed:
+    """The live ways of a host; ``pid`` is a process in its namespaces, ``netlink`` acts there."""
+
+    def __init__(self, topology: Topology, host: Host, pid: int, netlink: Callable[[], IPRoute]) -> None:
+        assert host.bond is not None
+        self._topology, self._host, self._bond, self._pid, self._netlink = topology, host, host.bond, pid, netlink
+        self._carriers: tuple[int, ...] = ()
+
+    def create(self) -> None:
+        """Make the interface of the host's own address, and the ways."""
+        for name, value in _SETTINGS.items():
+            for place in ("all", "default", *self._bond.members) if "{}" in name else ("",):
+                self._set(name.format(place), value)
+        self._ip(ways(self._topology, self._host))
+
+    @contextlib.contextmanager
+    def routing(self) -> Iterator[None]:
+        """The routes to the other hosts, while the block runs."""
+        if self._bond.ecmp_group != "resilient":
+            self._ip(routes(self._topology, self._host))
+            yield
+            return
+        wake, stop = os.pipe()
+        sock = monitor_socket(self._pid)
+        netlink = self._opened()
+        try:
+
+            def watch(_ended: threading.Event) -> None:
+                poller = select.poll()
+                poller.register(wake, select.POLLIN)
+                poller.register(sock, select.POLLIN)
+                while True:
+                    self._restore(netlink)
+                    if any(descriptor == wake for descriptor, _ in poller.poll()):
+                        return
+                    with contextlib.suppress(OSError):  # ENOBUFS: what is there now is asked for anyway
+                        sock.recv(1 << 16)
+
+            with in_background(f"next hops of {self._host.name}", watch):
+                try:
+                    yield
+                finally:
+                    os.write(stop, b".")
+        finally:
+            netlink.close()
+            sock.close()
+            os.close(wake)
+            os.close(stop)
+
+    def text(self) -> str:
+        """The routes as `ip -json route` shows them, and the next hops of groups, with their buckets."""
+        found = {"routes": self._asked("route", "show")}
+        if self._bond.ecmp_group == "resilient":
+            found |= {"nexthops": self._asked("nexthop", "show"), "buckets": self._asked("nexthop", "bucket", "show")}
+        return json.dumps(found, indent=1)
+
+    def shown(self) -> Shown:
+        """The ways, those with carrier as usable."""
+        netlink = self._netlink()
+        up = self._usable(netlink)
+        members = enumerate(self._bond.members)
+        return Shown(None, None, tuple(Member(name, way in up, None, None, None) for way, name in members))
+
+    def set_active(self, member: str) -> None:
+        """Errors: TrialError: every way is in use."""
+        raise TrialError(
+            f"host {self._host.name} has no active member: in mode {self._bond.mode} all are, not {member}"
+        )
+
+    def _usable(self, netlink: IPRoute) -> tuple[int, ...]:
+        """The ways with carrier."""
+        links = [netlink.get_links(netlink.link_lookup(ifname=name)[0])[0] for name in self._bond.members]
+        return tuple(way for way, link in enumerate(links) if link.get_attr("IFLA_CARRIER"))
+
+    def _restore(self, netlink: IPRoute) -> None:
+        """Make the next hops again that came back, and leave the flows of the others where they are."""
+        usable = self._usable(netlink)
+        if set(usable) - set(self._carriers):
+            self._ip(routes(self._topology, self._host, usable))
+        self._carriers = usable
+
+    def _opened(self) -> IPRoute:
+        with inside(self._pid):
+            return IPRoute()
+
+    def _set(self, name: str, value: str) -> None:
+        with inside(self._pid):
+            (Path("/proc/sys/net/ipv4") / name).write_text(value)
+
+    def _ip(self, lines: list[str]) -> None:
+        """Carry out words for ip(8) in the host's namespace. Errors: TrialError with what it says."""
+        command = ["mnexec", "-a", str(self._pid), "ip", "-batch", "-"]
+        done = subprocess.run(command, input="\n".join(lines) + "\n", text=True, capture_output=True)
+        if done.returncode:
+            raise TrialError(f"ip of host {self._host.name} refuses: {' '.join(done.stderr.split())}")
+
+    def _asked(self, *words: str) -> object:
+        command = ["mnexec", "-a", str(self._pid), "ip", "-json", *words]
+        done = subprocess.run(command, text=True, capture_output=True, stdin=subprocess.DEVNULL)
+        return json.loads(done.stdout or "[]")

@@ -1,0 +1,39 @@
+"""The words for ip(8) that join the ways of hosts by routing (ip-route(8), ip-nexthop(8))."""
+
+from __future__ import annotations
+
+from testbed.emulation.routed import routes, ways
+from testbed.spec import BondOptions
+from topologies.two_ways import two_ways
+
+
+def test_each_way_has_a_subnet_and_the_host_an_address_that_no_way_owns() -> None:
+    topology = two_ways(ways=3, bonding=BondOptions(mode="ecmp"))
+    lines = ways(topology, topology.host("h2"))
+    assert [line for line in lines if line.startswith("address")] == [
+        "address add 10.64.0.2/16 dev h2-eth0",
+        "address add 10.65.0.2/16 dev h2-eth1",
+        "address add 10.66.0.2/16 dev h2-eth2",
+    ]
+    assert lines[-2:] == ["link add dev nexthop0 type dummy", "link set dev nexthop0 up"]
+
+
+def test_a_multipath_route_has_a_next_hop_by_each_way() -> None:
+    topology = two_ways(bonding=BondOptions(mode="ecmp"))
+    assert routes(topology, topology.host("h1")) == [
+        "route replace 10.0.0.2/32 src 10.0.0.1 nexthop via 10.64.0.2 dev h1-eth0 nexthop via 10.65.0.2 dev h1-eth1"
+    ]
+
+
+def test_a_resilient_group_is_of_the_ways_that_have_carrier() -> None:
+    topology = two_ways(ways=3, bonding=BondOptions(mode="ecmp", ecmp_group="resilient", ecmp_buckets=32))
+    lines = routes(topology, topology.host("h1"), (0, 2))
+    ids = [line.split()[3] for line in lines[:2]]
+    assert [line.split()[4:] for line in lines[:2]] == [
+        ["via", "10.64.0.2", "dev", "h1-eth0"],
+        ["via", "10.66.0.2", "dev", "h1-eth2"],
+    ]
+    group = lines[2].split()
+    assert group[4:] == ["group", "/".join(ids), "type", "resilient", "buckets", "32"]
+    assert lines[3] == f"route replace 10.0.0.2/32 src 10.0.0.1 nhid {group[3]}"
+    assert len({*ids, group[3]}) == 3
