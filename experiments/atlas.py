@@ -52,7 +52,10 @@ TECHNIQUES: dict[Level, Mapping[str, Level]] = {
     "team-activebackup": {**_JOINED, "mode": "active-backup", "bond": "team"},
     "team-lacp": {**_JOINED, "mode": "802.3ad", "bond": "team"},
     "prp": {**_APART, "mode": "prp"},
-    "rstp": {**_SWITCHED, "controller": "rstp"},
+    "hsr": {"ends": "hosts", "length": 2, "mode": "hsr"},
+    "ecmp": {**_APART, "mode": "ecmp"},
+    "ecmp-resilient": {**_APART, "mode": "ecmp", "ecmp_group": "resilient"},
+    **{name: {**_SWITCHED, "controller": name} for name in ("rstp", "stp", "fast-failover")},
 }
 #: Every failure: the fault and its parameters.
 FAILURES: dict[Level, Mapping[str, Level]] = {

@@ -101,8 +101,13 @@ def procedure(lab: Lab) -> None:
     flow_places.write(lab.raw / "places.csv", asked)
 
 
-def _entries(raw: Path, ports: Sequence[str]) -> list[int]:
-    """The entries of the switch's table by port, before the failure; none where it has no table."""
+def _entries(raw: Path, trial: Trial, ports: Sequence[str]) -> list[int]:
+    """The entries of a table for each member, before the failure: of the switch's as it was, of a resilient group's by
+    theory. None where no table places flows."""
+    if trial.case["placed_by"] == "host":
+        bond = trial.topology.bond(trial.topology.client)
+        resilient = bond.mode == "ecmp" and bond.ecmp_group == "resilient"
+        return theory.resilient_entries(len(ports), bond.ecmp_buckets) if resilient else []
     path = raw / "entries.json"
     found = read_json(path) if path.exists() else {}
     return [int(found[port]) for port in ports] if found else []
@@ -114,7 +119,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     members = [trial.topology.far(member).interface for member in _members(trial.case, trial.topology)]
     failed = members.index(event_of(timeline, "fault", "begin")["element"])
     found = displaced(raw / "places.csv", len(members), failed)
-    law = theory.displacement(_rule(trial.case, trial.topology), len(members), failed, _entries(raw, members))
+    law = theory.displacement(_rule(trial.case, trial.topology), len(members), failed, _entries(raw, trial, members))
     within = all(
         abs(found.share(what) - share) <= law.margin(share, found.flows) + 1e-9 for what, share in law.shares().items()
     )

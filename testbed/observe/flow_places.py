@@ -1,10 +1,10 @@
 """On which member is each of many flows: asked by one packet of each.
 
-raw socket: a UDP packet of each flow ---> hash ---> member  <-- packet socket: from which port does it come?
+UDP sockets, one after the other ---> hash ---> member  <-- packet socket: from which port does a packet come?
 
-A raw socket writes the UDP header itself, so it sends from any port: ten thousand flows to one port of the server need
-one socket at each end. The packets leave in bursts, so far apart that no queue fills. Packet sockets on the members
-read them in batches.
+Each flow comes from a port of its own, so that a route, a bond and a switch have the ports to hash. (A raw socket would
+do with one for all, but routes do not see the ports that it writes.) All go to one port of the server. The packets
+leave in bursts, so far apart that no queue fills. Packet sockets on the members read them in batches.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed.emulation.namespace import inside
 from testbed.observe.flow_capture import flow_of
 from testbed.observe.recvmmsg import SO_TIMESTAMPNS, Batches
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from testbed.emulation.network import Network
 
 _ETH_P_ALL = 0x0003  # linux/if_ether.h: only a socket for all protocols sees what leaves
-_UDP = struct.Struct("!HHHH")  # RFC 768: ports, length, checksum; 0: none
-_CHECKSUM_AT = 6  # where the kernel writes it into the header of a packet over IPv6, which needs one
 _LINK_LAYER = struct.Struct("@HHiHBB")  # struct sockaddr_ll (packet(7)), without the address
 #: Flows of a burst, and the octets that one of their frames needs on the wire, at most.
 _BURST, _WIRE_BYTES = 50, 100
@@ -59,14 +58,14 @@ class FlowPlaces:
         with contextlib.ExitStack() as stack:
             server = stack.enter_context(self._network.socket(self._target))
             server.bind(("", self._target_port))  # an open port: a closed one would answer
-            sender = stack.enter_context(self._network.socket(self._source, None, socket.SOCK_RAW, socket.IPPROTO_UDP))
-            if sender.family == socket.AF_INET6:
-                sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, _CHECKSUM_AT)
             taps = [stack.enter_context(self._tapped(member)) for member in self._members]
             batches = Batches()
             for begin in range(0, len(self._ports), _BURST):
-                for port in self._ports[begin : begin + _BURST]:
-                    sender.sendto(_UDP.pack(port, self._target_port, _UDP.size, 0), (address, 0))
+                with inside(self._network.pid(self._source)):
+                    for port in self._ports[begin : begin + _BURST]:
+                        with socket.socket(server.family, socket.SOCK_DGRAM) as sender:
+                            sender.bind(("", port))
+                            sender.sendto(b"", (address, self._target_port))
                 time.sleep(self._apart_s)
                 self._drain(batches, taps, found)
             time.sleep(_TAIL_S)

@@ -1,6 +1,6 @@
 """What a network carries of an offered load: UDP packets of many flows, sent at a constant rate for a short time.
 
-raw socket: packets of many flows, paced ---> network ---> one UDP socket, with the kernel's times of arrival
+a UDP socket for each flow, paced ---> network ---> one UDP socket, with the kernel's times of arrival
 
 Many flows, so that hashes use every way. A load above what the ways carry shows what they carry; a small one, with the
 octets that all links have sent meanwhile, shows what a packet costs on the wire. A short load fills no long queue: what
@@ -27,8 +27,6 @@ PAYLOAD_BYTES = 1400
 _PORT = 5301
 _FLOWS = 128
 _PORTS = range(32_768, 61_000)  # net.ipv4.ip_local_port_range
-_UDP = struct.Struct("!HHHH")  # RFC 768: ports, length, checksum; 0: none
-_CHECKSUM_AT = 6  # where the kernel writes it into the header of a packet over IPv6, which needs one
 _NUMBER = struct.Struct("!I")
 _PADDING = bytes(PAYLOAD_BYTES - _NUMBER.size)
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # asm-generic/socket.h
@@ -59,17 +57,17 @@ def offer(
         with contextlib.suppress(OSError):
             receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, room)
         receiver.bind(("", _PORT))
-        sender = stack.enter_context(network.socket(source, None, socket.SOCK_RAW, socket.IPPROTO_UDP))
-        with contextlib.suppress(OSError):  # else a full queue in front of one way would hold the packets of all back
-            sender.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, room)
-        if sender.family == socket.AF_INET6:
-            sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, _CHECKSUM_AT)
+        senders = [stack.enter_context(network.socket(source, receiver.family)) for _ in ports]
+        for sender, port in zip(senders, ports, strict=True):
+            sender.bind(("", port))
+            with contextlib.suppress(OSError):  # else a full queue would hold a flow's packets back
+                sender.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, room)
         batches = Batches()
 
         def receive() -> None:
             arrivals.extend((at, _NUMBER.unpack_from(octets)[0]) for at, _, octets in batches.drain(receiver))
 
-        _paced(count, seconds, lambda number: _send(sender, address, ports[number % _FLOWS], number), receive)
+        _paced(count, seconds, lambda number: _send(senders[number % _FLOWS], address, number), receive)
         time.sleep(_TAIL_S)
         receive()
     first = {number: at for at, number in sorted(arrivals, reverse=True)}
@@ -96,7 +94,6 @@ def _paced(count: int, seconds: float, send: Callable[[int], None], receive: Cal
         time.sleep(_TICK_S)
 
 
-def _send(sender: socket.socket, address: str, port: int, number: int) -> None:
-    header = _UDP.pack(port, _PORT, _UDP.size + PAYLOAD_BYTES, 0)
+def _send(sender: socket.socket, address: str, number: int) -> None:
     with contextlib.suppress(OSError):  # a packet that the host cannot send is a lost packet
-        sender.sendto(header + _NUMBER.pack(number) + _PADDING, (address, 0))
+        sender.sendto(_NUMBER.pack(number) + _PADDING, (address, _PORT))

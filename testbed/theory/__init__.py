@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from testbed.theory.bounds import AT_ONCE_MODES, LAG_MODES, UNMONITORED, failover_bound, why_unbounded
 from testbed.theory.capacity import pair_mbps
-from testbed.theory.displacement import Displacement, displacement, host_rule
+from testbed.theory.displacement import Displacement, displacement, host_rule, resilient_entries
 from testbed.theory.goodput import (
     ETHERNET_HEADER_BYTES,
     ETHERNET_OVERHEAD_BYTES,
@@ -107,6 +107,7 @@ __all__ = [
     "quantiles_s",
     "queue_s",
     "random_links",
+    "resilient_entries",
     "second_try_s",
     "tries_s",
     "why_unbounded",

@@ -10,6 +10,9 @@
     scores     each member has a score from the flow's hash and its own name, and the highest wins: Open vSwitch's
                select groups with selection_method=hash; D. Thaler, C. Ravishankar, IEEE/ACM Transactions on
                Networking 6(1), 1998, and RFC 2992, section 3
+    resilient  a table of buckets, by the hash modulo their number; those of a next hop that goes are handed to others,
+               and a bucket that is not idle for 120 s stays with its next hop when one returns: resilient groups
+               (networking/nexthop-group-resilient.rst; nh_res_group_rebalance)
     buckets    a table of hash values, each entry filled by chance; an entry is filled anew only if its member is away:
                Open vSwitch's bonds (bond_update_post_recirc_rules), as long as no load lets them rebalance. Chance is
                not fair: the members are drawn from the chains of a hash table (hmap_random_node), so that one may have
@@ -21,6 +24,7 @@ otherwise one of N, those that had to.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -115,7 +119,13 @@ def buckets(entries: Sequence[int], failed: int) -> Displacement:
     return Displacement(share, share, 0.0, share, f"{sum(entries)} buckets")
 
 
-#: Every rule that needs nothing but the number of members, by its name; and the one that needs its table.
+def resilient_entries(members: int, size: int) -> list[int]:
+    """How many of ``size`` buckets each next hop of a resilient group has, by equal weights (nh_res_group_rebalance)."""
+    bounds = [(size * place + members // 2) // members for place in range(members + 1)]  # DIV_ROUND_CLOSEST
+    return [high - low for low, high in itertools.pairwise(bounds)]
+
+
+#: Every rule that needs nothing but the number of members, by its name; and the one of tables, which needs theirs.
 RULES: dict[str, Callable[[int, int], Displacement]] = {
     "modulo": modulo,
     "team-modulo": team_modulo,
@@ -141,6 +151,8 @@ def displacement(rule: str, members: int, failed: int, entries: Sequence[int] = 
 
 def host_rule(bond: Bond) -> str:
     """The rule by which a bond places flows that differ in their ports. Errors: SpecError with the reason for none."""
+    if bond.mode == "ecmp":  # by addresses and ports (networking/ip-sysctl.rst, fib_multipath_hash_policy=1)
+        return BUCKETS if bond.ecmp_group == "resilient" else "threshold"
     if bond.mode not in HASH_MODES:
         raise SpecError(f"mode {bond.mode} does not place flows by a hash", f"Use one of {', '.join(HASH_MODES)}.")
     if bond.xmit_hash_policy not in WITH_PORTS:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from testbed.errors import SpecError
 from testbed.spec import Bond
-from testbed.theory.displacement import BUCKETS, RULES, TEAM_HASHES, displacement, host_rule
+from testbed.theory.displacement import BUCKETS, RULES, TEAM_HASHES, displacement, host_rule, resilient_entries
 
 MEMBERS = st.integers(2, 16)
 FLOWS = 4000
@@ -129,6 +129,13 @@ def test_a_table_shows_what_its_entries_say() -> None:
         assert found.astray == found.moved
 
 
+def test_a_resilient_group_gives_each_next_hop_its_buckets() -> None:
+    """nexthop-group-resilient.rst: "wants_buckets", by weight; the bounds are rounded to the closest."""
+    assert resilient_entries(4, 64) == [16, 16, 16, 16]
+    assert resilient_entries(3, 64) == [21, 22, 21]  # 21.33 and 42.67 are nearest to 21 and 43
+    assert sum(resilient_entries(7, 64)) == 64
+
+
 def test_a_table_without_entries_is_refused() -> None:
     with pytest.raises(SpecError, match="a table without entries"):
         displacement(BUCKETS, 2, 0, [0, 0])
@@ -164,6 +171,8 @@ def bond(**options: str) -> Bond:
 def test_the_rule_of_a_bond_is_that_of_its_driver() -> None:
     assert host_rule(bond()) == "modulo"
     assert host_rule(bond(driver="team")) == "team-modulo"
+    assert host_rule(bond(mode="ecmp")) == "threshold"
+    assert host_rule(bond(mode="ecmp", ecmp_group="resilient")) == BUCKETS
 
 
 @pytest.mark.parametrize(
