@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _BEFORE_S, _RESUMED_S, _AFTER_S = 1.0, 1.0, 1.0
 #: How long a fault lasts where nothing says when the messages go on.
 _UNBOUNDED_S = 12.0
-#: How long a receiver waits with an acknowledgement (Linux: TCP_DELACK_MIN), where messages come twice as often or more.
+#: How long a receiver waits with an acknowledgement (Linux: TCP_DELACK_MIN) if messages come twice as often or more.
 _DELAYED_MS = 40
 _MOST_INTERVAL_MS = 20.0
 #: A round trip of a short segment without its links' delay takes less than this.
