@@ -10,7 +10,8 @@ Procedure     1. The client and the server send each other a UDP packet every pr
                  the client.
               2. The member of the client that carries the traffic is found by the kernel's counters, not by theory.
                  Depending on the fault, it hits by default this member's cable, the switch at the other end, the
-                 client, or the controller.
+                 client, or the controller. If the client has no bond, and its switch several links to others, it
+                 hits the one that carries the traffic, or the switch behind it.
               3. The fault begins at an instant drawn at random over one period of the mechanism that detects it (the
                  link monitor, or LACP).
               4. The fault ends one second after both ends must have detected it by theory. The trial continues until
@@ -40,6 +41,7 @@ from testbed.lab import steps
 from testbed.measure.failover import measure
 from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
+from testbed.theory import ways
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -68,7 +70,7 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why the fault of a case does not apply to that network; None if it does. Errors: SpecError for bad parameters."""
     fault = str(case["fault"])
     bond = topology.host(topology.client).bond
-    member = bond.members[0] if bond else topology.interfaces(topology.client)[0]
+    member = next(iter(ways.onward(topology, topology.client) or topology.members(topology.client)))
     element = str(case.get("element", "")) or element_of(topology, fault, member)
     if "controller" in catalogue.named(fault).element and not schemes.chosen(case).side.controller:
         return f"{fault}: with controller={case['controller']} no controller controls the switches"
@@ -86,13 +88,13 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     return None
 
 
-def _lasting_s(lab: Lab, fault: str, parameters: Mapping[str, Level]) -> float:
+def lasting_s(lab: Lab, fault: str, element: str, parameters: Mapping[str, Level]) -> float:
     """How long the fault lasts: until both ends of a link must have detected it, and the flows had time to resume."""
     if asked_s := float(lab.case.get("fault_s", 0.0)):
         return asked_s
     if fault in _CONTROL:
         return _CONTROL_S
-    noticed_s = steps.noticed_s(lab, fault, **parameters) + _RESUMED_S
+    noticed_s = steps.noticed_s(lab, fault, parameters, element) + _RESUMED_S
     if fault == "flapping":
         every = catalogue.valued(fault, parameters)
         # It ends in the middle of a time with carrier: a flap that has only just begun would show nothing.
@@ -101,23 +103,41 @@ def _lasting_s(lab: Lab, fault: str, parameters: Mapping[str, Level]) -> float:
     return noticed_s
 
 
+def _in_use(lab: Lab) -> str:
+    """The client's member that carries the traffic; without a bond, and with several ways on, the port to the next
+    switch that does."""
+    if ways.onward(lab.topology, lab.client):
+        return steps.way_in_use(lab)
+    return (steps.carrying if lab.scheme.side.groups else steps.receiving)(lab, lab.client)
+
+
 def procedure(lab: Lab) -> None:
     """Inside: probe, inject the fault, repair."""
+    probed(lab)
+
+
+def probed(lab: Lab) -> str:
+    """Probe while the fault of the case is injected and repaired; the element that failed."""
     fault = str(lab.case["fault"])
     parameters = catalogue.parameters_of(fault, lab.case)
     with steps.probing_exposed(lab, float(lab.case["probe_interval_ms"]) / 1e3):
         # Where the switch cannot be asked, a flow to the server is on every member: those back decide which one fails.
-        in_use = steps.carrying if lab.scheme.side.groups else steps.receiving
-        element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, in_use(lab, lab.client))
+        element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, _in_use(lab))
         lab.sleep_until(lab.now() + steps.BEFORE_S)
-        steps.wait_random_phase(lab, steps.period_s(lab, fault))
+        steps.wait_random_phase(lab, steps.period_s(lab, fault, element))
         with lab.fault(fault, element, **parameters):
-            lab.sleep_until(lab.now() + _lasting_s(lab, fault, parameters))
-        for host in lab.topology.hosts:
-            if host.bond is not None:
-                steps.wait_back(lab, host.name)
-        away = fault in _CONTROL or fault == "switch_crash"
-        lab.sleep_until(lab.now() + (_RECONNECTED_S if away else _AFTER_S))
+            lab.sleep_until(lab.now() + lasting_s(lab, fault, element, parameters))
+        recovered(lab, fault)
+    return element
+
+
+def recovered(lab: Lab, fault: str) -> None:
+    """Wait until all members carry traffic again after a fault, and until what was cut off is connected again."""
+    for host in lab.topology.hosts:
+        if host.bond is not None:
+            steps.wait_back(lab, host.name)
+    away = fault in _CONTROL or fault == "switch_crash"
+    lab.sleep_until(lab.now() + (_RECONNECTED_S if away else _AFTER_S))
 
 
 def read(raw: Path, trial: Trial) -> Measured:

@@ -73,7 +73,7 @@ def procedure(lab: Lab) -> None:
     pairs = lab.place_flows(int(lab.case["flows"]), even=True)
     lab.write("placement.json", pairs)
     period_s = steps.period_s(lab, fault)
-    away_s = steps.noticed_s(lab, fault, **parameters) + _SETTLED_S + _WINDOW_S
+    away_s = steps.noticed_s(lab, fault, parameters) + _SETTLED_S + _WINDOW_S
     back_s = (
         _AGREED_S + steps.lacp_period_s(lab, lab.client) if bond.mode == "802.3ad" else 0.0
     ) + bond.updelay_ms / 1e3

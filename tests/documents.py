@@ -23,6 +23,7 @@ TOP = sorted({path.name for path in ROOT.iterdir() if path.is_dir() and not path
 KEPT_RESULTS = ("README.md", "reference")
 #: Files that a reader is to write, and files of a run.
 NOT_IN_THE_TREE = {"mine.py", "lacp_show.txt", "bond_show.txt", "bridge_dump-flows.txt"}
+NOT_IN_THE_TREE |= {"rstp_show.txt", "stp_show.txt", "bfd_show.txt"}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n+)+")
 

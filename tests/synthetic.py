@@ -317,6 +317,52 @@ def overtaken(path: Path) -> Run:
     return write(path, manifest("reordering", factors, ["reordering"]), records)
 
 
+def displaced(path: Path) -> Run:
+    """Flows placed by a bond and by a switch, 100 on each of 2 and 4 members, as the modulo and scores have it."""
+    records = []
+    for by in ("host", "switch"):
+        for members in (2, 4):
+            moved = 1 - 1 / members if by == "host" else 1 / members
+            shares = {"lost": 1 / members, "moved": moved, "in_vain": moved - 1 / members, "back": moved, "astray": 0.0}
+            metrics = {
+                "flows": 100 * members,
+                "measured_member_flows": [100] * members,
+                **{f"{what}_share": share for what, share in shares.items()},
+                **{f"law_{what}_share": share for what, share in shares.items()},
+            }
+            case = {"placed_by": by, "mode": "802.3ad", "members": members}
+            records.append(record(len(records) + 1, "displacement", case, metrics))
+    factors = {"placed_by": ["host", "switch"], "mode": ["802.3ad"], "members": [2, 4]}
+    return write(path, manifest("displacement", factors, ["displacement"]), records)
+
+
+def mapped(path: Path) -> Run:
+    """Three techniques under two failures: one loses nothing, one recovers within its bound, one never notices."""
+    records = []
+    techniques = ("prp", 0.0, 1.0, 2.0), ("802.3ad", 0.002, 2.0, 1.0), ("spare", 3.0, 1.0, 1.0)
+    for technique, outage_s, usable, cost in techniques:
+        for failure in ("carrier", "silent"):
+            never = technique == "spare" and failure == "silent"
+            metrics = {
+                "outage_s": outage_s,
+                "bound_s": None if never else 0.1,
+                "within_bound": None if never else True,
+                "reversion_outage_s": 0.0,
+                "usable_before_links": usable,
+                "usable_during_links": 1.0,
+                "usable_after_links": usable,
+                "wire_cost_before": cost,
+                "duplicated": 0,
+                "reordered": 0,
+            }
+            case = {"technique": technique, "mode": technique, "failure": failure, "fault": f"{failure}_loss"}
+            more = {"status": "censored", "reason": "did not resume before the repair"} if never else {}
+            records.append(record(len(records) + 1, "atlas", case, metrics, **more))
+    factors = {name: list(dict.fromkeys(each.case[name] for each in records)) for name in records[0].case}
+    sets = {"technique": ["mode"], "failure": ["fault"]}
+    return write(path, {**manifest("atlas", factors, ["atlas", "matrix"]), "sets": sets}, records)
+
+
 def costly(path: Path) -> Run:
     """Two sizes of network, each set up alone and run for 30 s."""
     sizes, times = [4, 16], [0.0, 30.0]

@@ -182,6 +182,22 @@ _OUTAGES = (
     # The outage of the peer link is random up to its bound: one trial says nothing.
     _step("mlag", "mlag element=member,peer_link,s1,s2 mode=802.3ad", 2, quick="element=member,s1,s2"),
 )
+_ATLAS = (
+    _step("atlas", "atlas technique=all failure=all", 20, quick="technique=active-backup,802.3ad,rstp failure=carrier"),
+    _step(
+        "displacement",
+        "displacement placed_by=host,switch mode=802.3ad controller=testbed,ovs members=2,3,4,8,16 flows=10000",
+        3,
+        quick="controller=testbed members=3",
+    ),
+    _step("displacement_team", "displacement placed_by=host bond=team mode=802.3ad members=2,3,4,8 flows=10000", 3),
+    _step(
+        "displacement_mlag",
+        "displacement placed_by=host,switch mode=802.3ad members=1,2,4 flows=10000",
+        3,
+        topology="mlag",
+    ),
+)
 _CRASH = "controller_loss event=controller_crash"
 _CONTROLLER = (
     _step(
@@ -250,6 +266,7 @@ CAMPAIGN: tuple[Step, ...] = (
     ),
     *_BANDWIDTH,
     *_OUTAGES,
+    *_ATLAS,
     *_CONTROLLER,
     *_AUDITS,
 )

@@ -84,10 +84,14 @@ def controller(name: str) -> list[str]:
         "a process of its own that may fail alone": side.controller,
         "select groups": side.groups,
         "notified of a lost carrier": side.port_status,
+        "a spanning tree": side.tree is not None,
+        "fast-failover groups": side.detour is not None,
     }
     return [
         *(inspect.getdoc(scheme) or "").splitlines(),
         *_rows((what, "yes" if has else "no") for what, has in facts.items()),
+        *(["its own options, in every experiment:"] if scheme.options else []),
+        *_rows(map(_factor, scheme.options)),
         f"to measure it: testbed run failover --set controller={name}",
     ]
 

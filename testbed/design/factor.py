@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from testbed.errors import SpecError, unknown
@@ -31,6 +31,8 @@ class Factor:
     #: Whether it is an argument of the topology; the options that topologies share always are (docs/experiments.md).
     network: bool = False
     most: tuple[float, str] | None = None
+    #: A level that stands for levels of other factors, by their names: each has some here.
+    sets: Mapping[Level, Mapping[str, Level]] | None = None
 
     def __post_init__(self) -> None:
         if not self.levels:

@@ -140,8 +140,8 @@ def _add_nodes(network: Network) -> None:
             cls=_Bridge,
             controller=controller_address(place),
             dpid=f"{switch.dpid:016x}",
-            protocols=openflow,
-            failMode="secure" if openflow else "standalone",
+            protocols=openflow or network.scheme.tables,
+            failMode="secure" if openflow or network.scheme.tables else "standalone",
             batch=True,
         )
     if openflow and topology.switches:
@@ -238,3 +238,8 @@ def _start_switches(network: Network) -> None:
     if words := network.scheme.join(network.topology):
         network.clocks.wait("LAGs of the switches", _REBALANCED_S)
         network.ovs.vsctl(*words)
+    for switch in network.topology.switches:
+        network.program(switch.name)
+    for clock in network.scheme.starts(network.topology):
+        network.clocks.wait(clock.name, clock.period_s)
+        network.ovs.vsctl(*clock.words)

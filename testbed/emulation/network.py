@@ -125,6 +125,11 @@ class Network:
             else:
                 self.set_dormant(start.place, dormant=False)
 
+    def program(self, switch: str) -> None:
+        """Give a switch the groups and flows that the scheme has for it, if its tables are not a controller's."""
+        if self.scheme.tables and (found := self.scheme.program(self.topology, switch)) is not None:
+            self.ovs.program(switch, self.scheme.tables, found.groups, found.flows)
+
     def set_bond_up(self, host: str) -> None:
         """Set the bond of a host administratively up: its driver's work begins."""
         (index,) = self.netlink(host).link_lookup(ifname=self.topology.bond(host).name)

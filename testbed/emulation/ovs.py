@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from testbed.emulation import ovs_client
@@ -93,6 +93,15 @@ class OpenVSwitch:
     def swap(self, first: str, second: str) -> None:
         """Each of two switch interfaces gets the other's port number, port or bond, and settings."""
         self._rows.swap(first, second)
+
+    def program(self, switch: str, version: str, groups: Sequence[str], flows: Sequence[str]) -> None:
+        """Give a bridge groups and flows of an OpenFlow version (ovs-ofctl(8)). Errors: TrialError with its output."""
+        bridge = f"unix:{self.directory}/{switch}.mgmt"
+        for verb, lines in (("add-groups", groups), ("add-flows", flows)):
+            command = ["ovs-ofctl", f"--protocols={version}", verb, bridge, "-"]
+            answer = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True)
+            if answer.returncode:
+                raise TrialError(f"ovs-ofctl {verb} {switch}: {answer.stderr.strip()}")
 
     def vsctl(self, *words: str) -> None:
         """Carry out commands of ovs-vsctl(8) in one transaction. Errors: TrialError with its output."""

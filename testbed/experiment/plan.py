@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from testbed import schemes
-from testbed.design.factor import Level, parse_level
+from testbed.design.factor import Factor, Level, parse_level
 from testbed.design.trial import Trial, trial_seed
 from testbed.errors import SpecError, unknown
 from testbed.experiment import settle, user_code
@@ -45,16 +45,18 @@ def factor_levels(
     """The levels of every factor of a run: the experiment's, replaced and extended by ``--set NAME=LEVEL,...``.
 
     A name that is no factor but a keyword argument of the topology becomes a factor, and so does one of the options
-    that topologies share (`settle.SHARED`): whether this network has such a level, `list_cases` finds out.
+    that topologies share (`settle.SHARED`), or of a scheme: whether this network has such a level, `list_cases` finds
+    out.
     """
     arguments = topology_defaults(topology)
-    check_names(topology, (*experiment.factors, *experiment.options), arguments)
+    of_schemes = [option for name, option in schemes.OPTIONS.items() if name in settings]
+    check_names(topology, (*experiment.factors, *experiment.options, *of_schemes), arguments)
     levels = {f.name: (f.quick if quick and f.quick else f.levels) for f in experiment.factors}
     for name, text in settings.items():
         words = [word.strip() for word in text.split(",")]
         if not all(words):
             raise SpecError(f"--set {name}={text} has an empty level", f"For example: --set {name}=LEVEL,LEVEL")
-        factor = experiment.factor(name)
+        factor = experiment.factor(name) or schemes.OPTIONS.get(name)
         if name == settle.PAIR and factor is None:
             found = pairs(text)
         elif factor is not None:
@@ -70,6 +72,7 @@ def factor_levels(
             found = tuple(parse_level(name, word, example) for word in words)
         else:
             known = {f.name for f in (*experiment.factors, *experiment.options)} | set(arguments) | {settle.PAIR}
+            known |= schemes.OPTIONS.keys()
             raise unknown("factor", name, known)
         if len(set(found)) < len(found):
             raise SpecError(f"--set {name}={text} names a level twice")
@@ -106,14 +109,18 @@ def list_cases(
     ``named`` are the factors that --set named; see `settle`. Errors: SpecError if no case is left.
     """
     arguments = topology_defaults(topology)
-    factors = {each.name: each for each in (*experiment.factors, *experiment.options)}
+    factors = dict(schemes.OPTIONS) | {each.name: each for each in (*experiment.factors, *experiment.options)}
+    combinations = _combinations(levels, factors)
+    set_too = [name for each in combinations for name in each if name not in levels]
+    levels = {**levels, **{name: _levels_of(name, combinations) for name in dict.fromkeys(set_too)}}
+    named = {*named, *set_too}
     of_network = {
         name: found
         for name, found in levels.items()
         if (is_of_network(factors[name]) if name in factors else name != settle.PAIR)
     }
     networks = settle.Networks(lambda case: build_topology(topology, case), arguments)
-    schemes_read = {schemes.FACTOR.name, *(name for each in schemes.SCHEMES.values() for name in each.factors)}
+    schemes_read = {schemes.FACTOR.name, *(name for each in schemes.SCHEMES.values() for name in each.reads)}
     deciding = {*of_network, settle.PAIR, *schemes_read} & levels.keys()
 
     @functools.cache
@@ -132,9 +139,8 @@ def list_cases(
     left_out: list[tuple[dict[str, Level], str]] = []
     changed: dict[tuple[str, str], None] = {}
     first: SpecError | None = None
-    for combination in itertools.product(*levels.values()):
-        case = dict(zip(levels, combination, strict=True))
-        found = settled(tuple((name, case[name]) for name in levels if name in deciding))
+    for case in combinations:
+        found = settled(tuple((name, case[name]) for name in levels if name in deciding and name in case))
         if isinstance(found, SpecError):
             first = first or found
             left_out.append((case, found.message))
@@ -163,6 +169,30 @@ def _check_carried(experiment: Experiment, network: Topology) -> None:
             f"mode mptcp carries TCP alone (RFC 8684), and {experiment.name} sends other traffic or by other sockets",
             "Type: testbed run messages --topology two_ways --set mode=mptcp",
         )
+
+
+def _combinations(levels: Mapping[str, tuple[Level, ...]], factors: Mapping[str, Factor]) -> list[dict[str, Level]]:
+    """The product of the levels, each with the levels of other factors that its own stand for (`Factor.sets`).
+
+    Errors: SpecError for one that another factor of the run contradicts.
+    """
+    found = []
+    for combination in itertools.product(*levels.values()):
+        case = dict(zip(levels, combination, strict=True))
+        for name, level in list(case.items()):
+            factor = factors.get(name)
+            for other, value in (factor.sets[level] if factor and factor.sets else {}).items():
+                if case.setdefault(other, value) != value:
+                    raise SpecError(
+                        f"{name}={level} is {other}={value}, and --set {other}={case[other]} contradicts it",
+                        f"Leave --set {other} out, or choose another {name}.",
+                    )
+        found.append(case)
+    return found
+
+
+def _levels_of(name: str, combinations: Sequence[Mapping[str, Level]]) -> tuple[Level, ...]:
+    return tuple(dict.fromkeys(case[name] for case in combinations if name in case))
 
 
 def _check_bonded(networks: settle.Networks, given: Mapping[str, Level]) -> None:

@@ -101,8 +101,8 @@ def settled(
     if not network.switches and schemes.FACTOR.name in named and scheme.name != schemes.FACTOR.levels[0]:
         raise SpecError(f"controller={scheme.name}: topology {network.name!r} has no switch to control")
     for other in schemes.SCHEMES.values():
-        for name in other.factors:
-            if name in own and name not in scheme.factors:
+        for name in other.reads:
+            if name in own and name not in scheme.reads:
                 raise SpecError(f"{name}={own[name]}: controller {scheme.name} has no {name}")
     for name in [name for name in factors if name in own and name in networks.arguments]:
         why = _idle(networks, own, name, factors[name])

@@ -9,8 +9,10 @@ from pathlib import Path
 from testbed.errors import unknown
 from testbed.figures import (
     aggregate,
+    atlas,
     cost,
     detection,
+    displacement,
     distribution,
     elements,
     lanes,
@@ -29,6 +31,7 @@ from testbed.figures.style import Drawing
 from testbed.results.result import Run
 
 FIGURES: dict[str, Callable[[Run], Drawing]] = {
+    "atlas": atlas.atlas,
     "aggregate": aggregate.aggregate,
     "members": members.members,
     "outage": outages.outage,
@@ -42,6 +45,7 @@ FIGURES: dict[str, Callable[[Run], Drawing]] = {
     "detection": detection.detection,
     "reordering": reordering.reordering,
     "cost": cost.cost,
+    "displacement": displacement.displacement,
     "elements": elements.elements,
 }
 

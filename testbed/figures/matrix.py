@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from testbed import stats
 from testbed.faults.catalogue import FAULTS
-from testbed.figures.style import COLUMN_IN, PAGE_IN, Drawing, caption, duration, empty, legend_above
+from testbed.figures.style import COLUMN_IN, PAGE_IN, PLAIN, Drawing, caption, duration, empty, legend_above
 from testbed.results.result import Record, Run, observations, quantities
 
 _HEADER = (
@@ -61,13 +61,14 @@ def matrix(run: Run) -> Drawing:
     text += " bound of theory, to which a tolerance is added; > : it had not ended when the fault was repaired."
     cells: dict[tuple[str, str], list[Record]] = {}
     for record in run.records:
-        cells.setdefault((_name(run, record), str(record.case.get("fault", "-"))), []).append(record)
-    columns, rows = list(dict.fromkeys(key[0] for key in cells)), _by_kind(key[1] for key in cells)
+        cells.setdefault((_name(run, record), _failure(record.case)), []).append(record)
+    kinds = {_failure(record.case): _kind(str(record.case.get("fault", "-"))) for record in run.records}
+    columns, rows = list(dict.fromkeys(key[0] for key in cells)), _by_kind(kinds)
     if not any(_words(records)[0] for records in cells.values()):
         return empty(run, _HEADER, text, "no trial has an outage, and none failed")
     counts = sorted({len(records) for records in cells.values()})
     text += f" n = {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} trials in each."
-    groups = [place for place in range(1, len(rows)) if _kind(rows[place]) != _kind(rows[place - 1])]
+    groups = [place for place in range(1, len(rows)) if kinds[rows[place]] != kinds[rows[place - 1]]]
     needed = _NAMES_IN + _CELL_IN * len(columns)
     width = COLUMN_IN if needed <= COLUMN_IN + 0.1 else max(PAGE_IN, needed)
     longest = max(len(name) for name in columns)
@@ -83,7 +84,7 @@ def matrix(run: Run) -> Drawing:
                 words += f"\nn = {len(records)}"
             _cell(axes, across, down, words, verdict)
             table.append(_entry(column, row, records, verdict))
-    _frame(axes, rows, columns, groups)
+    _frame(axes, [(row, kinds[row]) for row in rows], columns, groups)
     seen = {entry[-1] for entry in table}
     for verdict in _VERDICTS:
         if verdict.name in seen:
@@ -95,9 +96,10 @@ def matrix(run: Run) -> Drawing:
 
 
 def _name(run: Run, record: Record) -> str:
-    """The mode, and every other factor that varies except the fault."""
-    names = [name for name in run.varied() if name not in ("mode", "fault")]
-    words = [str(record.case.get("mode", "")), *(f"{name} {record.case.get(name)}" for name in names)]
+    """The technique or mode, and every other factor that varies except the fault."""
+    names = [name for name in run.varied() if name not in (*PLAIN, "fault", "failure")]
+    plain = next((str(record.case[name]) for name in ("technique", "mode") if name in record.case), "")
+    words = [plain, *(f"{name} {record.case.get(name)}" for name in names)]
     return ", ".join(word for word in words if word) or run.experiment
 
 
@@ -106,18 +108,24 @@ def _kind(fault: str) -> str:
     return _KINDS.get(FAULTS[fault].element, _OTHER_KIND) if fault in FAULTS else _OTHER_KIND
 
 
-def _by_kind(faults: Iterable[str]) -> list[str]:
-    """The faults, those of one kind together."""
-    kinds = [*dict.fromkeys(_KINDS.values()), _OTHER_KIND]
-    return sorted(dict.fromkeys(faults), key=lambda fault: kinds.index(_kind(fault)))
+def _failure(case: Mapping[str, Any]) -> str:
+    """What a row is about: a failure, where that stands for a fault with its parameters, or a fault."""
+    return str(case.get("failure", case.get("fault", "-")))
+
+
+def _by_kind(kinds: Mapping[str, str]) -> list[str]:
+    """The faults, those of one kind together; ``kinds`` has that of each."""
+    order = [*dict.fromkeys(_KINDS.values()), _OTHER_KIND]
+    return sorted(kinds, key=lambda fault: order.index(kinds[fault]))
 
 
 def _absent(run: Run, column: str, fault: str) -> _Verdict:
     """Why there is no trial in a cell: the combination does not apply, or the run is not complete."""
     for text in run.manifest.get("left_out", ()):
         levels = dict(word.split("=", 1) for word in str(text).partition(": ")[0].split() if "=" in word)
-        words = [levels.get("mode", ""), *(f"{name} {levels.get(name)}" for name in run.varied())]
-        if levels.get("fault") == fault and all(part in words for part in column.split(", ")):
+        plain = levels.get("technique", levels.get("mode", ""))
+        words = [plain, *(f"{name} {levels.get(name)}" for name in run.varied())]
+        if _failure(levels) == fault and all(part in words for part in column.split(", ")):
             return _UNFIT
     return _MISSING
 
@@ -185,18 +193,18 @@ def _cell(axes: Axes, column: int, row: int, words: str, verdict: _Verdict) -> N
     )
 
 
-def _frame(axes: Axes, rows: list[str], columns: list[str], groups: list[int]) -> None:
+def _frame(axes: Axes, rows: list[tuple[str, str]], columns: list[str], groups: list[int]) -> None:
     """The names of modes above and of faults at the left, and what the faults of a group hit at the right."""
     axes.set_xlim(-0.5, len(columns) - 0.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.xaxis.tick_top()
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=6.5)
-    axes.set_yticks(range(len(rows)), rows, fontsize=6.5)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=6.5)
     for place in groups:
         axes.axhline(place - 0.5, color="black", linewidth=1.4, zorder=3)
     for first, last in zip([0, *groups], [*groups, len(rows)], strict=True):
         axes.annotate(
-            _kind(rows[first]),
+            rows[first][1],
             (1.01, (first + last - 1) / 2),
             xycoords=("axes fraction", "data"),
             rotation=90 if last - first > 1 else 0,

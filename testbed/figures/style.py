@@ -1,6 +1,6 @@
 """One style for all figures, and their common parts: series of trials, counts and captions.
 
-Every figure is as wide as a column of an IEEE journal, but `lanes`, whose words need a page; the fonts are embedded.
+Every figure is as wide as a column of an IEEE journal, but `lanes` and `atlas`, which need a page; fonts are embedded.
 The colours can be distinguished by the colour-blind and in grey, and each has its own marker, line and hatch. The same
 run gives the same bytes.
 """
@@ -132,6 +132,8 @@ LOOKS = tuple(
         *("balance-rr", "balance-tlb", "broadcast"),
     )
 )
+#: Factors whose levels say what they are.
+PLAIN = ("mode", "technique")
 #: The looks of series in turn: those of the modes, then the same colours with other markers.
 _IN_TURN = (
     *_MODES.values(),
@@ -173,7 +175,7 @@ def series(run: Run, *, without: Sequence[str] = ()) -> list[Series]:
     modes = {record.case.get("mode") for record in run.records}
     found = []
     for place, (levels, records) in enumerate(grouped.items()):
-        words = [str(v) if n == "mode" else f"{n} {v}" for n, v in zip(names, levels, strict=True)]
+        words = [str(v) if n in PLAIN else f"{n} {v}" for n, v in zip(names, levels, strict=True)]
         mode = records[0].case.get("mode")
         # If one mode has several series these must differ as well: then the looks are assigned in turn.
         in_turn = _IN_TURN[place % len(_IN_TURN)]

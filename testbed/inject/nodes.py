@@ -28,7 +28,8 @@ from testbed.inject.context import InjectionContext
 def switch_crash(context: InjectionContext, element: str) -> Iterator[None]:
     """The switch is gone: its links have no carrier at either end, its bridge is not in the kernel or the database.
 
-    It comes back with the settings that it had (ports, numbers, bonds, controller) and with empty tables.
+    It comes back with the settings that it had (ports, numbers, bonds, controller) and with empty tables, or with
+    those that its scheme gives it beforehand (controller=fast-failover).
     """
     with context.shared(("crash", element), lambda: _gone(context, element)):
         yield
@@ -47,6 +48,7 @@ def _gone(context: InjectionContext, switch: str) -> Iterator[None]:
         finally:
             with restore.queueing(context, ports):
                 context.network.ovs.restore(bridge)
+            context.network.program(switch)
             _stay_down(context, switch)
 
 
@@ -76,7 +78,8 @@ def _without_software(context: InjectionContext) -> Iterator[None]:
 def switch_restart(context: InjectionContext, element: str) -> Iterator[None]:
     """ovs-vswitchd ends in order (SIGTERM) and starts again at once; nothing else happens until the fault ends.
 
-    Its tables are empty until a controller fills them again. One ovs-vswitchd serves all switches of a trial.
+    Its tables are empty until a controller fills them again, or the scheme itself (controller=fast-failover). One
+    ovs-vswitchd serves all switches of a trial.
     """
     context.note("fault", "software_restarted", switches=[switch.name for switch in context.network.topology.switches])
     del element
@@ -94,6 +97,7 @@ def _start_software(context: InjectionContext) -> None:
         context.network.ovs.vswitchd.start()
         context.network.ovs.settle()
     for switch in switches:
+        context.network.program(switch)
         _stay_down(context, switch)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from testbed import theory
 from testbed.design.factor import Level
 from testbed.lab.placement import Placement
 from testbed.observe.probe import PORTS, flows, probing
-from testbed.theory import clocks
+from testbed.theory import clocks, ways
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -103,13 +104,26 @@ def carrying(lab: Lab, host: str, seconds: float = 0.1) -> str:
 
 
 def _busiest(lab: Lab, host: str, counter: str, seconds: float) -> str:
-    members = lab.members(host)
-    before = lab.counters(members)["interfaces"]
+    return _most(lab, lab.members(host), (counter,), seconds)
+
+
+def _most(lab: Lab, interfaces: Sequence[str], counters: Sequence[str], seconds: float) -> str:
+    before = lab.counters(interfaces)["interfaces"]
     lab.sleep_until(lab.now() + seconds)
-    after = lab.counters(members)["interfaces"]
-    used = max(members, key=lambda name: after[name][counter] - before[name][counter])
+    after = lab.counters(interfaces)["interfaces"]
+    used = max(interfaces, key=lambda name: sum(after[name][each] - before[name][each] for each in counters))
     lab.note("network", "member_in_use", interface=used)
     return used
+
+
+def way_in_use(lab: Lab, seconds: float = 0.1) -> str:
+    """The port of the client's switch to another switch that has the most packets in both directions during the next
+    ``seconds``: what a switch floods goes out by other ports too, but comes in by none.
+
+    It enters the timeline. For a client without a bond: its cable has no second, the ways behind its switch may have.
+    """
+    ports = ways.onward(lab.topology, lab.client)
+    return _most(lab, ports, ("tx_packets", "rx_packets"), seconds)
 
 
 def far_end(lab: Lab, member: str) -> str:
@@ -122,9 +136,14 @@ def wait_random_phase(lab: Lab, period_s: float) -> None:
     lab.clocks.wait("fault", period_s)
 
 
-def noticed_s(lab: Lab, fault: str, **parameters: Level) -> float:
-    """How long it takes, at most, until both ends of a member's link have detected the fault."""
+def noticed_s(lab: Lab, fault: str, parameters: Mapping[str, Level] = MappingProxyType({}), element: str = "") -> float:
+    """How long it takes, at most, until both ends of a member's link have detected the fault.
+
+    Of a fault on ``element`` between switches: until traffic has another way.
+    """
     client, _ = lab.pair
+    if element and (found := ways.bound(lab.topology, lab.scheme.side, fault, element, parameters, lab.pair)):
+        return UNNOTICED_S if isinstance(found, str) else found.limit_s
     bond, lacp = lab.topology.host(client).bond, lab.answered(client)
     lag = lab.topology.ports[lab.topology.far(bond.members[0]).interface].lag if bond else None
     rate = lag.rate if lag else ""
@@ -151,8 +170,14 @@ def lacp_period_s(lab: Lab, host: str) -> float:
     return clocks.lacpdu_period_s(bond.lacp_rate, driver=bond.driver == "bonding")
 
 
-def period_s(lab: Lab, fault: str) -> float:
-    """One whole period of what has to detect the fault at the client, so that it falls on every phase alike."""
+def period_s(lab: Lab, fault: str, element: str = "") -> float:
+    """One whole period of what has to detect the fault at the client, so that it falls on every phase alike.
+
+    Of a fault on ``element`` between switches: of the protocol by which these watch each other.
+    """
+    side = lab.scheme.side
+    if element and ways.bound(lab.topology, side, fault, element, {}, lab.pair) is not None:
+        return ways.watch_period_s(side, fault) or clocks.look_period_s(None)
     bond = lab.topology.host(lab.client).bond
     return clocks.noticing_period_s(bond, fault, lacp=lab.answered(lab.client))
 

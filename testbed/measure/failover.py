@@ -52,6 +52,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "noticed_s": since(begin, first_taken_out(timeline, *window)),
         "rejoin_s": since(end, find(timeline, "network", "rejoined")),
         **_theory(bound, interval_s),
+        "why_no_bound": None if bound is not None else predicted.why or "theory has none",
         "within_bound": None if bound is None else resumed and bound.holds(worst.outage_s, interval_s, low=hit),
         "ends_by_theory": bound is not None,
         "connected": resumed,

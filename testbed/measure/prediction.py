@@ -14,7 +14,7 @@ from testbed.faults import catalogue
 from testbed.measure.exposure import failing_links
 from testbed.measure.outage import ProbeFlow
 from testbed.spec import Topology
-from testbed.theory import OutageBound, reachability
+from testbed.theory import OutageBound, reachability, ways
 
 #: Whether a flow has recovered is judged by its last part before the repair, of this length; it ends this long before
 #: the repair, because later packets may still be on their way then; both in seconds.
@@ -44,6 +44,9 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     if topology.switches and not side.known:
         return Prediction(None, "what the controller does is not known", None)
     client, server = topology.pair
+    between = ways.bound(topology, side, name, element, parameters, topology.pair)
+    if between is not None:
+        return _between_switches(trial, begin, between)
     host = _hit(topology, name, element)
     bond = topology.host(host).bond
     if bond is None:
@@ -75,6 +78,23 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
         return Prediction(None, expected.why, expected.connected)
     if name in ("peer_link_loss", "uplink_loss") or not _is_own(topology, name, element):
         return Prediction(expected.bound, "" if expected.bound else why, expected.connected)
+    return Prediction(bound, why, expected.connected)
+
+
+def _between_switches(trial: Trial, begin: Mapping[str, Any], found: OutageBound | str) -> Prediction:
+    """What theory predicts where a protocol of the switches has to act, and ``found`` is what it says of the outage."""
+    topology, side = trial.topology, schemes.chosen(trial.case).side
+    name, element, parameters = str(begin["fault"]), str(begin["element"]), begin.get("parameters", {})
+    bound, why = (found, "") if isinstance(found, OutageBound) else (None, found)
+    down = catalogue.failed(topology, name, element, parameters)
+    if down is None:
+        return Prediction(bound, why, None)
+    left = reachability.expected(topology, down.down, silent=down.silent, side=side)
+    expected = reachability.between(left, *topology.pair)
+    if expected.connected is False:
+        return Prediction(None, expected.why or f"with {element} gone no path is left", False)
+    if bound is not None and down.down & {switch.name for switch in topology.switches}:
+        bound = expected.bound  # the hosts' bonds may have to act as well
     return Prediction(bound, why, expected.connected)
 
 

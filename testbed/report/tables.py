@@ -113,10 +113,24 @@ COLUMNS = (
         Column(f"goodput_{when}_mbps", f"{when}, Mbit/s", _median(f"goodput_{when}_mbps", "{:.1f}"))
         for when in ("before", "during", "after")
     ),
+    *(
+        Column(f"usable_{when}_links", f"usable {when}, links", _median(f"usable_{when}_links", "{:.2f}"))
+        for when in ("before", "during", "after")
+    ),
+    Column("wire_cost_before", "cost on the wire", _median("wire_cost_before", "{:.2f}")),
+    *(
+        column
+        for what, words in (("moved", "moved"), ("in_vain", "in vain"), ("back", "moved back"), ("astray", "astray"))
+        for column in (
+            Column(f"{what}_share", f"{words} %", _median(f"{what}_share", "{:.1f}", 100)),
+            Column(f"law_{what}_share", "by theory", _median(f"law_{what}_share", "{:.1f}", 100)),
+        )
+    ),
+    Column("within_law", "within the law", share_true("within_law")),
     Column("placement_as_predicted", "as predicted", share_true("placement_as_predicted")),
 )
 #: The main metrics; the table of a run without any of them shows its other metrics as well.
-_KNOWN = ("goodput_mbps", "outage_s", "stall_s", "detections_s")
+_KNOWN = ("goodput_mbps", "outage_s", "stall_s", "detections_s", "moved_share")
 #: At most this many of these others.
 _MOST_OTHERS = 6
 
@@ -142,9 +156,10 @@ def _other(run: Run, metric: str) -> Column | None:
 
 
 def factor_names(run: Run) -> list[str]:
-    """The factors that distinguish the cases; always the mode, if there is one."""
+    """The factors that distinguish the cases; always the mode, if there is one that no other factor stands for."""
     varied = run.varied()
-    return varied if "mode" in varied or "mode" not in run.manifest["factors"] else ["mode", *varied]
+    implied = any("mode" in names for names in run.manifest.get("sets", {}).values())
+    return varied if "mode" in varied or implied or "mode" not in run.manifest["factors"] else ["mode", *varied]
 
 
 def case_name(run: Run, case: dict[str, Any]) -> str:

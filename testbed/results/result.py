@@ -63,8 +63,10 @@ class Run:
         return int(self.manifest.get("repetitions", 1)) * math.prod(map(len, self.manifest["factors"].values()))
 
     def varied(self) -> list[str]:
-        """The factors that have more than one level in this run."""
-        return [name for name, levels in self.manifest["factors"].items() if len(levels) > 1]
+        """The factors that have more than one level in this run, but those that others of them stand for."""
+        found = [name for name, levels in self.manifest["factors"].items() if len(levels) > 1]
+        implied = {name for by, names in self.manifest.get("sets", {}).items() if by in found for name in names}
+        return [name for name in found if name not in implied]
 
     def cases(self) -> list[tuple[dict[str, Any], list[Record]]]:
         """The records of each case, in the order of the plan."""

@@ -143,6 +143,11 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "figures": [figure if isinstance(figure, str) else figure.__name__ for figure in experiment.figures],
             "own_figures": own_figures,
             "factors": {factor: list(values) for factor, values in cases.levels().items()},
+            "sets": {
+                factor.name: sorted({name for each in factor.sets.values() for name in each})
+                for factor in experiment.factors
+                if factor.sets
+            },
             "left_out": [*left_out, *changed],
             "repetitions": repetitions,
             "until_ci": asdict(until) if until else None,

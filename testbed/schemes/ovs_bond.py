@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 
 from testbed.errors import SpecError
 from testbed.schemes import requirements
@@ -71,6 +73,17 @@ class OvsBond(Scheme):
                 if lag.port_priorities:
                     words.append(f"other_config:lacp-port-priority={lag.priority(port)}")
         return words[1:]
+
+    def placing(self, lag: Lag) -> str:
+        """balance-tcp hashes addresses and ports, the others the source's address at most."""
+        return "buckets" if _mode(lag) == "balance-tcp" else ""
+
+    def entries(self, live: Live, lag: Lag) -> Mapping[str, int]:
+        """The buckets of a bond are hidden flows, which name the port by its number."""
+        switch = live.topology.owner(lag.ports[0])
+        shown = live.ask_switches("bridge/dump-flows", switch)
+        used = Counter(re.findall(r"dp_hash=\S+,actions=output:(\d+)", shown))
+        return {port: used[str(live.topology.ports[port].number)] for port in lag.ports}
 
     def missing(self, live: Live) -> str:
         """The ports that their bonds have not enabled yet, of LAGs that hash and have a partner."""

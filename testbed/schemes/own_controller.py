@@ -103,8 +103,10 @@ class OwnController(Scheme):
     def side(self) -> SwitchSide:  # type: ignore[override]
         """What its file declares; without a declaration nothing is known of it."""
         facts = self.source.side
-        nothing = dict.fromkeys(FACTS, False)
-        return SwitchSide(known=facts is not None, **{**nothing, **(facts or {})})
+        lags, negotiates, groups, port_status = ((facts or {}).get(name, False) for name in FACTS)
+        return SwitchSide(
+            lags=lags, negotiates=negotiates, groups=groups, port_status=port_status, known=facts is not None
+        )
 
     def check(self, topology: Topology) -> None:
         """The file has an application, and what that runs on is installed."""

@@ -11,10 +11,10 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from testbed.design.factor import Level
-from testbed.spec import Bond, SwitchSide, Topology
+from testbed.design.factor import Factor, Level
+from testbed.spec import Bond, Lag, SwitchSide, Topology
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,24 @@ class ProcessSpec:
     command: tuple[str, ...]
     listens_on: int
     environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A clock of the switches' own: its name, the period over which its start is drawn, and the words for ovs-vsctl(8)
+    that start it."""
+
+    name: str
+    period_s: float
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a switch forwards by without a controller: groups and flows, as ovs-ofctl(8) takes them."""
+
+    groups: tuple[str, ...]
+    flows: tuple[str, ...]
 
 
 class Live(Protocol):
@@ -61,13 +79,27 @@ class Scheme:
     lag_options: frozenset[str] = frozenset()
     #: The factors of a case that it reads itself.
     factors: tuple[str, ...] = ()
+    #: Its own parameters as factors, which `--set` may vary in every experiment.
+    options: tuple[Factor, ...] = ()
     #: The OpenFlow version that the bridges speak to a controller; None: they forward by themselves.
     openflow: str | None = None
+    #: The OpenFlow version of what `program` gives them; None: nothing.
+    tables: str | None = None
 
     @property
     def summary(self) -> str:
         """What it is, in one line."""
         return (inspect.getdoc(self) or "").splitlines()[0]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of all factors of a case that are its own."""
+        return (*self.factors, *(option.name for option in self.options))
+
+    def of(self, case: Mapping[str, Level]) -> Self:
+        """The scheme with what a case sets of its `options`. Errors: SpecError for what does not go together."""
+        del case
+        return self
 
     def lags(self, topology: Topology) -> Topology:
         """The topology as this scheme takes it."""
@@ -86,6 +118,16 @@ class Scheme:
         del topology
         return []
 
+    def starts(self, topology: Topology) -> list[Clock]:
+        """What is started on the bridges after that, each at an instant of its own."""
+        del topology
+        return []
+
+    def program(self, topology: Topology, switch: str) -> Program | None:
+        """The groups and flows that a switch is given whenever its tables are empty; None: it has none of ours."""
+        del topology, switch
+        return None
+
     def answers(self, topology: Topology, bond: Bond) -> bool:
         """Whether the bond's members have one LACP partner: in this scheme, or the bond of another host."""
         far = {topology.far(member).interface for member in bond.members}
@@ -94,6 +136,17 @@ class Scheme:
             return True
         lags = topology.lags if self.side.negotiates else ()
         return any(lag.lacp != "off" and far <= set(lag.ports) for lag in lags)
+
+    def placing(self, lag: Lag) -> str:
+        """The rule by which frames to a LAG are placed on its ports (testbed.theory.displacement); empty: none known,
+        or all frames between two hosts go by one port."""
+        del lag
+        return ""
+
+    def entries(self, live: Live, lag: Lag) -> Mapping[str, int]:
+        """Where `placing` names a table that chance fills: how many of its entries each port of a LAG has now."""
+        del live, lag
+        return {}
 
     def missing(self, live: Live) -> str:
         """What of the switch side is not up yet, though the bonds are; empty: nothing."""

@@ -13,7 +13,7 @@ from testbed.design.factor import Level
 from testbed.errors import SpecError, TrialError, unknown
 from testbed.schemes import requirements
 from testbed.schemes.scheme import Live, ProcessSpec, Scheme
-from testbed.spec import LacpOptions, LagOptions, SwitchSide, Topology
+from testbed.spec import LacpOptions, Lag, LagOptions, SwitchSide, Topology
 
 #: What the controller does when it is started again: resume from its saved state, or start without it.
 RESTARTS = ("resume", "fresh")
@@ -77,6 +77,11 @@ class TestbedLacp(Scheme):
         kept = {"TESTBED_CONTROLLER_STATE": str(scratch / "controller.state")} if restart == "resume" else {}
         shown = {"TESTBED_CONTROLLER_HTTP": str(HTTP_PORT)}
         return controller_process(python, self.lags(topology), scratch, **shown, **kept)
+
+    def placing(self, lag: Lag) -> str:
+        """Select groups hash addresses and ports (testbed.controller.selection_method)."""
+        del lag
+        return "scores"
 
     def missing(self, live: Live) -> str:
         """The LAGs between switches that the controller does not send over all ports of yet; it logs when it does."""

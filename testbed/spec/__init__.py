@@ -13,9 +13,11 @@ from testbed.spec.bond import (
     BondOptions,
     parse_mode,
 )
+from testbed.spec.fast_failover import FastFailover
 from testbed.spec.host import Host
 from testbed.spec.lag import LacpOptions, Lag, LagOptions
 from testbed.spec.link import RATE_RANGE_MBPS, Cable, Link, Port
+from testbed.spec.spanning import SpanningTree
 from testbed.spec.switch import LacpSystem, Switch, SwitchSide
 from testbed.spec.topology import Topology
 
@@ -30,6 +32,7 @@ __all__ = [
     "Bond",
     "BondOptions",
     "Cable",
+    "FastFailover",
     "Host",
     "LacpOptions",
     "LacpSystem",
@@ -37,6 +40,7 @@ __all__ = [
     "LagOptions",
     "Link",
     "Port",
+    "SpanningTree",
     "Switch",
     "SwitchSide",
     "Topology",

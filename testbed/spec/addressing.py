@@ -2,6 +2,8 @@
 
     02:00:pp:nn:nn:pp    an interface: the place of its node in the topology and its own place on that node, from 1
     02:01:00:00:ss:ss    a LACP system of the switch side, numbered from 1
+    02:02:00:00:nn:nn    a switch in a spanning tree, by its place in the topology, from 1
+    02:03:dd:dd:hh:hh    a host, by its place from 1, in a frame after so many detours (controller=fast-failover)
     10.0.0.0/24          hosts, in the order of the topology, from 1; /16 if there are more than 254
     2001:db8::/64        hosts over IPv6 (RFC 3849)
     10.64.0.0/16 ...     the ways of hosts that are joined by routing: 10.64 to 10.127 by the place of the member
@@ -74,6 +76,22 @@ def system_id(number: int) -> str:
     """The system identifier of LACP system ``number``, from 1. Errors: SpecError beyond the range."""
     _check_range("number of LACP systems", number, MOST_SYSTEMS)
     return _mac(0x0201, 0, 0, number >> 8, number & 255)
+
+
+def bridge_address(number: int) -> str:
+    """The address by which switch ``number``, from 1, is known in a spanning tree. Errors: SpecError beyond the range.
+
+    Of two switches the one with the lower number has the lower address.
+    """
+    _check_range("number of switches", number, _MOST_SWITCHES)
+    return _mac(0x0202, 0, 0, number >> 8, number & 255)
+
+
+def detour_address(detours: int, host: int) -> str:
+    """The address of host ``host``, by its place from 1, in a frame with so many detours. Errors: SpecError."""
+    _check_range("number of hosts", host, 0xFFFF)
+    _check_range("number of detours", detours, 0xFFFF)
+    return _mac(0x0203, detours >> 8, detours & 255, host >> 8, host & 255)
 
 
 def controller_address(switch: int) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from testbed.errors import SpecError
 from testbed.spec import validation
 from testbed.spec.addressing import system_id
+from testbed.spec.fast_failover import FastFailover
+from testbed.spec.spanning import SpanningTree
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ class SwitchSide:
     for those LAGs that want it. ``controller``: a process of its own controls the switches, and may fail alone.
     ``groups``: frames leave to a LAG by a select group, which can be asked which member a flow takes.
     ``port_status``: it is notified when a port loses carrier; otherwise only LACP's timeout shows that. ``known``:
-    false if it is not known what it does at all, so theory says nothing.
+    false if it is not known what it does at all, so theory says nothing. ``tree``: the protocol by which the switches
+    agree which of the links between them forward, ``detour`` what watches the links of their fast-failover groups, if
+    they have one or the other.
     """
 
     lags: bool = True
@@ -65,3 +69,5 @@ class SwitchSide:
     groups: bool = True
     port_status: bool = True
     known: bool = True
+    tree: SpanningTree | None = None
+    detour: FastFailover | None = None

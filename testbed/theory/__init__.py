@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from testbed.theory.bounds import AT_ONCE_MODES, LAG_MODES, UNMONITORED, failover_bound, why_unbounded
 from testbed.theory.capacity import pair_mbps
+from testbed.theory.displacement import Displacement, displacement, host_rule, resilient_entries
 from testbed.theory.goodput import (
     ETHERNET_HEADER_BYTES,
     ETHERNET_OVERHEAD_BYTES,
@@ -27,7 +28,7 @@ from testbed.theory.hashing import (
     member_of_flow,
     xmit_hash,
 )
-from testbed.theory.laws import Apart, Later, Law, Longest, Sum, mean_s, quantile_s, quantiles_s
+from testbed.theory.laws import Apart, Later, Law, Longest, Rest, Sum, mean_s, quantile_s, quantiles_s
 from testbed.theory.monitors import arp_bound, carrier_event_bound, mii_bound
 from testbed.theory.outage_bound import PROBE_INTERVALS, RELEARN_PAUSE_S, REVALIDATION_S, SWITCH_PAUSE_S, OutageBound
 from testbed.theory.sharing import Band, max_min_links, max_min_mbps, most_links, most_mbps, random_links
@@ -65,10 +66,12 @@ __all__ = [
     "Apart",
     "Band",
     "ByteOrder",
+    "Displacement",
     "Later",
     "Law",
     "Longest",
     "OutageBound",
+    "Rest",
     "Sum",
     "Tuple5",
     "apart_bound",
@@ -76,12 +79,14 @@ __all__ = [
     "bonding_lacp_bound",
     "bonding_lacp_period_s",
     "carrier_event_bound",
+    "displacement",
     "excluded_bound",
     "expected_links_used",
     "facing_bonding_lacp_bound",
     "failover_bound",
     "frame_bytes",
     "goodput_fraction",
+    "host_rule",
     "ideal_mbps",
     "jain_index",
     "lacp_bound",
@@ -102,6 +107,7 @@ __all__ = [
     "quantiles_s",
     "queue_s",
     "random_links",
+    "resilient_entries",
     "second_try_s",
     "tries_s",
     "why_unbounded",

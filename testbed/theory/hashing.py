@@ -13,7 +13,7 @@ from testbed.spec import XMIT_HASH_POLICIES, Bond
 #: Modes in which the transmit hash alone decides the member (the driver: bond_xmit_3ad_xor_slave_get).
 HASH_MODES = ("balance-xor", "802.3ad")
 #: Policies that take the ports in.
-_WITH_PORTS = ("layer3+4", "encap3+4")
+WITH_PORTS = ("layer3+4", "encap3+4")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def xmit_hash(policy: str, flow: Tuple5, byteorder: ByteOrder = sys.byteorder, *
     value = int(flow.source_mac[-2:], 16) ^ int(flow.target_mac[-2:], 16) ^ packet_type
     if policy == "layer2":
         return value
-    with_ports = policy in _WITH_PORTS
+    with_ports = policy in WITH_PORTS
     if with_ports:
         ports = flow.source_port.to_bytes(2, "big") + flow.target_port.to_bytes(2, "big")
         value = int.from_bytes(ports, byteorder)

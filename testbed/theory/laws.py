@@ -135,6 +135,41 @@ class Later:
         return [0.0, *(at for at in _between(self.one, self.other).breaks_s() if at > 0)]
 
 
+@dataclass(frozen=True)
+class Rest:
+    """What is left, at an instant of no matter which phase, of ``total_s`` since the last of a row of packets.
+
+    The packets are apart by independent times, each uniform from ``least_s`` to ``most_s``: how old the last one is has
+    the density (1 - F(age)) / mean (D. R. Cox, Renewal Theory, 1962, 5.2).
+    """
+
+    total_s: float
+    least_s: float
+    most_s: float
+
+    @property
+    def low_s(self) -> float:
+        return self.total_s - self.most_s
+
+    @property
+    def high_s(self) -> float:
+        return self.total_s
+
+    def cdf(self, time_s: float) -> float:
+        return 1.0 - self._younger(self.total_s - time_s)
+
+    def _younger(self, age_s: float) -> float:
+        """The probability that the last packet is at most so old."""
+        age_s, spread_s = min(max(age_s, 0.0), self.most_s), self.most_s - self.least_s
+        area_s = min(age_s, self.least_s)
+        if age_s > self.least_s:
+            area_s += (spread_s**2 - (self.most_s - age_s) ** 2) / (2 * spread_s)
+        return area_s * 2 / (self.least_s + self.most_s)
+
+    def breaks_s(self) -> list[float]:
+        return [self.low_s, self.total_s - self.least_s, self.total_s]
+
+
 def _between(one: Sum, other: Sum) -> Sum:
     """``one`` less ``other``: the negative of a uniform time is a uniform time again, of the same width."""
     return Sum(one.low_s - other.high_s, (*one.widths_s, *other.widths_s))

@@ -46,7 +46,8 @@ class Parts:
         return lag is not None and lag.lacp != "off" and self.side.negotiates
 
     def _works(self, link: Link) -> bool:
-        """Whether the link is in use and carries frames: LACP at its ends takes a silent one out of use."""
+        """Whether the link is in use and carries frames: LACP at its ends, or a spanning tree, takes a silent one out
+        of use."""
         if not self._up(link):
             return False
         ends = (link.a_interface, link.b_interface)
@@ -57,11 +58,22 @@ class Parts:
         return not all(self._detected(i) for i in ends)
 
     def _detected(self, interface: str) -> bool:
-        """Whether LACP at this end of a link takes it out of use when it loses all frames."""
+        """Whether this end of a link takes it out of use when it loses all frames: by LACP, or by a spanning tree.
+
+        In a tree the end that no longer hears the other leaves the link, and says so over the ways that are left.
+        """
+        if self.side.tree is not None and self._between_switches(interface):
+            return True
         owner = next((host for host in self.topology.hosts if host.name == self.topology.owner(interface)), None)
         if owner is not None:
             return owner.bond is not None and owner.bond.mode == "802.3ad" and self._answered(owner.bond)
         return self._negotiates(self._lag(interface))
+
+    def _between_switches(self, interface: str) -> bool:
+        """Whether a link joins two switches."""
+        switches = {switch.name for switch in self.topology.switches}
+        link = self.topology.link_of(interface)
+        return link.a in switches and link.b in switches
 
     @cached_property
     def _cut_off(self) -> frozenset[str]:

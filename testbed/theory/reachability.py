@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Link, SwitchSide, Topology
-from testbed.theory import routed, seamless
+from testbed.theory import routed, seamless, ways
 from testbed.theory.uses import Use, Uses
 
 Pair = tuple[str, str]
@@ -91,6 +91,12 @@ class _Remains(Uses):
 
     def expectation(self, a: str, b: str) -> Expectation:
         """What theory says of two hosts."""
+        if self.side.detour is not None and self.topology.switches:
+            up = {link.name for link in self.topology.links if self._up(link)}
+            if not self.failed.isdisjoint((a, b)):
+                return Expectation(False, None)
+            reached, found = ways.left(self.topology, self.side, (a, b), up=up, silent=self.silent)
+            return Expectation(reached, None, found) if isinstance(found, str) else Expectation(reached, found)
         connected = self.connected(a, b)
         why = self._why(a, b) if connected is not True else ""
         return Expectation(connected, None if connected is None and why else self.bound(a, b), why)
@@ -270,6 +276,9 @@ class _Remains(Uses):
         if any(host.bond and host.bond.driver == "mptcp" for host in map(self.topology.host, (a, b))):
             return None
         bounds: list[theory.OutageBound | None] = [theory.OutageBound(0.0, 0.0, "the switches react at once")]
+        if self.side.tree is not None:
+            up = {link.name for link in self.topology.links if self._up(link)}
+            bounds.append(ways.by_tree(self.topology, self.side.tree, (a, b), self.failed, up=up, silent=self.silent))
         for name in (a, b):
             bond = self.topology.host(name).bond
             if bond is None:

@@ -67,9 +67,14 @@ SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
         {"mode": "balance-rr", "members": "1", "placement": "even", "flows": "4", "duration_s": "1", "omit_s": "0"}
         | _SLOW_LINKS,
     ),
+    "atlas": ("link", {"technique": "802.3ad", "failure": "carrier"}),
     "audit": ("installed", {"element": "s1"}),
     "chaos": ("longer", {"events": "1"}),
     "controller_loss": ("shorter", {"down_s": "0.5", "restart": "resume", "lacp_rate": "fast"}),
+    "displacement": (
+        "shorter",
+        {"placed_by": "switch", "controller": "ovs", "mode": "802.3ad", "members": "3", "flows": "200"},
+    ),
     "failback": ("installed", {"primary_reselect": "always", "back": "itself", "updelay_ms": "0"}),
     "failover": ("shorter", {"mode": "active-backup"}),
     "flapping": ("link", {"mode": "802.3ad", "flap_period_ms": "100", "flap_count": "2", "updelay_ms": "0"}),

@@ -18,7 +18,9 @@ APART = {
     **{
         (name, "unprotected"): _NO_BOND for name in EXPERIMENTS if name not in ("audit", "chaos", "failover", "scaling")
     },
+    **{("atlas", name): "has no argument" for name in TOPOLOGIES if name != "two_ways"},
     ("hashing", "dual_switch"): _NO_LAG,
+    ("displacement", "dual_switch"): _NO_LAG,
     ("lacp_timers", "dual_switch"): _NO_LAG,
     ("chaos", "dual_switch"): _NO_LAG,
     ("mlag", "dual_switch"): _NO_LAG,

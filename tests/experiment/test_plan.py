@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import synthetic
 
-from testbed.design.factor import Level
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Trial
 from testbed.errors import SpecError
 from testbed.experiment import discovery
@@ -62,6 +62,35 @@ def test_cases_that_do_not_apply_are_left_out_with_the_reason() -> None:
         ({"mode": "active-backup", "members": 3}, "wanted two members"),
     )
     assert len(planned(2, experiment=replace(EXPERIMENT, not_applicable=not_applicable))) == 4
+
+
+STANDING = Factor(
+    "technique",
+    ("lag", "spare"),
+    "stands for a mode and members",
+    sets={"lag": {"mode": "802.3ad", "members": 3}, "spare": {"mode": "active-backup"}},
+)
+
+
+def test_a_level_may_stand_for_levels_of_other_factors() -> None:
+    experiment = replace(EXPERIMENT, factors=(STANDING, *EXPERIMENT.factors[1:]))
+    found = list_cases(experiment, TOPOLOGY, {"technique": ("lag", "spare"), "fault": ("carrier_loss",)})
+    assert [(case["technique"], case["mode"], case.get("members")) for case in found.kept] == [
+        ("lag", "802.3ad", 3),
+        ("spare", "active-backup", None),
+    ]
+    trials = plan(experiment, TOPOLOGY, found.kept, repetitions=1, seed=1, clock="virtual", source="failover")
+    bonds = [trial.topology.bond("h1") for trial in trials]
+    assert [(bond.mode, len(bond.members)) for bond in bonds] == [("802.3ad", 3), ("active-backup", 2)]
+
+
+def test_a_level_that_stands_for_others_cannot_be_contradicted() -> None:
+    experiment = replace(EXPERIMENT, factors=(STANDING, *EXPERIMENT.factors[1:]))
+    with pytest.raises(SpecError, match="technique=lag is members=3, and --set members=4 contradicts it"):
+        list_cases(experiment, TOPOLOGY, {"technique": ("lag",), "members": (4,)}, named=["members"])
+    with pytest.raises(SpecError, match="peer_links=1: topology 'single_switch' has no argument 'peer_links'"):
+        apart = replace(STANDING, levels=("joined",), sets={"joined": {"peer_links": 1}})
+        list_cases(replace(experiment, factors=(apart,)), TOPOLOGY, {"technique": ("joined",)})
 
 
 def test_a_run_without_a_case_that_applies_is_refused() -> None:

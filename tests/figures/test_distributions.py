@@ -27,7 +27,9 @@ RUNS: dict[str, tuple[str, Callable[[Path], Run]]] = {
     "throughput": ("transfers", synthetic.transfers),
     "lanes": ("transfers", synthetic.transfers),
     "reordering": ("overtaken", synthetic.overtaken),
+    "displacement": ("displaced", synthetic.displaced),
     "cost": ("costly", synthetic.costly),
+    "atlas": ("mapped", synthetic.mapped),
     "elements": ("audited", synthetic.audited),
 }
 
@@ -334,6 +336,42 @@ def test_an_audit_shows_what_did_not_survive_first_then_the_longest_outages(tmp_
 def test_cost_is_shown_for_each_run_time_of_the_network(tmp_path: Path) -> None:
     drawing = drawn("cost", synthetic.costly(tmp_path / "run"))
     assert [(row[0], row[2], row[4]) for row in drawing.rows] == [(0, 16, 4), (0, 64, 16), (30, 16, 7), (30, 64, 19)]
+
+
+def test_displacement_is_shown_against_the_number_of_members_with_theorys(tmp_path: Path) -> None:
+    drawing = drawn("displacement", synthetic.displaced(tmp_path / "run"))
+    shown = [(row[0], row[1], *row[4:8]) for row in drawing.rows]  # moved, in vain, each with theory's
+    assert shown == [
+        ("placed_by host", 2, 0.5, 0.5, 0, 0),
+        ("placed_by host", 4, 0.75, 0.75, 0.5, 0.5),
+        ("placed_by switch", 2, 0.5, 0.5, 0, 0),
+        ("placed_by switch", 4, 0.25, 0.25, 0, 0),
+    ]
+    assert legend(drawing) == ["theory", "placed_by host", "placed_by switch", "1/N"]
+
+
+def test_the_atlas_has_a_panel_for_each_failure_and_one_for_the_return(tmp_path: Path) -> None:
+    drawing = drawn("atlas", synthetic.mapped(tmp_path / "run"))
+    assert titles(drawing) == ["carrier", "silent", "return"]
+    assert legend(drawing) == ["prp", "802.3ad", "spare"]
+    rows = {(row[0], row[1]): dict(zip(drawing.header, row, strict=True)) for row in drawing.rows}
+    assert len(rows) == 6
+    assert rows["802.3ad", "carrier"]["usable_before_links"] == 2
+    assert rows["prp", "silent"]["wire_cost_before"] == 2
+    assert (rows["spare", "silent"]["median_outage_s"], rows["spare", "silent"]["within_law"]) == (None, "no law")
+    assert rows["spare", "carrier"]["within_law"] == "1 of 1"
+
+
+def test_a_matrix_of_the_atlas_names_techniques_and_failures(tmp_path: Path) -> None:
+    drawing = drawn("matrix", synthetic.mapped(tmp_path / "run"))
+    assert [row[:2] for row in drawing.rows if row[1] == "silent"] == [
+        ("prp", "silent"),
+        ("802.3ad", "silent"),
+        ("spare", "silent"),
+    ]
+    assert {row[-1] for row in drawing.rows if row[:2] == ("spare", "silent")} == {
+        "no bound, not noticed before the repair"
+    }
 
 
 def test_reordering_is_shown_with_the_expectation_of_theory(tmp_path: Path) -> None:

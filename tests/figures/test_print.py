@@ -37,10 +37,12 @@ MADE: dict[str, Callable[[Path], Run]] = {
     "detection": synthetic.noticed,
     "reordering": synthetic.overtaken,
     "cost": synthetic.costly,
+    "atlas": synthetic.mapped,
+    "displacement": synthetic.displaced,
     "elements": synthetic.audited,
 }
-#: The words of its events need a page.
-PAGE_WIDE = ("lanes",)
+#: The words of its events, and the panels of all failures, need a page.
+PAGE_WIDE = ("lanes", "atlas")
 #: The smallest letters, in points: publishers ask for 5 to 7 at the printed size.
 LEAST_POINTS = 5.0
 #: How different two keys must be in grey: the mean difference, of 255, over the pixels in which either is not white.

@@ -158,5 +158,5 @@ def test_a_run_with_an_own_controller_is_planned(example: Path) -> None:
 def test_an_unknown_controller_is_named_with_the_known_ones() -> None:
     with pytest.raises(SpecError) as caught:
         FACTOR.parse("testbd")
-    assert "FILE.py, none, ovs, ryu-example, static, testbed" in caught.value.message
+    assert "FILE.py, fast-failover, none, ovs, rstp, ryu-example, static, stp, testbed" in caught.value.message
     assert caught.value.hint == "Did you mean 'testbed'?"

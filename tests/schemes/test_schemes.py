@@ -33,7 +33,7 @@ def ring(*, mode: str = "802.3ad") -> Topology:
 
 
 def test_the_catalogue_says_what_each_is() -> None:
-    assert list(SCHEMES) == ["testbed", "ovs", "ryu-example", "static", "none"]
+    assert list(SCHEMES) == ["testbed", "ovs", "ryu-example", "static", "none", "rstp", "stp", "fast-failover"]
     summaries = [scheme.summary for scheme in SCHEMES.values()]
     assert len(set(summaries)) == len(summaries)
     assert all(summary.endswith(".") for summary in summaries)
@@ -48,7 +48,8 @@ def test_an_unknown_controller_names_the_known_ones() -> None:
     with pytest.raises(SpecError) as caught:
         chosen({"controller": "ryu-exmple"})
     assert str(caught.value) == (
-        "unknown controller 'ryu-exmple'; the known ones are: FILE.py, none, ovs, ryu-example, static, testbed\n"
+        "unknown controller 'ryu-exmple'; the known ones are:"
+        " FILE.py, fast-failover, none, ovs, rstp, ryu-example, static, stp, testbed\n"
         "Did you mean 'ryu-example'?"
     )
     with pytest.raises(SpecError, match=r"unknown level of factor 'controller': 'odl'"):
@@ -291,7 +292,7 @@ class OvsLive:
         self.raw = Path()
 
     def ask_switches(self, command: str, *arguments: str) -> str:
-        assert (command, arguments) == ("bond/show", ())
+        assert (command, *arguments) in (("bond/show",), ("bridge/dump-flows", "s1"))
         return self.shown
 
     def tell_switches(self, *words: str) -> None:
@@ -330,6 +331,32 @@ def test_open_vswitch_is_up_when_every_member_of_a_bond_with_a_partner_is_enable
     silent = single_switch(bonding=BondOptions(mode="active-backup"), lag=LagOptions(lacp="active"))
     assert scheme.missing(OvsLive(silent, BOND_SHOW)) == ""  # these are never enabled
     assert scheme.missing(OvsLive(single_switch(members=1), "")) == ""
+
+
+#: As Open vSwitch 3.1 answers bridge/dump-flows, shortened: two bonds' buckets, and an ordinary flow.
+DUMP_FLOWS = """duration=8s, n_packets=8078, n_bytes=345348, priority=0,actions=NORMAL
+table_id=254, duration=2s, n_packets=42, n_bytes=1764, priority=20,recirc_id=0x1,dp_hash=0xe9/0xff,actions=output:3
+table_id=254, duration=2s, n_packets=36, n_bytes=1512, priority=20,recirc_id=0x1,dp_hash=0x9e/0xff,actions=output:4
+table_id=254, duration=2s, n_packets=36, n_bytes=1512, priority=20,recirc_id=0x1,dp_hash=0x9f/0xff,actions=output:4
+table_id=254, duration=2s, n_packets=28, n_bytes=1176, priority=20,recirc_id=0x2,dp_hash=0xec/0xff,actions=output:1
+"""
+
+
+def test_the_buckets_of_a_bond_are_counted_by_port() -> None:
+    scheme, topology = SCHEMES["ovs"], single_switch()
+    h1, h2 = topology.lags
+    assert scheme.entries(OvsLive(topology, DUMP_FLOWS), h1) == {"s1-eth1": 1, "s1-eth2": 0}
+    assert scheme.entries(OvsLive(topology, DUMP_FLOWS), h2) == {"s1-eth3": 1, "s1-eth4": 2}
+
+
+def test_a_scheme_says_by_which_rule_it_places_flows_on_a_lag() -> None:
+    lacp, static = single_switch().lags[0], single_switch(bonding=BondOptions(mode="balance-xor")).lags[0]
+    assert {name: scheme.placing(lacp) for name, scheme in SCHEMES.items() if scheme.placing(lacp)} == {
+        "testbed": "scores",
+        "static": "scores",
+        "ovs": "buckets",
+    }
+    assert SCHEMES["ovs"].placing(static) == ""  # balance-slb: by the source's address
 
 
 def test_bonds_of_open_vswitch_choose_their_buckets_again_once_all_members_are_enabled() -> None:

@@ -1,0 +1,128 @@
+"""The atlas: every technique that makes two ways one service, under one set of failures, on one network.
+
+Question      How long does each technique leave traffic without a way when one of two fails, and what does it cost: how
+              much of the ways can be used before, during and after the failure, and how many octets are on the wire for
+              one that is delivered?
+Factors       The technique: a mode of the hosts, or a scheme of the switches (`TECHNIQUES` says which of both each is).
+              The failure (`FAILURES`): a cable without carrier; silent in both directions or in one; that loses 20 or
+              80 percent of its frames; that flaps; a switch that is gone; the software of a switch that is gone. Any
+              other argument of the topology.
+Procedure     1. Two loads are offered for a fifth of a second each: one that no way is filled by, while the octets of
+                 all links are counted, and one that fills all ways.
+              2. As in failover: probes both ways, the failure of what carries them, its repair, the return.
+              3. The same element fails again, for as long. When traffic must have another way the loads are offered
+                 once more; and a third time after the repair.
+Expectation   The outage has a law for each technique and failure (testbed/theory), or the reason why there is none. A
+              technique that hashes flows over the ways uses both before and after, one that prefers a way or sends
+              everything twice uses one. A packet costs one copy, with PRP, HSR and broadcast one for each way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments import failover
+from testbed import schemes
+from testbed.design.factor import Factor, Level
+from testbed.design.trial import Measured, Trial
+from testbed.experiment.experiment import Experiment
+from testbed.faults import catalogue
+from testbed.lab.loads import loaded
+from testbed.measure import usable
+
+if TYPE_CHECKING:
+    from testbed.lab.lab import Lab
+
+#: A LAG, or what needs none, over switches that are one LACP system, or that are joined (topologies/two_ways.py).
+_JOINED: Mapping[str, Level] = {"controller": "testbed", "peer_links": 1, "ends": "hosts"}
+#: The hosts see two networks.
+_APART: Mapping[str, Level] = {"controller": "testbed", "peer_links": 0, "ends": "hosts"}
+#: Each host has one link; the switches have two ways.
+_SWITCHED: Mapping[str, Level] = {"ends": "switches"}
+
+#: Every technique: what it is of the network's factors.
+TECHNIQUES: dict[Level, Mapping[str, Level]] = {
+    **{
+        mode: {**_JOINED, "mode": mode}
+        for mode in ("active-backup", "802.3ad", "balance-xor", "balance-rr", "broadcast", "balance-tlb", "balance-alb")
+    },
+    "team-activebackup": {**_JOINED, "mode": "active-backup", "bond": "team"},
+    "team-lacp": {**_JOINED, "mode": "802.3ad", "bond": "team"},
+    "prp": {**_APART, "mode": "prp"},
+    "hsr": {"ends": "hosts", "length": 2, "mode": "hsr"},
+    "ecmp": {**_APART, "mode": "ecmp"},
+    "ecmp-resilient": {**_APART, "mode": "ecmp", "ecmp_group": "resilient"},
+    **{name: {**_SWITCHED, "controller": name} for name in ("rstp", "stp", "fast-failover")},
+}
+#: Every failure: the fault and its parameters.
+FAILURES: dict[Level, Mapping[str, Level]] = {
+    "carrier": {"fault": "carrier_loss"},
+    "silent": {"fault": "silent_loss"},
+    "silent-to-host": {"fault": "silent_loss", "silent_direction": "to_host"},
+    "silent-from-host": {"fault": "silent_loss", "silent_direction": "from_host"},
+    "lossy-20": {"fault": "lossy", "loss_percent": 20.0},
+    "lossy-80": {"fault": "lossy", "loss_percent": 80.0},
+    "flapping": {"fault": "flapping"},
+    "switch": {"fault": "switch_crash"},
+    "software": {"fault": "switch_software_crash"},
+}
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: loads before, the probed failure, the failure again with loads, loads after."""
+    fault = str(lab.case["fault"])
+    parameters = catalogue.parameters_of(fault, lab.case)
+    loads = {"before": loaded(lab)}
+    element = failover.probed(lab)
+    with lab.fault(fault, element, **parameters):
+        lab.sleep_until(lab.now() + failover.lasting_s(lab, fault, element, parameters))
+        loads["during"] = loaded(lab)
+    failover.recovered(lab, fault)
+    loads["after"] = loaded(lab)
+    lab.write("loads.json", loads)
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: what failover measures, and what the loads show."""
+    found = failover.read(raw, trial)
+    return dataclasses.replace(found, metrics={**found.metrics, **usable.metrics(raw, trial)})
+
+
+def atlas() -> Experiment:
+    """The experiment."""
+    techniques, failures = tuple(TECHNIQUES), tuple(FAILURES)
+    return Experiment(
+        name="atlas",
+        title="Atlas of techniques",
+        question="How long does each technique leave traffic without a way, and what does it cost?",
+        topology="two_ways",
+        factors=(
+            Factor(
+                "technique",
+                techniques,
+                "what makes two ways one service",
+                ("active-backup", "802.3ad", "prp", "rstp"),
+                known=techniques,
+                sets=TECHNIQUES,
+            ),
+            Factor("failure", failures, "what fails, and how", ("carrier",), known=failures, sets=FAILURES),
+            Factor("rate_mbps", (100.0,), "the rate of every link", least=1.0),
+            Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
+        ),
+        options=(
+            schemes.FACTOR,
+            Factor("fault", ("carrier_loss",), "the fault that a failure is", known=tuple(catalogue.FAULTS)),
+            Factor("fault_s", (0.0,), "how long a failure lasts; 0: until it must be detected", least=0.0),
+            *catalogue.OPTIONS,
+        ),
+        procedure=procedure,
+        measure=read,
+        figures=("atlas", "matrix", "outage"),
+        repetitions=20,
+        quick_repetitions=1,
+        limit_s=600.0,
+        not_applicable=failover.not_applicable,
+    )

@@ -1,0 +1,137 @@
+"""How long a spanning tree takes to find another way after a failure (IEEE 802.1D). Pure.
+
+    h1 -- s1 ----X---- s2 -- h2        the tree's way fails
+           |           |               T_L    until the bridge below has lost it: at once, or when hellos stay out
+          s4 --------- s3              T_PA   a proposal and an agreement between each two bridges (802.1D-2004, 17.8),
+               alternate                      until the bridge with an alternate port has passed its way on
+
+IEC 62439-1:2010, clause 8, counts a ring in the same way: T_L + (number of bridges) x T_PA. STP has timers in place of
+the handshake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from testbed.spec import Link, SpanningTree, Topology
+from testbed.theory.laws import Sum
+from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound, of_law
+from testbed.theory.spanning import Tree
+
+#: ovs-vswitchd goes round its main loop every half a second unless an event wakes it, and counts RSTP's seconds and
+#: forgets addresses there only (rstp_run, ofproto/ofproto-dpif.c; seen with Open vSwitch 3.1): each may be as late.
+WAKE_S = 0.5
+#: Received information is kept for so many Hello Times (802.1D-2004, 17.21.23).
+KEPT_HELLOS = 3
+#: A BPDU on the wire, in octets: the shortest frame (IEEE 802.3, 3.2.7 and 4.4.2).
+_BPDU_BYTES = 84
+#: A port that gets no agreement waits for Hello Time, then learns for as long (802.1D-2004, 17.20.5).
+_UNAGREED_HELLOS = 2
+
+Ends = tuple[Collection[str], Collection[str]]
+
+
+def ends_of(topology: Topology, pair: tuple[str, str]) -> Ends:
+    """The switches that each of two hosts has links to."""
+    first, second = ({topology.far(i).node for i in topology.members(host)} for host in pair)
+    return first, second
+
+
+def reconvergence(
+    topology: Topology,
+    protocol: SpanningTree,
+    *,
+    gone: frozenset[str] = frozenset(),
+    lost: frozenset[str] = frozenset(),
+    silent: frozenset[str] = frozenset(),
+    ends: Ends,
+) -> OutageBound | str:
+    """The outage between hosts on these switches when switches are gone, links have lost carrier or fallen silent."""
+    before, after = Tree(topology, protocol), Tree(topology, protocol, gone, lost | silent)
+    below = before.below(gone, lost | silent)
+    if not _hit(before, below, gone, lost | silent, ends):
+        return OutageBound(0.0, 0.0, "the tree's way stays as it is")
+    if after.depth > protocol.max_age_s:
+        return f"a bridge is then farther from the root than max_age_s={protocol.max_age_s} lets information go"
+    if after.circle(below):
+        return "what is left of the lost part has a circle, in which old information of the root may go round"
+    if protocol.protocol == "stp":
+        return _by_timers(before, after, below, gone, lost, silent, ends)
+    exchanges = 2 * len(below) - 1
+    if not gone.isdisjoint(before.root_of.values()):
+        exchanges *= 2  # what a bridge still knows of the lost root has to be given up on the way as well
+    handshake_s = exchanges * _transit_s(after, below)
+    label = f"{len(below)} bridges agree one after the other"
+    if silent:
+        label = f"no BPDU for {KEPT_HELLOS} x {protocol.hello_s} s, then {label}"
+        longest_s = KEPT_HELLOS * protocol.hello_s + handshake_s
+        # The last hello is up to a Hello Time old, and the first of the seconds that are counted is cut short.
+        law = Sum(longest_s - protocol.hello_s - 1, (float(protocol.hello_s), 1.0))
+        found = of_law(law, label, 2 * WAKE_S)
+        if len(silent) > 1 or lost or gone:
+            found = OutageBound(0.0, longest_s, label, tolerance_s=2 * WAKE_S)
+    else:
+        found = OutageBound(0.0, handshake_s, label, tolerance_s=RELEARN_PAUSE_S)
+    if protocol.edge_ports == "none" and any(not below.isdisjoint(switches) for switches in ends):
+        longest_s = found.bound_s + _UNAGREED_HELLOS * protocol.hello_s
+        label = f"{found.label}; a port to a host waits {_UNAGREED_HELLOS} x {protocol.hello_s} s"
+        return OutageBound(found.low_s, longest_s, label, tolerance_s=found.tolerance_s + WAKE_S)
+    return found
+
+
+def _by_timers(
+    before: Tree,
+    after: Tree,
+    below: Collection[str],
+    gone: frozenset[str],
+    lost: frozenset[str],
+    silent: frozenset[str],
+    ends: Ends,
+) -> OutageBound:
+    """The outage with STP: a new port listens and learns for Forward Delay each (IEEE 802.1D-1998, 8.4).
+
+    A bridge that sees its root port go, and has another port to the rest, begins at once. Otherwise the information of
+    the root has to be older than Max Age first (8.6.15); it was renewed up to a Hello Time before.
+    """
+    protocol = before.protocol
+    waits_s = 2.0 * protocol.forward_delay_s
+    heads = [name for name in below if before.above(name) not in below]
+    ready = all(any(_far(link, name) not in below for link in after.links[name]) for name in heads)
+    label = f"listening and learning, {protocol.forward_delay_s} s each"
+    if ready and not silent and gone.isdisjoint(before.root_of.values()):
+        found = of_law(Sum(waits_s), label, 3 * WAKE_S)
+    else:
+        law = Sum(waits_s + protocol.max_age_s - protocol.hello_s, (float(protocol.hello_s),))
+        found = of_law(law, f"Max Age {protocol.max_age_s} s, then {label}", 4 * WAKE_S)
+    if _hit(before, (), gone, lost | silent, ends):
+        return found
+    return OutageBound(0.0, found.bound_s, found.label, tolerance_s=found.tolerance_s)
+
+
+def _far(link: Link, node: str) -> str:
+    return link.b if link.a == node else link.a
+
+
+def _hit(tree: Tree, below: Collection[str], gone: Collection[str], out: Collection[str], ends: Ends) -> bool:
+    """Whether the way between any two of these switches fails, or leads over a bridge that has to find another root
+    port, which holds back its other ports meanwhile."""
+    for one in ends[0]:
+        for other in ends[1]:
+            links = tree.between(one, other)
+            if links is None:
+                continue
+            nodes = {one, other} | {
+                node for each in tree.topology.links if each.name in links for node in (each.a, each.b)
+            }
+            if not nodes.isdisjoint(below) or not nodes.isdisjoint(gone) or not set(out).isdisjoint(links):
+                return True
+    return False
+
+
+def _transit_s(tree: Tree, among: Collection[str]) -> float:
+    """The longest time that a BPDU takes over a link of these switches."""
+    links = [link for name in among for link in tree.links[name]]
+    times = (
+        link.delay_ms / 1e3 + (_BPDU_BYTES * 8 / (link.rate_mbps * 1e6) if link.rate_mbps else 0.0) for link in links
+    )
+    return max(times, default=0.0)
