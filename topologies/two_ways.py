@@ -44,7 +44,7 @@ _ADAPTIVE = ("balance-tlb", "balance-alb")
 #: Modes whose ways have nothing in common: peer links would join them.
 _APART_MODES = ("prp", "hsr")
 #: Modes whose ways are subnets, which may be joined, to no use.
-_ROUTED_MODES = ("ecmp",)
+_ROUTED_MODES = ("ecmp", "mptcp")
 
 
 def two_ways(

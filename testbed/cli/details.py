@@ -24,6 +24,7 @@ MODES = {
     "balance-alb": "6: as 5, and receives on all by its ARP replies; needs nothing of the switch",
     "prp": "every frame by both of two separate networks, the first to arrive counts (IEC 62439-3); no LAG",
     "ecmp": "routing on the hosts: a subnet for each way, each flow by the next hop of its hash; needs no LAG",
+    "mptcp": "Multipath TCP: a subnet and a subflow for each way; for TCP alone (testbed run messages)",
     "hsr": "every frame both ways round a ring of HSR nodes, the first to arrive counts (IEC 62439-3); no switch",
 }
 

@@ -201,7 +201,7 @@ def _configured(network: Network, host: Host, directory: Path) -> Iterator[None]
             elif host.bond.driver == "hsr":
                 hsrlink.create(netlink, host.bond)
                 network.bonds[host.name] = hsrlink.HsrPorts(host.bond, lambda: network.netlink(host.name))
-            elif host.bond.driver == "nexthop":
+            elif host.bond.driver in ("nexthop", "mptcp"):
                 ways = routed.Routed(network.topology, host, pid, lambda: network.netlink(host.name))
                 ways.create()
                 network.bonds[host.name] = ways
@@ -210,8 +210,9 @@ def _configured(network: Network, host: Host, directory: Path) -> Iterator[None]
                 network.bonds[host.name] = bonds.KernelBond(
                     host.bond, lambda: network.netlink(host.name), lambda path: network.read(host.name, path)
                 )
-            with network.socket(host.name) as sock:
-                shaping.set_offloads(sock, interface, receive=False)
+            if interface not in host.bond.members:
+                with network.socket(host.name) as sock:
+                    shaping.set_offloads(sock, interface, receive=False)
             for start in network.plan:
                 if start.kind == "member" and start.place in host.bond.members:
                     network.set_link(start.place, up=False)

@@ -79,13 +79,15 @@ class Network:
             self._opened.append(own[node])
         return own[node]
 
-    def socket(self, node: str, family: int | None = None, kind: int = socket.SOCK_DGRAM) -> socket.socket:
+    def socket(
+        self, node: str, family: int | None = None, kind: int = socket.SOCK_DGRAM, protocol: int = 0
+    ) -> socket.socket:
         """A socket in the namespace of ``node``; of the family of its address unless another is given."""
         if family is None:
             six = any(host.name == node and host.ip_version == 6 for host in self.topology.hosts)
             family = socket.AF_INET6 if six else socket.AF_INET
         with inside(self.pid(node)):
-            return socket.socket(family, kind)
+            return socket.socket(family, kind, protocol)
 
     def read(self, node: str, path: str) -> str:
         """A file below /proc/thread-self/net as ``node`` sees it, such as ``bonding/bond0``."""

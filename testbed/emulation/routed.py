@@ -27,7 +27,7 @@ from testbed.background import in_background
 from testbed.emulation.bonds import Member, Shown
 from testbed.emulation.namespace import inside
 from testbed.emulation.netlink import monitor_socket
-from testbed.errors import TrialError
+from testbed.errors import MachineError, TrialError
 from testbed.spec import Host, Topology
 from testbed.spec.addressing import MOST_WAYS, way_address
 
@@ -45,12 +45,25 @@ _GROUPS = 1 << 24
 
 
 def ways(topology: Topology, host: Host) -> list[str]:
-    """The words for ip(8) that give the host its ways: each member an address, and an interface for the host's own."""
+    """The words for ip(8) that give the host its ways: each member an address, and an interface for the host's own.
+
+    With Multipath TCP the host's own address is that of its first way; it announces the others (ADD_ADDR, RFC 8684,
+    3.4.1), and opens a subflow to each that is announced.
+    """
     assert host.bond is not None
-    number = topology.hosts.index(host) + 1
-    found = []
-    for way, member in enumerate(host.bond.members):
-        found += [f"link set dev {member} up", f"address add {way_address(way, number)} dev {member}"]
+    number, bond = topology.hosts.index(host) + 1, host.bond
+    found = [f"link set dev {member} up" for member in bond.members]
+    own = [(way_address(way, number), member) for way, member in enumerate(bond.members)]
+    if bond.driver == "mptcp":
+        flags = "signal backup" if bond.mptcp_backup else "signal"
+        found += [f"address add {address} dev {member}" for address, member in own[1:]]
+        more = len(own) - 1
+        return [
+            *found,
+            f"mptcp limits set subflows {more} add_addr_accepted {more}",
+            *(f"mptcp endpoint add {address.partition('/')[0]} dev {member} {flags}" for address, member in own[1:]),
+        ]
+    found += [f"address add {address} dev {member}" for address, member in own]
     return [*found, f"link add dev {host.bond.name} type dummy", f"link set dev {host.bond.name} up"]
 
 
@@ -87,7 +100,9 @@ class Routed:
         self._carriers: tuple[int, ...] = ()
 
     def create(self) -> None:
-        """Make the interface of the host's own address, and the ways."""
+        """Make the interface of the host's own address, and the ways. Errors: MachineError without Multipath TCP."""
+        if self._bond.driver == "mptcp":
+            self._allow_mptcp()
         for name, value in _SETTINGS.items():
             for place in ("all", "default", *self._bond.members) if "{}" in name else ("",):
                 self._set(name.format(place), value)
@@ -95,26 +110,29 @@ class Routed:
 
     @contextlib.contextmanager
     def routing(self) -> Iterator[None]:
-        """The routes to the other hosts, while the block runs."""
+        """The routes to the other hosts, while the block runs. Multipath TCP needs none: each way is one subnet."""
+        if self._bond.driver == "mptcp":
+            yield
+            return
         if self._bond.ecmp_group != "resilient":
             self._ip(routes(self._topology, self._host))
             yield
             return
         wake, stop = os.pipe()
         sock = monitor_socket(self._pid)
-        netlink = self._opened()
         try:
 
             def watch(_ended: threading.Event) -> None:
                 poller = select.poll()
                 poller.register(wake, select.POLLIN)
                 poller.register(sock, select.POLLIN)
-                while True:
-                    self._restore(netlink)
-                    if any(descriptor == wake for descriptor, _ in poller.poll()):
-                        return
-                    with contextlib.suppress(OSError):  # ENOBUFS: what is there now is asked for anyway
-                        sock.recv(1 << 16)
+                with inside(self._pid), IPRoute() as netlink:  # pyroute2 speaks where the thread is that asks
+                    while True:
+                        self._restore(netlink)
+                        if any(descriptor == wake for descriptor, _ in poller.poll()):
+                            return
+                        with contextlib.suppress(OSError):  # ENOBUFS: what is there now is asked for anyway
+                            sock.recv(1 << 16)
 
             with in_background(f"next hops of {self._host.name}", watch):
                 try:
@@ -122,14 +140,16 @@ class Routed:
                 finally:
                     os.write(stop, b".")
         finally:
-            netlink.close()
             sock.close()
             os.close(wake)
             os.close(stop)
 
     def text(self) -> str:
-        """The routes as `ip -json route` shows them, and the next hops of groups, with their buckets."""
+        """What `ip -json` shows: the routes, and the next hops of groups with their buckets, or the endpoints of
+        Multipath TCP."""
         found = {"routes": self._asked("route", "show")}
+        if self._bond.driver == "mptcp":
+            found |= {"limits": self._asked("mptcp", "limits"), "endpoints": self._asked("mptcp", "endpoint")}
         if self._bond.ecmp_group == "resilient":
             found |= {"nexthops": self._asked("nexthop", "show"), "buckets": self._asked("nexthop", "bucket", "show")}
         return json.dumps(found, indent=1)
@@ -147,6 +167,15 @@ class Routed:
             f"host {self._host.name} has no active member: in mode {self._bond.mode} all are, not {member}"
         )
 
+    def _allow_mptcp(self) -> None:
+        try:
+            self._set("../mptcp/enabled", "1")
+        except FileNotFoundError:
+            raise MachineError(
+                "this kernel has no Multipath TCP, which mode mptcp needs (CONFIG_MPTCP)", "Type: testbed kernel build"
+            ) from None
+        self._set("../mptcp/stale_loss_cnt", str(self._bond.mptcp_stale_losses))
+
     def _usable(self, netlink: IPRoute) -> tuple[int, ...]:
         """The ways with carrier."""
         links = [netlink.get_links(netlink.link_lookup(ifname=name)[0])[0] for name in self._bond.members]
@@ -158,10 +187,6 @@ class Routed:
         if set(usable) - set(self._carriers):
             self._ip(routes(self._topology, self._host, usable))
         self._carriers = usable
-
-    def _opened(self) -> IPRoute:
-        with inside(self._pid):
-            return IPRoute()
 
     def _set(self, name: str, value: str) -> None:
         with inside(self._pid):

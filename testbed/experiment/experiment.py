@@ -50,6 +50,8 @@ class Experiment:
     #: sees no others.
     packages: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
+    #: Whether all of its traffic is of the host's own TCP sockets, so that Multipath TCP can carry it.
+    messages: bool = False
     #: The longest possible duration of a trial on its own clock, in seconds: a guest that takes longer is stuck.
     limit_s: float = 600.0
 

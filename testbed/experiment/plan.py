@@ -130,6 +130,7 @@ def list_cases(
                 _check_bonded(networks, {name: level for name, level in part if name in (*named, settle.PAIR)})
             found = settle.settled(networks, dict(part), of_network, named=named, known=factors)
             schemes.chosen(found.case).check(found.network)
+            _check_carried(experiment, found.network)
         except SpecError as error:
             return error
         return found
@@ -159,6 +160,15 @@ def list_cases(
     if not kept:
         raise SpecError(f"no case of this run applies: {left_out[0][1]}", "Vary other factors with --set.")
     return Cases(tuple(dict(case) for case in kept), tuple(left_out), tuple(changed))
+
+
+def _check_carried(experiment: Experiment, network: Topology) -> None:
+    """Errors: SpecError if the hosts carry TCP alone, and the experiment sends something else."""
+    if not experiment.messages and any(host.bond and host.bond.driver == "mptcp" for host in network.hosts):
+        raise SpecError(
+            f"mode mptcp carries TCP alone (RFC 8684), and {experiment.name} sends other traffic or by other sockets",
+            "Type: testbed run messages --topology two_ways --set mode=mptcp",
+        )
 
 
 def _combinations(levels: Mapping[str, tuple[Level, ...]], factors: Mapping[str, Factor]) -> list[dict[str, Level]]:

@@ -17,17 +17,17 @@ import contextlib
 import csv
 import ipaddress
 import json
-import os
 import signal
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from testbed.emulation.clocks import Clocks
+from testbed.observe import child
 from testbed.observe.hosts import Hosts
 from testbed.observe.recvmmsg import SO_TIMESTAMPNS, Batches
 
@@ -97,17 +97,17 @@ def probing(
         flow.receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         with contextlib.suppress(OSError):  # only if it is allowed; dropped packets are counted below
             flow.receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, max(4 << 20, room))
-    receiver = _fork(lambda: _receive(flows, arrivals))
+    receiver = child.fork(lambda: _receive(flows, arrivals))
     begin_s = clocks.start("probe", interval_s)
-    sender = _fork(lambda: _send(flows, interval_s, sent, clocks, begin_s))
+    sender = child.fork(lambda: _send(flows, interval_s, sent, clocks, begin_s))
     try:
         clocks.wait_until(begin_s)
         yield
     finally:
         ended_s = time.time()
-        _end(sender)
+        child.end(sender)
         time.sleep(tail_s)
-        _end(receiver)
+        child.end(receiver)
         about = {
             "interval_s": interval_s,
             "due_s": round(begin_s, 9),
@@ -144,7 +144,7 @@ def _send(flows: Sequence[Flow], interval_s: float, path: Path, clocks: Clocks, 
         flow.sender.setblocking(False)
     ways = [(number, flow.sender.sendto, flow.destination) for number, flow in enumerate(flows)]
     begin = due = clocks.origin_s + begin_s
-    _no_timer_slack()
+    child.no_timer_slack()
     clocks.wait_until(begin_s)
     now = time.time()
     while not ended:
@@ -187,31 +187,6 @@ def _receive(flows: Sequence[Flow], path: Path) -> None:
 def _dropped(sock: socket.socket) -> int:
     """Packets that arrived and found the socket's queue full (sock_diag(7), SK_MEMINFO_DROPS)."""
     return int(_MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[_DROPS])
-
-
-def _no_timer_slack() -> None:
-    """Wake up when due, not up to 50 us later (prctl(2), PR_SET_TIMERSLACK)."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/timerslack_ns").write_text("1")
-
-
-def _fork(work: Callable[[], None]) -> int:
-    """A child process that does the work and ends; returns its process id."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return child
-
-
-def _end(child: int) -> None:
-    os.kill(child, signal.SIGTERM)
-    os.waitpid(child, 0)
 
 
 def _merge(

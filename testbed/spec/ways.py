@@ -21,7 +21,12 @@ Ports = Mapping[str, Port]
 
 def check(hosts: Sequence[Host], switches: Iterable[Switch], ports: Ports) -> None:
     """Errors: SpecError for a host whose ways are not apart, or that has others between them than its mode wants."""
-    for mode, checked in (("prp", _check_lans), ("hsr", _check_ring), ("ecmp", _check_routed)):
+    for mode, checked in (
+        ("prp", _check_lans),
+        ("hsr", _check_ring),
+        ("ecmp", _check_routed),
+        ("mptcp", _check_routed),
+    ):
         if any(host.bond is not None and host.bond.mode == mode for host in hosts):
             checked(hosts, switches, ports)
 
@@ -61,7 +66,7 @@ def _check_lans(hosts: Sequence[Host], switches: Iterable[Switch], ports: Ports)
 def _check_routed(hosts: Sequence[Host], switches: Iterable[Switch], ports: Ports) -> None:
     """Every host is a router for itself, and its member of a place is in the subnet of that place."""
     part = lans(switches, [port.link for port in ports.values()])
-    mode = next(host.bond.mode for host in hosts if host.bond is not None and host.bond.driver == "nexthop")
+    mode = next(host.bond.mode for host in hosts if host.bond is not None and host.bond.driver in ("nexthop", "mptcp"))
     first: dict[int, tuple[frozenset[str], str]] = {}
     for host in hosts:
         if host.bond is None or host.bond.mode != mode:

@@ -110,6 +110,8 @@ def _predicted(
         return OutageBound(0.0, 0.0, "no fault", tolerance_s=0.0)
     if bonded.bond.driver == "hsr" and fault in FAULTS_OF_A_WAY:
         return SEAMLESS
+    if bonded.bond.driver == "mptcp":
+        return "no document says how long Multipath TCP waits for a subflow that loses all (RFC 8684 leaves it open)"
     if bonded.bond.driver == "nexthop" and fault in ("carrier_loss", "switch_crash", "flapping"):
         return AT_THE_EVENT
     if bonded.bond.driver == "nexthop" and fault == "silent_loss":

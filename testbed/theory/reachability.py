@@ -104,7 +104,7 @@ class _Remains(Uses):
     def _why(self, a: str, b: str) -> str:
         """Why the two hosts do not reach each other, if their bonds or LAGs are the reason."""
         one = self.topology.host(a).bond
-        if one is not None and one.driver == "nexthop":
+        if one is not None and one.driver in ("nexthop", "mptcp"):
             return self._routed(a, b).why
         for host in (self.topology.host(name) for name in (a, b)):
             bond, use = host.bond, self._use(host)
@@ -129,7 +129,7 @@ class _Remains(Uses):
         one, other = self.topology.host(a), self.topology.host(b)
         if any(host.bond and host.bond.driver == "hsr" for host in (one, other)):
             return self._seamlessly(one, other)
-        if one.bond and one.bond.driver == "nexthop":
+        if one.bond and one.bond.driver in ("nexthop", "mptcp"):
             return self._routed(a, b).connected
         direct = [link for link in self.topology.links if {link.a, link.b} == {a, b}]
         if direct:
@@ -273,6 +273,8 @@ class _Remains(Uses):
             return seamless.SEAMLESS if seamless.untouched(self.topology, lost, a, b) else None
         if any(host.bond and host.bond.driver == "nexthop" for host in map(self.topology.host, (a, b))):
             return routed.AT_THE_EVENT
+        if any(host.bond and host.bond.driver == "mptcp" for host in map(self.topology.host, (a, b))):
+            return None
         bounds: list[theory.OutageBound | None] = [theory.OutageBound(0.0, 0.0, "the switches react at once")]
         if self.side.tree is not None:
             up = {link.name for link in self.topology.links if self._up(link)}

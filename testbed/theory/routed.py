@@ -30,8 +30,11 @@ def between(topology: Topology, failed: Collection[str], silent: Collection[str]
     if {a, b} & set(failed):
         return Ways(False)
     pairs = list(zip(topology.members(a), topology.members(b), strict=True))
-    used = {host: {way for way, ends in enumerate(pairs) if _up(topology, failed, ends[host])} for host in (0, 1)}
     works = {way for way, (own, _) in enumerate(pairs) if reaches(topology, failed, silent, own, a, b)}
+    bond = topology.host(a).bond
+    if bond is not None and bond.driver == "mptcp":  # a connection goes on by any of its subflows
+        return Ways(bool(works))
+    used = {host: {way for way, ends in enumerate(pairs) if _up(topology, failed, ends[host])} for host in (0, 1)}
     if any(not ways & works for ways in used.values()):
         return Ways(False)
     lost = [(host, way) for host in (0, 1) for way in sorted(used[host] - works)]

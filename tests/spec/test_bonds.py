@@ -76,7 +76,7 @@ def refused(**options: Any) -> str:
         ({"ad_actor_system": "01:00:5e:00:00:01"}, "ad_actor_system '01:00:5e:00:00:01' is not a MAC address of one"),
         ({"xmit_hash_policy": "layer4"}, "unknown xmit_hash_policy 'layer4'; the known ones are: encap2+3, encap3+4,"),
         ({"mode": "bonding"}, "unknown mode 'bonding'"),
-        ({"driver": "lagg"}, "unknown driver of a bond 'lagg'; the known ones are: bonding, hsr, nexthop, team"),
+        ({"driver": "lagg"}, "unknown driver of a bond 'lagg'; the known ones are: bonding, hsr, mptcp, nexthop, team"),
         (
             {"mode": "active-backup", "prio": "5"},
             "prio of bond 'bond0' is '5', 1 numbers; wanted 2, one for each member",

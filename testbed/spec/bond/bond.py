@@ -42,6 +42,8 @@ class BondOptions(OptionValues):
     def over(self, members: tuple[str, ...], name: str = "") -> Bond:
         """A bond with these options over these interfaces; named bond0, or after the driver that its mode brings."""
         own = name or f"{'bond' if self.driver in ('bonding', 'team') else self.driver}0"
+        if not name and self.driver == "mptcp":
+            own = members[0] if members else own  # it has no interface of its own: its address is the first way's
         return Bond(members, own, **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
 

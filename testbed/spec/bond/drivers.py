@@ -5,6 +5,7 @@ prp     hsr       every frame goes out on both, into two networks; the receiver 
 hsr     hsr       the same, both ways round a ring of such nodes, which pass frames on (IEC 62439-3, 5)
 ecmp    nexthop   each interface has a subnet of its own; routes to the other hosts have a next hop by each
                   (RFC 2991, RFC 2992; Linux: networking/nexthop-group-resilient.rst)
+mptcp   mptcp     each interface has a subnet of its own; a connection has a subflow by each (RFC 8684), for TCP alone
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from testbed.spec.bond.options import OptionValues
 _TWO_PORTS = ("hsr",)
 
 
+#: The kernel's limit (net/mptcp/pm.h, MPTCP_SUBFLOWS_MAX), the first one included.
+MOST_SUBFLOWS = 8
 #: Why a driver has not the options of bonds.
 _WHY = {
     "hsr": "it sends every frame by both ports, so nothing is monitored, chosen or hashed (IEC 62439-3)",
     "nexthop": "its interfaces are no bond; routes choose among them, and see their carrier by themselves",
+    "mptcp": "its interfaces are no bond; each connection chooses among them by what it hears of its subflows",
 }
 
 
@@ -67,6 +71,10 @@ def check_members(bond: OptionValues, members: tuple[str, ...]) -> None:
         raise SpecError(
             f"ecmp_buckets={bond.ecmp_buckets} needs ecmp_group=resilient: hash-threshold has no buckets",
             "For example: --set ecmp_group=resilient",
+        )
+    if bond.driver == "mptcp" and len(members) > MOST_SUBFLOWS:
+        raise SpecError(
+            f"mode mptcp has {len(members)} members; wanted {MOST_SUBFLOWS} at most: a connection has no more subflows"
         )
     if bond.mode == "ecmp" and bond.ecmp_buckets < len(members):
         raise SpecError(f"ecmp_buckets is {bond.ecmp_buckets}; wanted one for each of {len(members)} members at least")

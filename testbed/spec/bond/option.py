@@ -27,8 +27,8 @@ MODES: tuple[str, ...] = (
     "balance-alb",
 )
 #: Modes of other drivers than bonding, each with its driver: the kernel's hsr, which is PRP as well (IEC 62439-3), and
-#: its next hops.
-DRIVER_MODES = {"prp": "hsr", "hsr": "hsr", "ecmp": "nexthop"}
+#: its next hops, and its Multipath TCP.
+DRIVER_MODES = {"prp": "hsr", "hsr": "hsr", "ecmp": "nexthop", "mptcp": "mptcp"}
 #: Every mode of every driver.
 EVERY_MODE = (*MODES, *DRIVER_MODES)
 #: Modes that have a primary and an active member (bonding.rst, "primary").

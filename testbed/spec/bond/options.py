@@ -213,4 +213,21 @@ class OptionValues:
     ecmp_buckets: int = option(
         64, "", "buckets of a resilient group", low=2, high=4096, modes=("ecmp",), refused=True, since=(5, 13)
     )
+    mptcp_backup: bool = option(
+        False,
+        "",
+        "whether the subflows of all ways but the first carry data only when no other can (RFC 8684, 3.3.8)",
+        modes=("mptcp",),
+        refused=True,
+        since=(6, 1),
+    )
+    mptcp_stale_losses: int = option(
+        4,
+        "",
+        "timeouts in a row after which a subflow carries no new data (networking/mptcp-sysctl.rst, stale_loss_cnt)",
+        high=255,
+        modes=("mptcp",),
+        refused=True,
+        since=(5, 15),
+    )
     queue_id: str = option("", "QUEUE_ID", "the queue that traffic control chooses a member by", each=True, high=16)

@@ -1,0 +1,191 @@
+"""Numbered messages over TCP or MPTCP: what an application feels of a failure that its transport hides from it.
+
+    one sender process, all connections          one receiver process, all connections
+    a message each interval, whether or not ---> the instant at which the application has the whole message
+    the connection takes it at once
+
+A message is sent when the application has it: while the connection takes nothing it waits, and its time goes on. So a
+stall shows as a gap between arrivals, and as the delay of all messages that waited. messages.csv has the columns of a
+probe.csv; a message that never arrived, because its connection broke, has no receive time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import selectors
+import signal
+import socket
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.emulation.clocks import Clocks
+from testbed.observe import child
+from testbed.observe.probe import COLUMNS
+
+if TYPE_CHECKING:
+    from testbed.emulation.network import Network
+
+#: Octets of a message: flow number, sequence number, padding.
+MESSAGE = struct.Struct("!IQ52x")
+#: Where the receivers listen, one port for each connection.
+_PORTS = range(8000, 9000)
+#: linux/in.h; Python has a name for it from 3.10 on only where its C library has.
+_IPPROTO_MPTCP = 262
+_TAIL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Connection:
+    """An open connection: messages go from ``sender`` to ``receiver``, which are in two hosts."""
+
+    name: str
+    sender: socket.socket
+    receiver: socket.socket
+
+
+@contextlib.contextmanager
+def connections(network: Network, pairs: Sequence[tuple[str, str]]) -> Iterator[list[Connection]]:
+    """A connection from each pair's first host to its second, without Nagle's algorithm.
+
+    It is of MPTCP where the bond of the host that sends is of mode mptcp.
+    """
+    with contextlib.ExitStack() as stack:
+        found = []
+        for number, (source, target) in enumerate(pairs):
+            bond = network.topology.host(source).bond
+            protocol = _IPPROTO_MPTCP if bond is not None and bond.mode == "mptcp" else 0
+            listener = stack.enter_context(network.socket(target, None, socket.SOCK_STREAM, protocol))
+            listener.bind(("", _PORTS[number]))
+            listener.listen()
+            sender = stack.enter_context(network.socket(source, None, socket.SOCK_STREAM, protocol))
+            sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sender.connect((network.topology.host(target).ip, _PORTS[number]))
+            receiver = stack.enter_context(listener.accept()[0])
+            found.append(Connection(f"{source}>{target}", sender, receiver))
+        yield found
+
+
+@contextlib.contextmanager
+def talking(opened: Sequence[Connection], interval_s: float, path: Path, *, clocks: Clocks) -> Iterator[None]:
+    """Send a message on every connection each interval while the block runs; then write ``path``, as CSV.
+
+    The first ones are due at an instant drawn over the interval. A file of the same name with the ending .json says
+    when each was due, and which connections broke, with the error.
+    """
+    sent, arrivals, broken = (path.with_name(name) for name in (".made", ".arrived", ".broken"))
+    receiver = child.fork(lambda: _receive(opened, arrivals))
+    begin_s = clocks.start("messages", interval_s)
+    sender = child.fork(lambda: _send(opened, interval_s, sent, broken, clocks, begin_s))
+    try:
+        clocks.wait_until(begin_s)
+        yield
+    finally:
+        child.end(sender)
+        time.sleep(_TAIL_S)
+        child.end(receiver)
+        about = {"interval_s": interval_s, "due_s": round(begin_s, 9), "broken": json.loads(broken.read_text())}
+        path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
+        _write(opened, sent, arrivals, path, clocks.origin_s)
+        for each in (sent, arrivals, broken):
+            each.unlink()
+
+
+def _send(
+    opened: Sequence[Connection], interval_s: float, path: Path, errors: Path, clocks: Clocks, begin_s: float
+) -> None:
+    """Make messages on an absolute schedule until terminated, and hand them over as the connections take them."""
+    made: list[float] = []
+    waiting = [bytearray() for _ in opened]
+    broken: dict[str, str] = {}
+    ended = False
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        ended = True
+
+    signal.signal(signal.SIGTERM, end)
+    for each in opened:
+        each.sender.setblocking(False)
+    child.no_timer_slack()
+    clocks.wait_until(begin_s)
+    begin = clocks.origin_s + begin_s
+    while not ended:
+        due = begin + len(made) * interval_s
+        if due > (now := time.time()):
+            time.sleep(due - now)
+        made.append(time.time())
+        for number, (each, queue) in enumerate(zip(opened, waiting, strict=True)):
+            queue += MESSAGE.pack(number, len(made) - 1)
+            if each.name in broken:
+                continue
+            try:
+                while queue:
+                    del queue[: each.sender.send(queue)]
+            except BlockingIOError:
+                pass  # it takes no more now
+            except OSError as error:
+                broken[each.name] = f"{error.strerror} at message {len(made) - 1}"
+    path.write_text("".join(f"{at:.9f}\n" for at in made))
+    errors.write_text(json.dumps(broken))
+
+
+def _receive(opened: Sequence[Connection], path: Path) -> None:
+    """Note when each message is whole, until terminated."""
+    arrived: list[tuple[int, int, float]] = []
+    rest = {each.receiver.fileno(): b"" for each in opened}
+    ended = False
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        ended = True
+        raise InterruptedError
+
+    with selectors.DefaultSelector() as selector:
+        for each in opened:
+            each.receiver.setblocking(False)
+            selector.register(each.receiver, selectors.EVENT_READ)
+        signal.signal(signal.SIGTERM, end)
+        with contextlib.suppress(InterruptedError):
+            while not ended:
+                for key, _ in selector.select():
+                    sock = key.fileobj
+                    assert isinstance(sock, socket.socket)
+                    try:
+                        octets = sock.recv(1 << 16)
+                    except BlockingIOError:
+                        continue
+                    except OSError:
+                        octets = b""
+                    at = time.time()
+                    if not octets:
+                        selector.unregister(sock)
+                        continue
+                    data = rest[key.fd] + octets
+                    whole = len(data) // MESSAGE.size * MESSAGE.size
+                    rest[key.fd] = data[whole:]
+                    arrived += [(*found, at) for found in MESSAGE.iter_unpack(data[:whole])]
+    path.write_text("".join(f"{flow} {sequence} {at:.9f}\n" for flow, sequence, at in arrived))
+
+
+def _write(opened: Sequence[Connection], made: Path, arrivals: Path, path: Path, origin_s: float) -> None:
+    """A row for each message, by connection and number."""
+    received: dict[tuple[int, int], float] = {}
+    for line in arrivals.read_text().splitlines():
+        place, order, at = line.split()
+        received[int(place), int(order)] = float(at) - origin_s
+    instants = made.read_text().splitlines()
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for number, each in enumerate(opened):
+            for sequence, line in enumerate(instants):
+                got = received.get((number, sequence))
+                rows.writerow(
+                    (each.name, sequence, f"{float(line) - origin_s:.9f}", "" if got is None else f"{got:.9f}")
+                )
