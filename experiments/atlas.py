@@ -9,7 +9,8 @@ Factors       The technique: a mode of the hosts, or a scheme of the switches (`
               other argument of the topology.
 Procedure     1. Two loads are offered for a fifth of a second each: one that no way is filled by, while the octets of
                  all links are counted, and one that fills all ways.
-              2. As in failover: probes both ways, the failure of what carries them, its repair, the return.
+              2. As in failover: probes both ways, the failure of what carries them, its repair, the return. Multipath
+                 TCP carries no datagrams: there it is numbered messages, as in the experiment messages.
               3. The same element fails again, for as long. When traffic must have another way the loads are offered
                  once more; and a third time after the repair.
 Expectation   The outage has a law for each technique and failure (testbed/theory), or the reason why there is none. A
@@ -24,18 +25,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments import failover
+from experiments import failover, messages
 from testbed import schemes
 from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
-from testbed.lab.loads import loaded
+from testbed.lab.loads import loading
 from testbed.measure import usable
+from testbed.spec import Topology
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
+_PROBE_MS = 1.0
 #: A LAG, or what needs none, over switches that are one LACP system, or that are joined (topologies/two_ways.py).
 _JOINED: Mapping[str, Level] = {"controller": "testbed", "peer_links": 1, "ends": "hosts"}
 #: The hosts see two networks.
@@ -55,6 +58,7 @@ TECHNIQUES: dict[Level, Mapping[str, Level]] = {
     "hsr": {"ends": "hosts", "length": 2, "mode": "hsr"},
     "ecmp": {**_APART, "mode": "ecmp"},
     "ecmp-resilient": {**_APART, "mode": "ecmp", "ecmp_group": "resilient"},
+    "mptcp": {**_APART, "mode": "mptcp", "message_interval_ms": 5.0},
     **{name: {**_SWITCHED, "controller": name} for name in ("rstp", "stp", "fast-failover")},
 }
 #: Every failure: the fault and its parameters.
@@ -71,23 +75,37 @@ FAILURES: dict[Level, Mapping[str, Level]] = {
 }
 
 
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
+    """Why the failure of a case does not apply to its technique; None if it does."""
+    if case.get("mode") == "mptcp" and case["probe_interval_ms"] != _PROBE_MS:
+        return f"probe_interval_ms={case['probe_interval_ms']}: over mptcp messages are sent, and no probe"
+    return failover.not_applicable(case, topology)
+
+
 def procedure(lab: Lab) -> None:
     """Inside: loads before, the probed failure, the failure again with loads, loads after."""
     fault = str(lab.case["fault"])
     parameters = catalogue.parameters_of(fault, lab.case)
-    loads = {"before": loaded(lab)}
-    element = failover.probed(lab)
-    with lab.fault(fault, element, **parameters):
-        lab.sleep_until(lab.now() + failover.lasting_s(lab, fault, element, parameters))
-        loads["during"] = loaded(lab)
-    failover.recovered(lab, fault)
-    loads["after"] = loaded(lab)
+    with loading(lab) as load:
+        loads = {"before": load()}
+        element = messages.sent(lab) if _by_messages(lab.trial) else failover.probed(lab)
+        with lab.fault(fault, element, **parameters):
+            lab.sleep_until(lab.now() + failover.lasting_s(lab, fault, element, parameters))
+            loads["during"] = load()
+        failover.recovered(lab, fault)
+        loads["after"] = load()
     lab.write("loads.json", loads)
+
+
+def _by_messages(trial: Trial) -> bool:
+    """Whether a technique is for TCP alone, so that messages are sent, not datagrams."""
+    bond = trial.topology.host(trial.topology.client).bond
+    return bond is not None and bond.mode == "mptcp"
 
 
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: what failover measures, and what the loads show."""
-    found = failover.read(raw, trial)
+    found = messages.read(raw, trial) if _by_messages(trial) else failover.read(raw, trial)
     return dataclasses.replace(found, metrics={**found.metrics, **usable.metrics(raw, trial)})
 
 
@@ -110,12 +128,13 @@ def atlas() -> Experiment:
             ),
             Factor("failure", failures, "what fails, and how", ("carrier",), known=failures, sets=FAILURES),
             Factor("rate_mbps", (100.0,), "the rate of every link", least=1.0),
-            Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
+            Factor("probe_interval_ms", (_PROBE_MS,), "time between two probe packets of a flow", least=0.1),
         ),
         options=(
             schemes.FACTOR,
             Factor("fault", ("carrier_loss",), "the fault that a failure is", known=tuple(catalogue.FAULTS)),
             Factor("fault_s", (0.0,), "how long a failure lasts; 0: until it must be detected", least=0.0),
+            Factor("message_interval_ms", (5.0,), "mptcp: time between two messages", least=0.1),
             *catalogue.OPTIONS,
         ),
         procedure=procedure,
@@ -124,5 +143,6 @@ def atlas() -> Experiment:
         repetitions=20,
         quick_repetitions=1,
         limit_s=600.0,
-        not_applicable=failover.not_applicable,
+        messages=True,
+        not_applicable=not_applicable,
     )

@@ -66,6 +66,11 @@ def _longest_s(trial: Trial, path: theory.OutageBound | None) -> float | None:
 
 def procedure(lab: Lab) -> None:
     """Inside: send messages both ways, inject the fault, repair."""
+    sent(lab)
+
+
+def sent(lab: Lab) -> str:
+    """Send messages while the fault of the case is injected and repaired; the element that failed."""
     fault, (client, server) = str(lab.case["fault"]), lab.pair
     parameters = catalogue.parameters_of(fault, lab.case)
     interval_s = float(lab.case["message_interval_ms"]) / 1e3
@@ -80,6 +85,7 @@ def procedure(lab: Lab) -> None:
             lab.sleep_until(lab.now() + _lasting_s(lab, fault, **parameters))
         steps.wait_back(lab, client)
         lab.sleep_until(lab.now() + _AFTER_S)
+    return element
 
 
 def _lasting_s(lab: Lab, fault: str, **parameters: Any) -> float:

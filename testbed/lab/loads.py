@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from testbed.observe.offered_load import offer
+from testbed.observe.messages import connections
+from testbed.observe.offered_load import offer, stream
 from testbed.theory.goodput import ETHERNET_HEADER_BYTES, VLAN_TAG_BYTES
 
 if TYPE_CHECKING:
@@ -16,18 +19,50 @@ if TYPE_CHECKING:
 _OVER, _FULL_S = 1.4, 0.2
 #: The load that no way is filled by: this part of what one carries.
 _UNDER, _LIGHT_S = 0.2, 0.2
+#: A stream finds out by itself what the ways carry, and needs time for it.
+_STREAM_S = 1.0
+
+#: Offers both loads once.
+Load = Callable[[], dict[str, Any]]
 
 
-def loaded(lab: Lab) -> dict[str, Any]:
-    """Offer a light load, counting the octets that all links send meanwhile, then one that fills all ways."""
-    topology = lab.topology
-    rates = [topology.link_of(member).rate_mbps or 0.0 for member in lab.members(lab.client)]
+@contextlib.contextmanager
+def loading(lab: Lab) -> Iterator[Load]:
+    """What offers both loads: a light one, while the octets of all links are counted, then one that fills all ways.
+
+    Packets of many flows; where Multipath TCP joins the ways one connection, which stays open while the block runs.
+    """
+    bond = lab.topology.host(lab.client).bond
+    if bond is None or bond.mode != "mptcp":
+        yield lambda: _offered(lab)
+        return
+    with connections(lab.network, [lab.pair]) as (opened,):
+        light_octets = round(_UNDER * min(_rates_mbps(lab)) * 1e6 / 8 * _LIGHT_S)
+
+        def load() -> dict[str, Any]:
+            before = _sent_octets(lab)
+            light = stream(opened.sender, opened.receiver, seconds=_STREAM_S, octets=light_octets)
+            octets = _sent_octets(lab) - before
+            return {
+                "light": {**light, "wire_octets": octets},
+                "full": stream(opened.sender, opened.receiver, seconds=_STREAM_S),
+            }
+
+        yield load
+
+
+def _offered(lab: Lab) -> dict[str, Any]:
     chance = random.Random(f"loads {lab.trial.seed}")
+    rates = _rates_mbps(lab)
     before = _sent_octets(lab)
     light = offer(lab.network, *lab.pair, mbps=_UNDER * min(rates), seconds=_LIGHT_S, chance=chance)
     octets = _sent_octets(lab) - before
     full = offer(lab.network, *lab.pair, mbps=_OVER * sum(rates), seconds=_FULL_S, chance=chance)
     return {"light": {**light, "wire_octets": octets}, "full": full}
+
+
+def _rates_mbps(lab: Lab) -> list[float]:
+    return [lab.topology.link_of(member).rate_mbps or 0.0 for member in lab.members(lab.client)]
 
 
 def _sent_octets(lab: Lab) -> int:

@@ -28,6 +28,7 @@ _PORT = 5301
 _FLOWS = 128
 _PORTS = range(32_768, 61_000)  # net.ipv4.ip_local_port_range
 _NUMBER = struct.Struct("!I")
+_CHUNK = bytes(1 << 16)
 _PADDING = bytes(PAYLOAD_BYTES - _NUMBER.size)
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # asm-generic/socket.h
 _TICK_S = 0.001
@@ -35,6 +36,8 @@ _TICK_S = 0.001
 _SETTLING = 0.1
 #: How long the last packets may take: those of a full queue.
 _TAIL_S = 0.15
+#: How long a connection may take to deliver what it took.
+_DRAINED_S = 2.0
 
 
 def offer(
@@ -79,6 +82,37 @@ def offer(
         "received": sum(settled_s <= at - begin_s < seconds for at in first.values()),
         "delivered": len(first),
         "duplicated": len(arrivals) - len(first),
+    }
+
+
+def stream(
+    sender: socket.socket, receiver: socket.socket, *, seconds: float, octets: int | None = None
+) -> dict[str, Any]:
+    """Send over an open connection for ``seconds`` as much as it takes, or ``octets``; as `offer` counts packets.
+
+    What is received in the second half of the time counts: TCP needs some to find out what it may send.
+    """
+    sender.setblocking(False)
+    receiver.setblocking(False)
+    begin_s, given, counted, received = time.monotonic(), 0, 0, 0
+    while (since_s := time.monotonic() - begin_s) < seconds + _DRAINED_S:
+        with contextlib.suppress(OSError):  # it takes no more now, or for good
+            while since_s < seconds and (octets is None or given < octets):
+                given += sender.send(_CHUNK[: None if octets is None else octets - given])
+        with contextlib.suppress(OSError):
+            while got := len(receiver.recv(len(_CHUNK))):
+                received += got
+                counted += got if seconds / 2 <= since_s < seconds else 0
+        if since_s >= seconds and received >= given:
+            break
+        time.sleep(_TICK_S)
+    return {
+        "payload_bytes": PAYLOAD_BYTES,
+        "sent": max(1, given // PAYLOAD_BYTES),
+        "window_s": seconds / 2,
+        "received": counted // PAYLOAD_BYTES,
+        "delivered": received // PAYLOAD_BYTES,
+        "duplicated": 0,
     }
 
 

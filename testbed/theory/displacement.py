@@ -120,7 +120,7 @@ def buckets(entries: Sequence[int], failed: int) -> Displacement:
 
 
 def resilient_entries(members: int, size: int) -> list[int]:
-    """How many of ``size`` buckets each next hop of a resilient group has, by equal weights (nh_res_group_rebalance)."""
+    """How many of ``size`` buckets each next hop of a resilient group has, all alike (nh_res_group_rebalance)."""
     bounds = [(size * place + members // 2) // members for place in range(members + 1)]  # DIV_ROUND_CLOSEST
     return [high - low for low, high in itertools.pairwise(bounds)]
 
