@@ -14,7 +14,8 @@ Expectation   theory.displacement for the rule by which flows are placed. A hash
               flows: 1/N had to move, the others, (N - 2)/N, move in vain, and all of them back when the member returns.
               A select group with the highest score moves 1/N, none in vain, and those back. A bond of Open vSwitch
               moves the buckets of the member that fails; they stay away until load makes the bond rebalance. The team
-              driver gives a member that returns the last place in its order, so that flows may stay astray.
+              driver gives a member that returns the last place in its order, so that flows may stay astray. Routes with
+              several next hops move a quarter to a half, a resilient group of them its buckets.
 """
 
 from __future__ import annotations

@@ -192,6 +192,12 @@ _ATLAS = (
     ),
     _step("displacement_team", "displacement placed_by=host bond=team mode=802.3ad members=2,3,4,8 flows=10000", 3),
     _step(
+        "displacement_ecmp",
+        "displacement placed_by=host mode=ecmp ecmp_group=hash-threshold,resilient ways=2,3,4,8 flows=10000",
+        3,
+        topology="two_ways",
+    ),
+    _step(
         "displacement_mlag",
         "displacement placed_by=host,switch mode=802.3ad members=1,2,4 flows=10000",
         3,
