@@ -137,7 +137,8 @@ def recovered(lab: Lab, fault: str) -> None:
         if host.bond is not None:
             steps.wait_back(lab, host.name)
     away = fault in _CONTROL or fault == "switch_crash"
-    lab.sleep_until(lab.now() + (_RECONNECTED_S if away else _AFTER_S))
+    after_s = max(_RECONNECTED_S if away else _AFTER_S, ways.settled_s(lab.scheme.side, fault))
+    lab.sleep_until(lab.now() + after_s)
 
 
 def read(raw: Path, trial: Trial) -> Measured:

@@ -141,7 +141,7 @@ def _add_nodes(network: Network) -> None:
             controller=controller_address(place),
             dpid=f"{switch.dpid:016x}",
             protocols=openflow or network.scheme.tables,
-            failMode="secure" if openflow or network.scheme.tables else "standalone",
+            failMode="secure" if openflow or network.scheme.tables or network.scheme.closed else "standalone",
             batch=True,
         )
     if openflow and topology.switches:

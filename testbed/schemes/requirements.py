@@ -51,6 +51,6 @@ def no_loop(topology: Topology, controller: str, *, lags: bool) -> None:
         if here == there:
             raise SpecError(
                 f"link {link.name} closes a loop of switches, where controller {controller} would let frames circulate",
-                "Use --set controller=testbed.",
+                "Use --set controller=testbed, or --set controller=rstp, whose switches agree on a tree.",
             )
         part = {switch: there if found == here else found for switch, found in part.items()}

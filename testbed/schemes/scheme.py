@@ -83,6 +83,8 @@ class Scheme:
     options: tuple[Factor, ...] = ()
     #: The OpenFlow version that the bridges speak to a controller; None: they forward by themselves.
     openflow: str | None = None
+    #: Whether the bridges forward nothing until the last of `starts` says so: loops may be open before.
+    closed: bool = False
     #: The OpenFlow version of what `program` gives them; None: nothing.
     tables: str | None = None
 

@@ -38,6 +38,7 @@ class Spanning(Scheme):
     """A spanning tree protocol on every bridge; ``protocol`` is what Open vSwitch calls it."""
 
     protocol: str
+    closed = True
     #: What a port that is left out of the tree is said to do.
     idle: str
 
@@ -72,12 +73,15 @@ class Spanning(Scheme):
             )
 
     def starts(self, topology: Topology) -> list[Clock]:
-        """Each bridge's protocol, which says hello from then on."""
+        """Each bridge's protocol, which says hello from then on. With the last one all bridges begin to forward."""
         tree = Tree(topology, self.tree)
-        return [
-            Clock(f"{self.name} {name}", float(self.tree.hello_s), self._words(tree, name, place))
-            for name, place in tree.switches.items()
-        ]
+        found = []
+        for name, place in tree.switches.items():
+            words = self._words(tree, name, place)
+            if place == len(tree.switches):
+                words += tuple(word for each in tree.switches for word in ("--", "set-fail-mode", each, "standalone"))
+            found.append(Clock(f"{self.name} {name}", float(self.tree.hello_s), words))
+        return found
 
     def _words(self, tree: Tree, switch: str, place: int) -> tuple[str, ...]:
         """The words for ovs-vsctl(8) that start a bridge's protocol; first its ports' settings."""

@@ -23,6 +23,8 @@ from testbed.theory.spanning import Tree
 WAKE_S = 0.5
 #: Received information is kept for so many Hello Times (802.1D-2004, 17.21.23).
 KEPT_HELLOS = 3
+#: A port without a BPDU for so long is an edge port, if AutoEdge is set (802.1D-2004, Table 17-1, Migrate Time).
+MIGRATE_S = 3.0
 #: A BPDU on the wire, in octets: the shortest frame (IEEE 802.3, 3.2.7 and 4.4.2).
 _BPDU_BYTES = 84
 #: A port that gets no agreement waits for Hello Time, then learns for as long (802.1D-2004, 17.20.5).

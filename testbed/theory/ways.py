@@ -13,12 +13,14 @@ from testbed.faults.cabling import link_named
 from testbed.faults.catalogue import FAULTS, cut_links
 from testbed.spec import Link, SpanningTree, SwitchSide, Topology
 from testbed.theory.detours import Detours, detoured
-from testbed.theory.outage_bound import OutageBound
-from testbed.theory.reconvergence import KEPT_HELLOS, ends_of, reconvergence
+from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound
+from testbed.theory.reconvergence import KEPT_HELLOS, MIGRATE_S, WAKE_S, ends_of, reconvergence
 from testbed.theory.spanning import Tree
 
 #: The faults that do not change what the kernel's datapath does with flows that it has.
 _UNFELT = ("switch_software_crash", "none")
+#: A session that is not up sends once a second (RFC 5880, 6.8.3), and needs three packets: Down, Init, Up (6.2).
+_SESSION_UP_S = 3.0
 
 
 def onward(topology: Topology, host: str) -> tuple[str, ...]:
@@ -59,6 +61,12 @@ def bound(
     link, near, _ = link_named(topology, element)
     if not hosts.isdisjoint((link.a, link.b)):
         return None
+    if fault == "lacp_loss":
+        return OutageBound(0.0, 0.0, "no LACP is spoken between the switches")
+    if fault == "miscabling":
+        return "with another cable the network is another"
+    if fault == "slow" and parameters.get("rate_mbps"):
+        return "at a lower rate the delay is that of the queue, whatever it grows to"
     if fault == "slow":
         return _slowed(side, float(parameters.get("delay_ms", FAULTS[fault].parameters[0].default)) / 1e3)
     if fault == "lossy":
@@ -76,8 +84,44 @@ def bound(
     return found
 
 
+def returned(side: SwitchSide, fault: str) -> OutageBound | None:
+    """The outage when a fault of the ways between switches ends; None: no protocol has to act.
+
+    RSTP goes back by the same handshake, STP by its timers: a port that was forwarding is blocked as soon as a better
+    one is there, which then listens and learns. Fast-failover groups go back when the session is up again, over a way
+    that works. Software that was away begins anew: RSTP has to find its edge ports, which takes MigrateTime, BFD to
+    bring its sessions up.
+    """
+    anew = fault in ("switch_software_crash", "switch_restart")
+    if side.tree is not None and side.tree.protocol == "stp":
+        longest_s = 2.0 * side.tree.forward_delay_s + side.tree.hello_s
+        return OutageBound(0.0, longest_s, "a hello, then listening and learning", tolerance_s=4 * WAKE_S)
+    if side.tree is not None:
+        found_s = MIGRATE_S if side.tree.edge_ports != "none" else side.tree.max_age_s + 1.0 * side.tree.hello_s
+        label = "until the ports to hosts are found to be edge ports" if anew else "a handshake"
+        return OutageBound(0.0, found_s if anew else 0.0, label, tolerance_s=3 * WAKE_S)
+    if side.detour is not None:
+        label = "until the sessions are up again" if anew else "back when the session is up"
+        longest_s = _SESSION_UP_S if anew and side.detour.bfd_ms else 0.0
+        return OutageBound(0.0, longest_s, label, tolerance_s=RELEARN_PAUSE_S)
+    return None
+
+
+def settled_s(side: SwitchSide, fault: str) -> float:
+    """How long after a fault of the ways between switches traffic is where it was before, at most; 0: not known."""
+    found = returned(side, fault)
+    if found is None:
+        return 0.0
+    return found.limit_s + (_SESSION_UP_S if side.detour else float(side.tree.hello_s) if side.tree else 0.0)
+
+
 def watch_period_s(side: SwitchSide, fault: str) -> float:
-    """The period of what watches the ways between switches, if a silent one has to be noticed; 0: nothing periodic."""
+    """The period of what watches the ways between switches, if a silent one has to be noticed; 0: nothing periodic.
+
+    STP's law depends on the age of the last hello even where a carrier is lost.
+    """
+    if side.tree is not None and side.tree.protocol == "stp":
+        return float(side.tree.hello_s)
     if fault not in ("silent_loss", "lossy"):
         return 0.0
     return float(side.tree.hello_s) if side.tree else side.detour.bfd_ms / 1e3 if side.detour else 0.0

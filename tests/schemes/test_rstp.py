@@ -77,6 +77,14 @@ def test_each_bridge_starts_at_an_instant_of_its_own_over_the_hello_time() -> No
     assert {start.period_s for start in starts} == {2.0}
 
 
+def test_nothing_is_forwarded_before_every_bridge_has_its_protocol() -> None:
+    """ovs-vsctl(8), set-fail-mode: a bridge in mode secure forwards nothing by itself, one in standalone does."""
+    assert RSTP.closed and not SCHEMES["none"].closed
+    opened = [" ".join(start.words) for start in RSTP.starts(RING)]
+    assert [text.count("set-fail-mode") for text in opened] == [0, 0, 0, 4]
+    assert opened[-1].endswith(" ".join(f"-- set-fail-mode s{number} standalone" for number in (1, 2, 3, 4)))
+
+
 def test_options_reach_the_words() -> None:
     case = {"controller": "rstp", "tree_root": "s2", "max_age_s": 8, "forward_delay_s": 5, "hold_count": 3}
     scheme = chosen({**case, "edge_ports": "none"})

@@ -150,3 +150,18 @@ def test_stp_sees_a_silent_link_by_max_age_alone() -> None:
 def test_stp_never_comes_to_rest_on_a_flapping_link() -> None:
     assert isinstance(ways.bound(RING, STP, "flapping", "s1-eth2", {}, ("h1", "h3")), str)
     assert "Max Age, 6 s" in str(ways.bound(RING, STP, "lossy", "s1-eth2", {}, ("h1", "h3")))
+
+
+def test_what_a_return_costs() -> None:
+    """STP: a hello and two Forward Delays; software that begins anew: MigrateTime of 3 s (IEEE 802.1D-2004, Table
+    17-1), or BFD's three packets, one a second (RFC 5880, 6.2 and 6.8.3)."""
+    detour = SCHEMES["fast-failover"].side
+    found = [ways.returned(side, fault) for side in (SIDE, STP, detour) for fault in ("carrier_loss", "switch_restart")]
+    assert [each.bound_s for each in found if each] == [0.0, 3.0, 9.0, 9.0, 0.0, 3.0]
+    assert ways.returned(SwitchSide(), "carrier_loss") is None and ways.settled_s(SwitchSide(), "carrier_loss") == 0.0
+    assert ways.settled_s(STP, "carrier_loss") >= 9.0 and ways.settled_s(detour, "silent_loss") >= 3.0
+
+
+def test_stp_s_law_is_one_of_hellos_even_where_a_carrier_is_lost() -> None:
+    assert [ways.watch_period_s(side, "carrier_loss") for side in (STP, SIDE)] == [1.0, 0.0]
+    assert [ways.watch_period_s(side, "silent_loss") for side in (STP, SIDE)] == [1.0, 2.0]
