@@ -37,3 +37,21 @@ def test_a_resilient_group_is_of_the_ways_that_have_carrier() -> None:
     assert group[4:] == ["group", "/".join(ids), "type", "resilient", "buckets", "32"]
     assert lines[3] == f"route replace 10.0.0.2/32 src 10.0.0.1 nhid {group[3]}"
     assert len({*ids, group[3]}) == 3
+
+
+def test_multipath_tcp_has_its_own_address_by_the_first_way_and_announces_the_others() -> None:
+    topology = two_ways(ways=3, bonding=BondOptions(mode="mptcp"))
+    host = topology.host("h1")
+    assert host.bond is not None and host.bond.name == "h1-eth0"
+    lines = ways(topology, host)
+    assert [line for line in lines if line.startswith("address")] == [
+        "address add 10.65.0.1/16 dev h1-eth1",
+        "address add 10.66.0.1/16 dev h1-eth2",
+    ]
+    assert lines[-3:] == [
+        "mptcp limits set subflows 2 add_addr_accepted 2",
+        "mptcp endpoint add 10.65.0.1 dev h1-eth1 signal",
+        "mptcp endpoint add 10.66.0.1 dev h1-eth2 signal",
+    ]
+    backup = two_ways(bonding=BondOptions(mode="mptcp", mptcp_backup=True))
+    assert ways(backup, backup.host("h2"))[-1] == "mptcp endpoint add 10.65.0.2 dev h2-eth1 signal backup"

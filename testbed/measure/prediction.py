@@ -14,6 +14,7 @@ from testbed.faults import catalogue
 from testbed.measure.exposure import failing_links
 from testbed.measure.outage import ProbeFlow
 from testbed.spec import Topology
+from testbed.spec.bond import DRIVER_MODES
 from testbed.theory import OutageBound, reachability, ways
 
 #: Whether a flow has recovered is judged by its last part before the repair, of this length; it ends this long before
@@ -64,7 +65,8 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
             parameters=parameters,
         )
         by_lacp = side.negotiates and not side.controller and name in ("silent_loss", "lacp_loss")
-        if bound is not None and (by_lacp or not side.lags):
+        stays = bond.mode in DRIVER_MODES  # each address stays at its port, so no switch has anything to learn
+        if bound is not None and not stays and (by_lacp or not side.lags):
             bound = bound.learned()
         why = theory.why_unbounded(bond, name, lacp=answered, lasts_s=lasts_s, parameters=parameters)
     down = catalogue.failed(topology, name, element, parameters)

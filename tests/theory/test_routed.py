@@ -60,3 +60,14 @@ def test_all_ways_carry_flows() -> None:
     """TCP with timestamps over IPv4 has 1448 of 1538 octets (RFC 7323, appendix A; IEEE 802.3, 3.1.1)."""
     assert theory.ideal_mbps("ecmp", 2, 1000.0) == pytest.approx(2000 * 1448 / 1538)
     assert theory.pair_mbps(two_ways(bonding=ECMP, ways=4), "h1", "h2") == 4000.0
+
+
+def test_a_connection_of_multipath_tcp_goes_on_by_any_way_and_no_document_says_when() -> None:
+    topology = two_ways(bonding=BondOptions(mode="mptcp"))
+    found = between(topology, "h1-eth0--s1-eth1")
+    assert found.connected is True and found.bound is None
+    assert between(topology, silent=("h1-eth0--s1-eth1",)).connected is True
+    assert between(topology, "h1-eth0", "h2-eth1").connected is False
+    bond = topology.bond("h1")
+    assert theory.failover_bound(bond, "carrier_loss") is None and theory.failover_bound(bond, "none") is not None
+    assert "no document says" in theory.why_unbounded(bond, "silent_loss")
