@@ -54,7 +54,7 @@ def _hash(address: str, port: int, key: int) -> int:
 
 
 def table(servers: Sequence[Server], size: int = TABLE_SIZE) -> list[int]:
-    """For each place of the table the server that has it, by its number in ``servers``, whose turns are in that order."""
+    """For each place of the table the number in ``servers`` of the one that has it; they take turns in their order."""
     at = [_hash(*server, _OFFSET_KEY) % size for server in servers]
     skips = [_hash(*server, _SKIP_KEY) % (size - 1) + 1 for server in servers]
     found = [-1] * size
