@@ -133,13 +133,20 @@ def detoured(
     than the interval (RFC 5880, 6.8.4 and 6.8.7). One that hears, but is not heard, is told by the other's next packet.
     """
     detours = Detours(topology)
-    ways = [detours.way(*pair) or [], detours.way(*pair[::-1]) or []]
     silent = {topology.link_of(port).name for port in deaf}
+    ways = [detours.way(*ends) or [] for ends in (pair, pair[::-1])]
+    others = [detours.way(*ends, silent.union(lost)) or [] for ends in (pair, pair[::-1])]
+    delay_s = {link.name: link.delay_ms / 1e3 for link in topology.links}
+    longer_s = max(
+        sum(map(delay_s.__getitem__, new)) - sum(map(delay_s.__getitem__, old))
+        for old, new in zip(ways, others, strict=True)
+    )
+    pause_s = RELEARN_PAUSE_S + max(0.0, longer_s)  # the first frame on a longer way takes longer
     if not any(set(way) & silent for way in ways):
         hit = any(not set(way).isdisjoint(lost) for way in ways)
         if not hit:
             return OutageBound(0.0, 0.0, "the way stays as it is")
-        return OutageBound(0.0, 0.0, "port down: the next bucket", tolerance_s=RELEARN_PAUSE_S)
+        return OutageBound(0.0, 0.0, "port down: the next bucket", tolerance_s=pause_s)
     if not watch.bfd_ms:
         return "without BFD (bfd_ms=0) a switch knows of a lost carrier only"
     interval_s, label = watch.bfd_ms / 1e3, f"BFD {watch.bfd_mult} x {watch.bfd_ms} ms"
@@ -147,7 +154,7 @@ def detoured(
     rest = Rest(watch.bfd_mult * interval_s, 0.75 * interval_s, most_s)
     if len(deaf) == 1:
         longest_s = rest.high_s + interval_s
-        return OutageBound(rest.low_s, longest_s, f"{label}, then the other end is told", tolerance_s=RELEARN_PAUSE_S)
+        return OutageBound(rest.low_s, longest_s, f"{label}, then the other end is told", tolerance_s=pause_s)
     if all(set(way) & silent for way in ways):
-        return of_law(Longest((rest, rest)), f"{label}, the later end", RELEARN_PAUSE_S)
-    return of_law(rest, label, RELEARN_PAUSE_S)
+        return of_law(Longest((rest, rest)), f"{label}, the later end", pause_s)
+    return of_law(rest, label, pause_s)

@@ -62,16 +62,16 @@ def reconvergence(
     exchanges = 2 * len(below) - 1
     if not gone.isdisjoint(before.root_of.values()):
         exchanges *= 2  # what a bridge still knows of the lost root has to be given up on the way as well
-    handshake_s = exchanges * _transit_s(after, below)
+    handshake_s = exchanges * _transit_s(after, below) + _told_s(before, after, ends)
     label = f"{len(below)} bridges agree one after the other"
     if silent:
         label = f"no BPDU for {KEPT_HELLOS} x {protocol.hello_s} s, then {label}"
-        longest_s = KEPT_HELLOS * protocol.hello_s + handshake_s
+        longest_s = float(KEPT_HELLOS * protocol.hello_s)
         # The last hello is up to a Hello Time old, and the first of the seconds that are counted is cut short.
-        law = Sum(longest_s - protocol.hello_s - 1, (float(protocol.hello_s), 1.0))
-        found = of_law(law, label, 2 * WAKE_S)
+        law = Sum(longest_s - protocol.hello_s - 1.0, (float(protocol.hello_s), 1.0))
+        found = of_law(law, label, 2 * WAKE_S + handshake_s)
         if len(silent) > 1 or lost or gone:
-            found = OutageBound(0.0, longest_s, label, tolerance_s=2 * WAKE_S)
+            found = OutageBound(0.0, longest_s, label, tolerance_s=2 * WAKE_S + handshake_s)
     else:
         found = OutageBound(0.0, handshake_s, label, tolerance_s=RELEARN_PAUSE_S)
     if protocol.edge_ports == "none" and any(not below.isdisjoint(switches) for switches in ends):
@@ -128,6 +128,28 @@ def _hit(tree: Tree, below: Collection[str], gone: Collection[str], out: Collect
             if not nodes.isdisjoint(below) or not nodes.isdisjoint(gone) or not set(out).isdisjoint(links):
                 return True
     return False
+
+
+def _told_s(before: Tree, after: Tree, ends: Ends) -> float:
+    """What the handshake is not: the topology change has to go along the new way, for what lies beyond still sends by
+    the old one (802.1D-2004, 17.11); and the first frame takes longer than those before it if the way is longer."""
+    found = [0.0]
+    for one in ends[0]:
+        for other in ends[1]:
+            if one in after.switches and other in after.switches and (way := after.between(one, other)) is not None:
+                old = before.between(one, other) or []
+                own = {name for name in after.switches if any(name in (x.a, x.b) for x in _links(after, way))}
+                longer_s = _delay_s(after, way) - _delay_s(before, old)
+                found.append(len(way) * _transit_s(after, own) + max(0.0, longer_s))
+    return max(found)
+
+
+def _links(tree: Tree, names: Collection[str]) -> list[Link]:
+    return [link for link in tree.topology.links if link.name in names]
+
+
+def _delay_s(tree: Tree, names: Collection[str]) -> float:
+    return sum(link.delay_ms for link in _links(tree, names)) / 1e3
 
 
 def _transit_s(tree: Tree, among: Collection[str]) -> float:

@@ -24,20 +24,30 @@ def bound(fault: str, element: str, pair: tuple[str, str] = ("h1", "h3"), **para
 
 
 def test_a_bridge_with_an_alternate_port_needs_one_bpdu() -> None:
-    """s3 alone loses its way when s2-s3 fails, and has another."""
-    assert bound("carrier_loss", "s3-eth2").bound_s == pytest.approx(BPDU_S)
+    """s3 alone loses its way when s2-s3 fails, and has another; over it s4 and s1 are told, two links away."""
+    assert bound("carrier_loss", "s3-eth2").bound_s == pytest.approx((1 + 2) * BPDU_S)
 
 
 def test_two_bridges_need_a_proposal_and_an_agreement_more() -> None:
-    """s2 tells s3; s3, which has another way, proposes; s2 agrees."""
-    assert bound("carrier_loss", "s1-eth2").bound_s == pytest.approx(3 * BPDU_S)
+    """s2 tells s3; s3, which has another way, proposes; s2 agrees; and two links."""
+    assert bound("carrier_loss", "s1-eth2").bound_s == pytest.approx((3 + 2) * BPDU_S)
 
 
 def test_each_bpdu_takes_the_delay_of_its_link() -> None:
     topology = ring(dual_homed=False, cable=Cable(delay_ms=2.0))
     found = ways.bound(topology, SIDE, "carrier_loss", "s1-eth2", {}, ("h1", "h3"))
     assert isinstance(found, OutageBound)
-    assert found.bound_s == pytest.approx(3 * (0.002 + BPDU_S))
+    assert found.bound_s == pytest.approx(5 * (0.002 + BPDU_S))
+
+
+def test_a_longer_way_takes_the_first_frame_longer() -> None:
+    """Of six bridges s2, s3, s4 lose their way: five BPDUs; the new way has five links of 5 ms, the old one had one."""
+    topology = ring(dual_homed=False, switches=6, cable=Cable(delay_ms=5.0))
+    found = ways.bound(topology, SIDE, "carrier_loss", "s1-eth2", {}, ("h1", "h2"))
+    assert isinstance(found, OutageBound)
+    assert found.bound_s == pytest.approx((5 + 5) * (0.005 + BPDU_S) + 4 * 0.005)
+    detour = ways.bound(topology, SCHEMES["fast-failover"].side, "carrier_loss", "s1-eth2", {}, ("h1", "h2"))
+    assert isinstance(detour, OutageBound) and detour.limit_s == pytest.approx(0.010 + 4 * 0.005)
 
 
 def test_what_is_not_in_the_tree_costs_nothing() -> None:
