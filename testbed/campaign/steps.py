@@ -191,6 +191,7 @@ _ATLAS = (
         quick="controller=testbed members=3",
     ),
     _step("displacement_team", "displacement placed_by=host bond=team mode=802.3ad members=2,3,4,8 flows=10000", 3),
+    _step("displacement_balancer", "displacement placed_by=balancer mode=802.3ad members=2,3,4,8,16 flows=10000", 3),
     _step(
         "displacement_ecmp",
         "displacement placed_by=host mode=ecmp ecmp_group=hash-threshold,resilient ways=2,3,4,8 flows=10000",

@@ -36,13 +36,24 @@ _TAIL_S = 0.05
 class FlowPlaces:
     """Asks for the places of UDP flows from ``source`` to one port of ``target`` on ``members``, those of either host.
 
-    ``ports`` are the flows' source ports.
+    ``ports`` are the flows' source ports. With ``servers`` the packets go to ``address``, and a flow's place is not a
+    member, but that of these addresses which a balancer rewrites it to.
     """
 
     def __init__(
-        self, network: Network, source: str, target: str, members: Sequence[str], ports: Sequence[int], target_port: int
+        self,
+        network: Network,
+        source: str,
+        target: str,
+        members: Sequence[str],
+        ports: Sequence[int],
+        target_port: int,
+        *,
+        address: str = "",
+        servers: Sequence[str] = (),
     ) -> None:
         self._network, self._source, self._target = network, source, target
+        self._address, self._servers = address or network.topology.host(target).ip, servers
         self._members, self._ports, self._target_port = members, ports, target_port
         rates_mbps = [network.topology.link_of(member).rate_mbps or 1.0 for member in network.topology.members(source)]
         #: Twice as long as the slowest member needs for a burst.
@@ -53,8 +64,7 @@ class FlowPlaces:
 
     def ask(self) -> dict[int, list[int]]:
         """The packets of each flow, by its source port, that crossed each member now: one packet was sent of each."""
-        address = self._network.topology.host(self._target).ip
-        found = {port: [0] * len(self._members) for port in self._ports}
+        found = {port: [0] * len(self._servers or self._members) for port in self._ports}
         with contextlib.ExitStack() as stack:
             server = stack.enter_context(self._network.socket(self._target))
             server.bind(("", self._target_port))  # an open port: a closed one would answer
@@ -65,7 +75,7 @@ class FlowPlaces:
                     for port in self._ports[begin : begin + _BURST]:
                         with socket.socket(server.family, socket.SOCK_DGRAM) as sender:
                             sender.bind(("", port))
-                            sender.sendto(b"", (address, self._target_port))
+                            sender.sendto(b"", (self._address, self._target_port))
                 time.sleep(self._apart_s)
                 self._drain(batches, taps, found)
             time.sleep(_TAIL_S)
@@ -85,7 +95,10 @@ class FlowPlaces:
             for _, name, frame in batches.drain(tap):
                 flow = flow_of(frame) if _LINK_LAYER.unpack_from(name)[4] in self._kinds else None
                 if flow is not None and flow[0] == "udp" and flow[4] == self._target_port and flow[2] in found:
-                    found[flow[2]][place] += 1
+                    if not self._servers:
+                        found[flow[2]][place] += 1
+                    elif flow[3] in self._servers:
+                        found[flow[2]][self._servers.index(flow[3])] += 1
 
 
 def write(path: Path, asked: Mapping[str, Mapping[int, Sequence[int]]]) -> None:

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from testbed.theory.bounds import AT_ONCE_MODES, LAG_MODES, UNMONITORED, failover_bound, why_unbounded
 from testbed.theory.capacity import pair_mbps
-from testbed.theory.displacement import Displacement, displacement, host_rule, resilient_entries
+from testbed.theory.displacement import (
+    Displacement,
+    displacement,
+    host_rule,
+    maglev_displacement,
+    resilient_entries,
+)
 from testbed.theory.goodput import (
     ETHERNET_HEADER_BYTES,
     ETHERNET_OVERHEAD_BYTES,
@@ -91,6 +97,7 @@ __all__ = [
     "jain_index",
     "lacp_bound",
     "longest_stall_s",
+    "maglev_displacement",
     "max_min_links",
     "max_min_mbps",
     "mean_s",

@@ -13,6 +13,7 @@
     resilient  a table of buckets, by the hash modulo their number; those of a next hop that goes are handed to others,
                and a bucket that is not idle for 120 s stays with its next hop when one returns: resilient groups
                (networking/nexthop-group-resilient.rst; nh_res_group_rebalance)
+    maglev     a table of 4093 places that the servers fill in turns (testbed.theory.maglev): IPVS, scheduler mh
     buckets    a table of hash values, each entry filled by chance; an entry is filled anew only if its member is away:
                Open vSwitch's bonds (bond_update_post_recirc_rules), as long as no load lets them rebalance. Chance is
                not fair: the members are drawn from the chains of a hash table (hmap_random_node), so that one may have
@@ -32,7 +33,9 @@ from fractions import Fraction
 
 from testbed.errors import SpecError, unknown
 from testbed.spec import Bond
+from testbed.theory import maglev
 from testbed.theory.hashing import HASH_MODES, WITH_PORTS
+from testbed.theory.maglev import Server
 
 #: Values of the team driver's hash (lb_get_skb_hash, drivers/net/team/team_mode_loadbalance.c).
 TEAM_HASHES = 256
@@ -133,6 +136,20 @@ RULES: dict[str, Callable[[int, int], Displacement]] = {
     "scores": scores,
 }
 BUCKETS = "buckets"
+
+
+def maglev_displacement(servers: Sequence[Server], failed: int) -> Displacement:
+    """What a balancer's loss of a server displaces, and its return. ``servers`` are in the order in which they came.
+
+    The kernel puts a server that comes before all others in its list (__ip_vs_update_dest), which take turns.
+    """
+    there = list(range(len(servers)))[::-1]
+    left = [place for place in there if place != failed]
+    before, during, after = (
+        [order[place] for place in maglev.table([servers[each] for each in order])]
+        for order in (there, left, [failed, *left])
+    )
+    return _counted(failed, before, during, after, f"Maglev, {maglev.TABLE_SIZE} places")
 
 
 def displacement(rule: str, members: int, failed: int, entries: Sequence[int] = ()) -> Displacement:
