@@ -89,6 +89,8 @@ def run(
         raise SpecError("--resume needs --out: which run to go on with", "For example: --resume --out results/...")
     now = datetime.datetime.now(datetime.UTC)
     place = place or new_place(Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ"))
+    if not resume:
+        result.check_free(place)  # planning may take a while
     with working("planning"):
         prepared = prepare.prepare(wanted, argv=argv_of())
     show_changes(prepared)
