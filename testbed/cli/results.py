@@ -39,6 +39,10 @@ def summarise(loaded: result.Run, place: Path) -> None:
                 out.print(f"figure  {path}", soft_wrap=True)
         out.print(f"report  {reports.write_report(loaded)}", soft_wrap=True)
     print_problems(loaded)
+    if pairs := loaded.manifest.get("pairs"):
+        out.print(
+            f"pair    {', '.join(pairs)}, client and server; others: --set pair=A,B", soft_wrap=True, markup=False
+        )
     out.print(f"result  {place}", soft_wrap=True)
 
 
