@@ -178,7 +178,7 @@ def read(raw: Path, trial: Trial) -> Measured:
         "oracle_differs": _differs(expected, lost),
         "bound_s": None if bound is None or must is False else round(bound.bound_s, 9),
         "within_bound": None
-        if bound is None or must is False
+        if bound is None or must is False or (must is None and not survived)
         else survived and bound.holds(outage_s, interval_s, low=False),
     }
     warnings = (*not_aggregated(timeline), *controller_trouble(timeline))

@@ -70,9 +70,7 @@ def wait(
     settle()
     network.set_wanted_active()
     note("network", "bonds_up")
-    alone = {host: "; ".join(not_carrying(network, host)) for host in hosts if not answered(network, host)}
-    for host, reason in alone.items():
-        note("network", "not_aggregated", host=host, reason=reason)
+    alone = [host for host in hosts if not answered(network, host)]
     with contextlib.ExitStack() as stack:
         sockets = {host: stack.enter_context(network.socket(host)) for host in hosts}
         for sock in sockets.values():
@@ -81,7 +79,7 @@ def wait(
         pairs = meeting(hosts)
         must = [pair for pair in pairs if expected.get(pair, True)]
         wait_for(
-            "the hosts reached each other" + (f" (without LACP partner: {'; '.join(alone.values())})" if alone else ""),
+            lambda: "the hosts reached each other" + _partnerless(network, alone),
             lambda: _unreached(network, sockets, must),
             deadline_s=_DEADLINE_S,
             step_s=0.1,
@@ -96,9 +94,44 @@ def wait(
             )
         except TrialError as error:
             note("network", "not_reached", reason=error.message)
+    _note_apart(network, alone, note)
     if network.controller is not None:
         network.ovs.configure_again()
     note("network", "converged")
+
+
+def _partnerless(network: Network, alone: Sequence[str]) -> str:
+    """What the members of these hosts' bonds lack now, for an error."""
+    lacking = [each for host in alone for each in not_carrying(network, host)]
+    return f" (without LACP partner: {'; '.join(lacking)})" if lacking else ""
+
+
+def _note_apart(network: Network, alone: Sequence[str], note: Callable[..., object]) -> None:
+    """Note for each of these hosts which members of its bond do not carry, once LACP has decided on all of them.
+
+    Where some port may answer its LACP, hosts may reach each other before LACP has decided on every member.
+    """
+    with contextlib.suppress(TrialError):
+        wait_for(
+            "LACP has decided",
+            lambda: "; ".join(
+                each for host in alone if _partly_answered(network, host) for each in not_carrying(network, host)
+            ),
+            deadline_s=_PERHAPS_S,
+            step_s=0.1,
+        )
+    for host in alone:
+        if lacking := not_carrying(network, host):
+            apart = {reason.split()[0] for reason in lacking}
+            carrying = [member for member in network.topology.members(host) if member not in apart]
+            note("network", "not_aggregated", host=host, reason="; ".join(lacking), carrying=carrying)
+
+
+def _partly_answered(network: Network, host: str) -> bool:
+    """Whether something at the far end of one of the host's links may speak LACP."""
+    side, topology = network.scheme.side, network.topology
+    lags = [topology.ports[topology.far(member).interface].lag for member in topology.members(host)]
+    return not side.known or (side.negotiates and any(lag is not None and lag.lacp != "off" for lag in lags))
 
 
 def _unreached(network: Network, sockets: Mapping[str, socket.socket], pairs: Sequence[tuple[str, str]]) -> str:

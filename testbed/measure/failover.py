@@ -38,13 +38,13 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     apart = [flow.failure.outage_s for place, flow in enumerate(found) if place not in exposed]
     worst = max((flow.failure for flow in chosen), key=lambda outage: outage.outage_s)
     predicted = predict(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None)
-    bound = predicted.bound
-    # Whatever the switch hashes, the client's flow is on the member that was found to carry most and then failed.
-    hit = not trial.case.get("element") and bound is not None and bound.law is not None
     share = lasting_share(trial, begin)
     losing = [flow.name for flow in flows if loses(flow, *window, share)]
     # A flapping link loses packets for as long as it flaps: each loss is an outage of its own.
     resumed = worst.recovered and (not losing or begin["fault"] == "flapping")
+    bound = predicted.held(resumed=resumed)
+    # Whatever the switch hashes, the client's flow is on the member that was found to carry most and then failed.
+    hit = not trial.case.get("element") and bound is not None and bound.law is not None
     metrics: dict[str, Any] = {
         **impact_metrics(chosen, found),
         "exposed_flows": [flow.name for place, flow in enumerate(found) if place in exposed],

@@ -26,11 +26,19 @@ _LEAST_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Prediction:
-    """``bound`` of the outage, or None and ``why``; whether h1 and h2 still reach each other, None if not known."""
+    """``bound`` of the outage, or None and ``why``; whether h1 and h2 still reach each other, None if not known.
+
+    ``doubt``: why theory cannot say that of the network, whatever the bonds do about the fault.
+    """
 
     bound: OutageBound | None
     why: str
     connected: bool | None
+    doubt: str = ""
+
+    def held(self, *, resumed: bool) -> OutageBound | None:
+        """The bound that a trial must keep: none where traffic did not resume and theory does not say that it must."""
+        return None if self.doubt and not resumed else self.bound
 
 
 def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, answered: bool) -> Prediction:
@@ -74,8 +82,8 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     if expected.why:
         return Prediction(None, expected.why, expected.connected)
     if name in ("peer_link_loss", "uplink_loss") or not _is_own(topology, name, element):
-        return Prediction(expected.bound, "" if expected.bound else why, expected.connected)
-    return Prediction(bound, why, expected.connected)
+        bound, why = expected.bound, "" if expected.bound else why
+    return Prediction(bound, why or expected.doubt, expected.connected, expected.doubt)
 
 
 def _hit(topology: Topology, fault: str, element: str) -> str:

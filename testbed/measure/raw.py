@@ -102,12 +102,17 @@ def _wrong_cables(timeline: Sequence[Event]) -> list[str]:
 
 
 def not_aggregated(timeline: Sequence[Event]) -> list[str]:
-    """A warning for each host whose bond has no LACP partner, so that its mode does not work."""
+    """A warning for each host whose bond has no LACP partner, or not for all of its members."""
     return [
-        f"the bond of {event['host']} has no LACP partner: {event['reason']}"
+        f"the bond of {event['host']} has {_partner(event)}: {event['reason']}"
         for event in timeline
         if (event["source"], event["event"]) == ("network", "not_aggregated")
     ]
+
+
+def _partner(event: Event) -> str:
+    carrying = event.get("carrying")
+    return f"an LACP partner for {', '.join(carrying)} only" if carrying else "no LACP partner"
 
 
 def member_deltas(counters: Any, name: str) -> dict[str, int]:

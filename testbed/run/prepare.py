@@ -152,6 +152,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "user_code": own_code.digests(request.experiment),
             "user_controllers": own_controllers.digests(own_controllers.named(levels)),
             "user_topology": own_code.topology_digests(name),
+            "pairs": list(dict.fromkeys("+".join(trial.topology.pair) for trial in planned(1))),
             "networks": _digest([trial.topology.to_json() for trial in planned(1)]),
             "clock": request.clock,
             **made_with(backend),

@@ -28,12 +28,14 @@ Pair = tuple[str, str]
 class Expectation:
     """What theory says of two hosts: whether they reach each other, and after which outage; None: it does not say.
 
-    ``why`` is the reason if they do not, or may not, where it is another than that no path is left.
+    ``why`` is the reason if they do not, or may not, where it is another than that no path is left. ``doubt`` is why
+    theory does not say whether they do.
     """
 
     connected: bool | None
     bound: theory.OutageBound | None
     why: str = ""
+    doubt: str = ""
 
 
 def expected(
@@ -92,7 +94,13 @@ class _Remains(Uses):
         """What theory says of two hosts."""
         connected = self.connected(a, b)
         why = self._why(a, b) if connected is not True else ""
-        return Expectation(connected, None if connected is None and why else self.bound(a, b), why)
+        bound = None if connected is None and why else self.bound(a, b)
+        return Expectation(connected, bound, why, self._doubt(a, b) if connected is None else "")
+
+    def _doubt(self, a: str, b: str) -> str:
+        """Why it is not known whether the two hosts reach each other."""
+        uses = [use for use in (self._use(self.topology.host(name)) for name in (a, b)) if use is not None]
+        return next((use.doubt for use in uses if use.doubt), "theory does not say which members are in use then")
 
     def _why(self, a: str, b: str) -> str:
         """Why the two hosts do not reach each other, if their bonds or LAGs are the reason."""

@@ -53,3 +53,6 @@ def test_the_right_cables_carry_and_the_wrong_one_is_told(tmp_path: Path) -> Non
     assert record.status == "ok", record.reason
     wrong = [warning for warning in record.warnings if "leads to another partner" in warning]
     assert [warning.split(" leads")[0] for warning in wrong] == ["port 1:3 of LAG lag-h2"]
+    # By IEEE 802.1AX-2014, 6.4.8 the two right links are one LAG; only the wrong one has no partner that takes it.
+    (apart,) = [warning for warning in record.warnings if "LACP partner" in warning]
+    assert apart.startswith("the bond of h1 has an LACP partner for h1-eth0, h1-eth1 only: h1-eth2 has LACP state")

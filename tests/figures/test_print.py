@@ -89,6 +89,32 @@ def _extent(artist: Artist) -> Bbox:
     return artist.get_window_extent()
 
 
+@pytest.mark.parametrize("outage_s", [0.0, 4.0])
+@pytest.mark.parametrize("levels", [1, 7, 30])
+@pytest.mark.parametrize("name", ["outage", "ecdf", "matrix"])
+def test_a_figure_of_censored_trials_alone_is_laid_out(tmp_path: Path, name: str, levels: int, outage_s: float) -> None:
+    """Matplotlib warns, which is an error in these tests, where an axis is left no room."""
+    factors = {"mode": ["active-backup"], "fault": ["silent_loss"], "members": [*range(levels)]}
+    metrics = {"outage_s": outage_s, "bound_s": None, "limit_s": None, "within_bound": None, "ends_by_theory": True}
+    records = [
+        synthetic.record(
+            place + 1,
+            "failover",
+            {"mode": "active-backup", "fault": "silent_loss", "members": place},
+            metrics,
+            status="censored",
+        )
+        for place in range(levels)
+    ]
+    run = synthetic.write(tmp_path / "run", synthetic.manifest("failover", factors, [name]), records)
+    found = figures.drawings(run, [name])[name]
+    with style.applied():
+        FigureCanvasAgg(found.figure).draw()
+        for text in _texts(found.figure):
+            box = _extent(text)
+            assert box.y0 >= found.figure.bbox.y0 - 1 and box.y1 <= found.figure.bbox.y1 + 1, text.get_text()
+
+
 def test_it_is_one_column_wide(drawing: Drawing, request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.params["drawing"][1]
     # A column of an IEEE journal is 3.5 in (88.9 mm) wide.

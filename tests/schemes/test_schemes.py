@@ -233,11 +233,13 @@ def test_a_fault_lasts_until_it_must_have_been_detected(
 
 
 def test_what_did_not_aggregate_is_a_warning() -> None:
-    events = [
+    events: list[dict[str, Any]] = [
         {"t_s": 1.0, "source": "network", "event": "converged"},
         {"t_s": 1.0, "source": "network", "event": "not_aggregated", "host": "h1", "reason": "h1-eth0 is alone"},
     ]
     assert not_aggregated(events) == ["the bond of h1 has no LACP partner: h1-eth0 is alone"]
+    events[1]["carrying"] = ["h1-eth1", "h1-eth2"]
+    assert not_aggregated(events) == ["the bond of h1 has an LACP partner for h1-eth1, h1-eth2 only: h1-eth0 is alone"]
 
 
 def test_a_multi_chassis_lag_to_a_switch_is_refused_before_anything_starts() -> None:
