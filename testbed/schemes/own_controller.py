@@ -89,6 +89,7 @@ def read(path: Path) -> Source:
 class OwnController(Scheme):
     """An application of the user's own, for os-ken or Ryu."""
 
+    why_no_option = "what it does with options of LAGs is not known"
     openflow = "OpenFlow13"
 
     def __init__(self, name: str) -> None:
