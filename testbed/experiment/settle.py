@@ -72,9 +72,10 @@ class Networks:
         return found
 
     def same(self, case: Mapping[str, Level], name: str, level: Level) -> bool:
-        """Whether the network is the same with another level of that argument."""
+        """Whether the network is the same with another level of that argument, as far as its controller heeds it."""
+        heeded = schemes.chosen(case).heeded
         try:
-            return self.of({**case, name: level}) == self.of(case)
+            return heeded(self.of({**case, name: level})) == heeded(self.of(case))
         except SpecError:
             return False
 

@@ -113,6 +113,10 @@ class OwnController(Scheme):
         nothing = dict.fromkeys(FACTS, False)
         return SwitchSide(known=facts is not None, **{**nothing, **(facts or {})})
 
+    def heeded(self, topology: Topology) -> Topology:
+        """All of it, as far as is known: the application gets the whole network's description."""
+        return topology
+
     def check(self, topology: Topology) -> None:
         """The file has an application, and what that runs on is installed."""
         del topology

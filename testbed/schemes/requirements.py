@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import testbed
 from testbed.errors import MachineError, SpecError
@@ -16,12 +17,12 @@ RYU_PYTHON = PROJECT / ".venv-ryu" / "bin" / "python"
 
 #: The options that a topology gives its LAGs: the field of a LAG, and what --set calls it. Not those that a bond's mode
 #: and rate ask for.
-_OPTIONS = {
+OPTIONS = {
     **{field.name: field.name for field in dataclasses.fields(LacpOptions)},
     "min_links": "lag_min_links",
     "port_priorities": "lag_port_priorities",
 }
-_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Lag)}
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Lag)}
 #: Those that a static LAG has as well.
 _OF_ANY_LAG = ("min_links", "ovs_bond_mode")
 
@@ -80,9 +81,9 @@ def lag_options(topology: Topology, controller: str, known: Collection[str], why
     one of LACP, and is static."""
     negotiated = [lag for lag in topology.lags if lag.lacp != "off"]
     for lag in topology.lags:
-        for field, setting in _OPTIONS.items():
+        for field, setting in OPTIONS.items():
             level = getattr(lag, field)
-            if level == _DEFAULTS[field]:
+            if level == DEFAULTS[field]:
                 continue
             if setting not in known:
                 raise SpecError(

@@ -7,6 +7,7 @@ what is kept of it at the end of a trial. ("Protection scheme": ITU-T G.808.1, I
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 
 from testbed.design.factor import Level
 from testbed.errors import TrialError
+from testbed.schemes import requirements
 from testbed.spec import Bond, SwitchSide, Topology
 
 
@@ -65,6 +67,8 @@ class Scheme:
     lag_options: frozenset[str] = frozenset()
     #: Why it has no others, for messages.
     why_no_option: str = ""
+    #: Whether it keeps ports of a LAG on several switches out of it where the network is parted (`Switch.isolate`).
+    isolates: bool = False
     #: The factors of a case that it reads itself.
     factors: tuple[str, ...] = ()
     #: The OpenFlow version that the bridges speak to a controller; None: they forward by themselves.
@@ -78,6 +82,18 @@ class Scheme:
     def lags(self, topology: Topology) -> Topology:
         """The topology as this scheme takes it."""
         return topology
+
+    def heeded(self, topology: Topology) -> Topology:
+        """The topology without what this scheme takes no notice of: two that are alike in it are one network."""
+        lags = self.lags(topology).lags if self.side.lags else ()
+        options = {**requirements.OPTIONS, "rate": "lag_rate"}
+        unheeded = {f: requirements.DEFAULTS[f] for f, setting in options.items() if setting not in self.lag_options}
+        chassis = any(lag.lacp != "off" and len({topology.owner(port) for port in lag.ports}) > 1 for lag in lags)
+        switches = topology.switches
+        if not (self.isolates and chassis):
+            switches = tuple(dataclasses.replace(switch, isolate=True) for switch in switches)
+        lags = tuple(dataclasses.replace(lag, **unheeded) for lag in lags)
+        return dataclasses.replace(topology, lags=lags, switches=switches)
 
     def check(self, topology: Topology) -> None:
         """Errors: SpecError or MachineError if this scheme cannot serve such a network, or not on this machine."""

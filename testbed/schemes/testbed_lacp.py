@@ -58,6 +58,7 @@ class TestbedLacp(Scheme):
     side = SwitchSide()
     lag_options = frozenset(LagOptions.settings()) - {"ovs_bond_mode"}
     why_no_option = "it sends by a select group"
+    isolates = True
     factors = ("framework", "restart")
     openflow = "OpenFlow15"
 
