@@ -33,7 +33,7 @@ TOPOLOGIES = sorted(path.stem for path in (ROOT / "topologies").glob("[!_]*.py")
 #: Two levels of each argument that is no number and no truth value, or whose next number means nothing.
 LEVELS: dict[str, tuple[str, str]] = {
     "mode": ("802.3ad", "active-backup"),
-    "bond": ("bond0", "team0"),
+    "bond": ("bonding", "team"),
     "ad_select": ("stable", "count"),
     "arp_interval_ms": ("0", "100"),
     "lacp_rate": ("fast", "slow"),

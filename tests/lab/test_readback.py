@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from testbed.emulation import bonds, readback, shaping
+from testbed.emulation import addresses, bonds, readback, shaping
 from testbed.emulation.network import Network
 from testbed.errors import TrialError
 from testbed.experiment import discovery
@@ -41,7 +41,13 @@ def network(topology: Topology, members: int = 2) -> Network:
 
     return cast(
         Network,
-        SimpleNamespace(topology=topology, bond=bond, netlink=lambda _: _Netlink(), index=lambda interface: interface),
+        SimpleNamespace(
+            topology=topology,
+            bond=bond,
+            netlink=lambda _: _Netlink(),
+            index=lambda interface: interface,
+            pid=lambda node: node,
+        ),
     )
 
 
@@ -52,6 +58,9 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
         "bond": dict(KERNEL),
         "link": {"rate_mbps": 100.0, "delay_ms": 0.0, "queue_packets": 1000, "qdisc": "pfifo"},
     }
+    found["host"] = {"vlan": 0, "rx_coalesce_us": 100, "addresses": ["10.0.0.1/24", "10.0.0.2/24"]}
+    monkeypatch.setattr(addresses, "found", lambda *_: dict(found["host"]))
+    monkeypatch.setattr(shaping, "coalesced_us", lambda *_: found["host"]["rx_coalesce_us"])
     monkeypatch.setattr(bonds, "shown", lambda *_: found["bond"])
     monkeypatch.setattr(shaping, "shaped", lambda *_: found["link"])
     return found
@@ -70,6 +79,9 @@ def test_what_was_built_as_specified_is_listed(kernel: dict[str, dict[str, Any]]
         ("bond", {"IFLA_BOND_MODE": 1}, "bond bond0 of h1 was built with mode active-backup, wanted 802.3ad"),
         ("bond", {"IFLA_BOND_MIIMON": 10}, "bond bond0 of h1 was built with miimon_ms 10, wanted 100"),
         ("bond", {"IFLA_BOND_AD_LACP_RATE": 0}, "bond bond0 of h1 was built with lacp_rate slow, wanted fast"),
+        ("host", {"vlan": 7}, "h1-eth0 of host h1 was built with vlan 7, wanted 0"),
+        ("host", {"rx_coalesce_us": 0}, "h1-eth0 of host h1 was built with rx_coalesce_us 0, wanted 100"),
+        ("host", {"addresses": []}, "host h1 was built with addresses [], wanted 10.0.0.1/24"),
         ("link", {"rate_mbps": 1000.0}, "h1-eth0 was built with rate_mbps 1000.0, wanted 100.0"),
         ("link", {"rate_mbps": None}, "h1-eth0 was built with rate_mbps None, wanted 100.0"),
         ("link", {"delay_ms": 5.0}, "h1-eth0 was built with delay_ms 5.0, wanted 0.0"),
