@@ -12,8 +12,9 @@ from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
 
 _DEADLINE_S = 60.0
-#: How long to wait for hosts that by theory may not reach each other: LACP's timeout and wait, and more.
-_PERHAPS_S = 10.0
+#: How long to wait for hosts that by theory may not reach each other: until our controller has made a bond time out a
+#: wrong port, 5 + 10 + 3 s, and that has aggregated the right ones, 2 s (docs/lacp.md), and more.
+_PERHAPS_S = 25.0
 #: Of up to this many hosts every two have to reach each other; of more, each the 1st, 2nd, 4th, 8th ... after it.
 MESH_HOSTS = 16
 _PORT = 4000

@@ -92,8 +92,11 @@ def controller_trouble(timeline: Sequence[Event]) -> list[str]:
 
 
 def _wrong_cables(timeline: Sequence[Event]) -> list[str]:
-    """The ports whose partner was not their LAG's at the end, as far as LACP can tell (testbed.lacp.rivals)."""
+    """The ports whose partner was not their LAG's: by our LACP at the end (testbed.lacp.rivals), or by the switches'
+    own once the network had converged."""
     last = {(event["lag"], event["port"]): event["new"] for event in timeline if event.get("machine") == "cabling"}
+    told = [event for event in timeline if (event["source"], event["event"]) == ("network", "wrong_cable")]
+    last |= {(event["lag"], event["port"]): "WRONG" for event in told}
     return [
         f"port {port} of LAG {lag} leads to another partner than the LAG's other ports: is the cable in a wrong port?"
         for (lag, port), state in last.items()
