@@ -74,6 +74,8 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     if expected.why:
         return Prediction(None, expected.why, expected.connected)
     if name in ("peer_link_loss", "uplink_loss") or not _is_own(topology, name, element):
+        if expected.connected is None:
+            return Prediction(None, f"with {element} gone it is not known whether they reach each other", None)
         return Prediction(expected.bound, "" if expected.bound else why, expected.connected)
     return Prediction(bound, why, expected.connected)
 

@@ -28,7 +28,8 @@ Pair = tuple[str, str]
 class Expectation:
     """What theory says of two hosts: whether they reach each other, and after which outage; None: it does not say.
 
-    ``why`` is the reason if they do not, or may not, where it is another than that no path is left.
+    The ``bound`` holds if they reach each other: where that is not known, the outage is not known either. ``why`` is
+    the reason if they do not, or may not, where it is another than that no path is left.
     """
 
     connected: bool | None
