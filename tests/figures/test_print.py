@@ -114,19 +114,22 @@ def test_no_text_covers_another(drawing: Drawing) -> None:
         assert across <= allowed or up <= allowed, f"{one!r} covers {other!r}"
 
 
-def _grey(figure: Figure, box: Bbox) -> NDArray[np.float64]:
-    """The part of the printed figure in ``box``, in grey (ITU-R BT.601, as printers and image programs convert)."""
+def _grey(figure: Figure) -> NDArray[np.float64]:
+    """The printed figure in grey, from below (ITU-R BT.601, as printers and image programs convert)."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba(), dtype=np.float64)[::-1, :, :3]
-    grey = pixels @ np.array([0.299, 0.587, 0.114])
+    return np.asarray(pixels @ np.array([0.299, 0.587, 0.114]))
+
+
+def _within(grey: NDArray[np.float64], box: Bbox) -> NDArray[np.float64]:
     x0, y0, x1, y1 = (round(value) for value in (box.x0, box.y0, box.x1, box.y1))
-    return np.asarray(grey[max(y0, 0) : y1, max(x0, 0) : x1])
+    return grey[max(y0, 0) : y1, max(x0, 0) : x1]
 
 
 def _keys(figure: Figure) -> dict[str, NDArray[np.float64]]:
     """For each entry of the legend what stands left of its words, as printed in grey."""
-    found = {}
+    found, grey = {}, _grey(figure)
     for legend in figure.legends:
         for text in legend.get_texts():
             words = _extent(text)
@@ -135,7 +138,7 @@ def _keys(figure: Figure) -> dict[str, NDArray[np.float64]]:
             box = Bbox.from_extents(
                 words.x0 - 0.5 * size - width, middle - 0.7 * size, words.x0 - 0.4 * size, middle + 0.7 * size
             )
-            found[text.get_text()] = _grey(figure, box)
+            found[text.get_text()] = _within(grey, box)
     return found
 
 
