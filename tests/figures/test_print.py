@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import synthetic
+from _pytest.mark.structures import ParameterSet
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -49,18 +50,21 @@ LEAST_GREY = 12.0
 _DPI = 200
 
 
-def _cases() -> Iterator[tuple[str, str]]:
-    yield from (("made", name) for name in MADE)
+def _cases() -> Iterator[ParameterSet]:
+    """Each figure of runs made up for it, and (slow, for there are many) those of the references."""
+    for name in MADE:
+        yield pytest.param(("made", name), id=f"made-{name}")
     for place in sorted(REFERENCE.iterdir()):
         if (place / "run.json").exists():
-            yield from ((place.name, str(name)) for name in result.load(place).manifest["figures"])
+            for name in result.load(place).manifest["figures"]:
+                yield pytest.param((place.name, str(name)), id=f"{place.name}-{name}", marks=pytest.mark.slow)
 
 
 def test_every_figure_is_checked() -> None:
     assert set(MADE) == set(figures.FIGURES)
 
 
-@pytest.fixture(scope="module", params=list(_cases()), ids="-".join)
+@pytest.fixture(scope="module", params=list(_cases()))
 def drawing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Drawing:
     place, name = request.param
     run = MADE[name](tmp_path_factory.mktemp(name) / "run") if place == "made" else result.load(REFERENCE / place)
