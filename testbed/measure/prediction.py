@@ -71,6 +71,9 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
         by_lacp = side.negotiates and not side.controller and name in ("silent_loss", "lacp_loss")
         if bound is not None and (by_lacp or not side.lags):
             bound = bound.learned()
+        spread = side.lags and lag is not None and len({topology.owner(port) for port in lag.ports}) > 1
+        if bound is not None and spread and name in ("carrier_loss", "switch_crash", "flapping"):
+            bound = bound.rerouted()
         why = theory.why_unbounded(bond, name, lacp=answered, lasts_s=lasts_s, parameters=parameters)
     down = catalogue.failed(topology, name, element, parameters)
     if down is None:
@@ -82,6 +85,8 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     if expected.why:
         return Prediction(None, expected.why, expected.connected)
     if name in ("peer_link_loss", "uplink_loss") or not _is_own(topology, name, element):
+        if expected.connected is None:
+            return Prediction(None, expected.doubt, None, expected.doubt)
         bound, why = expected.bound, "" if expected.bound else why
     return Prediction(bound, why or expected.doubt, expected.connected, expected.doubt)
 

@@ -28,8 +28,9 @@ Pair = tuple[str, str]
 class Expectation:
     """What theory says of two hosts: whether they reach each other, and after which outage; None: it does not say.
 
-    ``why`` is the reason if they do not, or may not, where it is another than that no path is left. ``doubt`` is why
-    theory does not say whether they do.
+    The ``bound`` holds if they reach each other: where that is not known, the outage is not known either. ``why`` is
+    the reason if they do not, or may not, where it is another than that no path is left. ``doubt`` is why theory does
+    not say whether they do.
     """
 
     connected: bool | None
@@ -242,7 +243,10 @@ class _Remains(Uses):
 
     def bound(self, a: str, b: str) -> theory.OutageBound | None:
         """The longest outage that these failures may cause between two hosts that still reach each other."""
-        bounds: list[theory.OutageBound | None] = [theory.OutageBound(0.0, 0.0, "the switches react at once")]
+        at_once = theory.OutageBound(0.0, 0.0, "the switches react at once")
+        nodes = {switch.name for switch in self.topology.switches}
+        inner = any(link.a in nodes and link.b in nodes and not self._up(link) for link in self.topology.links)
+        bounds: list[theory.OutageBound | None] = [at_once.rerouted() if inner else at_once]
         for name in (a, b):
             bond = self.topology.host(name).bond
             if bond is None:
@@ -257,7 +261,9 @@ class _Remains(Uses):
             if answered and any(self.topology.far(i).node in self._cut_off for i in bond.members):
                 bounds.append(theory.apart_bound(bond.lacp_rate))
             if any(not self._up(link) for link in links):
-                bounds.append(theory.failover_bound(bond, "carrier_loss", lacp=answered, lags=lags))
+                carrier = theory.failover_bound(bond, "carrier_loss", lacp=answered, lags=lags)
+                spread = lags and len({self.topology.far(i).node for i in bond.members}) > 1
+                bounds.append(carrier.rerouted() if carrier is not None and spread else carrier)
             if self._parted(bond):
                 bounds.append(theory.excluded_bound(quiet=len(self.failed | self.silent) == 1))
             if any(link.name in self.silent for link in links):

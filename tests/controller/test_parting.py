@@ -79,6 +79,7 @@ def networks(draw: st.DrawFn) -> Topology:
     return net.topology("parted")
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(networks(), st.data())
 def test_the_part_of_each_host_depends_on_what_has_failed_and_not_on_the_order(
