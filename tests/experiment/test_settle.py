@@ -156,7 +156,8 @@ def test_a_team_takes_the_arp_monitor_as_a_bond_does() -> None:
     bond = trial.topology.bond("h1")
     assert (bond.driver, bond.arp_interval_ms, bond.miimon_ms) == ("team", 100, 0)
     assert "a bond has one monitor" in refusal("failover", **arp).message
-    assert "bond=team cannot have miimon_ms" in refusal("failover", bond="team", mode="active-backup", miimon_ms="0").message
+    unmonitored = {"bond": "team", "mode": "active-backup", "miimon_ms": "0"}
+    assert "bond=team cannot have miimon_ms" in refusal("failover", **unmonitored).message
 
 
 def test_a_controller_without_a_switch_is_refused() -> None:
