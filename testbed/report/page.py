@@ -45,8 +45,7 @@ def problems(run: Run) -> list[str]:
     if missed:
         found.append(
             f"Not exposed: in {len(missed)} of {len(run.records)} trials no measured flow crossed what failed, so"
-            f" they do not show its outage: {', '.join(map(str, missed))}. Measure a pair of hosts that the fault hits: --set"
-            " pair=A,B"
+            f" they do not show its outage: {', '.join(map(str, missed))}. Name a pair that it hits: --set pair=A,B"
         )
     until = run.manifest.get("until_ci")
     if until and until.get("reached") is False:
