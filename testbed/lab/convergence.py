@@ -81,20 +81,20 @@ def wait(
         must = [pair for pair in pairs if expected.get(pair, True)]
         wait_for(
             lambda: "the hosts reached each other" + _partnerless(network, alone),
-            lambda: _unreached(network, sockets, must),
+            lambda: _named(_unreached(network, sockets, must)),
             deadline_s=_DEADLINE_S,
             step_s=0.1,
         )
+        others = [pair for pair in pairs if pair not in must]
+
+        def lacking() -> str:
+            others[:] = _unreached(network, sockets, others)
+            return _named(others)
+
         try:
-            others = [pair for pair in pairs if pair not in must]
-            wait_for(
-                "the other hosts reached each other",
-                lambda: _unreached(network, sockets, others),
-                deadline_s=_PERHAPS_S,
-                step_s=0.1,
-            )
+            wait_for("the other hosts reached each other", lacking, deadline_s=_PERHAPS_S, step_s=0.1)
         except TrialError as error:
-            note("network", "not_reached", reason=error.message)
+            note("network", "not_reached", reason=error.message, pairs=[list(pair) for pair in others])
     _note_apart(network, alone, note)
     if network.controller is not None:
         network.ovs.configure_again()
@@ -135,10 +135,16 @@ def _partly_answered(network: Network, host: str) -> bool:
     return not side.known or (side.negotiates and any(lag is not None and lag.lacp != "off" for lag in lags))
 
 
-def _unreached(network: Network, sockets: Mapping[str, socket.socket], pairs: Sequence[tuple[str, str]]) -> str:
+def _named(pairs: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{a} to {b}" for a, b in pairs)
+
+
+def _unreached(
+    network: Network, sockets: Mapping[str, socket.socket], pairs: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
     """Send a datagram from the first host of each pair to the second; the pairs of which none has come 50 ms later."""
     if not pairs:
-        return ""
+        return []
     for a, b in pairs:
         with contextlib.suppress(OSError):
             sockets[a].sendto(a.encode(), (network.topology.host(b).ip, _PORT))
@@ -148,7 +154,7 @@ def _unreached(network: Network, sockets: Mapping[str, socket.socket], pairs: Se
         with contextlib.suppress(BlockingIOError):
             while True:
                 arrived.add((sock.recv(64).decode(), host))
-    return ", ".join(f"{a} to {b}" for a, b in pairs if (a, b) not in arrived)
+    return [pair for pair in pairs if pair not in arrived]
 
 
 def meeting(hosts: Sequence[str]) -> list[tuple[str, str]]:

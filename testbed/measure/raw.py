@@ -113,6 +113,12 @@ def not_aggregated(timeline: Sequence[Event]) -> list[str]:
     ]
 
 
+def not_reached(timeline: Sequence[Event]) -> set[tuple[str, str]]:
+    """The pairs of hosts of which the first did not reach the second before the procedure began."""
+    event = find(timeline, "network", "not_reached")
+    return set() if event is None else {(str(a), str(b)) for a, b in event["pairs"]}
+
+
 def _partner(event: Event) -> str:
     carrying = event.get("carrying")
     return f"an LACP partner for {', '.join(carrying)} only" if carrying else "no LACP partner"
