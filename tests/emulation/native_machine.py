@@ -119,6 +119,7 @@ def main(place: Path) -> None:
     user, dumps = User(home, place), {"before": dump()}
     with socket.create_server(("", 6653)):
         user.ended("check", user.started("check", "--json"))
+        wait_for(lambda: namespaces() == dumps["before"]["namespaces"], "the sandboxes that it tried have ended")
         dumps["check"] = dump()
 
         first = user.run_into("failover", "run", *FAILOVER, *_NATIVE)
