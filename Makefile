@@ -36,14 +36,15 @@ run: kernel ## the two experiments, quick: figures and report
 reproduce: kernel ## repeat the runs behind figures and numbers, compare with results/reference (QUICK=1: fewer)
 	$(BIN)/testbed reproduce $(if $(QUICK),--quick)
 
-check: setup ## style, types, import contracts and the tests that boot no guest
+check: setup ## style, types, import contracts and the quick tests, in a minute or two
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy --strict $(SOURCES)
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest --quiet -rs --numprocesses auto --ignore=tests/emulation
+	$(BIN)/pytest --quiet -rs --numprocesses auto --ignore=tests/emulation -m "not slow"
 
-test: kernel debian-tests check ryu-tests ## everything, with the tests that boot guests and, as root, a browser
+test: kernel debian-tests check ryu-tests ## everything, with slow tests, those that boot guests and, as root, a browser
+	$(BIN)/pytest --quiet -rs --numprocesses auto --ignore=tests/emulation -m slow
 	$(BIN)/pytest --numprocesses auto --dist loadfile --durations 15 tests/emulation
 
 clean: ## remove .venv, .venv-ryu and caches; results and the guest kernel stay

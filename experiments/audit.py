@@ -163,9 +163,10 @@ def read(raw: Path, trial: Trial) -> Measured:
     }
     apart = [pair for pair, count in lost.items() if count and set(pair) <= set(protected)]
     survived = not apart and all(found.recovered for found in during)
-    bound = reachability.longest_bound(expected, protected)
-    outage_s = max(found.outage_s for found in during)
     must = reachability.must_connect(expected, protected)
+    # Where it is not known whether they reach each other, nor is how soon.
+    bound = reachability.longest_bound(expected, protected) if must else None
+    outage_s = max(found.outage_s for found in during)
     metrics = {
         "element": "+".join(element.name for element in elements),
         "kind": "+".join(element.kind for element in elements),
@@ -177,10 +178,8 @@ def read(raw: Path, trial: Trial) -> Measured:
         "expected_connected": must,
         "agrees_with_oracle": reachability.agrees(must, survived),
         "oracle_differs": _differs(expected, lost),
-        "bound_s": None if bound is None or must is False else round(bound.bound_s, 9),
-        "within_bound": None
-        if bound is None or must is False
-        else survived and bound.holds(outage_s, interval_s, low=False),
+        "bound_s": None if bound is None else round(bound.bound_s, 9),
+        "within_bound": None if bound is None else survived and bound.holds(outage_s, interval_s, low=False),
     }
     warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
     if not survived:

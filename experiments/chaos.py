@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 _HOSTS = 3
 _AFTER_S = 0.5
-#: Defaults: how long the schedule is, and how long a fault lasts at the most.
-_HORIZON_S, _LONGEST_S = 10.0, 3.0
+#: Defaults: how many faults a schedule has, how long it is, and how long a fault lasts at the most.
+_EVENTS, _HORIZON_S, _LONGEST_S = 6, 10.0, 3.0
 
 
 def schedule_of(topology: Topology, case: Mapping[str, Level], seed: int) -> Schedule:
@@ -64,6 +64,10 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         schedule.checked(topology)
     except SpecError as error:
         return error.message
+    drawn_by = {"events": _EVENTS, "horizon_s": _HORIZON_S, "longest_s": _LONGEST_S}
+    for name, default in drawn_by.items():
+        if case.get("schedule") and case.get(name, default) != default:
+            return f"{name}={case[name]}: it is of a schedule that is drawn, and here one is given"
     controlled = schemes.chosen(case).side.controller
     for each in schedule.injections:
         if "controller" in catalogue.named(each.fault).element and not controlled:
@@ -126,7 +130,7 @@ def chaos() -> Experiment:
         factors=(
             Factor("mode", ("802.3ad",), "mode of the hosts", known=EVERY_MODE),
             schemes.FACTOR,
-            Factor("events", (6,), "how many faults are injected", least=1),
+            Factor("events", (_EVENTS,), "how many faults are injected", least=1),
             Factor("probe_interval_ms", (2.0,), "time between two probe packets of a flow", least=0.1),
         ),
         options=(

@@ -92,10 +92,10 @@ def read(raw: Path, trial: Trial) -> Measured:
     bond = trial.topology.bond(trial.topology.client)
     # A process that was only stopped still has its state.
     restart = "resume" if trial.case["event"] == "controller_pause" else str(trial.case["restart"])
-    bound = controller_loss_bound(bond.lacp_rate, back_s - begin_s, restart)
-    cut = theory.failover_bound(bond, "carrier_loss") if trial.case["member_cut"] else None
-    bound_s = max(bound.bound_s, cut.bound_s if cut else 0.0)
-    limit_s = max(bound.limit_s, cut.limit_s if cut else 0.0)
+    bounds = [controller_loss_bound(bond.lacp_rate, back_s - begin_s, restart)]
+    if trial.case["member_cut"]:
+        cut = theory.failover_bound(bond, "carrier_loss")
+        bounds = [*bounds, cut] if cut is not None else []  # without a bound of the cut there is none of both
     metrics = {
         "outage_s": rounded(worst.outage_s),
         "outage_loss_s": rounded(worst.outage_loss_s),
@@ -105,9 +105,11 @@ def read(raw: Path, trial: Trial) -> Measured:
         "away_s": rounded(back_s - begin_s),
         "members_lost": _members_lost(timeline, begin_s, settled_s),
         "resumed": any(line["event"] == "resumed" for line in timeline if line["source"] == "controller"),
-        "bound_s": rounded(bound_s),
+        "bound_s": rounded(max(bound.bound_s for bound in bounds)) if bounds else None,
         "expected_s": None,
-        "within_bound": worst.recovered and worst.outage_s <= limit_s,
+        "within_bound": worst.recovered and worst.outage_s <= max(bound.limit_s for bound in bounds)
+        if bounds
+        else None,
     }
     warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
     if not all(each.recovered for each in found):

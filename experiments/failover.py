@@ -74,6 +74,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     element = str(case.get("element", "")) or element_of(topology, fault, member)
     if "controller" in catalogue.named(fault).element and not schemes.chosen(case).side.controller:
         return f"{fault}: with controller={case['controller']} no controller controls the switches"
+    if fault == "none" and case.get("element"):
+        return f"element={case['element']}: fault none fails no element"
     if fault == "lacp_loss" and (bond is None or bond.mode != "802.3ad"):
         return f"{fault}: mode {bond.mode} speaks no LACP" if bond else f"{fault}: {topology.client} has no bond"
     own = {parameter.factor for parameter in catalogue.named(fault).parameters}

@@ -12,9 +12,10 @@ Procedure     1. The client sends a few packets of each flow to the server: data
                  from octet counts.
               3. The switch is asked by which member of the server it sends each flow on, where it can be asked.
 Expectation   Every flow is on the member that theory.member_of_flow gives, and none is on two. layer2 and vlan+srcmac
-              put all flows between two hosts on one member (of one VLAN). encap3+4 takes the hash that a connected
-              socket drew at random, so TCP flows are spread but not predictable. Consecutive even ports would all be
-              on one of two members if layer3+4 kept the lowest bit of its hash, as drivers did until 2017
+              put all flows between two hosts on one member (of one VLAN). encap3+4 takes the hash that the kernel
+              gave a packet, where it did: a connected socket's is drawn at random, and that of IPv6's flow label has a
+              key drawn at boot. So TCP flows and all of IPv6 are spread but not predictable. Consecutive even ports
+              would all be on one of two members if layer3+4 kept the lowest bit of its hash, as drivers did until 2017
               (``older_member_flows``). Today's drivers drop that bit.
 """
 

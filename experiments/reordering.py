@@ -9,6 +9,8 @@ Procedure     1. Two hosts are wired back to back. The cable of the client's las
               2. One UDP flow of a packet every probe interval runs from the client to the server for a second: its
                  reordering is measured.
               3. One TCP flow (iperf3) runs from the client to the server. The first `omit_s` seconds are not counted.
+Measurement   The goodput is what the receiving kernel reports that the flow has delivered (sock_diag) between two
+              instants, and no more than the receiver's links carried between them.
 Expectation   In balance-rr packet n leaves on member n mod k. The next packet overtakes it if its member is faster by
               more than the time between the two. Then 1/k of the packets are reordered, each by an extent of about the
               difference over the interval (RFC 4737, 3 and 4.2.1). TCP takes an overtaken packet for lost, sends it
@@ -22,26 +24,33 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import schemes, theory
+from testbed import schemes
 from testbed.design.factor import Factor
 from testbed.design.trial import Measured, Trial
 from testbed.emulation.namespace import inside
 from testbed.experiment.experiment import Experiment
 from testbed.lab.steps import far_end
+from testbed.measure import tcp_stall
+from testbed.measure.goodput import carried_mbps, common_window, link_mbps, tcp_mbps
 from testbed.measure.iperf3 import load as load_iperf3
 from testbed.measure.outage import load_probe, reordered, reordering_extent
-from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
+from testbed.measure.raw import Event, controller_trouble, not_aggregated, read_timeline
 from testbed.observe import iperf3
 from testbed.observe.probe import flows, probing
+from testbed.observe.rates import sampling
+from testbed.observe.tcp_progress import progressing
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
 _PROBED_S = 1.0
 _CLIENT_PORT, _SERVER_PORT = 40000, 5201
+#: How often the receiving kernel is asked what the flow has delivered.
+_SAMPLE_S = 0.050
 
 
 def procedure(lab: Lab) -> None:
@@ -60,14 +69,29 @@ def procedure(lab: Lab) -> None:
             lab.sleep_until(lab.now() + _PROBED_S)
         ports = [{"client_port": _CLIENT_PORT, "server_port": _SERVER_PORT}]
         seconds, omit_s = float(lab.case["duration_s"]), float(lab.case["omit_s"])
+        rates = sampling(lab.network, lab.pair, lab.raw / "member_rates.csv", origin_s=lab.origin_s)
+        stack.enter_context(rates)
+        progress = progressing(
+            lab.network, lab.server, ports, lab.raw / "progress.csv", origin_s=lab.origin_s, period_s=_SAMPLE_S
+        )
+        started = stack.enter_context(progress)
+        lab.note("iperf3", "begin", flows=1)
         with iperf3.transferring(
             lab.network, *lab.pair, ports, lab.raw / "iperf3.json", seconds=seconds, omit_s=omit_s
         ):
-            pass  # until it has ended
+            started.wait_started()
+            lab.note("iperf3", "started")
+        lab.note("iperf3", "end")
 
 
 def _interval_s(trial: Trial) -> float:
     return float(trial.case["probe_interval_ms"]) / 1e3
+
+
+def _goodput_mbps(raw: Path, trial: Trial, timeline: Sequence[Event]) -> float:
+    window = common_window(timeline, float(trial.case["duration_s"]), float(trial.case["omit_s"]))
+    carried = carried_mbps(raw / "member_rates.csv", trial.topology, window, "tcp", 1500)
+    return min(carried, tcp_mbps(tcp_stall.load(raw / "progress.csv"), window, _SAMPLE_S))
 
 
 def read(raw: Path, trial: Trial) -> Measured:
@@ -77,10 +101,11 @@ def read(raw: Path, trial: Trial) -> Measured:
     arrived = len(flow.sent_s) - flow.lost
     received = load_iperf3(raw / "iperf3.json")
     bond = trial.topology.bond(trial.topology.client)
-    rate_mbps = trial.topology.link_of(bond.members[0]).rate_mbps
-    assert rate_mbps is not None
+    one_mbps = link_mbps(trial.topology)
+    assert one_mbps is not None
     spread = bond.mode == "balance-rr"
-    ideal = theory.ideal_mbps("balance-rr" if spread else "active-backup", len(bond.members), rate_mbps)
+    ideal = one_mbps * (len(bond.members) if spread else 1)
+    goodput_mbps = _goodput_mbps(raw, trial, timeline)
     ahead = float(trial.case["difference_ms"]) / 1e3 / _interval_s(trial)
     overtaken = spread and len(bond.members) > 1 and ahead > 1
     metrics = {
@@ -90,10 +115,10 @@ def read(raw: Path, trial: Trial) -> Measured:
         "reordering_extent": reordering_extent(flow),
         "expected_extent": math.ceil(ahead) - 1 if overtaken else 0,
         "lost": flow.lost,
-        "goodput_mbps": round(received.goodput_mbps, 6),
+        "goodput_mbps": round(goodput_mbps, 6),
         "ideal_mbps": round(ideal, 6),
-        "goodput_ratio": round(received.goodput_mbps / ideal, 6),
-        "links_worth": round(received.goodput_mbps / theory.ideal_mbps("active-backup", 1, rate_mbps), 6),
+        "goodput_ratio": round(goodput_mbps / ideal, 6),
+        "links_worth": round(goodput_mbps / one_mbps, 6),
         "retransmits": received.retransmits,
     }
     return Measured(metrics, warnings=(*not_aggregated(timeline), *controller_trouble(timeline)))

@@ -34,10 +34,16 @@ if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
 
+#: The default.
+_PROBE_INTERVAL_MS = 1.0
+
+
 def not_applicable(case: Mapping[str, Level], _topology: Topology) -> str | None:
     """Why a case does not apply; None if it does."""
     if "pair" in case:
         return "pair: this experiment measures the whole network and no pair of hosts"
+    if not case["probes"] and case["probe_interval_ms"] != _PROBE_INTERVAL_MS:
+        return f"probe_interval_ms={case['probe_interval_ms']}: with probes=0 nothing is probed"
     return None
 
 
@@ -81,7 +87,7 @@ def scaling() -> Experiment:
             Factor("hosts", (4, 8, 16, 32), "hosts, each on two leaves", (4, 16), least=2, network=True),
             Factor("run_s", (0.0, 30.0), "how long the network runs, in its own seconds", least=0),
             Factor("probes", (0,), "pairs of hosts that probe each other meanwhile", least=0),
-            Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
+            Factor("probe_interval_ms", (_PROBE_INTERVAL_MS,), "time between two probe packets of a flow", least=0.1),
         ),
         procedure=procedure,
         measure=read,

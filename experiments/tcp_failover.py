@@ -105,7 +105,8 @@ def read(raw: Path, trial: Trial) -> Measured:
     window = begin["t_s"], end["t_s"]
     stalls = {port: flow.stall(*window) for port, flow in delivered.items()}
     worst_s = max(stall.stall_s for stall in stalls.values())
-    path = predict(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None).bound
+    predicted = predict(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None)
+    path = predicted.held(resumed=all(stall.over for stall in stalls.values()))
     rtt_s = _longest_rtt_s(trial)
     bound_s = None if path is None else theory.longest_stall_s(path.limit_s, rtt_s)
     failed = str(event_of(timeline, "network", "member_in_use")["interface"])

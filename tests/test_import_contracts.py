@@ -40,6 +40,7 @@ def lint(place: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_wrong_import_is_found(tmp_path: Path, kind: str) -> None:
     name, line, contract = BROKEN[kind]

@@ -13,6 +13,8 @@ import pytest
 from testbed.backends.runtime import contents
 from testbed.run.provenance import code_digest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -83,7 +83,9 @@ def _visible(directories: Iterable[Path]) -> list[str]:
     return words
 
 
-def command_line(module: str, arguments: Sequence[str], directories: Iterable[Path], filter_fd: int) -> list[str]:
+def command_line(
+    module: str, arguments: Sequence[str], directories: Iterable[Path], filter_fd: int, in_tmp: Iterable[Path] = ()
+) -> list[str]:
     """The whole command. The current directory is there, but empty unless it is one of those that are seen."""
     words = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     words += ["--new-session", "--die-with-parent", "--cap-drop", "ALL"]
@@ -92,6 +94,8 @@ def command_line(module: str, arguments: Sequence[str], directories: Iterable[Pa
     words += ["--dev", "/dev", "--proc", "/proc"]
     for place in ("/dev/shm", "/tmp"):
         words += ["--size", str(_SCRATCH), "--tmpfs", place]
+    for path in in_tmp:
+        words += ["--ro-bind-try", str(path), f"/tmp/{path.name}"]
     words += ["--dir", os.getcwd(), *_visible(directories), "--chdir", os.getcwd()]
     for place in ("/dev", "/proc", "/"):
         words += ["--remount-ro", place]
@@ -135,8 +139,18 @@ class Process:
     ``end()`` ends it, with all its processes, for bwrap's own end ends them; so does the end of this object.
     """
 
-    def __init__(self, module: str, arguments: Sequence[str], directories: Iterable[Path], start_limit_s: float = 120):
-        """Start it. Errors: MachineError if this machine cannot confine a process, with what to type."""
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        directories: Iterable[Path],
+        start_limit_s: float = 120,
+        in_tmp: Iterable[Path] = (),
+    ):
+        """Start it, with the files ``in_tmp`` that exist, read-only, in its own /tmp.
+
+        Errors: MachineError if this machine cannot confine a process, with what to type.
+        """
         self._lock = threading.Lock()
         self._rest, self._shown = b"", 0
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  (closed with this object)
@@ -147,7 +161,7 @@ class Process:
             os.lseek(filter_fd, 0, os.SEEK_SET)
         try:
             self._process = subprocess.Popen(
-                command_line(module, arguments, directories, filter_fd),
+                command_line(module, arguments, directories, filter_fd, in_tmp),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._output,

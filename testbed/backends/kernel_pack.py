@@ -68,23 +68,31 @@ def unpack(source: Path, progress: Progress) -> Kernel:
     cache = kernel.cache_root() / "kernel"
     with kernel.writing():
         cache.mkdir(parents=True, exist_ok=True)
-    with kernel.writing(), lock(progress), tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
-        directory = Path(name) / "out"
-        _extract(source, directory)
-        found = kernel.read(directory)
-        if isinstance(found, str):
-            raise SpecError(f"{source}: {found}", f"Copy the file again, or pack it again. Otherwise {_BUILD}")
-        if found.key != kernel.key():
-            raise SpecError(
-                f"{source} holds the kernel {found.key}; this version of the testbed needs {kernel.key()}",
-                f"Pack it where the same version of the testbed is installed. Otherwise {_BUILD}",
-            )
-        progress(None, "trying the kernel: a bond and a switch in a guest")
-        guest.verify(found, runtime.prepared())
-        put(found, directory)
+        with tempfile.TemporaryDirectory() as name:
+            _extracted(source, Path(name) / "out")  # what is refused waits for no build
+        with lock(progress), tempfile.TemporaryDirectory(prefix="build-", dir=cache) as name:
+            directory = Path(name) / "out"
+            found = _extracted(source, directory)
+            progress(None, "trying the kernel: a bond and a switch in a guest")
+            guest.verify(found, runtime.prepared())
+            put(found, directory)
     unpacked = kernel.find()
     assert unpacked is not None
     return unpacked
+
+
+def _extracted(source: Path, directory: Path) -> Kernel:
+    """The kernel in a packed file, with its files in a new directory. Errors: SpecError as of `unpack`."""
+    _extract(source, directory)
+    found = kernel.read(directory)
+    if isinstance(found, str):
+        raise SpecError(f"{source}: {found}", f"Copy the file again, or pack it again. Otherwise {_BUILD}")
+    if found.key != kernel.key():
+        raise SpecError(
+            f"{source} holds the kernel {found.key}; this version of the testbed needs {kernel.key()}",
+            f"Pack it where the same version of the testbed is installed. Otherwise {_BUILD}",
+        )
+    return found
 
 
 def _extract(source: Path, directory: Path) -> None:

@@ -12,6 +12,7 @@ import platform
 import shlex
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -31,6 +32,7 @@ from testbed.cli.run import argv_of, run
 from testbed.cli.shell import clean, shell
 from testbed.cli.state import state
 from testbed.cli.verify import verify
+from testbed.errors import SpecError
 from testbed.run.provenance import commit
 
 
@@ -82,6 +84,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows drawings with + - |
             stream.reconfigure(errors=ascii_only.ERRORS)
     try:
+        _refuse_empty(sys.argv[1:])
         code: Any = cli.main(standalone_mode=False)
         if sys.stdout is not None:  # closed by the caller: >&-
             sys.stdout.flush()
@@ -100,6 +103,18 @@ def main() -> None:
         show_error(known)
         sys.exit(known.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Errors: SpecError for an argument without a letter in it, which names nothing: a variable of a shell that is not
+    set, in most cases."""
+    for place, word in enumerate(words):
+        option = word.removesuffix("=") if word.startswith("--") and word.endswith("=") else ""
+        if word.strip() and not option:
+            continue
+        before = words[place - 1] if place and words[place - 1].startswith("-") else ""
+        what = f"the value of {option or before}" if option or before else f"argument {place + 1}"
+        raise SpecError(f"{what} is empty; wanted a name, a path or a number", "Leave it out, or give a value.")
 
 
 def _show_defect() -> None:

@@ -61,6 +61,8 @@ def audit(
     if resume and place is None:
         raise SpecError("--resume needs --out: which audit to go on with", "For example: --resume --out results/...")
     chosen = settings_of(settings)
+    if place is not None and not resume:
+        result.check_free(place)  # planning may take a while
     with working("planning"):
         network, side = _network(topology, chosen)
         chosen.setdefault("element", ",".join(audits.levels(network, side, quick=quick, pairs=pairs)))
@@ -116,7 +118,8 @@ def _show(network: Topology, rows: list[audits.Row]) -> None:
         theory = {True: "yes", False: "no", None: "-"}[row.agrees_with_oracle]
         outage = "not until repair" if row.status == "lost" else _ms(row.outage_s)
         back = _ms(row.return_outage_s)
-        cells.append([row.element, row.kind, survived, outage, back, _ms(row.bound_s), theory])
+        element, kind = (text.replace("+", " + ") for text in (row.element, row.kind))  # a place to break the line
+        cells.append([element, kind, survived, outage, back, _ms(row.bound_s), theory])
         styles.append({"survived": "", "lost": "red", "failed": "yellow"}[row.status])
     tables.print_table(tables.Shown(header, cells, 2, styles=styles), out)
     weak = audits.weak_points(rows)

@@ -34,8 +34,9 @@ def end_of_pipe() -> NoReturn:
     sys.exit(BROKEN_PIPE)
 
 
-# A file has no width: tables that go to one are as wide as they need.
-out = _Printer(highlight=False, width=None if sys.stdout is not None and sys.stdout.isatty() else 120)
+# A file has no width: what goes to one may be wide, unless COLUMNS says otherwise (POSIX, environment variables).
+_WIDE = None if "COLUMNS" in os.environ or (sys.stdout is not None and sys.stdout.isatty()) else 120
+out = _Printer(highlight=False, width=_WIDE)
 err = _Printer(stderr=True, highlight=False)
 
 

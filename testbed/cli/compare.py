@@ -131,6 +131,12 @@ def _conclude(found: Comparison | LevelComparison, margin: float) -> None:
     out.print(f"{verdict} (p below 5 % after Holm's correction, and by more than {margin:g} %)", soft_wrap=True)
     if few := words.count("too few trials"):
         out.print(f"{few} have too few trials for a test; 4 or more --repetitions are enough.", soft_wrap=True)
+    if any(min(judgement.n) < 2 for judgement in found.judgements):
+        out.print("With one trial of a case there is no verdict on it: nothing shows what chance does.", soft_wrap=True)
+    networks = getattr(found, "networks", None)
+    if networks is not None:
+        text = f"The runs are of two topologies, {' and '.join(networks)}: what differs may be the network."
+        out.print(text, soft_wrap=True, markup=False)
 
 
 def _row(judgement: Judgement) -> list[str]:

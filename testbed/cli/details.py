@@ -74,8 +74,15 @@ def fault(name: str) -> list[str]:
     return [found.summary, *of, *_rows(rows), f"to see what it does: testbed run failover --set fault={name}"]
 
 
+#: The level of the factor ``controller`` that stands for a user's own file.
+OWN_CONTROLLER = "FILE.py"
+
+
 def controller(name: str) -> list[str]:
     """A protection scheme, and what the switch side can do by it."""
+    if name == OWN_CONTROLLER:
+        rows = [("what it may do", "anything: theory predicts nothing"), ("how it is written", "docs/controllers.md")]
+        return ["An OpenFlow application of your own.", *_rows(rows), f"to use it: --set controller={name}"]
     scheme = SCHEMES[name]
     side = scheme.side
     facts = {

@@ -10,9 +10,10 @@ import click
 
 from testbed import drawing
 from testbed.cli import details
-from testbed.cli.base import out, settings_of, typed, writable
-from testbed.errors import unknown
+from testbed.cli.base import out, say, settings_of, typed, writable
+from testbed.errors import SpecError, unknown
 from testbed.experiment import discovery
+from testbed.experiment.network import check_runs
 from testbed.experiment.plan import build_from_settings, topology_defaults
 from testbed.faults.catalogue import FAULTS, Fault
 from testbed.schemes import SCHEMES
@@ -70,7 +71,8 @@ def _entries(kind: str) -> dict[str, str]:
     if kind == "faults":
         return {name: fault.summary for name, fault in FAULTS.items()}
     if kind == "controllers":
-        return {name: scheme.summary for name, scheme in SCHEMES.items()}
+        found = {name: scheme.summary for name, scheme in SCHEMES.items()}
+        return found | {details.OWN_CONTROLLER: "An OpenFlow application of your own (docs/controllers.md)."}
     return details.MODES
 
 
@@ -105,7 +107,8 @@ def _parameters(fault: Fault) -> list[str]:
 def show(topology: str, settings: tuple[str, ...], svg: Path | None, as_json: bool) -> None:
     """Draw TOPOLOGY and list its parts.
 
-    The list has nodes, links, bonds, LAGs, LACP systems, addresses and rates.
+    The list has nodes, links, bonds, LAGs, LACP systems, addresses and rates. Of a network that no run takes, the
+    reason is told.
     """
     if svg is not None:
         writable(svg)
@@ -126,3 +129,8 @@ def show(topology: str, settings: tuple[str, ...], svg: Path | None, as_json: bo
         svg.write_text(drawing.svg(network))
         if not as_json:
             out.print(f"drawing {svg}", soft_wrap=True)
+    try:
+        check_runs(network, {}, "virtual")
+    except SpecError as error:
+        say(f"testbed run refuses this network: {error.message}", "yellow")
+        say(typed(error.hint))

@@ -39,6 +39,10 @@ def summarise(loaded: result.Run, place: Path) -> None:
                 out.print(f"figure  {path}", soft_wrap=True)
         out.print(f"report  {reports.write_report(loaded)}", soft_wrap=True)
     print_problems(loaded)
+    if pairs := loaded.manifest.get("pairs"):
+        out.print(
+            f"pair    {', '.join(pairs)}, client and server; others: --set pair=A,B", soft_wrap=True, markup=False
+        )
     out.print(f"result  {place}", soft_wrap=True)
 
 
@@ -80,17 +84,24 @@ def report(run: Path) -> None:
 
 @click.command()
 @click.argument("run", type=_RUN)
-@click.argument("to", metavar="[-]", required=False, type=click.Choice(["-"]))
+@click.argument("to", metavar="[FILE]", required=False, type=_RUN)
 @click.option("--csv", type=_RUN, metavar="FILE", help="Write CSV to this file; - or none: to standard output.")
 @click.option("--parquet", type=_RUN, metavar="FILE", help="Write Parquet to this file, for pandas and others.")
-def export(run: Path, to: str | None, csv: Path | None, parquet: Path | None) -> None:
+def export(run: Path, to: Path | None, csv: Path | None, parquet: Path | None) -> None:
     """Export RUN as a table.
 
-    The table is in long form: one row for each trial and metric. With - it goes to standard output, as without a file.
+    The table is in long form: one row for each trial and metric. FILE.parquet is Parquet, every other FILE is CSV. With
+    - it goes to standard output, as without a file.
     """
     from testbed.results import export as exports
 
     loaded = result.load(run)
+    if to is not None and to.suffix == ".parquet" and parquet is None:
+        to, parquet = None, to
+    elif to is not None and to != _STANDARD_OUTPUT:
+        if csv is not None:
+            raise SpecError(f"two files for one table: {to} and {csv}", "Give one of them.")
+        to, csv = None, to
     if parquet == _STANDARD_OUTPUT:
         raise SpecError("Parquet is no text, and standard output takes text only", "Give a file: --parquet FILE")
     to_output = to is not None or csv == _STANDARD_OUTPUT or (csv is None and parquet is None)

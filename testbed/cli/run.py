@@ -89,6 +89,8 @@ def run(
         raise SpecError("--resume needs --out: which run to go on with", "For example: --resume --out results/...")
     now = datetime.datetime.now(datetime.UTC)
     place = place or new_place(Path("results") / Path(experiment).stem / now.strftime("%Y%m%dT%H%M%SZ"))
+    if not resume:
+        result.check_free(place)  # planning may take a while
     with working("planning"):
         prepared = prepare.prepare(wanted, argv=argv_of())
     show_changes(prepared)
@@ -183,7 +185,8 @@ def _show_plan(prepared: prepare.Prepared, trials: Sequence[Trial]) -> None:
     for case, count in cases.items():
         text = " ".join(f"{name}={level}" for name, level in json.loads(case).items())
         out.print(f"{count:>4} x {text}", soft_wrap=True)
-    out.print(f"{len(trials)} trials of {prepared.experiment.name} on {trials[0].topology.name}")
+    pairs = ", ".join(dict.fromkeys("+".join(trial.topology.pair) for trial in trials))
+    out.print(f"{len(trials)} trials of {prepared.experiment.name} on {trials[0].topology.name}, measured: {pairs}")
     if prepared.until:
         out.print(
             f"and more, at most {prepared.until.most} of each case, until the median of {prepared.until.metric}"

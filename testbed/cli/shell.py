@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from testbed import rawfiles
+from testbed import rawfiles, schemes
 from testbed.cli.base import err, out, settings_of
 from testbed.experiment import discovery
 from testbed.experiment.plan import build_from_settings
@@ -25,7 +25,9 @@ def shell(topology: str, settings: tuple[str, ...], backend: str, kept: Path | N
 
     The network is live and its clock is real. Exit code: the prompt's, 0; 3 if the guest could not start.
     """
-    sys.exit(open_shell(build_from_settings(discovery.topology(topology), settings_of(settings)), backend, kept))
+    network = build_from_settings(discovery.topology(topology), settings_of(settings))
+    schemes.chosen({}).check(network)
+    sys.exit(open_shell(network, backend, kept))
 
 
 @click.command()

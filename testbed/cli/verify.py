@@ -78,4 +78,5 @@ def show(found: Verified) -> None:
     numbers = " ".join(map(str, found.trials))
     same = len(found.trials) - len(found.differences)
     style = "red" if found.differences else "green"
-    out.print(f"verified: {same} of {len(found.trials)} trials are the same byte for byte ({numbers})", style=style)
+    said = f"verified: {same} of {len(found.trials)} trials are the same byte for byte ({numbers})"
+    out.print(said, style=style, soft_wrap=True)

@@ -195,7 +195,9 @@ class Core(Southbound):
         dpid, number = port
         if self.fabric.ports[dpid].get(number, False) != bool(carrier):
             self._log("controller", "port_status", port=port_name(port), carrier=bool(carrier))
-        returns = bool(carrier) and self.fabric.ports[dpid].get(number) is False
+        # A port takes traffic away from those only that carry some: after a start no port is behind the others.
+        lag = self.fabric.lags.get(str(self.fabric.edge(port)))
+        returns = bool(carrier) and self.fabric.ports[dpid].get(number) is False and lag and lag.collecting
         self.fabric.set_port(dpid, number, carrier)
         if (system := self.system_of.get(port)) is not None:
             if returns:

@@ -26,6 +26,7 @@ def fabric_state(fabric: Fabric) -> dict[str, Any]:
     lags = {
         lag_name: {
             "ports": _names(lag.ports),
+            "min_links": lag.min_links,
             "collecting": _names(lag.collecting),
             "distributing": _names(lag.distributing),
             "forwarders": [f"{dpid:x}" for dpid in sorted(fabric.forwarders.get(lag_name, ()))],

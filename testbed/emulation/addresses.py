@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pyroute2 import IPRoute
 
@@ -60,6 +61,16 @@ def interface_of(topology: Topology, host: Host) -> str:
     """The name of the interface that has the host's address: its bond or only interface, or the VLAN on that."""
     interface = host.bond.name if host.bond else topology.interfaces(host.name)[0]
     return f"{interface}.{host.vlan}" if host.vlan else interface
+
+
+def found(netlink: IPRoute, interface: str) -> dict[str, Any]:
+    """The addresses of an interface, with their prefix lengths; and its VLAN, 0 if it is none."""
+    (index,) = netlink.link_lookup(ifname=interface)
+    own = [f"{each.get_attr('IFA_ADDRESS')}/{each['prefixlen']}" for each in netlink.get_addr(index=index)]
+    (message,) = netlink.get_links(index)
+    kind = message.get_attr("IFLA_LINKINFO")
+    tagged = kind is not None and kind.get_attr("IFLA_INFO_KIND") == "vlan"
+    return {"addresses": own, "vlan": kind.get_attr("IFLA_INFO_DATA").get_attr("IFLA_VLAN_ID") if tagged else 0}
 
 
 def add(netlink: IPRoute, interface: str, address: str) -> None:

@@ -109,6 +109,7 @@ def built(topology: Topology, directory: Path, scheme: Scheme, clocks: Clocks) -
         switches = (
             stack.enter_context(ovs.running(directory, clocks)) if topology.switches else ovs.OpenVSwitch(directory)
         )
+        directory.mkdir(parents=True, exist_ok=True)  # for teamd, where no switch made it
         os.environ.update(switches.environment())
         limits.raised()
         network = Network(topology, scheme, switches, Mininet(controller=None, build=False), clocks)

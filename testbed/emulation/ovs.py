@@ -58,6 +58,15 @@ class OpenVSwitch:
             raise TrialError("ovs-vswitchd does not run")
         return ovs_client.appctl(self._control(), command, *arguments)
 
+    def groups(self, switch: str) -> str:
+        """The groups of a switch, as it has them, one a line (ovs-ofctl(8), dump-groups). Errors: TrialError."""
+        address = f"unix:{self.directory}/{switch}.mgmt"
+        command = ["ovs-ofctl", "--protocols=OpenFlow15", "--no-names", "dump-groups", address]
+        answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if answer.returncode:
+            raise TrialError(f"ovs-ofctl: {answer.stderr.strip()}")
+        return answer.stdout
+
     def configure_again(self) -> None:
         """Let ovs-vswitchd go through its configuration once more, when its connections to controllers are made.
 
@@ -114,7 +123,7 @@ class OpenVSwitch:
 @contextlib.contextmanager
 def running(directory: Path, clocks: Clocks | None = None) -> Iterator[OpenVSwitch]:
     """An Open vSwitch that lives as long as the block; with ``clocks`` its switches start at a drawn instant."""
-    for program in ("ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovsdb-tool"):
+    for program in ("ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl", "ovsdb-tool"):
         if not shutil.which(program):
             raise MachineError(f"{program} is not installed", "Type: apt-get install openvswitch-switch")
     directory.mkdir(parents=True)

@@ -6,12 +6,13 @@ A network that is not the one that the case names would give a wrong result unde
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_interface
 from typing import Any
 
-from testbed.emulation import bonds, shaping
+from testbed.emulation import addresses, bonds, shaping
 from testbed.emulation.network import Network
 from testbed.errors import TrialError
-from testbed.spec import Bond, Link
+from testbed.spec import Bond, Host, Link
 from testbed.spec.bond import idle, options
 
 #: A delay is kept in steps of the kernel's, a rate in octets a second.
@@ -21,17 +22,31 @@ _KINDS = ("place", "mac", "ipv4", "ipv6")
 
 
 def built(network: Network) -> dict[str, Any]:
-    """Bonds, with mode, options and members, and both ends of each link, with rate, delay and queue, as they are.
+    """Hosts, with address, VLAN and coalescing; bonds, with mode, options and members; and both ends of each link, with
+    rate, delay and queue; as they are.
 
     Errors: TrialError naming the first thing that is other than specified.
     """
     found_bonds = {host.name: _bond(network, host.name, host.bond) for host in network.topology.hosts if host.bond}
+    found_hosts = {host.name: _host(network, host) for host in network.topology.hosts}
     found_links = {}
     for interface, port in network.topology.ports.items():
         found = shaping.shaped(network.netlink(port.node), network.index(interface))
         _compare(interface, _wanted(port.link), found)
         found_links[interface] = found
-    return {"bonds": found_bonds, "links": found_links}
+    return {"hosts": found_hosts, "bonds": found_bonds, "links": found_links}
+
+
+def _host(network: Network, host: Host) -> dict[str, Any]:
+    """Its own address may be beside others that the kernel or the network gave it."""
+    found = addresses.found(network.netlink(host.name), addresses.interface_of(network.topology, host))
+    for interface in network.topology.interfaces(host.name):
+        found["rx_coalesce_us"] = shaping.coalesced_us(network.pid(host.name), interface)
+        wanted = {"vlan": host.vlan, "rx_coalesce_us": host.rx_coalesce_us}
+        _compare(f"{interface} of host {host.name}", wanted, found)
+    if ip_interface(host.address) not in map(ip_interface, found["addresses"]):
+        raise TrialError(f"host {host.name} was built with addresses {found['addresses']}, wanted {host.address}")
+    return found
 
 
 def _bond(network: Network, host: str, bond: Bond) -> dict[str, Any]:

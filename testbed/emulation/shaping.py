@@ -54,6 +54,12 @@ def coalesce(pid: int, interface: str, rx_coalesce_us: int) -> None:
     (settings / "napi_defer_hard_irqs").write_text("1")
 
 
+def coalesced_us(pid: int, interface: str) -> int:
+    """How long frames wait at an interface, as the kernel has it."""
+    settings = Path(f"/proc/{pid}/root/sys/class/net/{interface}")
+    return int((settings / "gro_flush_timeout").read_text()) // 1000
+
+
 def shape(netlink: IPRoute, index: int, link: Link, *, tagged: bool = False) -> None:
     """Shape the egress of one end of a link: its rate, propagation delay and queue.
 

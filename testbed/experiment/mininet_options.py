@@ -100,6 +100,16 @@ def given(kind: str, which: str, options: Mapping[str, Any], taken: tuple[str, .
     return found
 
 
+def check(kind: str, node: str, options: Mapping[str, Any]) -> None:
+    """Errors: SpecError for an address or a datapath id of a host or switch that is none."""
+    if "mac" in options:
+        mac(options["mac"], f"{kind} {node}")
+    if "ip" in options:
+        address(options["ip"], f"{kind} {node}")
+    if "dpid" in options:
+        dpid(node, options)
+
+
 def _check_class(kind: str, of: str, which: str, cls: Any) -> None:
     name, module = getattr(cls, "__name__", str(cls)), str(getattr(cls, "__module__", ""))
     if name in _CLASSES[kind] and module.startswith("mininet."):
@@ -131,7 +141,11 @@ def _number(kind: type[int] | type[float], name: str, value: Any, which: str, wa
         found = kind(value)
     except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if not math.isfinite(found) or (kind is int and not isinstance(value, str) and found != value):
+    if (
+        isinstance(value, bool)
+        or not math.isfinite(found)
+        or (kind is int and not isinstance(value, str) and found != value)
+    ):
         raise SpecError(f"{which} has {name}={value!r}: no number; wanted {wanted}")
     return found
 

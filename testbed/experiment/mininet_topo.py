@@ -14,11 +14,14 @@ import inspect
 import ipaddress
 import itertools
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from testbed.errors import SpecError, unknown
+from testbed.experiment import mininet_lines
 from testbed.experiment import mininet_options as options_of
 from testbed.experiment.plan import TopologyFunction
 from testbed.spec import Addressing, BondOptions, Cable, Host, LagOptions, Link, Switch, Topology
@@ -71,7 +74,6 @@ def topology(module: ModuleType, path: str, wanted: str, *, chosen: bool) -> Top
     if not callable(topo):
         raise SpecError(f"{path}: topos[{name!r}] is {type(topo).__name__}; wanted a class or function")
     own = _own_arguments(topo)
-
     needed = _needed_arguments(topo)
 
     def network(**given: Any) -> Topology:
@@ -79,10 +81,11 @@ def topology(module: ModuleType, path: str, wanted: str, *, chosen: bool) -> Top
         if missing := [key for key in needed if given.get(key, "") == ""]:
             raise SpecError(f"topo {name!r} needs the argument {missing[0]}", f"For example: --set {missing[0]}=2")
         wanted = {key: given[key] if key in own else _numeric(given[key]) for key in (*own, *needed) if key in given}
-        made = topo(**wanted)
+        with mininet_lines.noted(Path(str(module.__file__))) as lines:
+            made = topo(**wanted)
         if not all(hasattr(made, each) for each in ("hosts", "switches", "iterLinks", "nodeInfo")):
             raise SpecError(f"{path}: topo {name!r} is {type(made).__name__}; wanted a mininet.topo.Topo")
-        return _converted(made, name, **shared)
+        return _converted(made, name, lambda *keys: mininet_lines.placed(path, lines, *keys), **shared)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter(key, keyword, default=value) for key, value in (needed | own | _SHARED).items()]
@@ -138,6 +141,7 @@ def _numeric(text: Any) -> Any:
 def _converted(
     topo: Any,
     name: str,
+    at: Callable[..., AbstractContextManager[None]],
     *,
     cable: Cable,
     rx_coalesce_us: int,
@@ -145,9 +149,10 @@ def _converted(
     bonding: BondOptions,
     lag: LagOptions,
 ) -> Topology:
-    """The network of a mininet.topo.Topo. Errors: SpecError for what has no equivalent here."""
+    """The network of a mininet.topo.Topo. Errors: SpecError for what has no equivalent here, at a place in the file."""
     net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
-    hosts, switches = _options(topo, name, topo.hosts(), "host"), _options(topo, name, topo.switches(False), "switch")
+    hosts = _options(topo, name, topo.hosts(), "host", at)
+    switches = _options(topo, name, topo.switches(False), "switch", at)
     for switch in switches:
         net.switch(switch)
     # Mininet adds hosts sorted, and numbers their addresses in that order.
@@ -164,15 +169,16 @@ def _converted(
             own.pop(f"intfName{end}", None) or f"{options[f'node{end}']}-eth{options[f'port{end}']}" for end in "12"
         ]
         taken = ("bw", "delay", "max_queue_size", "addr1", "addr2")
-        own = options_of.given("link", which, own, taken)
-        link = net.link(a, b, options_of.cable(cable, own, which), (str(named[0]), str(named[1])))
+        with at(mininet_lines.key_of(options)):
+            own = options_of.given("link", which, own, taken)
+            link = net.link(a, b, options_of.cable(cable, own, which), (str(named[0]), str(named[1])))
+            for interface, key in zip(link, ("addr1", "addr2"), strict=True):
+                if key in own:
+                    macs[interface] = options_of.mac(own[key], which)
+            for interface in link:
+                if interface in partner:
+                    raise SpecError(f"{which} ends at {interface}, as another link does", "Delete port1 and port2.")
         ports |= dict(zip(link, (options["port1"], options["port2"]), strict=True))
-        for interface in link:
-            if interface in partner:
-                raise SpecError(f"{which} ends at {interface}, as another link does", "Delete port1 and port2.")
-        for interface, key in zip(link, ("addr1", "addr2"), strict=True):
-            if key in own:
-                macs[interface] = options_of.mac(own[key], which)
         for node, near in ((a, link), (b, link[::-1])):
             partner[near[0]] = node
             if node in ends:
@@ -189,35 +195,44 @@ def _converted(
         far = [partner[port] for _, port in links]
         joined = [node for node in far if node in ends]
         if joined and len(set(far)) > 1:
-            raise SpecError(
-                f"host {host} of topo {name!r} has links to {' and '.join(dict.fromkeys(far))};"
-                " wanted links to switches alone, or to one other host alone",
-                "A bond needs a partner; a host that forwards between two networks is none.",
-            )
+            with at(host):
+                raise SpecError(
+                    f"host {host} of topo {name!r} has links to {' and '.join(dict.fromkeys(far))};"
+                    " wanted links to switches alone, or to one other host alone",
+                    "A bond needs a partner; a host that forwards between two networks is none.",
+                )
         if len(links) == 1:
             net.plain(host)
         else:
             net.bond(host, links, system=_system(dict.fromkeys(far)), lag=not joined)
-    found = net.topology(name)
+    with at():
+        found = net.topology(name)
     for interface, port in ports.items():
         if partner[interface] in switches and port != found.ports[interface].number:
-            raise SpecError(
-                f"{interface} of topo {name!r} is port {port}; the ports of a switch are numbered from 1 without gaps"
-                f" here, so it would be port {found.ports[interface].number}",
-                "Delete port1 and port2, or give ports without gaps.",
-            )
-    addressed = _hosts(found, hosts, addressing, macs)
+            with at(partner[interface]):
+                raise SpecError(
+                    f"{interface} of topo {name!r} is port {port}; the ports of a switch are numbered from 1 without"
+                    f" gaps here, so it would be port {found.ports[interface].number}",
+                    "Delete port1 and port2, or give ports without gaps.",
+                )
+    with at(*hosts):
+        addressed = _hosts(found, hosts, addressing, macs)
     cables = tuple(_with_macs(link, macs) for link in found.links)
-    return dataclasses.replace(found, hosts=addressed, links=cables, switches=_switches(found, switches))
+    with at():
+        return dataclasses.replace(found, hosts=addressed, links=cables, switches=_switches(found, switches))
 
 
-def _options(topo: Any, name: str, nodes: Iterable[str], kind: str) -> dict[str, dict[str, Any]]:
-    """The options of hosts or switches that are taken over. Errors: SpecError for the others."""
+def _options(
+    topo: Any, name: str, nodes: Iterable[str], kind: str, at: Callable[..., AbstractContextManager[None]]
+) -> dict[str, dict[str, Any]]:
+    """The options of hosts or switches that are taken over, checked. Errors: SpecError for the others."""
     infos = {node: topo.nodeInfo(node) for node in nodes}
     taken = ("ip", "mac") if kind == "host" else ("dpid",)
     found = {}
     for node in sorted(infos, key=lambda node: "cls" not in infos[node]):  # a router is told of before its routes
-        found[node] = options_of.given(kind, f"{kind} {node} of topo {name!r}", infos[node], taken)
+        with at(node):
+            found[node] = options_of.given(kind, f"{kind} {node} of topo {name!r}", infos[node], taken)
+            options_of.check(kind, node, found[node])
     return {node: found[node] for node in infos}
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from testbed import schemes
 from testbed.design.factor import Factor, Level, parse_level
 from testbed.errors import SpecError, unknown
 from testbed.experiment import settle, user_code
@@ -52,7 +54,7 @@ def build_topology(function: TopologyFunction, levels: Mapping[str, Level]) -> T
             arguments[name] = dataclasses.replace(value, **own)
         elif name in levels:
             arguments[name] = levels[name]
-    with user_code.calling(function, "topology"):
+    with user_code.calling(function, "topology"), _named(function, arguments):
         found = function(**arguments)
     if isinstance(found, Experiment):
         hint = f"To run it, type: testbed run {user_code.typed(user_code.file_of(function))}"
@@ -62,6 +64,23 @@ def build_topology(function: TopologyFunction, levels: Mapping[str, Level]) -> T
     if not found.hosts:
         raise user_code.wrong(function, "topology", "returned a topology without hosts; wanted one or more")
     return measured_between(found, str(levels[settle.PAIR])) if settle.PAIR in levels else found
+
+
+@contextmanager
+def _named(function: TopologyFunction, arguments: Mapping[str, Any]) -> Iterator[None]:
+    """An error of the block names the arguments that are other than by default, unless it names them itself."""
+    try:
+        yield
+    except SpecError as error:
+        given = {
+            name: value
+            for name, value in arguments.items()
+            if isinstance(value, bool | int | float | str) and value != _parameters(function)[name].default
+        }
+        if not given or any(name in error.message for name in given):
+            raise
+        words = ", ".join(f"{name}={settle.shown(value)}" for name, value in given.items())
+        raise SpecError(f"{words}: {error.message}", error.hint) from error
 
 
 def measured_between(network: Topology, pair: str) -> Topology:
@@ -91,6 +110,19 @@ def build_from_settings(function: TopologyFunction, settings: Mapping[str, str])
     networks = settle.Networks(lambda case: build_topology(function, case), defaults)
     factors = {name: (level,) for name, level in levels.items() if name != settle.PAIR}
     return settle.settled(networks, levels, factors, named=set(factors)).network
+
+
+def check_runs(network: Topology, case: Mapping[str, Level], clock: str) -> None:
+    """Errors: SpecError for a network that no run takes with that clock: with one host, with what controls the switches
+    unable to serve it, or with a link that would be infinitely fast."""
+    _ = network.pair
+    schemes.chosen(case).check(network)
+    if clock == "virtual" and network.unshaped():
+        raise SpecError(
+            f"link {network.unshaped()[0]} of topology {network.name!r} has no rate:"
+            " where time is virtual it would be infinitely fast and a TCP flow over it would never end",
+            "Give every link a rate_mbps, or use --clock real.",
+        )
 
 
 def check_names(function: TopologyFunction, factors: Collection[Factor], arguments: Mapping[str, Level]) -> None:

@@ -17,7 +17,7 @@ from testbed.experiment.experiment import Experiment
 from testbed.experiment.network import TopologyFunction as TopologyFunction
 from testbed.experiment.network import build_from_settings as build_from_settings
 from testbed.experiment.network import build_topology as build_topology
-from testbed.experiment.network import check_names, is_of_network, pairs
+from testbed.experiment.network import check_names, check_runs, is_of_network, pairs
 from testbed.experiment.network import topology_defaults as topology_defaults
 from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
@@ -129,7 +129,7 @@ def list_cases(
             if experiment.bonded:
                 _check_bonded(networks, {name: level for name, level in part if name in (*named, settle.PAIR)})
             found = settle.settled(networks, dict(part), of_network, named=named, known=factors)
-            schemes.chosen(found.case).check(found.network)
+            check_runs(found.network, found.case, "real")  # the clock is not known yet
             _check_carried(experiment, found.network)
         except SpecError as error:
             return error
@@ -240,12 +240,7 @@ def plan(
     networks = []
     for case in cases:
         network = built.of(case)
-        if clock == "virtual" and network.unshaped():
-            raise SpecError(
-                f"link {network.unshaped()[0]} of topology {network.name!r} has no rate:"
-                " where time is virtual it would be infinitely fast and a TCP flow over it would never end",
-                "Give every link a rate_mbps, or use --clock real.",
-            )
+        check_runs(network, case, clock)
         if experiment.bonded:
             network.bond(network.client)
         networks.append(network)

@@ -34,6 +34,7 @@ def settings(value: Any) -> dict[str, str]:
 _BOND, _LAG, _CABLE = settings(BondOptions()), settings(LagOptions()), settings(Cable())
 #: The options that a LAG has without LACP as well.
 _OF_ANY_LAG = ("lag_lacp", "lag_min_links", "ovs_bond_mode")
+_OTHERS = "Leave it out, or use another controller. Who has which option: docs/topologies.md"
 #: The options that topologies share, with their defaults: a factor of such a name is always the network's.
 SHARED: dict[str, Level] = {
     setting: getattr(value, field)
@@ -73,9 +74,10 @@ class Networks:
         return found
 
     def same(self, case: Mapping[str, Level], name: str, level: Level) -> bool:
-        """Whether the network is the same with another level of that argument."""
+        """Whether the network is the same with another level of that argument, as far as its controller heeds it."""
+        heeded = schemes.chosen(case).heeded
         try:
-            return self.of({**case, name: level}) == self.of(case)
+            return heeded(self.of({**case, name: level})) == heeded(self.of(case))
         except SpecError:
             return False
 
@@ -104,13 +106,16 @@ def settled(
         for name in other.reads:
             if name in own and name not in scheme.reads:
                 raise SpecError(f"{name}={own[name]}: controller {scheme.name} has no {name}")
+    for name in [name for name in named if name in own and name not in networks.arguments]:
+        if why := _not_of_scheme(own, name):
+            raise SpecError(f"{name}={shown(own[name])}: {why}", _OTHERS)
     for name in [name for name in factors if name in own and name in networks.arguments]:
         why = _idle(networks, own, name, factors[name])
         if why and name not in named:
             del own[name]
             changed[name] = why
         elif why or (why := _not_as_asked(networks, own, name, factors[name])):
-            raise SpecError(f"{name}={shown(own[name])}: {why}")
+            raise SpecError(f"{name}={shown(own[name])}: {why}", _OTHERS if _not_of_scheme(own, name) else "")
     return Settled(own, network, changed)
 
 
@@ -246,11 +251,19 @@ def _others(networks: Networks, case: Mapping[str, Level], name: str, levels: Se
     return [each for each in found if each != case[name]]
 
 
+def _not_of_scheme(case: Mapping[str, Level], name: str) -> str:
+    """Why the controller of a case does not carry out an option of LAGs; empty if it does, or it is none."""
+    scheme = schemes.chosen(case)
+    if name not in _LAG or name in scheme.lag_options:
+        return ""
+    return f"{scheme.why_no_option}: controller {scheme.name} has no option {name}"
+
+
 def _not_as_asked(networks: Networks, case: Mapping[str, Level], name: str, levels: Sequence[Level]) -> str:
     """Why a level is not what the network of a case has; empty if it is."""
     network, level = networks.of(case), case[name]
-    if name in _LAG and name not in schemes.chosen(case).lag_options:
-        return f"controller {schemes.chosen(case).name} has no option {name}"
+    if why := _not_of_scheme(case, name):
+        return why
     if _readable(name):
         found = present(network, name)
         if level not in found:

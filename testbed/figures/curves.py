@@ -64,7 +64,7 @@ def draw_steps(axes: Axes, values: Sequence[float], total: int, look: Look, righ
     ends = np.concatenate([[0.0], across, [right_s]]) * scale
     shares = np.concatenate([[0.0], up, up[-1:] if len(up) else [0.0]])
     axes.step(ends, shares, where="post", color=look.colour, linestyle=look.line, zorder=3)
-    if len(across) <= _MOST_MARKERS:
+    if 0 < len(across) <= _MOST_MARKERS:  # without a marker it has no extent, which the layout cannot take
         axes.plot(
             across * scale,
             up,

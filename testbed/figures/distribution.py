@@ -147,6 +147,7 @@ def _marks(axes: Axes, group: Series, curve: stats.Survival, censored: list[floa
     if not censored:
         return
     at = [float(curve.shares[curve.times <= value][-1]) if (curve.times <= value).any() else 0.0 for value in censored]
+    across = [max(value, LEAST_S) for value in censored]
     axes.plot(
-        censored, at, linestyle="", marker="+", color=group.look.colour, markeredgewidth=1.0, zorder=5, clip_on=False
+        across, at, linestyle="", marker="+", color=group.look.colour, markeredgewidth=1.0, zorder=5, clip_on=False
     )

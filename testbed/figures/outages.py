@@ -194,7 +194,7 @@ def _many(cases: list[_Case], scale: float) -> Figure:
             markersize=3,
             markerfacecolor="none",
             color="#0072B2",
-            clip_on=False,
+            clip_on=not case.values,  # without a marker it has no extent, which the layout cannot take
             label="trial",
         )
         for status, marker, label, right in (

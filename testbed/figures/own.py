@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontManager
 
 from testbed.backends import confined
 from testbed.figures import style
@@ -31,7 +33,10 @@ def files(run: Run) -> dict[str, str]:
 def drawing(run: Run, name: str) -> Drawing:
     """The figure that a function of the run's own experiment returns; an empty one with the reason if it does not."""
     path = (run.path / "user_code" / files(run)[name]).resolve()
-    process = confined.Process(_MODULE, [str(run.path.resolve()), str(path), name], [run.path.resolve()])
+    # Its /tmp is Matplotlib's directory there: without this list it would look through all fonts of the machine.
+    fonts = Path(matplotlib.get_cachedir()) / f"fontlist-v{FontManager.__version__}.json"
+    words = [str(run.path.resolve()), str(path), name]
+    process = confined.Process(_MODULE, words, [run.path.resolve()], in_tmp=[fonts])
     try:
         return _checked(run, json.loads(process.ask("draw", LIMIT_S)))
     except confined.Ended as error:

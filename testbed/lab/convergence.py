@@ -12,8 +12,9 @@ from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
 
 _DEADLINE_S = 60.0
-#: How long to wait for hosts that by theory may not reach each other: LACP's timeout and wait, and more.
-_PERHAPS_S = 10.0
+#: How long to wait for hosts that by theory may not reach each other: until our controller has made a bond time out a
+#: wrong port, 5 + 10 + 3 s, and that has aggregated the right ones, 2 s (docs/lacp.md), and more.
+_PERHAPS_S = 25.0
 #: Of up to this many hosts every two have to reach each other; of more, each the 1st, 2nd, 4th, 8th ... after it.
 MESH_HOSTS = 16
 _PORT = 4000
@@ -70,9 +71,7 @@ def wait(
     settle()
     network.set_wanted_active()
     note("network", "bonds_up")
-    alone = {host: "; ".join(not_carrying(network, host)) for host in hosts if not answered(network, host)}
-    for host, reason in alone.items():
-        note("network", "not_aggregated", host=host, reason=reason)
+    alone = [host for host in hosts if not answered(network, host)]
     with contextlib.ExitStack() as stack:
         sockets = {host: stack.enter_context(network.socket(host)) for host in hosts}
         for sock in sockets.values():
@@ -81,30 +80,71 @@ def wait(
         pairs = meeting(hosts)
         must = [pair for pair in pairs if expected.get(pair, True)]
         wait_for(
-            "the hosts reached each other" + (f" (without LACP partner: {'; '.join(alone.values())})" if alone else ""),
-            lambda: _unreached(network, sockets, must),
+            lambda: "the hosts reached each other" + _partnerless(network, alone),
+            lambda: _named(_unreached(network, sockets, must)),
             deadline_s=_DEADLINE_S,
             step_s=0.1,
         )
+        others = [pair for pair in pairs if pair not in must]
+
+        def lacking() -> str:
+            others[:] = _unreached(network, sockets, others)
+            return _named(others)
+
         try:
-            others = [pair for pair in pairs if pair not in must]
-            wait_for(
-                "the other hosts reached each other",
-                lambda: _unreached(network, sockets, others),
-                deadline_s=_PERHAPS_S,
-                step_s=0.1,
-            )
+            wait_for("the other hosts reached each other", lacking, deadline_s=_PERHAPS_S, step_s=0.1)
         except TrialError as error:
-            note("network", "not_reached", reason=error.message)
+            note("network", "not_reached", reason=error.message, pairs=[list(pair) for pair in others])
+    _note_apart(network, alone, note)
     if network.controller is not None:
         network.ovs.configure_again()
     note("network", "converged")
 
 
-def _unreached(network: Network, sockets: Mapping[str, socket.socket], pairs: Sequence[tuple[str, str]]) -> str:
+def _partnerless(network: Network, alone: Sequence[str]) -> str:
+    """What the members of these hosts' bonds lack now, for an error."""
+    lacking = [each for host in alone for each in not_carrying(network, host)]
+    return f" (without LACP partner: {'; '.join(lacking)})" if lacking else ""
+
+
+def _note_apart(network: Network, alone: Sequence[str], note: Callable[..., object]) -> None:
+    """Note for each of these hosts which members of its bond do not carry, once LACP has decided on all of them.
+
+    Where some port may answer its LACP, hosts may reach each other before LACP has decided on every member.
+    """
+    with contextlib.suppress(TrialError):
+        wait_for(
+            "LACP has decided",
+            lambda: "; ".join(
+                each for host in alone if _partly_answered(network, host) for each in not_carrying(network, host)
+            ),
+            deadline_s=_PERHAPS_S,
+            step_s=0.1,
+        )
+    for host in alone:
+        if lacking := not_carrying(network, host):
+            apart = {reason.split()[0] for reason in lacking}
+            carrying = [member for member in network.topology.members(host) if member not in apart]
+            note("network", "not_aggregated", host=host, reason="; ".join(lacking), carrying=carrying)
+
+
+def _partly_answered(network: Network, host: str) -> bool:
+    """Whether something at the far end of one of the host's links may speak LACP."""
+    side, topology = network.scheme.side, network.topology
+    lags = [topology.ports[topology.far(member).interface].lag for member in topology.members(host)]
+    return not side.known or (side.negotiates and any(lag is not None and lag.lacp != "off" for lag in lags))
+
+
+def _named(pairs: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{a} to {b}" for a, b in pairs)
+
+
+def _unreached(
+    network: Network, sockets: Mapping[str, socket.socket], pairs: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
     """Send a datagram from the first host of each pair to the second; the pairs of which none has come 50 ms later."""
     if not pairs:
-        return ""
+        return []
     for a, b in pairs:
         with contextlib.suppress(OSError):
             sockets[a].sendto(a.encode(), (network.topology.host(b).ip, _PORT))
@@ -114,7 +154,7 @@ def _unreached(network: Network, sockets: Mapping[str, socket.socket], pairs: Se
         with contextlib.suppress(BlockingIOError):
             while True:
                 arrived.add((sock.recv(64).decode(), host))
-    return ", ".join(f"{a} to {b}" for a, b in pairs if (a, b) not in arrived)
+    return [pair for pair in pairs if pair not in arrived]
 
 
 def meeting(hosts: Sequence[str]) -> list[tuple[str, str]]:

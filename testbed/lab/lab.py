@@ -44,6 +44,7 @@ class Lab:
         self.clocks = clocks
         self._watch = watch
         self._events: list[dict[str, Any]] = []
+        self._built: dict[str, Any] = {}
         self._injection = inject.InjectionContext(network, random.Random(f"faults {trial.seed}"), self.note)
 
     @property
@@ -102,6 +103,11 @@ class Lab:
     def write(self, name: str, value: Any) -> None:
         """A raw file in JSON."""
         (self.raw / name).write_text(json.dumps(value, indent=1) + "\n")
+
+    def keep_built(self, **parts: Any) -> None:
+        """Add to what was built, as it was read back; it enters the raw files."""
+        self._built |= parts
+        self.write("built.json", self._built)
 
     @contextlib.contextmanager
     def fault(self, name: str, element: str, **parameters: Level) -> Iterator[None]:
@@ -188,7 +194,7 @@ class Lab:
             self.note,
             {pair: each.connected for pair, each in expected.items()},
         )
-        self.scheme.check_built(self)
+        self.keep_built(lags=self.scheme.built(self))
 
     def place_flows(self, count: int, *, even: bool, protocol: str = "tcp", addresses: int = 1) -> list[dict[str, Any]]:
         """Ports for ``count`` flows from the client to the server, with the member that each will be on at both ends.
@@ -231,6 +237,10 @@ class Lab:
         """What ovs-vswitchd answers to a command of ovs-appctl(8)."""
         return self.network.ovs.appctl(command, *arguments)
 
+    def groups(self, switch: str) -> str:
+        """The groups of a switch as ovs-ofctl(8) prints them."""
+        return self.network.ovs.groups(switch)
+
     def tell_switches(self, *words: str) -> None:
         """Carry out commands of ovs-vsctl(8) in one transaction. Errors: TrialError with its output."""
         self.network.ovs.vsctl(*words)
@@ -267,7 +277,7 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
         network.controller = daemon
         lab = Lab(trial, raw, network, watch, clocks)
         try:
-            lab.write("built.json", readback.built(network))
+            lab.keep_built(**readback.built(network))
             network.start_clocks()
             yield lab
         finally:

@@ -13,7 +13,7 @@ from testbed.measure.impact import impact, rounded
 from testbed.measure.impact import metrics as impact_metrics
 from testbed.measure.outage import load_probe
 from testbed.measure.prediction import lasting_share, loses, predict
-from testbed.measure.raw import controller_trouble, event_of, find, not_aggregated, read_timeline
+from testbed.measure.raw import controller_trouble, event_of, find, not_aggregated, not_reached, read_timeline
 from testbed.measure.validity import check_clock, check_probe, unseen
 from testbed.spec import Topology
 from testbed.theory import OutageBound
@@ -38,13 +38,14 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     apart = [flow.failure.outage_s for place, flow in enumerate(found) if place not in exposed]
     worst = max((flow.failure for flow in chosen), key=lambda outage: outage.outage_s)
     predicted = predict(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None)
-    bound = predicted.bound
-    # Whatever the switch hashes, the client's flow is on the member that was found to carry most and then failed.
-    hit = not trial.case.get("element") and bound is not None and bound.law is not None
     share = lasting_share(trial, begin)
     losing = [flow.name for flow in flows if loses(flow, *window, share)]
+    never = [flow.name for flow in found if _ends(flow.name) in not_reached(timeline)]
     # A flapping link loses packets for as long as it flaps: each loss is an outage of its own.
-    resumed = worst.recovered and (not losing or begin["fault"] == "flapping")
+    resumed = worst.recovered and not never and (not losing or begin["fault"] == "flapping")
+    bound = predicted.held(resumed=resumed)
+    # Whatever the switch hashes, the client's flow is on the member that was found to carry most and then failed.
+    hit = not trial.case.get("element") and bound is not None and bound.law is not None
     metrics: dict[str, Any] = {
         **impact_metrics(chosen, found),
         "exposed_flows": [flow.name for place, flow in enumerate(found) if place in exposed],
@@ -66,9 +67,17 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     stopped = [flow.name for flow in found if not flow.failure.recovered]
     if stopped or not resumed:
         what = "did not resume before the repair" if stopped else "lost packets until the repair"
-        reason = f"{', '.join(stopped or losing)} {what}" + (f": {predicted.why}" if predicted.why else "")
+        if never:
+            what = "did not get through before the fault"
+        reason = f"{', '.join(never or stopped or losing)} {what}" + (f": {predicted.why}" if predicted.why else "")
         return Measured(metrics, "censored", reason, warnings)
     return Measured(metrics, warnings=warnings)
+
+
+def _ends(flow: str) -> tuple[str, str]:
+    """The sender and the receiver of a flow by its name, such as h1>h2 or h1>h2#2."""
+    sender, _, receiver = flow.partition("#")[0].partition(">")
+    return sender, receiver
 
 
 def _unanswered(topology: Topology) -> list[str]:

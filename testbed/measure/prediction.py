@@ -27,11 +27,19 @@ _LEAST_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Prediction:
-    """``bound`` of the outage, or None and ``why``; whether h1 and h2 still reach each other, None if not known."""
+    """``bound`` of the outage, or None and ``why``; whether h1 and h2 still reach each other, None if not known.
+
+    ``doubt``: why theory cannot say that of the network, whatever the bonds do about the fault.
+    """
 
     bound: OutageBound | None
     why: str
     connected: bool | None
+    doubt: str = ""
+
+    def held(self, *, resumed: bool) -> OutageBound | None:
+        """The bound that a trial must keep: none where traffic did not resume and theory does not say that it must."""
+        return None if self.doubt and not resumed else self.bound
 
 
 def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, answered: bool) -> Prediction:
@@ -68,6 +76,9 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
         stays = bond.mode in DRIVER_MODES  # each address stays at its port, so no switch has anything to learn
         if bound is not None and not stays and (by_lacp or not side.lags):
             bound = bound.learned()
+        spread = side.lags and lag is not None and len({topology.owner(port) for port in lag.ports}) > 1
+        if bound is not None and spread and name in ("carrier_loss", "switch_crash", "flapping"):
+            bound = bound.rerouted()
         why = theory.why_unbounded(bond, name, lacp=answered, lasts_s=lasts_s, parameters=parameters)
     down = catalogue.failed(topology, name, element, parameters)
     if down is None:
@@ -79,8 +90,10 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     if expected.why:
         return Prediction(None, expected.why, expected.connected)
     if name in ("peer_link_loss", "uplink_loss") or not _is_own(topology, name, element):
-        return Prediction(expected.bound, "" if expected.bound else why, expected.connected)
-    return Prediction(bound, why, expected.connected)
+        if expected.connected is None:
+            return Prediction(None, expected.doubt, None, expected.doubt)
+        bound, why = expected.bound, "" if expected.bound else why
+    return Prediction(bound, why or expected.doubt, expected.connected, expected.doubt)
 
 
 def _between_switches(trial: Trial, begin: Mapping[str, Any], found: OutageBound | str) -> Prediction:

@@ -92,8 +92,11 @@ def controller_trouble(timeline: Sequence[Event]) -> list[str]:
 
 
 def _wrong_cables(timeline: Sequence[Event]) -> list[str]:
-    """The ports whose partner was not their LAG's at the end, as far as LACP can tell (testbed.lacp.rivals)."""
+    """The ports whose partner was not their LAG's: by our LACP at the end (testbed.lacp.rivals), or by the switches'
+    own once the network had converged."""
     last = {(event["lag"], event["port"]): event["new"] for event in timeline if event.get("machine") == "cabling"}
+    told = [event for event in timeline if (event["source"], event["event"]) == ("network", "wrong_cable")]
+    last |= {(event["lag"], event["port"]): "WRONG" for event in told}
     return [
         f"port {port} of LAG {lag} leads to another partner than the LAG's other ports: is the cable in a wrong port?"
         for (lag, port), state in last.items()
@@ -102,12 +105,23 @@ def _wrong_cables(timeline: Sequence[Event]) -> list[str]:
 
 
 def not_aggregated(timeline: Sequence[Event]) -> list[str]:
-    """A warning for each host whose bond has no LACP partner, so that its mode does not work."""
+    """A warning for each host whose bond has no LACP partner, or not for all of its members."""
     return [
-        f"the bond of {event['host']} has no LACP partner: {event['reason']}"
+        f"the bond of {event['host']} has {_partner(event)}: {event['reason']}"
         for event in timeline
         if (event["source"], event["event"]) == ("network", "not_aggregated")
     ]
+
+
+def not_reached(timeline: Sequence[Event]) -> set[tuple[str, str]]:
+    """The pairs of hosts of which the first did not reach the second before the procedure began."""
+    event = find(timeline, "network", "not_reached")
+    return set() if event is None else {(str(a), str(b)) for a, b in event["pairs"]}
+
+
+def _partner(event: Event) -> str:
+    carrying = event.get("carrying")
+    return f"an LACP partner for {', '.join(carrying)} only" if carrying else "no LACP partner"
 
 
 def member_deltas(counters: Any, name: str) -> dict[str, int]:

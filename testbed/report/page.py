@@ -22,7 +22,7 @@ from testbed.results import checksums
 from testbed.results.result import Record, Run
 
 #: The keys of run.json that the page shows; a missing one stays empty.
-_SHOWN = ("title", "question", "topology", "seed", "backend", "clock", "commit", "drawing")
+_SHOWN = ("title", "question", "topology", "seed", "backend", "clock", "commit", "drawing", "pairs")
 #: Figures wider than this are as wide as a printed page; the others are as wide as a column.
 _WIDE_IN = style.COLUMN_IN + 0.1
 
@@ -40,6 +40,13 @@ def problems(run: Run) -> list[str]:
         found.append(
             f"The machine did not keep up in {len(late)} of {len(run.records)} trials, so do not trust their times:"
             f" {numbers}"
+        )
+    missed = sorted(record.number for record in run.records if record.metrics.get("exposed_flows") == [])
+    if missed:
+        found.append(
+            f"Not exposed: in {len(missed)} of {len(run.records)} trials no measured flow crossed what failed, so"
+            f" they do not show its outage: {', '.join(map(str, missed))}. Measure a pair of hosts that the fault hits:"
+            " --set pair=A,B"
         )
     until = run.manifest.get("until_ci")
     if until and until.get("reached") is False:

@@ -72,7 +72,7 @@ def _failover(records: Sequence[Record]) -> Claim | None:
     never = f" In {censored} of {len(records)} trials traffic did not resume before the repair." if censored else ""
     kept = [record.metrics["within_bound"] for record in records if record.metrics.get("within_bound") is not None]
     if not kept:
-        return f"Theory gives no bound: this fault is not noticed in this mode.{never}", None
+        return f"{_without_bound(records)}{never}", None
     bounds_ms = sorted({value * 1e3 for value in quantities(records, "bound_s")})
     if not bounds_ms:
         return f"{sum(kept)} of {len(kept)} trials agree with theory.{never}", all(kept)
@@ -81,6 +81,15 @@ def _failover(records: Sequence[Record]) -> Claim | None:
         most = max(observations(records, "outage_s")[0]) * 1e3
         return f"Every outage is within the bound of {bound} and its tolerance; the longest is {most:.1f} ms.", True
     return f"{kept.count(False)} of {len(kept)} outages exceed the bound of {bound}.{never}", False
+
+
+def _without_bound(records: Sequence[Record]) -> str:
+    """Why no trial is compared with a bound, as far as the records say."""
+    if all(record.metrics.get("connected_by_theory", "") is None for record in records):
+        return "Theory gives no bound: it does not say whether the hosts stay connected."
+    if all(record.metrics.get("connected_by_theory") is False for record in records):
+        return "Theory gives no bound: the hosts are not connected before the repair."
+    return "Theory gives no bound: this fault is not noticed in this mode."
 
 
 def _bounded(records: Sequence[Record]) -> bool:

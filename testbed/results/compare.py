@@ -50,6 +50,12 @@ class Comparison:
     only_after: tuple[str, ...]
 
     @property
+    def networks(self) -> tuple[str, str] | None:
+        """The topologies, if the runs are of two: then these may be why something differs."""
+        found = [(str(each.before), str(each.after)) for each in self.changes if each.key == "topology"]
+        return found[0] if found else None
+
+    @property
     def matters(self) -> bool:
         """Whether anything differs by more than chance and by more than the margin."""
         return any(judgement.matters for judgement in self.judgements)
@@ -112,7 +118,13 @@ def _finite(value: Any) -> Any:
 
 
 def compare(before: Run, after: Run, margin: float = MARGIN) -> Comparison:
-    """The second run compared with the first. Errors: SpecError if they share no case."""
+    """The second run compared with the first. Errors: SpecError for two experiments, and if they share no case."""
+    if before.experiment != after.experiment:
+        raise SpecError(
+            f"{before.path} is of experiment {before.experiment}, {after.path} of {after.experiment}:"
+            " metrics of one name are not measured in one way",
+            "Compare runs of one experiment.",
+        )
     names = _factors_of_cases(before, after)
     cases = _cases(before.records, names), _cases(after.records, names)
     pairs = _pairs(*cases)

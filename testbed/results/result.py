@@ -94,18 +94,23 @@ class Run:
 
 def create(path: Path, manifest: Mapping[str, Any]) -> None:
     """Begin a run in ``path``. Errors: SpecError if the directory holds anything already."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        what = "another run" if (path / _MANIFEST).exists() else "something else"
-        raise SpecError(
-            f"{path} holds {what}; a result is never overwritten",
-            "Give another --out, or --resume to go on with an unfinished run.",
-        )
+    check_free(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError:  # in /proc, for example
         raise SpecError(f"no directory can be made at {path}", "Give another --out.") from None
     _write(path / _MANIFEST, json.dumps({"format": FORMAT, **manifest}, indent=1) + "\n")
     (path / _TRIALS).touch()
+
+
+def check_free(path: Path) -> None:
+    """Errors: SpecError if the directory of a new run holds anything already, or cannot be made."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        what = "another run" if (path / _MANIFEST).exists() else "something else"
+        raise SpecError(
+            f"{path} holds {what}; a result is never overwritten",
+            "Give another --out, or --resume to go on with an unfinished run.",
+        )
 
 
 @contextmanager

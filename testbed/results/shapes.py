@@ -57,7 +57,7 @@ _ALWAYS: Mapping[str, Kind] = {
 _MANIFEST: Mapping[str, Kind] = {
     **_ALWAYS,
     **dict.fromkeys(("title", "question", "topology", "drawing", "backend", "clock"), _TEXT),
-    **dict.fromkeys(("left_out", "figures", "argv"), _TEXTS),
+    **dict.fromkeys(("left_out", "figures", "argv", "pairs"), _TEXTS),
     **dict.fromkeys(("commit", "code", "runtime"), _TEXT_OR_NULL),
     **dict.fromkeys(("tools", "digests", "machine"), _MAPPING),
     **dict.fromkeys(("kernel", "user_code"), _MAPPING_OR_NULL),

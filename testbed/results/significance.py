@@ -47,7 +47,8 @@ def judge(groups: Sequence[Sequence[Pair]], margin: float, *, tests_alone: bool 
     """The judgements of each group, one for each metric of each pair; p is corrected for the tests of all groups.
 
     Two things differ without a test: a metric that is true in every trial of the first side and not of the second, and
-    samples that are too small for a test and do not overlap. With ``tests_alone`` they do not differ.
+    samples that are too small for a test and do not overlap. With ``tests_alone`` they do not differ, and one trial
+    never does.
     """
     results = [[found for pair in pairs for found in _of_case(*pair, margin)] for pairs in groups]
     corrected = iter(stats.holm([found.p for own in results for found in own if found.p is not None]))
@@ -75,13 +76,15 @@ class _Result:
 
 
 def _judgement(found: _Result, p: float | None, tests_alone: bool) -> Judgement:
-    unlikely = (p is not None and p < LEVEL) or (found.apart and not tests_alone)
+    # One trial says nothing of how much trials of one case differ among themselves.
+    alone = min(found.n) < 2
+    unlikely = not alone and ((p is not None and p < LEVEL) or (found.apart and not tests_alone))
     if found.same:
         word = "same"
     elif unlikely:
         word = "differs" if found.large else "negligible"
     else:
-        word = "too few trials" if p is None else "no difference"
+        word = "too few trials" if p is None or alone else "no difference"
     shared = found.case, found.metric, found.n, found.before, found.after, found.delta, found.interval
     return Judgement(*shared, p, word, word == "differs")
 

@@ -13,19 +13,16 @@ import hashlib
 import re
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import testbed
-from testbed.backends.environment import PROJECT
-from testbed.backends.runtime import distributions
-from testbed.backends.runtime.contents import PACKAGES, READERS
+from testbed.backends.runtime import contents, distributions
 from testbed.errors import SpecError
 from testbed.experiment import discovery, user_code
 from testbed.experiment.experiment import Experiment
+from testbed.run import imports
 
 NAME, TOPOLOGY = "user_code", "user_topology"
-_OURS = ("testbed", "topologies", "experiments")
 
 
 def is_own(name: str) -> bool:
@@ -96,7 +93,7 @@ def _imported(name: str) -> list[Path]:
     while waiting:
         path = waiting.pop()
         found.add(path)
-        names = {each.partition(".")[0] for _, each in _imports(path)}
+        names = {each.partition(".")[0] for _, each in imports.imports(ast.parse(path.read_text()))}
         waiting += [beside[each] for each in names & beside.keys() if beside[each] not in found]
     return sorted(found)
 
@@ -107,80 +104,41 @@ def check_imports(experiment: str, packages: Sequence[str]) -> None:
     if not is_own(experiment):
         return
     here = {path.stem: path for path in _files(experiment) if path.stem not in sys.stdlib_module_names}
-    known = set(sys.stdlib_module_names) | distributions.modules(distributions.closure((*PACKAGES, *packages)))
     own = discovery.file_of(experiment)
     assert own is not None
-    waiting, seen = [own[0].absolute()], set[Path]()
-    while waiting:
-        path = waiting.pop()
-        seen.add(path)
-        for line, name in _imports(path):
-            first = name.partition(".")[0]
-            place = f"{user_code.shown(path)}, line {line}"
-            if first in here:
-                waiting += [here[first]] if here[first] not in seen else []
-            elif first in _OURS:
-                if why := _not_loadable(name, known, seen):
-                    raise SpecError(
-                        f"{place}: imports {name}, which {why}",
-                        "Import it inside measure(), not at the top of the file.",
-                    )
-            elif first not in known:
-                raise SpecError(
-                    f"{place}: imports {name}, which is not among the packages that a trial sees",
-                    f"Add to the Experiment: packages=({_distribution(first)!r},). Or, if only measure() needs it,"
-                    " import it inside measure().",
-                )
+    known = image_modules(packages)
+    found = imports.missing(own[0].absolute(), here, lambda name: name.partition(".")[0] in known, later=False)
+    if found is not None:
+        raise not_there(
+            found,
+            f"Add to the Experiment: packages=({distribution_of(found.first)!r},). Or, if only measure() needs it,"
+            " import it inside measure().",
+            "Import it inside measure(), not at the top of the file.",
+        )
 
 
-def _not_loadable(name: str, known: Collection[str], seen: set[Path]) -> str:
-    """Why a module of ours cannot be loaded in a trial; empty if it can. Files in ``seen`` are not read again."""
-    waiting = [(name, "only reads results and cannot be loaded in a trial")]
-    while waiting:
-        name, why = waiting.pop()
-        first, *rest = name.split(".")
-        if first not in _OURS:
-            if first not in known:
-                return why
-            continue
-        if first == "testbed" and rest and rest[0] in READERS:
-            return why
-        for path in _modules(first, rest):
-            if path not in seen:
-                seen.add(path)
-                because = f"cannot be loaded in a trial: {path.relative_to(PROJECT)}, line"
-                waiting += [(further, f"{because} {line}, imports {further}") for line, further in _imports(path)]
-    return ""
+def image_modules(packages: Sequence[str]) -> set[str]:
+    """The modules, by their first names, that a trial finds in the runtime image with these packages."""
+    return contents.library() | distributions.modules(distributions.closure((*contents.PACKAGES, *packages)))
 
 
-def _modules(first: str, rest: Sequence[str]) -> Iterator[Path]:
-    """The files that are loaded with a module of ours: those of the packages that it is in, and its own."""
-    place = testbed.directory_of(first)
-    yield from (path for path in (place / "__init__.py",) if path.is_file())
-    for part in rest:
-        place /= part
-        yield from (path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file())
+def not_there(found: imports.Missing, hint: str, hint_for_ours: str) -> SpecError:
+    """The error for a module that a trial does not have: file, line, module, and what to type."""
+    place = f"{user_code.shown(found.path)}, line {found.line}: imports {found.module}"
+    if found.why:
+        return SpecError(f"{place}, which {found.why}", hint_for_ours)
+    if found.module.startswith("."):
+        what = "relative to a package, and the file is in none"
+        return SpecError(f"{place}, {what}", "Write the name of the file beside it: import helper")
+    if found.is_directory:
+        what = "which is a directory: only Python files beside the file are taken along"
+        return SpecError(f"{place}, {what}", f"Put what it needs into one file beside it: {found.first}.py")
+    if found.first in sys.stdlib_module_names:
+        return SpecError(f"{place}, a part of Python's library that no trial has", "Do without it.")
+    return SpecError(f"{place}, which is not among the packages that a trial sees", hint)
 
 
-def _imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and name of each import that is carried out when the file is loaded; of our own packages, what is imported
-    from them as well, for that may be a module."""
-    waiting: list[ast.AST] = [ast.parse(path.read_text())]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, each.name) for each in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.lineno, node.module
-            if node.module.partition(".")[0] in _OURS:
-                yield from ((node.lineno, f"{node.module}.{each.name}") for each in node.names)
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            waiting += node.orelse
-        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Try):
-            waiting += ast.iter_child_nodes(node)
-
-
-def _distribution(module: str) -> str:
+def distribution_of(module: str) -> str:
     """The installed distribution that brings a module, or the module's name."""
     from importlib import metadata  # slow: it reads every distribution's list of files
 

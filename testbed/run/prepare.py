@@ -87,6 +87,8 @@ class Prepared:
     manifest: Callable[[Backend], dict[str, Any]]
     #: The command that makes the run, for run.json.
     argv: tuple[str, ...]
+    #: The distributions that trials need besides the testbed's own.
+    packages: tuple[str, ...] = ()
 
 
 def prepare(request: Request, argv: Sequence[str]) -> Prepared:
@@ -127,6 +129,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             source=source,
         )
 
+    packages = (*experiment.packages, *own_controllers.packages(levels))
     programs = set(experiment.programs)
     for trial in planned(1):
         if any(host.bond and host.bond.driver == "team" for host in trial.topology.hosts):
@@ -157,6 +160,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "user_code": own_code.digests(request.experiment),
             "user_controllers": own_controllers.digests(own_controllers.named(levels)),
             "user_topology": own_code.topology_digests(name),
+            "pairs": list(dict.fromkeys("+".join(trial.topology.pair) for trial in planned(1))),
             "networks": _digest([trial.topology.to_json() for trial in planned(1)]),
             "clock": request.clock,
             **made_with(backend),
@@ -170,11 +174,12 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
         until,
         left_out,
         changed,
-        lambda: choose_backend(request.backend, request.clock, experiment.packages, sorted(programs)),
+        lambda: choose_backend(request.backend, request.clock, packages, sorted(programs)),
         request.experiment,
         name,
         manifest,
         command,
+        packages,
     )
 
 
@@ -247,6 +252,8 @@ def begin(prepared: Prepared, place: Path, *, resume: bool) -> Backend:
     if isinstance(backend, GuestBackend) and backend.runtime is not None:
         own_code.check_imports(prepared.source, prepared.experiment.packages)
     manifest = prepared.manifest(backend)
+    image = isinstance(backend, GuestBackend) and backend.runtime is not None
+    own_controllers.check_imports(own_controllers.named(manifest["factors"]), prepared.packages, image=image)
     if resume:
         _check_same(place, manifest)
     else:

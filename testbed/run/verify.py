@@ -16,7 +16,7 @@ from testbed.errors import SpecError
 from testbed.results import checksums, difference, result
 from testbed.results.difference import Difference
 from testbed.results.result import Record, Run
-from testbed.run import execute, own_code, prepare
+from testbed.run import execute, own_code, own_controllers, prepare
 from testbed.run.executor import choose_backend
 from testbed.schemes import own_controller
 
@@ -76,7 +76,8 @@ def carry_out(
         own_controller.read_copies(place / own_code.NAME)
     experiment = own_code.kept(trials[0].experiment, place)
     manifest = run.manifest
-    backend = choose_backend(str(manifest["backend"]), "virtual", experiment.packages, experiment.programs)
+    packages = (*experiment.packages, *own_controllers.packages(manifest["factors"]))
+    backend = choose_backend(str(manifest["backend"]), "virtual", packages, experiment.programs)
     made: Mapping[str, Any] = {**manifest, **prepare.made_with(backend)}
     again = place / "run"
     result.create(again, {key: value for key, value in made.items() if key != "format"})

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from testbed.errors import SpecError
-from testbed.schemes import requirements
-from testbed.schemes.scheme import Live, Scheme
+from testbed.schemes import ovs_shown, requirements
+from testbed.schemes.scheme import Live, Scheme, compare
 from testbed.spec import Lag, SwitchSide, Topology
 
 #: What ovs-vswitchd is asked at the end of a trial (ovs-appctl(8)).
@@ -37,10 +38,12 @@ class OvsBond(Scheme):
 
     name = "ovs"
     side = SwitchSide(controller=False, groups=False)
+    why_no_option = "Open vSwitch's bonds have no such option"
     lag_options = frozenset({"lag_lacp", "lag_rate", "lag_port_priorities", "fallback", "ovs_bond_mode"})
 
     def check(self, topology: Topology) -> None:
         """A bond of Open vSwitch is on one bridge, and nothing else keeps frames from looping."""
+        requirements.lag_options(topology, self.name, self.lag_options, self.why_no_option)
         requirements.on_one_switch(topology.lags, topology, self.name)
         requirements.no_loop(topology, self.name, lags=True)
         for lag in topology.lags:
@@ -54,6 +57,12 @@ class OvsBond(Scheme):
                     f"LAG {lag.name!r} is static; Open vSwitch's balance-tcp needs LACP (ovs-vswitchd.conf.db(5))",
                     "Use ovs_bond_mode=balance-slb or active-backup.",
                 )
+            for name, level in (("fallback", lag.fallback), ("ovs_bond_mode", lag.ovs_bond_mode)):
+                if len(lag.ports) == 1 and level not in ("", "none"):
+                    raise SpecError(
+                        f"LAG {lag.name!r} has one port, which Open vSwitch makes no bond of: it has no {name}",
+                        f"Leave {name} out, or give the LAG two ports or more.",
+                    )
 
     def join(self, topology: Topology) -> list[str]:
         """Each LAG's ports into one bond, in one transaction with all others."""
@@ -70,8 +79,7 @@ class OvsBond(Scheme):
                 number = topology.ports[port].number
                 words += ["--", "set", "Interface", port, f"ofport_request={number}"]
                 words += [f"other_config:lacp-port-id={number}", f"other_config:lacp-aggregation-key={lag.key}"]
-                if lag.port_priorities:
-                    words.append(f"other_config:lacp-port-priority={lag.priority(port)}")
+                words.append(f"other_config:lacp-port-priority={lag.priority(port)}")
         return words[1:]
 
     def placing(self, lag: Lag) -> str:
@@ -86,12 +94,20 @@ class OvsBond(Scheme):
         return {port: used[str(live.topology.ports[port].number)] for port in lag.ports}
 
     def missing(self, live: Live) -> str:
-        """The ports that their bonds have not enabled yet, of LAGs that hash and have a partner."""
-        wanted = {port for lag in _hashed(live.topology) if _has_partner(live.topology, lag) for port in lag.ports}
+        """The ports that their bonds have not enabled yet, of LAGs that hash and have a partner.
+
+        A port that leads to another partner than its LAG's never is, and is not waited for.
+        """
+        wanted = {
+            port for lag in _hashed(live.topology) if requirements.has_partner(live.topology, lag) for port in lag.ports
+        }
         if not wanted:
             return ""
         enabled = re.findall(r"^member (\S+): enabled", live.ask_switches("bond/show"), re.MULTILINE)
-        return ", ".join(sorted(wanted.difference(enabled)))
+        if not (lacking := wanted.difference(enabled)):
+            return ""
+        negotiated = ovs_shown.sections(live.ask_switches("lacp/show")).values()
+        return ", ".join(sorted(lacking.difference(*map(ovs_shown.wrong_cables, negotiated))))
 
     def settle(self, live: Live) -> None:
         """Let every bond that hashes choose its buckets again, now that all its members are enabled."""
@@ -101,6 +117,19 @@ class OvsBond(Scheme):
         if words:
             live.tell_switches(*words[1:])
             live.note("network", "buckets_spread", lags=[lag.name for lag in _hashed(live.topology)])
+
+    def built(self, live: Live) -> dict[str, Any]:
+        """Each LAG as ovs-vswitchd shows it; a cable in a wrong LAG is noted."""
+        lags = live.topology.lags
+        shown = {command: ovs_shown.sections(live.ask_switches(command)) for command in _SHOWN} if lags else {}
+        found = {}
+        for lag in lags:
+            bond, lacp = (shown[command].get(_bond_name(lag)) for command in ("bond/show", "lacp/show"))
+            found[lag.name] = ovs_shown.lag(bond, lacp)
+            compare(lag.name, _wanted(live.topology, lag), found[lag.name])
+            for port, (partner, key) in (ovs_shown.wrong_cables(lacp) if lacp else {}).items():
+                live.note("network", "wrong_cable", lag=lag.name, port=port, partner=partner, partner_key=key)
+        return found
 
     def collect(self, live: Live) -> None:
         """What ovs-vswitchd shows of LACP and of its bonds, a text file each, and of the flows of each bridge: those
@@ -117,11 +146,21 @@ def _hashed(topology: Topology) -> list[Lag]:
     return [lag for lag in topology.lags if len(lag.ports) > 1 and _mode(lag) in _HASHING]
 
 
-def _has_partner(topology: Topology, lag: Lag) -> bool:
-    """Whether the far ends of a LAG speak LACP if it does."""
-    far = {topology.far(port).node for port in lag.ports}
-    bonds = [host.bond for host in topology.hosts if host.name in far]
-    return lag.lacp == "off" or all(bond is not None and bond.mode == "802.3ad" for bond in bonds)
+def _bond_name(lag: Lag) -> str:
+    """What Open vSwitch calls the bond of a LAG; one of one port is that port."""
+    return lag.name if len(lag.ports) > 1 else lag.ports[0]
+
+
+def _wanted(topology: Topology, lag: Lag) -> dict[str, Any]:
+    """What ovs-vswitchd shows of a LAG that is as the topology says (`ovs_shown.lag`)."""
+    wanted: dict[str, Any] = {"lacp": lag.lacp}
+    if len(lag.ports) > 1:
+        wanted |= {"ports": sorted(lag.ports), "ovs_bond_mode": _mode(lag), "fallback": lag.fallback}
+    if lag.lacp != "off":
+        system = next(system.system for system in topology.systems if system.name == lag.system)
+        wanted |= {"ports": sorted(lag.ports), "rate": lag.rate, "system": system, "key": [lag.key]}
+        wanted["port_priorities"] = {port: lag.priority(port) for port in lag.ports}
+    return wanted
 
 
 def _mode(lag: Lag) -> str:

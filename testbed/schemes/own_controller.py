@@ -1,6 +1,7 @@
 """A user's own controller: an application for os-ken, or for Ryu, in a file (docs/controllers.md).
 
-The file is read here, never executed: it is parsed for its application class, its imports and the constant ``SIDE``.
+The file is read here, never executed: it is parsed for its application class, its imports and the constants ``SIDE``
+and ``PACKAGES``.
 Only a trial executes it, from the copy that the run keeps.
 """
 
@@ -32,11 +33,13 @@ _copies: list[Path] = []
 
 @dataclass(frozen=True)
 class Source:
-    """What a controller's file says of itself; ``side`` is None where it has no ``SIDE``."""
+    """What a controller's file says of itself; ``side`` is None where it has no ``SIDE``. ``packages`` are the
+    distributions that it needs besides those that every trial has."""
 
     path: Path
     framework: str
     side: Mapping[str, bool] | None
+    packages: tuple[str, ...] = ()
 
 
 def is_own(name: str) -> bool:
@@ -83,12 +86,16 @@ def read(path: Path) -> Source:
             " (or, for Ryu, ryu.base.app_manager.RyuApp)",
             _HINT,
         )
-    return Source(path, frameworks[0], _side(tree, path))
+    packages = _packages(tree, path)
+    if packages and frameworks[0] == "ryu":
+        raise SpecError(f"{path} has PACKAGES, but on Ryu an application has the packages of Ryu's environment", _HINT)
+    return Source(path, frameworks[0], _side(tree, path), packages)
 
 
 class OwnController(Scheme):
     """An application of the user's own, for os-ken or Ryu."""
 
+    why_no_option = "what it does with options of LAGs is not known"
     openflow = "OpenFlow13"
 
     def __init__(self, name: str) -> None:
@@ -107,6 +114,10 @@ class OwnController(Scheme):
         return SwitchSide(
             lags=lags, negotiates=negotiates, groups=groups, port_status=port_status, known=facts is not None
         )
+
+    def heeded(self, topology: Topology) -> Topology:
+        """All of it, as far as is known: the application gets the whole network's description."""
+        return topology
 
     def check(self, topology: Topology) -> None:
         """The file has an application, and what that runs on is installed."""
@@ -169,20 +180,8 @@ def _last_name(base: ast.expr) -> str:
 
 def _side(tree: ast.Module, path: Path) -> dict[str, bool] | None:
     """The constant ``SIDE``, if the file has one."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign):
-            targets, value = node.targets, node.value
-        elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            targets, value = [node.target], node.value
-        else:
-            continue
-        if not any(isinstance(target, ast.Name) and target.id == "SIDE" for target in targets):
-            continue
-        where = f"SIDE in {path}, line {node.lineno}"
-        try:
-            found = ast.literal_eval(value)
-        except (ValueError, TypeError, SyntaxError):
-            found = None
+    for line, found in _constants(tree, "SIDE"):
+        where = f"SIDE in {path}, line {line}"
         if not isinstance(found, dict) or not all(isinstance(fact, bool) for fact in found.values()):
             raise SpecError(f'{where} is not plain; wanted facts with True or False such as {{"lags": True}}', _HINT)
         for fact in found:
@@ -190,3 +189,29 @@ def _side(tree: ast.Module, path: Path) -> dict[str, bool] | None:
                 raise unknown(f"fact of {where}:", str(fact), FACTS)
         return found
     return None
+
+
+def _packages(tree: ast.Module, path: Path) -> tuple[str, ...]:
+    """The constant ``PACKAGES``, if the file has one."""
+    for line, found in _constants(tree, "PACKAGES"):
+        if not isinstance(found, tuple | list) or not all(isinstance(name, str) for name in found):
+            what = f"PACKAGES in {path}, line {line} is not plain; wanted names of distributions"
+            raise SpecError(what, 'For example: PACKAGES = ("networkx",)')
+        return tuple(found)
+    return ()
+
+
+def _constants(tree: ast.Module, name: str) -> Iterator[tuple[int, object]]:
+    """Line and value of each assignment to the name; the value is None unless it is a literal."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            targets, value = node.targets, node.value
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            targets, value = [node.target], node.value
+        else:
+            continue
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            try:
+                yield node.lineno, ast.literal_eval(value)
+            except (ValueError, TypeError, SyntaxError):
+                yield node.lineno, None

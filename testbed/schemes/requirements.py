@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import testbed
 from testbed.errors import MachineError, SpecError
-from testbed.spec import Lag, Topology
+from testbed.spec import LacpOptions, Lag, Topology
 
 PROJECT = Path(testbed.__file__).resolve().parent.parent
 #: The Python of the environment that holds Ryu, and no os-ken; `make setup-ryu` makes it.
 RYU_PYTHON = PROJECT / ".venv-ryu" / "bin" / "python"
+
+#: The options that a topology gives its LAGs: the field of a LAG, and what --set calls it. Not those that a bond's mode
+#: and rate ask for.
+OPTIONS = {
+    **{field.name: field.name for field in dataclasses.fields(LacpOptions)},
+    "min_links": "lag_min_links",
+    "port_priorities": "lag_port_priorities",
+}
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Lag)}
+#: Those that a static LAG has as well.
+_OF_ANY_LAG = ("min_links", "ovs_bond_mode")
 
 
 def ryu() -> list[str]:
@@ -54,3 +67,31 @@ def no_loop(topology: Topology, controller: str, *, lags: bool) -> None:
                 "Use --set controller=testbed, or --set controller=rstp, whose switches agree on a tree.",
             )
         part = {switch: there if found == here else found for switch, found in part.items()}
+
+
+def has_partner(topology: Topology, lag: Lag) -> bool:
+    """Whether the far ends of a LAG speak LACP if it does."""
+    far = {topology.far(port).node for port in lag.ports}
+    bonds = [host.bond for host in topology.hosts if host.name in far]
+    return lag.lacp == "off" or all(bond is not None and bond.mode == "802.3ad" for bond in bonds)
+
+
+def lag_options(topology: Topology, controller: str, known: Collection[str], why: str) -> None:
+    """Errors: SpecError if a LAG has an option that the controller does not carry out, which has those ``known``; or
+    one of LACP, and is static."""
+    negotiated = [lag for lag in topology.lags if lag.lacp != "off"]
+    for lag in topology.lags:
+        for field, setting in OPTIONS.items():
+            level = getattr(lag, field)
+            if level == DEFAULTS[field]:
+                continue
+            if setting not in known:
+                raise SpecError(
+                    f"LAG {lag.name!r} has {field}={level}, which controller {controller} has not: {why}",
+                    "Leave it out, or use another controller. Who has which option: docs/topologies.md",
+                )
+            # Options of LACP that a topology gives to all its LAGs are for those that speak it.
+            if lag.lacp == "off" and field not in _OF_ANY_LAG and all(getattr(o, field) != level for o in negotiated):
+                raise SpecError(
+                    f"LAG {lag.name!r} has {field}={level}, an option of LACP, and is static", "Leave it out."
+                )

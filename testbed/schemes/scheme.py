@@ -7,6 +7,7 @@ what is kept of it at the end of a trial. ("Protection scheme": ITU-T G.808.1, I
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from testbed.design.factor import Factor, Level
+from testbed.errors import TrialError
+from testbed.schemes import requirements
 from testbed.spec import Bond, Lag, SwitchSide, Topology
 
 
@@ -61,6 +64,9 @@ class Live(Protocol):
     def ask_switches(self, command: str, *arguments: str) -> str:
         """What ovs-vswitchd answers to a command of ovs-appctl(8)."""
 
+    def groups(self, switch: str) -> str:
+        """The groups of a switch as ovs-ofctl(8) prints them."""
+
     def tell_switches(self, *words: str) -> None:
         """Carry out commands of ovs-vsctl(8) in one transaction."""
 
@@ -77,6 +83,10 @@ class Scheme:
     side: SwitchSide
     #: The options of LAGs with LACP (`testbed.spec.LagOptions`) that it carries out as a topology says.
     lag_options: frozenset[str] = frozenset()
+    #: Why it has no others, for messages.
+    why_no_option: str = ""
+    #: Whether it keeps ports of a LAG on several switches out of it where the network is parted (`Switch.isolate`).
+    isolates: bool = False
     #: The factors of a case that it reads itself.
     factors: tuple[str, ...] = ()
     #: Its own parameters as factors, which `--set` may vary in every experiment.
@@ -106,6 +116,18 @@ class Scheme:
     def lags(self, topology: Topology) -> Topology:
         """The topology as this scheme takes it."""
         return topology
+
+    def heeded(self, topology: Topology) -> Topology:
+        """The topology without what this scheme takes no notice of: two that are alike in it are one network."""
+        lags = self.lags(topology).lags if self.side.lags else ()
+        options = {**requirements.OPTIONS, "rate": "lag_rate"}
+        unheeded = {f: requirements.DEFAULTS[f] for f, setting in options.items() if setting not in self.lag_options}
+        chassis = any(lag.lacp != "off" and len({topology.owner(port) for port in lag.ports}) > 1 for lag in lags)
+        switches = topology.switches
+        if not (self.isolates and chassis):
+            switches = tuple(dataclasses.replace(switch, isolate=True) for switch in switches)
+        lags = tuple(dataclasses.replace(lag, **unheeded) for lag in lags)
+        return dataclasses.replace(topology, lags=lags, switches=switches)
 
     def check(self, topology: Topology) -> None:
         """Errors: SpecError or MachineError if this scheme cannot serve such a network, or not on this machine."""
@@ -159,9 +181,20 @@ class Scheme:
         """What is left to do once nothing is missing, before the hosts' first frames."""
         del live
 
-    def check_built(self, live: Live) -> None:
-        """Errors: TrialError if a LAG of a network that has converged is other than the topology says."""
+    def built(self, live: Live) -> dict[str, Any]:
+        """The LAGs of a network that has converged, by name, as far as the switch side shows them.
+
+        Errors: TrialError if one is other than the topology says.
+        """
         del live
+        return {}
 
     def collect(self, live: Live) -> None:
         """Write what the scheme shows of itself at the end of a trial into its raw files."""
+
+
+def compare(lag: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Errors: TrialError naming the first thing that a LAG was built with and that is not wanted."""
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise TrialError(f"LAG {lag} was built with {name} {found.get(name)}, wanted {value}")

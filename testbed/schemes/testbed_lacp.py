@@ -7,18 +7,23 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from testbed.controller import HTTP_PORT, OPENFLOW_PORT, client, config
 from testbed.design.factor import Level
-from testbed.errors import SpecError, TrialError, unknown
+from testbed.errors import TrialError, unknown
 from testbed.schemes import requirements
-from testbed.schemes.scheme import Live, ProcessSpec, Scheme
+from testbed.schemes.scheme import Live, ProcessSpec, Scheme, compare
 from testbed.spec import LacpOptions, Lag, LagOptions, SwitchSide, Topology
 
 #: What the controller does when it is started again: resume from its saved state, or start without it.
 RESTARTS = ("resume", "fresh")
-#: The options of a LAG that the controller shows in its state.
-_SHOWN = tuple(field.name for field in dataclasses.fields(LacpOptions))
+#: What the controller shows of a static LAG in its state; and of one with LACP.
+_OF_STATIC = ("min_links",)
+_SHOWN = (
+    *("key", "rate", "min_links"),
+    *(field.name for field in dataclasses.fields(LacpOptions) if field.name != "ovs_bond_mode"),
+)
 #: What the controller's application may run on: os-ken, or Ryu 4.34.
 FRAMEWORKS = ("os-ken", "ryu")
 
@@ -52,6 +57,8 @@ class TestbedLacp(Scheme):
     name = "testbed"
     side = SwitchSide()
     lag_options = frozenset(LagOptions.settings()) - {"ovs_bond_mode"}
+    why_no_option = "it sends by a select group"
+    isolates = True
     factors = ("framework", "restart")
     openflow = "OpenFlow15"
 
@@ -59,13 +66,7 @@ class TestbedLacp(Scheme):
         """What the controller's own configuration refuses is refused before anything starts."""
         if topology.switches:
             config.check(self.lags(topology))
-        for lag in topology.lags:
-            if lag.ovs_bond_mode:
-                raise SpecError(
-                    f"LAG {lag.name!r} has ovs_bond_mode={lag.ovs_bond_mode}, which controller {self.name} has not:"
-                    " it sends by a select group",
-                    "Leave it out, or use --set controller=ovs.",
-                )
+        requirements.lag_options(topology, self.name, self.lag_options, self.why_no_option)
 
     def process(self, topology: Topology, case: Mapping[str, Level], scratch: Path) -> ProcessSpec:
         """A case may set ``framework``, what the application runs on, and ``restart``, whether it keeps its state."""
@@ -96,17 +97,19 @@ class TestbedLacp(Scheme):
         sent = {event["lag"]: event["ports"] for event in live.controller_events() if event["event"] == "distribute"}
         return ", ".join(lag.name for lag in trunks if len(sent.get(lag.name, ())) < len(lag.ports))
 
-    def check_built(self, live: Live) -> None:
-        """The controller's LAGs with LACP, by its own state, have the ports and options of the topology's."""
-        lags = [lag for lag in self.lags(live.topology).lags if lag.lacp != "off"]
-        systems = json.loads(client.ask("/state"))["systems"] if lags else {}
+    def built(self, live: Live) -> dict[str, Any]:
+        """Each LAG by the controller's state: what its LACP works with, or the ports and links of a static one."""
+        lags = self.lags(live.topology).lags
+        state = json.loads(client.ask("/state")) if lags else {}
+        found: dict[str, Any] = {}
         for lag in lags:
-            found = systems.get(lag.system, {}).get("lags", {}).get(lag.name, {})
-            seen = {**found, "ports": len(found.get("members", ())), "max_active": found.get("max_active") or 0}
-            wanted = {name: getattr(lag, name) for name in _SHOWN if name in seen} | {"ports": len(lag.ports)}
-            for name, value in wanted.items():
-                if seen[name] != value:
-                    raise TrialError(f"LAG {lag.name} was built with {name} {seen[name]}, wanted {value}")
+            wanted = {name: getattr(lag, name) for name in (_OF_STATIC if lag.lacp == "off" else _SHOWN)}
+            wanted["ports"] = len(lag.ports)
+            if lag.lacp != "off":
+                wanted |= {"mode": lag.lacp, "port_priorities": [lag.priority(port) for port in lag.ports]}
+            found[lag.name] = {"lacp": lag.lacp, **_state_of(state, lag)}
+            compare(lag.name, wanted, found[lag.name])
+        return found
 
     def collect(self, live: Live) -> None:
         """The controller's state and metrics as it shows them; that it does not answer is noted."""
@@ -119,3 +122,15 @@ class TestbedLacp(Scheme):
             return
         (live.raw / "controller_state.json").write_text(state)
         (live.raw / "controller_metrics.prom").write_text(metrics)
+
+
+def _state_of(state: Mapping[str, Any], lag: Lag) -> dict[str, Any]:
+    """A LAG as the controller's state has it, by the names of `testbed.spec.Lag`; ``ports`` is how many it has."""
+    if lag.lacp == "off":
+        found = state["lags"].get(lag.name, {})
+        return {"ports": len(found.get("ports", ())), "min_links": found.get("min_links")}
+    found = state["systems"].get(lag.system, {}).get("lags", {}).get(lag.name, {})
+    shown = {name: found.get(name) for name in ("mode", *_SHOWN)}
+    shown["max_active"] = found.get("max_active") or 0
+    priorities = [port["priority"] for port in found.get("ports", ())]
+    return {**shown, "ports": len(found.get("members", ())), "port_priorities": priorities}

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 
 from testbed.errors import SpecError
 from testbed.spec import addressing, validation
 from testbed.spec.bond import Bond
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(address: str) -> tuple[str, int]:
+    """An address without its prefix length, and its version: large networks ask for them again and again."""
+    interface = ipaddress.ip_interface(address)
+    return str(interface.ip), interface.version
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Host:
         addressing.check_vlan(f"vlan of host {self.name!r}", self.vlan)
         validation.at_least(f"rx_coalesce_us of host {self.name!r}", self.rx_coalesce_us, 0)
         try:
-            ipaddress.ip_interface(self.address)
+            _parsed(self.address)
         except ValueError:
             raise SpecError(
                 f"address {self.address!r} of host {self.name!r} is not an address with a prefix, such as 10.0.0.1/24"
@@ -49,9 +57,9 @@ class Host:
     @property
     def ip(self) -> str:
         """The address without its prefix length."""
-        return str(ipaddress.ip_interface(self.address).ip)
+        return _parsed(self.address)[0]
 
     @property
     def ip_version(self) -> int:
         """4 or 6."""
-        return ipaddress.ip_interface(self.address).version
+        return _parsed(self.address)[1]

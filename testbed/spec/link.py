@@ -11,6 +11,11 @@ from testbed.spec.lag import Lag
 
 #: What a link's rate may be, in Mbit/s: 1 Mbit/s to 100 Gbit/s.
 RATE_RANGE_MBPS = (1.0, 100_000.0)
+#: The longest delay of a link and the longest queue. With both, and at the highest rate, the packets that netem has to
+#: hold are still a number of 32 bits (struct tc_netem_qopt, linux/pkt_sched.h).
+MOST_DELAY_MS, MOST_QUEUE_PACKETS = 10_000.0, 1_000_000_000
+_LATE = "no host would hear another within the time that a trial waits for it"
+_COUNTED = "the kernel counts the packets of a queue with 32 bits"
 
 #: How the queue in front of a link may be kept (tc(8)).
 QDISCS = ("pfifo", "fq_codel", "fq")
@@ -63,6 +68,7 @@ class Link:
             if not low <= self.rate_mbps <= high:
                 raise SpecError(f"rate {self.rate_mbps:g} Mbit/s of link {self.name} is outside {low:g} to {high:g}")
         validation.at_least(f"delay_ms of link {self.name}", self.delay_ms, 0)
+        validation.at_most(f"delay_ms of link {self.name}", self.delay_ms, MOST_DELAY_MS, _LATE)
         validation.choice(f"qdisc of link {self.name}", self.qdisc, QDISCS)
         if self.qdisc != QDISCS[0] and (self.delay_ms > 0 or self.rate_mbps is None):
             raise SpecError(
@@ -70,6 +76,7 @@ class Link:
                 f"Use --set delay_ms=0, or --set qdisc={QDISCS[0]}.",
             )
         validation.at_least(f"queue_packets of link {self.name}", self.queue_packets, 1)
+        validation.at_most(f"queue_packets of link {self.name}", self.queue_packets, MOST_QUEUE_PACKETS, _COUNTED)
 
     @property
     def name(self) -> str:

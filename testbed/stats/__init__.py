@@ -2,7 +2,7 @@
 
 ``summaries``: medians, quartiles, percentiles, intervals. ``survival``: distributions where some trials were censored.
 ``differences``: whether two samples differ, and by how much. ``fits``: a sample against a distribution of
-theory, and the interval of its parameter.
+theory, and the interval of its parameter. scipy takes most of a second to load, so the functions that use it load it.
 """
 
 from testbed.stats.differences import Difference, delta, difference, fisher, holm

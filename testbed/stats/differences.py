@@ -8,7 +8,6 @@ from math import comb
 from typing import Any
 
 import numpy as np
-from scipy.stats import fisher_exact, mannwhitneyu, norm
 
 from testbed.stats.summaries import LEAST_FOR_INTERVAL, RESAMPLES
 from testbed.stats.survival import median_of, medians_of
@@ -95,6 +94,8 @@ def _p(samples: Sequence[Any], cuts: Sequence[Any]) -> float | None:
     if not any(cut.any() for cut in cuts):
         if np.ptp(np.concatenate(samples)) == 0:
             return 1.0
+        from scipy.stats import mannwhitneyu
+
         return float(mannwhitneyu(samples[0], samples[1]).pvalue)
     data, cut = np.concatenate(samples), np.concatenate(cuts)
     ranks = _scores(data, data, cut, cut).sum(axis=0)  # for each: how many are smaller, minus how many are larger
@@ -102,7 +103,9 @@ def _p(samples: Sequence[Any], cuts: Sequence[Any]) -> float | None:
     variance = sizes[0] * sizes[1] * float(np.sum(ranks**2)) / (total * (total - 1))
     if variance == 0:
         return 1.0
-    return float(2 * norm.sf(abs(float(ranks[sizes[0] :].sum())) / np.sqrt(variance)))
+    from scipy.special import ndtr
+
+    return float(2 * ndtr(-abs(float(ranks[sizes[0] :].sum())) / np.sqrt(variance)))
 
 
 def _interval(samples: Sequence[Any], cuts: Sequence[Any], seed: int) -> tuple[float, float] | None:
@@ -122,6 +125,8 @@ def _interval(samples: Sequence[Any], cuts: Sequence[Any], seed: int) -> tuple[f
 
 def fisher(first: tuple[int, int], second: tuple[int, int]) -> float:
     """The probability that chance divides (yes, no) as unevenly between two samples: Fisher's exact test."""
+    from scipy.stats import fisher_exact
+
     return float(fisher_exact([first, second]).pvalue)
 
 

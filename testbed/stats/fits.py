@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import kstest, kstwo
 
 #: So many samples are drawn for a power, always the same ones.
 POWER_SAMPLES = 2000
@@ -27,6 +26,8 @@ def uniform_fit(values: Sequence[float], low: float, high: float) -> Fit | None:
     """``values`` compared with the uniform distribution on (low, high]; None if there are none."""
     if not values:
         return None
+    from scipy.stats import kstest
+
     found = kstest(np.asarray(values, dtype=np.float64), "uniform", args=(low, high - low))
     return Fit(len(values), float(found.statistic), float(found.pvalue))
 
@@ -36,6 +37,8 @@ def quantile_fit(values: Sequence[float], quantiles: Sequence[float]) -> Fit | N
     between them; None if there are none."""
     if not values:
         return None
+    from scipy.stats import kstest
+
     shares = np.linspace(0, 1, len(quantiles))
     found = kstest(np.asarray(values, dtype=np.float64), lambda at: np.interp(at, quantiles, shares))
     return Fit(len(values), float(found.statistic), float(found.pvalue))
@@ -47,6 +50,8 @@ def uniform_power(n: int, law: tuple[float, float], other: tuple[float, float], 
     Both are ends of uniform distributions. By ``POWER_SAMPLES`` drawn samples: the standard error is 0.011 at most. A
     law that is not rejected is supported only as far as this is near 1.
     """
+    from scipy.stats import kstwo
+
     chance = np.random.default_rng(_SEED)
     drawn = np.sort(chance.uniform(*other, (POWER_SAMPLES, n)), axis=1)
     shares = np.clip((drawn - law[0]) / (law[1] - law[0]), 0, 1)

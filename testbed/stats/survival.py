@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 Values = NDArray[Any]
 
@@ -100,7 +99,9 @@ def dkw_band(shares: Values, n: int, level: float = 0.95) -> tuple[Values, Value
 
 
 def _greenwood(surviving: Values, ended: Values, left: Values, level: float) -> tuple[Values, Values]:
-    width = float(norm.ppf((1 + level) / 2))
+    from scipy.special import ndtri
+
+    width = float(ndtri((1 + level) / 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         error: Any = np.sqrt(np.cumsum(ended / (left * (left - ended)))) / np.log(surviving)
         ends = [surviving ** np.exp(sign * width * error) for sign in (1, -1)]

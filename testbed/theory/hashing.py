@@ -21,8 +21,7 @@ class Tuple5:
     """One direction of a TCP or UDP conversation as the sending bond sees it, with its MAC addresses.
 
     ``vlan`` is the VLAN that its frames are tagged with, ``priority`` that tag's priority code point (IEEE 802.1Q-2018,
-    9.6), from 0 to 7. ``connected``: a connected socket sends it, as TCP's always
-    do; the kernel then gives its packets a hash of the socket's own, which is drawn at random (sk_txhash).
+    9.6), from 0 to 7. ``connected``: a connected socket sends it, as TCP's always do.
     """
 
     source_mac: str
@@ -39,6 +38,17 @@ class Tuple5:
     def tag(self) -> int:
         """The tag control information: priority in the upper 3 bits, VLAN in the lower 12; 0 without a tag."""
         return 0 if self.vlan is None else self.priority << 13 | self.vlan
+
+    @property
+    def hashed_by_chance(self) -> bool:
+        """Whether the sending host's kernel gave its packets a hash of layer 4 (skb->l4_hash) that chance decides.
+
+        A connected socket draws one (sk_set_txhash). A packet of IPv6 gets one with its flow label, which is made from
+        the addresses and ports and a key that is drawn at boot (ip6_make_flowlabel, skb_get_hash_flowi6, hashrnd in
+        net/core/flow_dissector.c; net.ipv6.auto_flowlabels is 1 by default). A datagram of IPv4 from a socket that is
+        not connected gets none.
+        """
+        return self.connected or ":" in self.source_ip
 
 
 ByteOrder = Literal["little", "big"]
@@ -86,8 +96,11 @@ def member_of_flow(bond: Bond, flow: Tuple5, byteorder: ByteOrder = sys.byteorde
     """The place, from 0, of the member that ``bond`` sends the flow through; None: nothing known beforehand decides.
 
     All members are taken to be usable. The driver numbers them in the order in which they joined the bond. With
-    encap3+4 it takes a packet's own hash instead, where the socket gave it one. The team driver has a hash of its own.
+    encap3+4 it takes a packet's own hash of layer 4, where it has one (bond_xmit_hash). The team driver has a hash of
+    its own.
     """
-    if bond.driver == "team" or bond.mode not in HASH_MODES or (bond.xmit_hash_policy == "encap3+4" and flow.connected):
+    if bond.driver == "team" or bond.mode not in HASH_MODES:
+        return None
+    if bond.xmit_hash_policy == "encap3+4" and flow.hashed_by_chance:
         return None
     return xmit_hash(bond.xmit_hash_policy, flow, byteorder) % len(bond.members)

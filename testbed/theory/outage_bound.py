@@ -15,6 +15,9 @@ RELEARN_PAUSE_S = 0.010
 #: The same where the switch leaves a port of a LAG: Open vSwitch does not revalidate the flows in its cache again
 #: within 5 ms of the last time (udpif_revalidator, ofproto/ofproto-dpif-upcall.c).
 LEAVE_PAUSE_S = 0.005
+#: The same where another switch has to take the traffic over, as of a LAG on several switches or by another path: the
+#: controller hears of the port and programs the others, and then their caches follow.
+REROUTE_PAUSE_S = SWITCH_PAUSE_S + LEAVE_PAUSE_S
 #: The same for a switch that learns addresses by itself: Open vSwitch's cached flows follow at the next periodic
 #: revalidation at the latest (ovs-vswitchd.conf.db(5), max-revalidator: 500 ms).
 REVALIDATION_S = 0.5
@@ -39,6 +42,10 @@ class OutageBound:
     def learned(self) -> OutageBound:
         """The same bound where the switch acts by itself on what it learns from frames: addresses, or LACPDUs."""
         return replace(self, tolerance_s=max(self.tolerance_s, REVALIDATION_S))
+
+    def rerouted(self) -> OutageBound:
+        """The same bound where another switch has to take the traffic over."""
+        return replace(self, tolerance_s=max(self.tolerance_s, REROUTE_PAUSE_S))
 
     @property
     def limit_s(self) -> float:

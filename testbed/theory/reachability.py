@@ -29,12 +29,15 @@ Pair = tuple[str, str]
 class Expectation:
     """What theory says of two hosts: whether they reach each other, and after which outage; None: it does not say.
 
-    ``why`` is the reason if they do not, or may not, where it is another than that no path is left.
+    The ``bound`` holds if they reach each other: where that is not known, the outage is not known either. ``why`` is
+    the reason if they do not, or may not, where it is another than that no path is left. ``doubt`` is why theory does
+    not say whether they do.
     """
 
     connected: bool | None
     bound: theory.OutageBound | None
     why: str = ""
+    doubt: str = ""
 
 
 def expected(
@@ -99,7 +102,13 @@ class _Remains(Uses):
             return Expectation(reached, None, found) if isinstance(found, str) else Expectation(reached, found)
         connected = self.connected(a, b)
         why = self._why(a, b) if connected is not True else ""
-        return Expectation(connected, None if connected is None and why else self.bound(a, b), why)
+        bound = None if connected is None and why else self.bound(a, b)
+        return Expectation(connected, bound, why, self._doubt(a, b) if connected is None else "")
+
+    def _doubt(self, a: str, b: str) -> str:
+        """Why it is not known whether the two hosts reach each other."""
+        uses = [use for use in (self._use(self.topology.host(name)) for name in (a, b)) if use is not None]
+        return next((use.doubt for use in uses if use.doubt), "theory does not say which members are in use then")
 
     def _why(self, a: str, b: str) -> str:
         """Why the two hosts do not reach each other, if their bonds or LAGs are the reason."""
@@ -275,7 +284,10 @@ class _Remains(Uses):
             return routed.AT_THE_EVENT
         if any(host.bond and host.bond.driver == "mptcp" for host in map(self.topology.host, (a, b))):
             return None
-        bounds: list[theory.OutageBound | None] = [theory.OutageBound(0.0, 0.0, "the switches react at once")]
+        at_once = theory.OutageBound(0.0, 0.0, "the switches react at once")
+        nodes = {switch.name for switch in self.topology.switches}
+        inner = any(link.a in nodes and link.b in nodes and not self._up(link) for link in self.topology.links)
+        bounds: list[theory.OutageBound | None] = [at_once.rerouted() if inner else at_once]
         if self.side.tree is not None:
             up = {link.name for link in self.topology.links if self._up(link)}
             bounds.append(ways.by_tree(self.topology, self.side.tree, (a, b), self.failed, up=up, silent=self.silent))
@@ -293,7 +305,9 @@ class _Remains(Uses):
             if answered and any(self.topology.far(i).node in self._cut_off for i in bond.members):
                 bounds.append(theory.apart_bound(bond.lacp_rate))
             if any(not self._up(link) for link in links):
-                bounds.append(theory.failover_bound(bond, "carrier_loss", lacp=answered, lags=lags))
+                carrier = theory.failover_bound(bond, "carrier_loss", lacp=answered, lags=lags)
+                spread = lags and len({self.topology.far(i).node for i in bond.members}) > 1
+                bounds.append(carrier.rerouted() if carrier is not None and spread else carrier)
             if self._parted(bond):
                 bounds.append(theory.excluded_bound(quiet=len(self.failed | self.silent) == 1))
             if any(link.name in self.silent for link in links):

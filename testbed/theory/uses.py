@@ -13,19 +13,23 @@ from functools import cached_property
 from testbed.spec import Bond, Host, Lag
 from testbed.theory.parts import Parts
 
+_PEERS = "{} in balance-alb gives each peer the address of one member, and it is not known which"
+#: Of ports whose partner is silent a LAG uses one that it chooses, or all.
+_FALLBACK = "LAG {} hears no LACP and uses its ports as fallback={} says, not as {} uses its members"
+
 
 @dataclass(frozen=True)
 class Use:
     """A host as the network sees it: the parts in which it sends, and those in which it can be reached.
 
-    ``copies``: every part gets a copy of every frame, so one that arrives is enough. ``doubt``: which member it uses
-    is not known. ``why`` says what keeps it where it is.
+    ``copies``: every part gets a copy of every frame, so one that arrives is enough. ``doubt`` says why it is not known
+    which member it uses; empty: it is. ``why`` says what keeps it where it is.
     """
 
     sends: frozenset[str]
     takes: frozenset[str]
     copies: bool = False
-    doubt: bool = False
+    doubt: str = ""
     why: str = ""
 
 
@@ -57,7 +61,7 @@ class Uses(Parts):
             return self._by_one(host, bond, ends, lag)
         if lag is not None:
             if lag.lacp != "off" and bond.mode != "802.3ad":
-                return self._unanswered(lag, ends)
+                return self._unanswered(host, lag, ends)
             place = self._chosen.get(lag.name)
             ends = {i: part for i, part in ends.items() if part == place or not self._moves(lag, self._far(i))}
             if len(ends) < lag.min_links:
@@ -67,10 +71,11 @@ class Uses(Parts):
         parts = frozenset(ends.values())
         # balance-alb gives each peer one member's address; which, is not known.
         blind = not bond.miimon_ms and not bond.arp_interval_ms and len(ends) < len(bond.members)
-        doubt = bond.mode == "balance-alb" and (lag is not None or blind)
+        doubt = _PEERS.format(host.name) if bond.mode == "balance-alb" and (lag is not None or blind) else ""
         # Of a static LAG a bond of Open vSwitch in active-backup drops what comes in by its backup members.
-        if lag is not None and lag.lacp == "off" and lag.ovs_bond_mode == "active-backup" and bond.mode != "broadcast":
-            doubt |= len(ends) > 1
+        drops = lag is not None and lag.lacp == "off" and lag.ovs_bond_mode == "active-backup"
+        if lag is not None and drops and bond.mode != "broadcast" and len(ends) > 1:
+            doubt = f"LAG {lag.name} drops what {host.name} sends to its backup members, which a hash decides"
         return Use(parts, parts, copies=bond.mode == "broadcast", doubt=doubt)
 
     def _uncontrolled(self, host: Host) -> Use | None:
@@ -79,7 +84,8 @@ class Uses(Parts):
             return None
         far = {self.topology.far(i).node for i in host.bond.members if self._up(self.topology.link_of(i))}
         parts = frozenset(self._part[node] for node in far if node in self._part)
-        return Use(parts, parts, doubt=True) if parts and far <= self._cut_off else None
+        doubt = f"without the controller {host.name} keeps one member, and it is not known which"
+        return Use(parts, parts, doubt=doubt) if parts and far <= self._cut_off else None
 
     def _by_one(self, host: Host, bond: Bond, ends: dict[str, str], lag: Lag | None) -> Use | None:
         """A host that receives by one member, which its driver chooses: the active one."""
@@ -89,15 +95,19 @@ class Uses(Parts):
             return None
         active = self._active(bond, usable)
         sends = frozenset(ends.values()) if bond.mode == "balance-tlb" else frozenset({ends[active]})
-        doubt, why = heard[active] is None, ""
+        unheard = (
+            f"whether the ARP monitor of {host.name} hears other hosts is not known (arp_validate={bond.arp_validate})"
+        )
+        doubt, why = unheard if heard[active] is None else "", ""
         if not bond.miimon_ms and not bond.arp_interval_ms and len(ends) < len(bond.members):
             first = bond.active or bond.primary  # without a monitor the driver stays with the one that it began with
             if first is not None and first not in ends:
                 return None
-            doubt = first is None
+            doubt = (
+                "" if first else f"without a monitor {host.name} stays with a member, and it is not known with which"
+            )
         if self._returns(host, bond, ends, heard):
-            doubt = True
-            why = (
+            doubt = why = (
                 f"{host.name} goes back to {bond.primary}, which as a backup counts what other bonds ask there"
                 f" (arp_validate={bond.arp_validate})"
             )
@@ -109,12 +119,15 @@ class Uses(Parts):
         if lag is not None and len(bond.members) > 1:
             if self._negotiates(lag) and bond.mode != "802.3ad":
                 # Of ports whose partner is silent, the LAG uses none, one that it chooses itself, or all.
-                return None if lag.fallback == "none" else Use(sends, frozenset({ends[active]}), doubt=len(ends) > 1)
+                takes = frozenset({ends[active]})
+                doubt = _FALLBACK.format(lag.name, lag.fallback, host.name) if len(ends) > 1 else ""
+                return None if lag.fallback == "none" else Use(sends, takes, doubt=doubt)
             if len(ends) < lag.min_links:
                 return None
             # A static LAG sends by all its ports, as its hash says; a bond drops what comes in by the others, unless
             # all_slaves_active (bonding.rst).
-            doubt |= len(ends) > 1 and not bond.all_slaves_active
+            if len(ends) > 1 and not bond.all_slaves_active:
+                doubt = f"LAG {lag.name} sends by all its ports, as a hash says, and {host.name} takes in by one"
         return Use(sends, frozenset({ends[active]}), doubt=doubt, why=why)
 
     def _returns(self, host: Host, bond: Bond, ends: dict[str, str], heard: dict[str, bool | None]) -> bool:
@@ -127,12 +140,13 @@ class Uses(Parts):
         near = any(self._part.get(node) == ends[primary] for other in asking for _, node in self._ends(other))
         return bond.arp_validate in ("active", "filter_active") and near
 
-    def _unanswered(self, lag: Lag, ends: dict[str, str]) -> Use | None:
+    def _unanswered(self, host: Host, lag: Lag, ends: dict[str, str]) -> Use | None:
         """A host that speaks no LACP, and uses all its members, before a LAG that does."""
         if not self._negotiates(lag) or lag.fallback == "none":
             return None if self._negotiates(lag) else Use(frozenset(ends.values()), frozenset(ends.values()))
         parts = frozenset(ends.values())
-        return Use(parts, parts, doubt=lag.fallback == "individual" and len(ends) > 1)
+        alone = lag.fallback == "individual" and len(ends) > 1
+        return Use(parts, parts, doubt=_FALLBACK.format(lag.name, lag.fallback, host.name) if alone else "")
 
     def _watched(self, host: Host) -> bool | None:
         """Whether the ARP monitor of a bond that uses all its members still gets answers."""

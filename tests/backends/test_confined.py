@@ -38,9 +38,9 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
     (place / "echo.py").write_text(ECHO)
     monkeypatch.syspath_prepend(str(place))  # what the caller can import is seen
 
-    def start(*directories: Path) -> confined.Process:
+    def start(*directories: Path, in_tmp: tuple[Path, ...] = ()) -> confined.Process:
         monkeypatch.setattr(confined, "PROJECT", f"{place}:{confined.PROJECT}")
-        return confined.Process("echo", [], directories)
+        return confined.Process("echo", [], directories, in_tmp=in_tmp)
 
     return start
 
@@ -64,6 +64,14 @@ def test_it_writes_nowhere(started: Start, tmp_path: Path, place: str) -> None:
 def test_it_cannot_change_the_kernels_settings(started: Start) -> None:
     """As root they are files that their owner may write."""
     assert tried(started(), "open('/proc/sys/kernel/core_pattern', 'a')") in ("OSError", "PermissionError")
+
+
+def test_a_file_for_its_own_tmp_is_there_and_read_only(started: Start, tmp_path: Path) -> None:
+    (tmp_path / "fonts.json").write_text("a list")
+    process = started(in_tmp=(tmp_path / "fonts.json", tmp_path / "none.json"))
+    assert tried(process, "found = open('/tmp/fonts.json').read()") == repr("a list")
+    assert tried(process, "open('/tmp/fonts.json', 'w')") == "OSError"
+    assert tried(process, "open('/tmp/none.json')") == "FileNotFoundError"
 
 
 def test_its_own_tmp_is_not_the_machines_and_small(started: Start) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.backends import guest, kernel, kernel_pack, runtime
+from testbed.backends import guest, kernel, kernel_build, kernel_pack, runtime
 from testbed.errors import MachineError, SpecError
 
 
@@ -95,6 +95,15 @@ def test_another_file_is_refused(cache: Path, tmp_path: Path, content: bytes | N
     with pytest.raises(SpecError, match="is no packed kernel") as error:
         kernel_pack.unpack(file, ignore)
     assert error.value.hint == "Wanted a file that `testbed kernel pack FILE` wrote."
+
+
+def test_another_file_is_refused_while_a_kernel_is_built(cache: Path, tmp_path: Path) -> None:
+    def waits(_fraction: float | None, text: str) -> None:
+        pytest.fail(text)
+
+    (cache / "kernel").mkdir(parents=True)
+    with kernel_build.lock(ignore), pytest.raises(SpecError, match="is no packed kernel"):
+        kernel_pack.unpack(tmp_path / "none", waits)
 
 
 def test_without_a_kernel_there_is_nothing_to_pack(cache: Path, tmp_path: Path) -> None:

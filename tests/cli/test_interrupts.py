@@ -47,6 +47,7 @@ def wait_for_trials(place: Path, count: int, process: subprocess.Popen[str]) -> 
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_keeps_the_finished_trials_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
     place = tmp_path / "a run"
@@ -63,6 +64,7 @@ def test_a_signal_keeps_the_finished_trials_and_says_how_to_go_on(tmp_path: Path
     assert {*_WORDS, "--resume", "--out", str(place)} <= set(words)
 
 
+@pytest.mark.slow
 def test_the_command_to_go_on_does(tmp_path: Path) -> None:
     place = tmp_path / "run"
     process = started(1, *_WORDS, "--out", str(place))
@@ -99,6 +101,7 @@ testbed.__main__.main()
     assert (found.returncode, found.stderr) == (130, "interrupted\n")
 
 
+@pytest.mark.slow
 def test_a_log_has_a_line_for_each_trial(tmp_path: Path) -> None:
     process = started(9, *_WORDS, "--out", str(tmp_path / "run"))
     _, err = process.communicate(timeout=600)
@@ -120,6 +123,7 @@ def test_a_pipe_whose_reader_ends_ends_the_command_without_a_word() -> None:
     assert process.stderr.read() == b""
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
     """Matplotlib keeps a cache there."""
     run = tmp_path / "run"

@@ -16,6 +16,7 @@ from testbed import __main__
 from testbed.cli import base, problems
 from testbed.errors import TrialError, unknown
 from testbed.results import result
+from testbed.spec import Topology
 
 PROJECT = Path(testbed.__file__).resolve().parents[1]
 REFERENCE = PROJECT / "results" / "reference"
@@ -71,6 +72,17 @@ MISTAKES = [
     (("verify", "{f}"), 2, "is a file; wanted the directory of a run"),
     (("list", "failovr"), 2, "Did you mean 'failover'?"),
     (("kernel", "unpack", "{x}/none"), 2, "none"),
+    (("list", ""), 2, "argument 2 is empty; wanted a name, a path or a number"),
+    (("show", " "), 2, "argument 2 is empty"),
+    (("run", "failover", "--out", ""), 2, "the value of --out is empty"),
+    (("run", "failover", "--topology="), 2, "the value of --topology is empty"),
+    (("run", "failover", "--out", "{f}"), 2, "{f} holds something else; a result is never overwritten"),
+    (("audit", "mlag", "--out", "{f}"), 2, "{f} holds something else; a result is never overwritten"),
+    (("show", "mlag", "--set", "members=0"), 2, "members=0: bond 'bond0' has no member; wanted one interface or more"),
+    (("show", "mlag", "--set", "members=0", "--set", "mode=802.3ad"), 2, "testbed: members=0: bond"),
+    (("run", "failover", "--set", "members=0"), 2, "members=0: bond 'bond0' has no member"),
+    (("export", REFERENCE / "failover", "{x}/no/long.csv"), 2, "Type: mkdir -p {x}/no"),
+    (("export", REFERENCE / "failover", "{x}/a.csv", "--csv", "{x}/b.csv"), 2, "two files for one table"),
 ]
 
 
@@ -84,6 +96,69 @@ def test_a_mistake_is_one_message(
     assert found == code, err
     assert part.format(**places) in err
     assert "Traceback" not in err and out == ""
+
+
+def test_a_place_in_use_is_refused_before_anything_is_planned(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes").write_text("mine")
+    monkeypatch.setattr("testbed.run.prepare.prepare", lambda *_, **__: pytest.fail("it was planned"))
+    for words in (("run", "failover"), ("audit", "mlag")):
+        code, _, err = typed(*words, "--out", tmp_path)
+        assert code == 2 and f"{tmp_path} holds something else" in err
+
+
+@pytest.mark.parametrize(("name", "first"), [("long.csv", b"experiment,"), ("long.parquet", b"PAR1")])
+def test_a_table_goes_to_the_file_that_is_named(typed: Typed, tmp_path: Path, name: str, first: bytes) -> None:
+    """Parquet files begin with PAR1 (Apache Parquet, file format)."""
+    code, out, _ = typed("export", REFERENCE / "no_monitor", tmp_path / name)
+    assert (code, out) == (0, f"{tmp_path / name}\n")
+    assert (tmp_path / name).read_bytes().startswith(first)
+
+
+#: Two switches at the end of one LAG, and one host alone: what `run` refuses, and why.
+REFUSED = {
+    "two_ends": """
+from testbed.spec.wiring import Wiring
+
+
+def two_ends():
+    net = Wiring()
+    s1, s2, s3 = net.switches(3)
+    net.bonded("h1", [s3, s3])
+    net.bonded("h2", [s1, s2], system="west")
+    net.join(s1, s2)
+    net.trunk([net.link(s1, s3), net.link(s2, s3)], ("west", "s3"), "core")
+    return net.topology("two_ends")
+""",
+    "lone": """
+from testbed.spec.wiring import Wiring
+
+
+def lone():
+    net = Wiring()
+    net.bonded("h1", net.switches(1) * 2)
+    return net.topology("lone")
+""",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_show_draws_what_run_refuses_and_says_so(typed: Typed, tmp_path: Path, name: str) -> None:
+    file = tmp_path / f"{name}.py"
+    file.write_text(f'"""A network."""{REFUSED[name]}')
+    code, _, refusal = typed("run", "failover", "--topology", file, "--set", "mode=802.3ad", "--dry-run")
+    assert code == 2
+    reason = refusal.splitlines()[0].removeprefix("testbed: ")
+    code, out, err = typed("show", file)
+    assert code == 0 and "h1" in out and err.startswith(f"testbed run refuses this network: {reason}\n")
+    code, out, _ = typed("show", file, "--json")
+    assert code == 0 and Topology.from_json(out).name == name
+
+
+@pytest.mark.parametrize("name", ["mlag", "single_switch", "back_to_back", "unprotected"])
+def test_show_says_nothing_of_what_run_takes(typed: Typed, name: str) -> None:
+    assert typed("show", name)[::2] == (0, "")
 
 
 def prepared_run(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:

@@ -304,6 +304,7 @@ def test_any_text_in_any_place_of_a_file_is_read_or_refused(data: st.DataObject,
         assert "file" in error.message
 
 
+@pytest.mark.slow
 @given(topologies)
 def test_what_a_topology_writes_is_what_is_read(topology: Topology) -> None:
     found = parse(values.read(to_yaml(topology), "file"), "file")

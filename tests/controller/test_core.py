@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -225,6 +226,7 @@ def test_a_host_that_fails_over_between_ports_is_learned_again() -> None:
     assert rig.core.fabric.addresses == {"02:00:00:00:01:01": (2, 1)}
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=140), st.sampled_from([(1, 1), (2, 3), (1, 4), (9, 9)]))
 def test_arbitrary_octets_raise_nothing(octets: bytes, port: tuple[int, int]) -> None:
     rig = Rig(mlag())

@@ -79,6 +79,7 @@ def networks(draw: st.DrawFn) -> Topology:
     return net.topology("parted")
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(networks(), st.data())
 def test_the_part_of_each_host_depends_on_what_has_failed_and_not_on_the_order(
@@ -114,6 +115,25 @@ def test_a_returned_port_takes_traffic_away_once_it_has_been_back_for_a_while() 
     rig.run(4.0)
     assert (rig.distributing("lag-h1"), rig.distributing("lag-h2")) == ({(1, 1)}, {(1, 2)})
     check(rig, ("s1-eth3--s2-eth3",))
+
+
+def test_ports_that_came_up_one_after_the_other_at_the_start_are_alike() -> None:
+    """mlag parts within seconds of its start: all use s1 at once, and stay there as long as nothing else fails."""
+    rig = Rig(mlag())
+    rig.answer()
+    members = ("s2-eth1", "s1-eth1", "s2-eth2", "s1-eth2")
+    for interface in members:
+        rig.set_link(interface, False)
+    rig.run(1.0)
+    for interface in members:
+        rig.set_link(interface, True)
+        rig.run(0.4)
+    rig.run(2.0)
+    assert rig.distributing("lag-h1") == {(1, 1), (2, 1)}
+    fail(rig, "s1-eth3--s2-eth3")
+    for _ in range(100):
+        rig.run(0.1)
+        assert (rig.distributing("lag-h1"), rig.distributing("lag-h2")) == ({(1, 1)}, {(1, 2)})
 
 
 def test_a_part_where_a_lag_has_too_few_links_is_its_last_choice() -> None:

@@ -113,6 +113,7 @@ def disturb(rig: Rig, steps: list[tuple[int, bool, float]]) -> None:
         rig.run(seconds)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from(sorted(TOPOLOGIES)),

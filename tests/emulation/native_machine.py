@@ -30,10 +30,10 @@ from typing import Any
 from tests.emulation.conftest import AGGREGATION, FAILOVER
 from tests.emulation.machine_dump import dump, namespaces
 from tests.emulation.prompt import Terminal, interrupted_ping
-from tests.emulation.support import HERE, wait_for
+from tests.emulation.support import wait_for
 
 _NATIVE = ("--backend", "native", "--clock", "real")
-_UNDRAWN = ("run", str(HERE / "failover_undrawn.py"), *_NATIVE, "--seed", "7", "--set", "mode=active-backup")
+_ONE_MODE = ("run", "failover", *_NATIVE, "--seed", "7", "--set", "mode=active-backup")
 _TEAM = ("--set", "bond=team") if shutil.which("teamd") else ()
 _OWN = """
 ip link set lo up
@@ -119,6 +119,7 @@ def main(place: Path) -> None:
     user, dumps = User(home, place), {"before": dump()}
     with socket.create_server(("", 6653)):
         user.ended("check", user.started("check", "--json"))
+        wait_for(lambda: namespaces() == dumps["before"]["namespaces"], "the sandboxes that it tried have ended")
         dumps["check"] = dump()
 
         first = user.run_into("failover", "run", *FAILOVER, *_NATIVE)
@@ -127,14 +128,14 @@ def main(place: Path) -> None:
         user.ended("aggregation", second)
         dumps["two at once"] = dump()
 
-        process = user.run_into("interrupted", *_UNDRAWN, "--repetitions", "3")
+        process = user.run_into("interrupted", *_ONE_MODE, "--repetitions", "3")
         wait_for(user.measuring("interrupted", 1), "the second trial measures")
         dumps["during"] = dump()
         os.killpg(process.pid, signal.SIGINT)
         user.ended("interrupted", process)
         dumps["interrupted"] = dump()
 
-        process = user.run_into("killed", *_UNDRAWN, *_TEAM, "--repetitions", "1")
+        process = user.run_into("killed", *_ONE_MODE, *_TEAM, "--repetitions", "1")
         wait_for(user.measuring("killed", 0), "the first trial measures")
         process.kill()
         user.ended("killed", process)

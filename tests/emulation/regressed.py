@@ -6,6 +6,8 @@
                        112 ms (miimon 110)                                specification says: 104 ms
     late_hash          a dead member stays in the hash for 30 ms          802.3ad leaves it on the event
     lost_arp           no gratuitous ARP leaves the client                the switch learns the new path from it
+    late_arp           none does, and the client's next frame comes       the same, and 500 ms until cached flows follow
+                       700 ms after the cut: the bridge learns then
     slow_controller    the controller stands still from before the cut    a host's move: 10 ms at most after the look
                        until 20 ms after the monitor's look
 
@@ -28,7 +30,7 @@ from testbed.lab.lab import Lab
 from testbed.measure.failover import measure
 from testbed.observe.probe import flows, probing
 
-REGRESSIONS = ("none", "slow_timer", "late_hash", "lost_arp", "slow_controller")
+REGRESSIONS = ("none", "slow_timer", "late_hash", "lost_arp", "late_arp", "slow_controller")
 _ARP = 0x0806  # linux/if_ether.h: ETH_P_ARP
 _INTERVAL_S = 0.001
 _LOOKS = 10
@@ -36,6 +38,8 @@ _AFTER_LOOK_S = 0.001
 _SLOWER_MS = 110
 _LATE_S = 0.030
 _WAITS_S = 0.020
+_LEARNS_S = 0.700
+_DISCARD = 9  # RFC 863
 _LASTS_S = 1.0
 
 
@@ -43,13 +47,14 @@ def procedure(lab: Lab) -> None:
     """Inside: probe, set the monitor's phase, cut right after a look, with the regression."""
     regression, bond = str(lab.case["regression"]), lab.topology.bond(lab.client)
     miimon_ms = _SLOWER_MS if regression == "slow_timer" else bond.miimon_ms
-    ways = [lab.pair[::-1]] if regression == "lost_arp" else [lab.pair, lab.pair[::-1]]
+    mute = regression in ("lost_arp", "late_arp")
+    ways = [lab.pair[::-1]] if mute else [lab.pair, lab.pair[::-1]]
     with (
         flows(lab, ways) as found,
         probing(found, _INTERVAL_S, lab.raw / "probe.csv", clocks=lab.clocks),
         contextlib.ExitStack() as stack,
     ):
-        if regression == "lost_arp":
+        if mute:
             member = steps.receiving(lab, lab.client)
             for each in lab.members(lab.client):
                 stack.enter_context(tc.dropping(lab._injection, each, _ARP))
@@ -63,10 +68,16 @@ def procedure(lab: Lab) -> None:
             assert process is not None
             process.halt()
         with cut(lab, member, late=regression == "late_hash"):
+            if regression == "late_arp":
+                lab.sleep_until(begin_s + _LEARNS_S)
+                stack.close()
+                with lab.network.socket(lab.client) as sock:
+                    sock.sendto(b"here", (lab.topology.host(lab.server).ip, _DISCARD))
             if process is not None:
                 lab.sleep_until(look_s + period_s + _WAITS_S)
                 process.resume()
-            lab.sleep_until(begin_s + _LASTS_S)
+            # Cached flows may follow 500 ms after the bridge has learned (ovs-vswitchd.conf.db(5), max-revalidator).
+            lab.sleep_until(begin_s + _LASTS_S + (_LEARNS_S if regression == "late_arp" else 0.0))
         steps.wait_back(lab, lab.client)
 
 

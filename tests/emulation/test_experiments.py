@@ -15,7 +15,7 @@ from testbed import stats, theory
 from testbed.measure.detection import expired_after_each_fault
 from testbed.measure.raw import read_timeline
 from testbed.results.result import Record, Run
-from tests.emulation.support import side_by_side
+from tests.emulation.support import HERE, side_by_side
 
 #: Faults in all, and the share of samples that a goodness-of-fit test may reject although the law holds.
 _FAULTS, _LEAST_P = 200, 0.01
@@ -47,8 +47,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
         addresses="1",
         xmit_hash_policy="layer3+4,encap3+4",
     )
+    unlabelled = {"xmit_hash_policy": "encap3+4", "members": "4", "ip": "6", "ports": "random", "addresses": "1"}
+    unlabelled_run = wanted("unlabelled", str(HERE / "hashing_unlabelled.py"), 1, **unlabelled)
     flap = wanted("flapping", "flapping", 1, mode="802.3ad", members="4", updelay_ms="0", flap_period_ms="100,2000")
-    found = side_by_side(monitor, timers) + side_by_side(placed, kernels) + side_by_side(flap)
+    found = side_by_side(monitor, timers) + side_by_side(placed, kernels) + side_by_side(flap, unlabelled_run)
     return {run.path.name: run for run in found}
 
 
@@ -129,6 +131,12 @@ def test_encap34_takes_the_hash_of_a_connected_socket(runs: dict[str, Run]) -> N
     assert metrics["predicted_member_flows"] is None
     assert sum(metrics["measured_member_flows"]) == metrics["flows"]
     assert metrics["split_flows"] == 0
+
+
+def test_without_flow_labels_encap34_is_layer34_for_ipv6_as_well(runs: dict[str, Run]) -> None:
+    """The label's hash is the reason why it is not predicted otherwise (ip6_make_flowlabel, bond_xmit_hash)."""
+    metrics = _of(runs["unlabelled"]).metrics
+    assert metrics["placed_as_layer34"] == metrics["flows"] == 64
 
 
 @pytest.mark.parametrize("period_ms", [100, 2000])

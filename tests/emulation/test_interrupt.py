@@ -77,7 +77,7 @@ def test_a_killed_run_leaves_no_process_and_can_be_resumed(whole: Run, tmp_path:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    wait_for(lambda: not living(members), "the guests have ended with it", 10)
+    wait_for(lambda: not living(members), "the guests have ended with it")
     assert testbed("run", *_WORDS, "--resume", "--out", str(place)).returncode == 0
     assert different(whole.path, place) == []
     # It could not tidy up itself; there is a command for that.

@@ -26,7 +26,7 @@ _REST_S = 0.002
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Four small runs, two guests at a time."""
+    """Five small runs, two guests at a time."""
     base = tmp_path_factory.mktemp("measure")
 
     def wanted(name: str, experiment: str, **levels: str) -> tuple[Path | str, ...]:
@@ -42,7 +42,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
         **{"mode": "802.3ad", "members": "2", "flows": "4", "placement": "even", "protocol": "udp", "mtu": "9000"},
         **{"duration_s": "1", "omit_s": "0"},
     )
-    found = side_by_side(backup, silent) + side_by_side(many, udp)
+    one = {"mode": "802.3ad", "members": "2", "difference_ms": "0", "tcp_reordering": "3", "ip": "6"}
+    one_flow = wanted("one_flow", "reordering", **one, duration_s="1", omit_s="1")
+    found = side_by_side(backup, silent) + side_by_side(many, udp, one_flow)
     return {run.path.name: run for run in found}
 
 
@@ -184,6 +186,14 @@ def test_pinned_flows_cross_the_members_that_the_hash_names(runs: dict[str, Run]
         assert place is not None
         assert interfaces == {bond.members[place]}
     assert len(set.union(*seen.values())) == 2
+
+
+def test_one_flow_gets_no_more_than_its_link_carries(runs: dict[str, Run]) -> None:
+    """1428 octets of payload in 1538 on the wire (RFC 8200, RFC 9293, RFC 7323, IEEE 802.3), but for some frames that
+    network cards hold."""
+    metrics = _only(runs["one_flow"])[0].metrics
+    assert metrics["ideal_mbps"] == pytest.approx(1000 * 1428 / 1538)
+    assert 0.995 <= metrics["goodput_ratio"] <= 1.0001
 
 
 def test_datagrams_fill_all_members_in_long_frames(runs: dict[str, Run]) -> None:

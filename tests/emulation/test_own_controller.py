@@ -49,7 +49,15 @@ def test_the_right_cables_carry_and_the_wrong_one_is_told(tmp_path: Path) -> Non
     file = tmp_path / "wrong_cable.py"
     file.write_text(_TOPOLOGY)
     words = ("--topology", str(file), "--set", "mode=802.3ad", "--set", "fault=none", "--repetitions", "1")
-    (record,) = run(tmp_path / "run", "failover", *words).records
-    assert record.status == "ok", record.reason
-    wrong = [warning for warning in record.warnings if "leads to another partner" in warning]
-    assert [warning.split(" leads")[0] for warning in wrong] == ["port 1:3 of LAG lag-h2"]
+    found = run(tmp_path / "run", "failover", *words, "--set", "controller=testbed,ovs")
+    told, apart = {}, {}
+    for record in found.records:
+        assert record.status == "ok", record.reason
+        name = record.case["controller"]
+        wrong = [warning for warning in record.warnings if "leads to another partner" in warning]
+        told[name] = [warning.split(" leads")[0] for warning in wrong]
+        apart[name] = [warning for warning in record.warnings if "LACP partner" in warning]
+    assert told == {"testbed": ["port 1:3 of LAG lag-h2"], "ovs": ["port s1-eth3 of LAG lag-h2"]}
+    # By IEEE 802.1AX-2014, 6.4.8 the two right links are one LAG; only the wrong one has no partner that takes it.
+    (why,) = apart["testbed"]
+    assert why.startswith("the bond of h1 has an LACP partner for h1-eth0, h1-eth1 only: h1-eth2 has LACP state")

@@ -43,6 +43,7 @@ def test_what_runs_at_the_prompt_can_be_interrupted(tmp_path: Path) -> None:
     assert "wanted two hosts of h1, h2" in answer(b"iperf h1 h9\n")
     assert "actions=" in answer(b"dpctl dump-flows\n")
     answer(b"fail carrier_loss h1-eth0\n")
+    answer(b"sh sleep 1\n")  # until the bond's monitor has looked, every 100 ms
     assert "MII Status: down" in answer(b"h1 grep -A1 h1-eth0 /proc/net/bonding/bond0\n")
     assert "repaired carrier_loss h1-eth0" in answer(b"repair\n")
     assert "there is nothing to repair" in answer(b"repair\n")
@@ -59,11 +60,12 @@ def test_what_runs_at_the_prompt_can_be_interrupted(tmp_path: Path) -> None:
     assert lines[0] == lines[-1] and lines[0].count(":") > 20, "the terminal is as it was (stty(1), -g)"
 
 
-def test_a_guest_that_cannot_start_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_guest_that_cannot_start_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = kernel.find()
     assert found is not None
     broken = dataclasses.replace(found, path=Path("/bin/false"))
-    with pytest.raises(MachineError) as error:
+    with open(os.devnull) as nothing, pytest.raises(MachineError) as error:
+        monkeypatch.setattr(sys, "stdin", nothing)
         guest.interactive(broken, tmp_path, environment.shell_command(guest.DIRECTORY))
     assert error.value.message == "the guest ended before its command did (code 1)"
 

@@ -89,6 +89,27 @@ def test_open_vswitch_alone_answers_lacp(runs: dict[str, Run]) -> None:
         assert (raw / "bond_show.txt").read_text().count("bond_mode: balance-tcp") == 2
 
 
+def test_the_lags_of_every_scheme_are_read_back(runs: dict[str, Run]) -> None:
+    """As single_switch has them: h1's two ports, then h2's."""
+    wanted = {"lag-h1": ["s1-eth1", "s1-eth2"], "lag-h2": ["s1-eth3", "s1-eth4"]}
+
+    def lags(name: str, **levels: str) -> dict[str, Any]:
+        record = case(runs[name], **levels)
+        found: dict[str, Any] = json.loads((runs[name].path / record.raw / "built.json").read_text())["lags"]
+        return found
+
+    spoken = lags("lacp", controller="ovs", fault="carrier_loss")
+    assert {name: lag["ports"] for name, lag in spoken.items()} == wanted
+    assert {(lag["lacp"], lag["rate"], lag["ovs_bond_mode"]) for lag in spoken.values()} == {
+        ("active", "fast", "balance-tcp")
+    }
+    assert lags("lacp", controller="none", fault="carrier_loss") == {}
+    assert {name: lag["group"] for name, lag in lags("static", controller="static").items()} == wanted
+    assert {lag["ovs_bond_mode"] for lag in lags("static", controller="ovs").values()} == {"balance-slb"}
+    if _HAS_RYU:
+        assert {name: lag["ports"] for name, lag in lags("example", fault="silent_loss").items()} == wanted
+
+
 def test_open_vswitch_leaves_a_dead_port_at_once(runs: dict[str, Run]) -> None:
     metrics = case(runs["lacp"], controller="ovs", fault="carrier_loss").metrics
     assert metrics["within_bound"] is True

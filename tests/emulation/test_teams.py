@@ -24,13 +24,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(place: Path) -> list[Run]:
-    """Carrier loss under every runner; silent loss under the ARP monitor and LACP; what LACP aggregates."""
+    """Carrier loss under every runner; silent loss under the ARP monitor and LACP; two teams without a
+    switch; what LACP aggregates."""
     arp = ("--set", "miimon_ms=0", "--set", "arp_interval_ms=100")
     flows = ("--set", "placement=even", "--set", "members=2", "--set", "flows=4")
     short = ("--set", "duration_s=1", "--set", "omit_s=0")
     return side_by_side(
         (place / "carrier", "failover", *FEW, "--set", "mode=active-backup,802.3ad,balance-rr,broadcast,balance-xor"),
         (place / "silent", "failover", *FEW, *arp, "--set", "mode=active-backup", "--set", "fault=silent_loss"),
+        (place / "direct", "failover", *FEW, "--topology", "back_to_back", "--set", "mode=802.3ad"),
         (place / "flows", "aggregation", *FEW, *flows, *short, "--set", "mode=802.3ad", "--set", "vlan=9"),
     )
 
@@ -52,8 +54,14 @@ def test_the_arp_monitor_detects_silent_loss(runs: list[Run]) -> None:
     assert record.metrics["within_bound"] is True
 
 
-def test_lacp_of_a_team_aggregates_over_a_vlan(runs: list[Run]) -> None:
+def test_two_teams_run_without_a_switch(runs: list[Run]) -> None:
     (record,) = runs[2].records
+    assert record.status == "ok", record.reason
+    assert record.metrics["within_bound"] is not False
+
+
+def test_lacp_of_a_team_aggregates_over_a_vlan(runs: list[Run]) -> None:
+    (record,) = runs[3].records
     assert record.status == "ok", record.reason
     # It cannot be predicted which member a flow uses, but with flows on both they carry more than one link does.
     assert record.metrics["goodput_mbps"] > 1.2 * theory.ideal_mbps("active-backup", 2, 1000.0)

@@ -14,6 +14,7 @@ from testbed.experiment import discovery, mininet_options
 from testbed.experiment.plan import build_topology, topology_defaults
 from testbed.spec import Topology
 from testbed.spec.addressing import interface_mac
+from testbed.spec.link import MOST_DELAY_MS, MOST_QUEUE_PACKETS, RATE_RANGE_MBPS
 
 CAMPUS = """
 from mininet.topo import Topo
@@ -165,7 +166,8 @@ def test_an_option_is_taken_over_or_changes_nothing(
 ) -> None:
     levels = {"mode": "active-backup"}
     if path is None:
-        assert refused(tmp_path, pair(**parts), levels).startswith(value)
+        place, _, text = refused(tmp_path, pair(**parts), levels).partition(": ")
+        assert place.startswith("mine.py") and text.startswith(value)
         return
     topology = built(tmp_path, pair(**parts), levels)
     first = [topology.link_of(interface) for interface in topology.interfaces("h1")]
@@ -250,7 +252,42 @@ ROUTED = "all hosts are in one subnet here, and nothing is routed"
     ],
 )
 def test_what_has_no_equivalent_is_refused_for_what_it_is(tmp_path: Path, parts: dict[str, str], message: str) -> None:
-    assert refused(tmp_path, pair(**parts)).startswith(message)
+    place, _, text = refused(tmp_path, pair(**parts)).partition(": ")
+    assert text.startswith(message)
+    # The file and the line in it that adds what the message is about.
+    line = {"host": "self.addHost", "switch": "self.addSwitch", "link": "self.addLink"}[next(iter(parts))]
+    lines = PAIR.splitlines()
+    assert place == f"mine.py, line {next(n for n, text in enumerate(lines, start=1) if line in text)}"
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        ("bw=True", "has bw=True: no number; wanted Mbit/s, such as 10"),
+        ("max_queue_size=True", "has max_queue_size=True: no number; wanted packets"),
+        ("max_queue_size=1.5", "has max_queue_size=1.5: no number; wanted packets"),
+        ("max_queue_size=0", "queue_packets of link h1-eth0--s1-eth1 is 0; wanted 1 or more"),
+        ("max_queue_size=10**10", "wanted 1000000000 or less"),
+        ("delay=True", "has delay=True: no time; wanted a number with us, ms or s"),
+        ("delay='999999999s'", "delay_ms of link h1-eth0--s1-eth1 is 999999999000; wanted 10000 or less"),
+        ("bw=10**9", "rate 1e+09 Mbit/s of link h1-eth0--s1-eth1 is outside 1 to 100000"),
+    ],
+)
+def test_every_number_of_a_link_is_checked(tmp_path: Path, link: str, message: str) -> None:
+    text = refused(tmp_path, pair(link=link))
+    assert text.startswith("mine.py, line 17: ") and message in text
+
+
+def test_an_error_of_mininets_own_topology_names_the_file(tmp_path: Path) -> None:
+    text = (
+        "from mininet.topo import SingleSwitchTopo\n\n\ntopos = {'it': lambda: SingleSwitchTopo(lopts=dict(bw='x'))}\n"
+    )
+    assert refused(tmp_path, text).startswith("mine.py, line 4: link")
+
+
+def test_a_link_holds_no_more_packets_than_the_kernel_counts() -> None:
+    """struct tc_netem_qopt: limit is a __u32; a frame on the wire is 84 octets at least (IEEE 802.3)."""
+    assert MOST_QUEUE_PACKETS + RATE_RANGE_MBPS[1] * 1e3 * MOST_DELAY_MS / (8 * 84) < 2**32
 
 
 @pytest.mark.parametrize(
@@ -292,7 +329,8 @@ def test_two_hosts_joined_without_a_switch(tmp_path: Path, links: int) -> None:
 def test_a_host_that_joins_two_others_is_refused(tmp_path: Path) -> None:
     text = network("self.addLink('A', 'B')\nself.addLink('B', 'C')", "'A', 'B', 'C'")
     assert refused(tmp_path, text) == (
-        "host B of topo 'mine' has links to A and C; wanted links to switches alone, or to one other host alone\n"
+        "mine.py, line 7: host B of topo 'mine' has links to A and C; wanted links to switches alone,"
+        " or to one other host alone\n"
         "A bond needs a partner; a host that forwards between two networks is none."
     )
 
@@ -303,8 +341,8 @@ def test_ports_and_interfaces_that_the_file_numbers_and_names(tmp_path: Path) ->
     assert our_ends(topology) == {frozenset(("s1-eth1", "h1-eth1")), frozenset(("s1-eth2", "eth"))}
     assert topology.members("h2") == ("eth",)
     assert refused(tmp_path, network(body.replace("port1=1", "port1=7"))) == (
-        "s1-eth2 of topo 'mine' is port 2; the ports of a switch are numbered from 1 without gaps here,"
-        " so it would be port 1\nDelete port1 and port2, or give ports without gaps."
+        "mine.py, line 8: s1-eth2 of topo 'mine' is port 2; the ports of a switch are numbered from 1 without gaps"
+        " here, so it would be port 1\nDelete port1 and port2, or give ports without gaps."
     )
 
 

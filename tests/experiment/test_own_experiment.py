@@ -73,6 +73,7 @@ def test_it_is_measured(mine: Path, tmp_path: Path) -> None:
     assert user_code.measured(experiment.measure, raw, trial).metrics == {"lost": 3, "lost_ms": 3.0}
 
 
+@pytest.mark.slow
 def test_its_figure_is_drawn_from_the_run_alone(mine: Path, tmp_path: Path) -> None:
     run = a_run(mine, tmp_path / "run")
     assert run.manifest["figures"] == ["loss_by_cut"]
@@ -99,6 +100,7 @@ def test_its_figure_is_drawn_from_the_run_alone(mine: Path, tmp_path: Path) -> N
         figures.names(run, ["costs"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -140,6 +142,7 @@ def test_figures_are_checked_before_the_first_trial(mine: Path, figure: str, mes
     assert message in caught.value.message
 
 
+@pytest.mark.slow
 def test_its_report_has_its_figure_and_no_verdict(mine: Path, tmp_path: Path) -> None:
     run = a_run(mine, tmp_path / "run")
     text = reports.write_report(run).read_text()

@@ -70,6 +70,7 @@ def test_every_experiment_runs_on_every_topology_or_says_why_not(experiment: str
             assert bond is not None and bond.miimon_ms == trial.case["miimon_ms"]
 
 
+@pytest.mark.slow
 def test_hosts_on_different_switches_are_a_pair_of_any_experiment_about_bonds() -> None:
     for experiment in ("aggregation", "hashing", "tcp_failover", "failover", "flapping", "reordering"):
         for topology, pair in (("leaf_spine", "h1,h4"), ("trunk", "h2,h1"), ("ring", "h2,h1")):

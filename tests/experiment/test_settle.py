@@ -149,6 +149,17 @@ def test_a_factor_of_the_experiment_without_effect_is_dropped() -> None:
     assert found.changed == ("primary_reselect: mode 802.3ad does not use it",)
 
 
+def test_a_team_takes_the_arp_monitor_as_a_bond_does() -> None:
+    """teamd.conf(5): the link watch arp_ping has an interval; there is no other monitor beside it."""
+    arp = {"bond": "team", "mode": "active-backup", "arp_interval_ms": "100"}
+    (trial,) = prepared("failover", miimon_ms="0", **arp).planned(1)
+    bond = trial.topology.bond("h1")
+    assert (bond.driver, bond.arp_interval_ms, bond.miimon_ms) == ("team", 100, 0)
+    assert "a bond has one monitor" in refusal("failover", **arp).message
+    unmonitored = {"bond": "team", "mode": "active-backup", "miimon_ms": "0"}
+    assert "bond=team cannot have miimon_ms" in refusal("failover", **unmonitored).message
+
+
 def test_a_controller_without_a_switch_is_refused() -> None:
     found = prepared("failover", "back_to_back", controller="testbed,ovs")
     assert levels(found, "controller") == ["testbed"]

@@ -287,6 +287,7 @@ def test_packages_named_like_ours_where_the_caller_is_do_not_hide_ours(
     assert "not ours" not in str(sys.modules.keys())
 
 
+@pytest.mark.slow
 def test_nor_does_a_file_there_when_python_is_started_there(tmp_path: Path) -> None:
     """``python -m`` puts the current directory first: random.py ran in the place of the standard library's."""
     for name in ("topologies", "experiments"):

@@ -51,6 +51,7 @@ def legend(drawing: Drawing) -> list[str]:
     return [text.get_text() for text in drawing.figure.legends[0].get_texts()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.filterwarnings("error")
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path, name: str) -> None:

@@ -40,6 +40,7 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes(failover: Run, tmp_path: Path) -> None:
     first, second = (figures.draw(failover, tmp_path / name) for name in ("first", "second"))
     assert [path.name for path in first] == ["outage.pdf", "outage.svg", "outage.png", "outage.csv"]
@@ -188,6 +189,7 @@ def test_names_of_cases_with_several_factors_fit(tmp_path: Path) -> None:
     assert names == [f"{controller}, {fault}: n = 1" for controller, fault in levels]
 
 
+@pytest.mark.slow
 def test_the_table_of_the_aggregate_figure(aggregation: Run, tmp_path: Path) -> None:
     figures.draw(aggregation, tmp_path)
     rows = {(row["series"], row["members"]): row for row in table(tmp_path / "aggregate.csv")}
@@ -223,6 +225,7 @@ def test_points_stand_at_their_number_of_members(aggregation: Run) -> None:
     assert heights(ideal) == pytest.approx([theory.ideal_mbps("active-backup", 8, 1000.0) / 1e3] * 2)
 
 
+@pytest.mark.slow
 def test_bars_only_where_there_is_an_interval(tmp_path: Path) -> None:
     for repetitions, bars in ((1, 0), (5, 0), (6, 15)):  # of 16 cells, but one of 802.3ad with 5 trials that ended well
         run = synthetic.aggregation(tmp_path / f"{repetitions}", repetitions=repetitions)
@@ -334,6 +337,7 @@ def test_a_run_without_stalls_says_so(failover: Run) -> None:
     assert "Nothing to draw" in figures.drawings(failover, ["stall"])["stall"].caption
 
 
+@pytest.mark.slow
 def test_a_figure_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
     """As in results/reference/, which keeps the figures' data but no raw files."""
     run = synthetic.transfers(tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from testbed.emulation import bonds, readback, shaping
+from testbed.emulation import addresses, bonds, readback, shaping
 from testbed.emulation.network import Network
 from testbed.errors import TrialError
 from testbed.experiment import discovery
@@ -17,6 +18,7 @@ from testbed.experiment.plan import build_topology
 from testbed.schemes import SCHEMES, testbed_lacp
 from testbed.schemes.scheme import Live
 from testbed.spec import Topology
+from tests.controller.rig import Rig
 
 TOPOLOGY = build_topology(discovery.topology("single_switch"), {"mode": "802.3ad", "rate_mbps": 100.0})
 #: linux/if_bonding.h and bond_options.c: the numbers of 802.3ad, layer3+4 and fast.
@@ -39,7 +41,13 @@ def network(topology: Topology, members: int = 2) -> Network:
 
     return cast(
         Network,
-        SimpleNamespace(topology=topology, bond=bond, netlink=lambda _: _Netlink(), index=lambda interface: interface),
+        SimpleNamespace(
+            topology=topology,
+            bond=bond,
+            netlink=lambda _: _Netlink(),
+            index=lambda interface: interface,
+            pid=lambda node: node,
+        ),
     )
 
 
@@ -50,6 +58,9 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
         "bond": dict(KERNEL),
         "link": {"rate_mbps": 100.0, "delay_ms": 0.0, "queue_packets": 1000, "qdisc": "pfifo"},
     }
+    found["host"] = {"vlan": 0, "rx_coalesce_us": 100, "addresses": ["10.0.0.1/24", "10.0.0.2/24"]}
+    monkeypatch.setattr(addresses, "found", lambda *_: dict(found["host"]))
+    monkeypatch.setattr(shaping, "coalesced_us", lambda *_: found["host"]["rx_coalesce_us"])
     monkeypatch.setattr(bonds, "shown", lambda *_: found["bond"])
     monkeypatch.setattr(shaping, "shaped", lambda *_: found["link"])
     return found
@@ -68,6 +79,9 @@ def test_what_was_built_as_specified_is_listed(kernel: dict[str, dict[str, Any]]
         ("bond", {"IFLA_BOND_MODE": 1}, "bond bond0 of h1 was built with mode active-backup, wanted 802.3ad"),
         ("bond", {"IFLA_BOND_MIIMON": 10}, "bond bond0 of h1 was built with miimon_ms 10, wanted 100"),
         ("bond", {"IFLA_BOND_AD_LACP_RATE": 0}, "bond bond0 of h1 was built with lacp_rate slow, wanted fast"),
+        ("host", {"vlan": 7}, "h1-eth0 of host h1 was built with vlan 7, wanted 0"),
+        ("host", {"rx_coalesce_us": 0}, "h1-eth0 of host h1 was built with rx_coalesce_us 0, wanted 100"),
+        ("host", {"addresses": []}, "host h1 was built with addresses [], wanted 10.0.0.1/24"),
         ("link", {"rate_mbps": 1000.0}, "h1-eth0 was built with rate_mbps 1000.0, wanted 100.0"),
         ("link", {"rate_mbps": None}, "h1-eth0 was built with rate_mbps None, wanted 100.0"),
         ("link", {"delay_ms": 5.0}, "h1-eth0 was built with delay_ms 5.0, wanted 0.0"),
@@ -89,7 +103,14 @@ def test_a_missing_member_fails_the_trial(kernel: dict[str, dict[str, Any]]) -> 
         readback.built(network(TOPOLOGY, members=1))
 
 
-LAG = {"members": [1, 2], "mux": "independent", "fallback": "none", "max_active": None, "rate": "fast"}
+@pytest.fixture(scope="module")
+def state() -> dict[str, Any]:
+    """What our controller shows, once its LAGs are up."""
+    rig = Rig(TOPOLOGY)
+    rig.answer()
+    rig.run(4.0)
+    found: dict[str, Any] = json.loads(json.dumps(rig.state()))
+    return found
 
 
 @pytest.mark.parametrize(
@@ -99,31 +120,38 @@ LAG = {"members": [1, 2], "mux": "independent", "fallback": "none", "max_active"
         ({"mux": "coupled"}, "LAG lag-h1 was built with mux coupled, wanted independent"),
         ({"fallback": "static"}, "LAG lag-h1 was built with fallback static, wanted none"),
         ({"max_active": 1}, "LAG lag-h1 was built with max_active 1, wanted 0"),
-        ({"members": [1]}, "LAG lag-h1 was built with ports 1, wanted 2"),
+        ({"members": [[1, 1]]}, "LAG lag-h1 was built with ports 1, wanted 2"),
+        ({"key": 7}, "LAG lag-h1 was built with key 7, wanted 1"),
+        ({"mode": "passive"}, "LAG lag-h1 was built with mode passive, wanted active"),
+        ({"rate": "slow"}, "LAG lag-h1 was built with rate slow, wanted fast"),
+        ({"min_links": 2}, "LAG lag-h1 was built with min_links 2, wanted 1"),
+        ({"early_collecting": None}, "LAG lag-h1 was built with early_collecting None, wanted True"),
+        ({"ports": []}, "LAG lag-h1 was built with port_priorities [], wanted [32768, 32768]"),
     ],
 )
 def test_a_lag_is_compared_with_the_controllers_state(
-    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+    monkeypatch: pytest.MonkeyPatch, state: dict[str, Any], change: dict[str, Any], message: str
 ) -> None:
-    lags = {"lag-h1": {**LAG, **change}, "lag-h2": LAG}
-    monkeypatch.setattr(testbed_lacp.client, "ask", lambda _: json.dumps({"systems": {"core": {"lags": lags}}}))
+    state = copy.deepcopy(state)
+    state["systems"]["core"]["lags"]["lag-h1"] |= change
+    monkeypatch.setattr(testbed_lacp.client, "ask", lambda _: json.dumps(state))
     live = cast(Live, SimpleNamespace(topology=TOPOLOGY))
     if not message:
-        SCHEMES["testbed"].check_built(live)
+        assert SCHEMES["testbed"].built(live)["lag-h2"]["mux"] == "independent"
         return
     with pytest.raises(TrialError) as caught:
-        SCHEMES["testbed"].check_built(live)
+        SCHEMES["testbed"].built(live)
     assert caught.value.message == message
 
 
 def test_a_lag_that_the_controller_does_not_know_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(testbed_lacp.client, "ask", lambda _: json.dumps({"systems": {}}))
-    with pytest.raises(TrialError, match="LAG lag-h1 was built with ports 0, wanted 2"):
-        SCHEMES["testbed"].check_built(cast(Live, SimpleNamespace(topology=TOPOLOGY)))
+    with pytest.raises(TrialError, match="LAG lag-h1 was built with key None, wanted 1"):
+        SCHEMES["testbed"].built(cast(Live, SimpleNamespace(topology=TOPOLOGY)))
 
 
-def test_static_lags_are_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_lags_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(testbed_lacp.client, "ask", lambda _: pytest.fail("asked"))
-    SCHEMES["static"].check_built(cast(Live, SimpleNamespace(topology=TOPOLOGY)))
     without = dataclasses.replace(TOPOLOGY, lags=())
-    SCHEMES["testbed"].check_built(cast(Live, SimpleNamespace(topology=without)))
+    for name in ("testbed", "static", "none", "ovs"):
+        assert SCHEMES[name].built(cast(Live, SimpleNamespace(topology=without))) == {}

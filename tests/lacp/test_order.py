@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +60,7 @@ STARVING: list[Plug] = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(plugs, min_size=1, max_size=7),
@@ -87,6 +89,7 @@ def test_the_final_state_depends_on_the_facts_alone(
     assert all(len(lab.sent[end]) - count <= 61 for end, count in sent.items()), "one LACPDU a second"
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.lists(plugs, min_size=2, max_size=7), st.sampled_from(["coupled", "independent"]), st.randoms())
 def test_a_silent_loss_counts_as_a_missing_cable(cables: list[Plug], mux: MuxControl, chance: object) -> None:

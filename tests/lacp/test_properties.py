@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +118,7 @@ def disturb(lab: Lab, what: list[Act]) -> None:
         act(lab)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(plain_configs, plain_configs, fallbacks, st.lists(acts, max_size=20))
 def test_safety(a: LagConfig, b: LagConfig, fallback: Fallback, what: list[Act]) -> None:
@@ -127,6 +129,7 @@ def test_safety(a: LagConfig, b: LagConfig, fallback: Fallback, what: list[Act])
         assert all(fourth >= first + 1.0 for first, fourth in zip(times, times[3:], strict=False)), "3 in a second"
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(plain_configs, plain_configs, st.sampled_from(["active", "passive"]), st.lists(acts, max_size=12))
 def test_two_ends_converge_after_the_last_disturbance(a: LagConfig, b: LagConfig, mode: Mode, what: list[Act]) -> None:
@@ -165,6 +168,7 @@ def test_octets_that_cannot_be_decoded_change_only_their_counter(junk: bytes, st
     assert a.next_timer() == timer
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(plain_configs, plain_configs, fallbacks, st.lists(acts, max_size=8), st.lists(acts, min_size=1, max_size=8))
 @example(  # ports that are due at one instant are handled in one order

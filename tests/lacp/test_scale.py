@@ -5,6 +5,8 @@ Work is counted in tested guards, not in seconds, so the result is the same on a
 
 from __future__ import annotations
 
+import pytest
+
 from testbed.lacp import LagConfig, PortConfig, System, Transmit
 from tests.lacp.wire import DELAY_S
 
@@ -23,6 +25,7 @@ def system(mac: str) -> System:
     return made
 
 
+@pytest.mark.slow
 def test_1000_ports_keep_their_timers_at_constant_work() -> None:
     ends = [system("02:00:00:00:00:0a"), system("02:00:00:00:00:0b")]
     flying: list[tuple[int, Transmit]] = []

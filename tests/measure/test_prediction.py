@@ -113,6 +113,28 @@ def test_a_host_that_is_cut_off_from_the_start_has_the_reason_and_no_bound() -> 
     assert found.why == "LAG lag-h1 speaks LACP and h1 does not (fallback=none)"
 
 
+@pytest.mark.parametrize("fallback", ["individual", "static"])
+def test_where_the_switch_uses_other_members_than_the_bond_no_trial_has_to_resume(fallback: str) -> None:
+    """bonding.rst, all_slaves_active: a backup member drops what it receives; a LAG sends by the member of its hash."""
+    backup = BondOptions(mode="active-backup")
+    silent = single_switch(bonding=backup, lag=LagOptions(lacp="active", fallback=fallback))
+    for fault, element in (("none", "c0"), ("carrier_loss", "s1-eth1")):
+        found = predicted(silent, fault, element)
+        if fault == "none":
+            assert found.connected is None and "LACP" in found.doubt
+            assert found.held(resumed=False) is None and found.why == found.doubt
+        else:  # one link is left to each: nothing to choose
+            assert found.connected is None  # the other host has two
+        assert bound_s(found) is not None and found.held(resumed=True) is found.bound
+
+
+def test_a_bond_that_must_act_by_itself_is_held_to_its_bound_whatever_the_network_does() -> None:
+    """Of a fault of one direction only theory knows the bond's part; a flow that does not resume breaks it."""
+    found = predicted(single_switch(), "silent_loss", "s1-eth1", direction="to_host")
+    assert found.connected is None and found.doubt == ""
+    assert found.held(resumed=False) is found.bound is not None
+
+
 def test_a_switch_that_alone_loses_the_controller_is_known_to_theory() -> None:
     assert predicted(mlag(), "controller_cut", "s1", 1.5).connected is True
     assert predicted(mlag(), "controller_cut", "s1", 10.0).connected is True

@@ -47,6 +47,7 @@ def test_rows_are_read_as_they_were_written(place: Path, rows: list[tuple[str, i
     assert [None if math.isnan(seen) else seen for *_, seen in found] == [seen for *_, seen in rows]
 
 
+@pytest.mark.slow
 @given(rows=st.lists(ROWS, min_size=1), data=st.data())
 def test_a_file_cut_off_anywhere_names_the_line(
     place: Path, rows: list[tuple[str, int, float, float | None]], data: st.DataObject

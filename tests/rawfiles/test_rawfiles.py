@@ -161,6 +161,7 @@ def deep(directory: Path, levels: int) -> None:
     os.close(handle)
 
 
+@pytest.mark.slow
 def test_a_tree_deeper_than_any_path_is_removed(raw: Path) -> None:
     deep(raw, 5000)
     assert rawfiles.excess(raw) == f"its directories are more than {limits.DEPTH} deep"

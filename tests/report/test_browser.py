@@ -29,6 +29,8 @@ if CHROMIUM is None:
     reason = "the report's tests in a browser want Chromium, not as a snap; type: apt-get install chromium"
     pytest.skip(reason, allow_module_level=True)
 
+pytestmark = pytest.mark.slow
+
 #: A window of its own is never narrower than some 500 pixels, so the page is measured in a frame.
 FRAME = """<!doctype html><body style="margin:0">
 <iframe width="{width}" height="900" style="border:0" srcdoc="{page}"></iframe>

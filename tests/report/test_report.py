@@ -300,3 +300,18 @@ def test_a_bound_that_was_kept_is_no_agreement_with_a_law(tmp_path: Path) -> Non
     assert "✓ within the bound (n = 1)" in text and "agrees<" not in text
     text = write_report(synthetic.noticed(tmp_path / "law")).read_text()
     assert text.count("✓ agrees") == 2 and "✓ within" not in text
+
+
+def test_the_pair_is_shown_and_trials_whose_flows_were_not_hit_are_named(tmp_path: Path) -> None:
+    """What no measured flow crossed shows no outage, however short the table's numbers are."""
+    case = {"mode": "active-backup"}
+    records = [
+        synthetic.record(number, "failover", case, {"outage_s": 0.0, "exposed_flows": flows})
+        for number, flows in ((1, []), (2, ["h1>h3"]), (3, []))
+    ]
+    made = synthetic.manifest("failover", {"mode": ["active-backup"]}, [], pairs=["h1+h3"])
+    run = synthetic.write(tmp_path / "run", made, records)
+    (told,) = [text for text in problems(run) if text.startswith("Not exposed: ")]
+    assert "in 2 of 3 trials no measured flow crossed what failed" in told and ": 1, 3. " in told
+    page = write_report(run).read_text()
+    assert "h1+h3" in page and "Not exposed: " in page

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.audit import FAULTS, audit, probed_pairs
+from experiments.audit import FAULTS, audit, probed_pairs, read
+from testbed.design.trial import Trial
 from testbed.errors import SpecError
 from testbed.experiment.plan import factor_levels
 from testbed.faults import catalogue
@@ -164,3 +166,21 @@ def test_one_kind_alone_is_listed_with_its_details(kind: str, texts: tuple[str, 
     answer = CliRunner().invoke(cli, ["list", kind])
     assert answer.exit_code == 0, answer.output
     assert all(text in answer.output for text in texts), answer.output
+
+
+@pytest.mark.parametrize(("away_s", "judged"), [(1.5, True), (10.0, False)])
+def test_what_theory_does_not_know_is_not_judged(tmp_path: Path, away_s: float, judged: bool) -> None:
+    """A controller that is away for longer than LACP's timeout (3 s after the last LACPDU, IEEE 802.1AX-2014, 6.4.4):
+    how the bonds of mlag then choose between two switches, no document says."""
+    events = [{"t_s": at_s, "source": "fault", "event": edge} for at_s, edge in ((1.0, "begin"), (1.0 + away_s, "end"))]
+    (tmp_path / "timeline.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    (tmp_path / "reach.json").write_text("[]")
+    sent = [number * 0.005 for number in range(2600)]
+    arrived = ["" if 2.0 < at_s < 2.2 else at_s + 1e-4 for at_s in sent]
+    rows = (f"h1>h2:0,{number},{at_s},{then}" for number, (at_s, then) in enumerate(zip(sent, arrived, strict=True)))
+    (tmp_path / "probe.csv").write_text("\n".join(["flow,seq,sent_s,received_s", *rows]) + "\n")
+    case = {"element": "c0", "controller": "testbed", "controller_down_s": away_s, "probe_interval_ms": 5.0}
+    metrics = read(tmp_path, Trial(1, "audit", case, 0, 1, mlag())).metrics
+    assert metrics["expected_connected"] is (True if judged else None)
+    assert metrics["bound_s"] == (0.0 if judged else None)
+    assert metrics["within_bound"] is (False if judged else None)

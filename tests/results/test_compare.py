@@ -328,3 +328,24 @@ def test_a_run_without_levels_asks_for_another_run(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         compare_levels(single, "mode")
     assert caught.value.hint == f"Type: testbed compare {single.path} RUN"
+
+
+def _once(place: Path, outage_s: float, **more: Any) -> Run:
+    case = {"mode": "802.3ad"}
+    record = synthetic.record(1, "failover", case, {"outage_s": outage_s, "within_bound": outage_s < 1})
+    return synthetic.write(place, {**synthetic.manifest("failover", {"mode": ["802.3ad"]}, []), **more}, [record])
+
+
+def test_one_trial_has_no_verdict(tmp_path: Path) -> None:
+    """Of one observation there is no variance (n - 1 = 0 degrees of freedom)."""
+    found = compare(_once(tmp_path / "one", 0.01), _once(tmp_path / "other", 3.0))
+    assert {each.word for each in found.judgements if each.word != "same"} == {"too few trials"}
+    assert not found.matters
+
+
+def test_runs_of_two_topologies_are_marked_and_of_two_experiments_refused(tmp_path: Path) -> None:
+    one, ring = _once(tmp_path / "one", 0.01), _once(tmp_path / "ring", 0.01, topology="ring")
+    assert compare(one, ring).networks == ("single_switch", "ring")
+    assert compare(one, one).networks is None
+    with pytest.raises(SpecError, match=r"is of experiment failover, .* of flapping"):
+        compare(one, _once(tmp_path / "flaps", 0.01, experiment="flapping"))

@@ -55,6 +55,7 @@ def damaged(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return manifest, records
 
 
+@pytest.mark.slow
 @given(damaged(), st.sampled_from(["export", "compare", "state"]))
 @settings(max_examples=150, deadline=None)
 def test_a_command_on_a_damaged_run_ends_with_an_answer(
@@ -70,6 +71,7 @@ def test_a_command_on_a_damaged_run_ends_with_an_answer(
         assert found.exception is None or isinstance(found.exception, TestbedError | SystemExit), found.exc_info
 
 
+@pytest.mark.slow
 @given(damaged())
 @settings(max_examples=6, deadline=None)
 def test_so_does_its_report(run: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:

@@ -211,3 +211,11 @@ def test_inputs_that_differ_are_named() -> None:
         "tools.ovs: 3.1 -> none",
         "tools.scipy: none -> 1",
     ]
+
+
+def test_another_build_of_the_same_python_is_named() -> None:
+    """Its version is the same, its octets are not."""
+    before, after = (
+        {"digests": {"python": digest, "libc": "0" * 64}, "tools": {"python": "3.11.2"}} for digest in ("1a", "2b")
+    )
+    assert difference.of_inputs(before, after) == ["digests.python: 1a -> 2b"]

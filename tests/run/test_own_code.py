@@ -99,10 +99,10 @@ def test_our_own_experiments_import_only_what_a_trial_has(path: Path) -> None:
     own_code.check_imports(str(path), ())
 
 
-@pytest.mark.parametrize("text", ["from testbed import theory, stats\n", "import testbed.stats\n"])
+@pytest.mark.parametrize("text", ["from testbed import theory, figures\n", "import testbed.figures\n"])
 def test_what_needs_packages_that_a_trial_lacks_cannot_be_loaded_there(mine: Path, text: str) -> None:
     mine.write_text(text)
-    with pytest.raises(SpecError, match=r"line 1: imports testbed\.stats"):
+    with pytest.raises(SpecError, match=r"line 1: imports testbed\.figures"):
         own_code.check_imports(str(mine), ())
 
 

@@ -18,6 +18,7 @@ from testbed.measure.raw import not_aggregated
 from testbed.schemes import FACTOR, SCHEMES, chosen, requirements
 from testbed.spec import Bond, BondOptions, Host, Lag, LagOptions, Link, Switch, Topology
 from testbed.spec.wiring import Wiring
+from tests.schemes.vswitchd import commands
 from topologies.dual_switch import dual_switch
 from topologies.single_switch import single_switch
 
@@ -56,17 +57,6 @@ def test_an_unknown_controller_names_the_known_ones() -> None:
         FACTOR.parse("odl")
 
 
-def commands(words: list[str]) -> list[list[str]]:
-    """ovs-vsctl's commands, which -- divides."""
-    found: list[list[str]] = [[]]
-    for word in words:
-        if word == "--":
-            found.append([])
-        else:
-            found[-1].append(word)
-    return found
-
-
 def test_lacp_lags_become_balance_tcp_bonds() -> None:
     """ovs-vswitchd.conf.db(5): balance-tcp wants LACP at the other end; the names are its columns."""
     sent = commands(SCHEMES["ovs"].join(single_switch(bonding=BondOptions(lacp_rate="slow"))))
@@ -82,7 +72,8 @@ def test_lacp_lags_become_balance_tcp_bonds() -> None:
     ]
     assert ["del-port", "s1", "s1-eth3"] in sent
     port = ["ofport_request=3", "other_config:lacp-port-id=3", "other_config:lacp-aggregation-key=2"]
-    assert ["set", "Interface", "s1-eth3", *port] in sent
+    # IEEE 802.1AX-2014, 6.3.4: a port's priority where none is given; Open vSwitch's own default is 65535.
+    assert ["set", "Interface", "s1-eth3", *port, "other_config:lacp-port-priority=32768"] in sent
 
 
 def prioritised() -> Topology:
@@ -96,6 +87,8 @@ def test_port_priorities_reach_both_lacp_implementations() -> None:
     """ovs-vswitchd.conf.db(5): other_config:lacp-port-priority of the Interface."""
     set_ = [command for command in commands(SCHEMES["ovs"].join(prioritised())) if command[:2] == ["set", "Interface"]]
     assert {command[2]: command[-1] for command in set_ if "priority" in command[-1]} == {
+        "s1-eth1": "other_config:lacp-port-priority=32768",
+        "s1-eth2": "other_config:lacp-port-priority=32768",
         "s1-eth3": "other_config:lacp-port-priority=200",
         "s1-eth4": "other_config:lacp-port-priority=100",
     }
@@ -234,11 +227,13 @@ def test_a_fault_lasts_until_it_must_have_been_detected(
 
 
 def test_what_did_not_aggregate_is_a_warning() -> None:
-    events = [
+    events: list[dict[str, Any]] = [
         {"t_s": 1.0, "source": "network", "event": "converged"},
         {"t_s": 1.0, "source": "network", "event": "not_aggregated", "host": "h1", "reason": "h1-eth0 is alone"},
     ]
     assert not_aggregated(events) == ["the bond of h1 has no LACP partner: h1-eth0 is alone"]
+    events[1]["carrying"] = ["h1-eth1", "h1-eth2"]
+    assert not_aggregated(events) == ["the bond of h1 has an LACP partner for h1-eth1, h1-eth2 only: h1-eth0 is alone"]
 
 
 def test_a_multi_chassis_lag_to_a_switch_is_refused_before_anything_starts() -> None:
@@ -292,11 +287,14 @@ class OvsLive:
         self.raw = Path()
 
     def ask_switches(self, command: str, *arguments: str) -> str:
-        assert (command, *arguments) in (("bond/show",), ("bridge/dump-flows", "s1"))
-        return self.shown
+        assert (command, *arguments) in (("bond/show",), ("lacp/show",), ("bridge/dump-flows", "s1"))
+        return "" if command == "lacp/show" else self.shown
 
     def tell_switches(self, *words: str) -> None:
         self.told += words
+
+    def groups(self, switch: str) -> str:
+        raise AssertionError(switch)
 
     def note(self, source: str, event: str, **details: Any) -> float:
         self.noted.append(event)

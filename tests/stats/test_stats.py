@@ -35,6 +35,7 @@ def test_one_seed_gives_one_interval() -> None:
     assert stats.median_interval(values, 3) == stats.median_interval(values, 3)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_median_about_as_often_as_its_level() -> None:
     chance = np.random.default_rng(2)
     hits = 0
@@ -146,6 +147,7 @@ def test_a_shift_is_found_and_its_interval_contains_it() -> None:
     assert found.delta > 0.3 and not found.identical
 
 
+@pytest.mark.slow
 def test_chance_is_taken_for_a_difference_as_rarely_as_the_level_says() -> None:
     chance = np.random.default_rng(9)
     samples = [(list(chance.normal(size=12)), list(chance.normal(size=12))) for _ in range(400)]

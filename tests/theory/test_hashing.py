@@ -96,6 +96,14 @@ def test_a_connected_socket_decides_by_chance_under_encap34() -> None:
     assert theory.member_of_flow(encapsulated, replace(flow(), connected=False)) is not None
 
 
+def test_a_flow_label_of_ipv6_decides_by_chance_under_encap34() -> None:
+    """ip6_make_flowlabel makes it from a hash with a key drawn at boot; bond_xmit_hash takes the same hash."""
+    six = replace(flow(), source_ip="fd00::1", target_ip="fd00::2", connected=False)
+    assert theory.member_of_flow(bond("802.3ad", 4, xmit_hash_policy="encap3+4"), six) is None
+    for policy in ("layer3+4", "encap2+3"):
+        assert theory.member_of_flow(bond("802.3ad", 4, xmit_hash_policy=policy), six) is not None
+
+
 def test_vlan_srcmac_by_the_formula_of_the_kernel_document() -> None:
     # bonding.rst: hash = (vlan ID) XOR (source MAC vendor) XOR (source MAC dev), octets 1 to 3 and 4 to 6.
     untagged = theory.xmit_hash("vlan+srcmac", flow())

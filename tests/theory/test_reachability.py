@@ -275,3 +275,17 @@ def test_a_silent_member_of_a_broadcast_bond_affects_only_what_the_switch_sends_
     network = single_switch(bonding=BondOptions(mode="broadcast"))
     found = reachability.expected(network, (), silent=("h1-eth0--s1-eth1",))
     assert found["h1", "h2"].connected is None
+
+
+def test_another_switch_takes_traffic_over_once_it_is_programmed_and_its_cache_follows() -> None:
+    """1 ms for the controller, and 5 ms in which Open vSwitch does not revalidate again (docs/limits.md); one switch
+    needs no controller to leave a dead port of a LAG."""
+
+    def limit_s(topology: Topology, failed: str) -> float:
+        found = reachability.longest_bound(reachability.expected(topology, [failed]), topology.protected_hosts())
+        assert found is not None
+        return found.limit_s
+
+    assert limit_s(leaf_spine(), "h1-eth0") == limit_s(leaf_spine(), "spine1") == pytest.approx(0.006)
+    assert limit_s(mlag(), "h1-eth0") == pytest.approx(0.006)
+    assert limit_s(single_switch(), "h1-eth0") == pytest.approx(0.005)

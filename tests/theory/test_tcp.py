@@ -36,6 +36,15 @@ def test_a_flow_resumes_with_the_first_try_after_the_outage(outage_s: float, try
     assert try_ == 0 or tries[try_ - 1] < outage_s
 
 
+def test_a_probe_that_comes_before_the_switch_has_learned_costs_a_timeout() -> None:
+    """The bond moves after 6 ms and the switch may learn 10 ms later (docs/limits.md). If the last acknowledgement is a
+    round trip old, the probe after two of them is too early; the timeout (209 ms, RFC 6298) begins with it."""
+    back_s = 0.006 + 0.010 + RTT_S
+    assert theory.next_try_s(0.006 + 0.010, RTT_S) < back_s  # with a new acknowledgement the probe gets through
+    first_s = theory.next_try_s(back_s, RTT_S)
+    assert 2 * RTT_S + RTO_S <= first_s <= 0.250 <= first_s + 2 * RTT_S
+
+
 def test_a_mistaken_sender_probes_by_a_round_trip_time_that_includes_the_stall() -> None:
     """RFC 6298, 2.3: SRTT <- 7/8 SRTT + 1/8 R'; a kernel showed 38.3 ms after a stall of 245 ms at 8.9 ms."""
     smoothed_s = 7 / 8 * 0.0089 + 0.245 / 8

@@ -92,6 +92,18 @@ def base(packages: Sequence[str], programs: Sequence[str]) -> Content:
     return Content("/", [*entries, *_libraries(entries), *_pause()])
 
 
+def library() -> set[str]:
+    """The modules of Python's library that the base has."""
+    names = sys.stdlib_module_names
+    return {name for name in names if name not in _NO_LIBRARY and not _NO_FILE.fullmatch(f"{name}.py")}
+
+
+def ryu_distributions(directory: Path) -> dict[str, Distribution]:
+    """The distributions of Ryu's environment that the image has. Errors: SpecError if it is not complete."""
+    (packages,) = directory.glob("lib/python*/site-packages")
+    return distributions.closure(("ryu", "pyyaml", "setuptools"), [str(packages)])
+
+
 def project(directory: Path) -> Content:
     """The testbed's own code."""
     entries = [Entry(name, path) for name, path in code_files(directory)]
@@ -114,10 +126,8 @@ def code_files(directory: Path) -> Iterator[tuple[str, Path]]:
 
 def ryu(directory: Path) -> Content:
     """The environment of Ryu, with what Ryu needs. Errors: SpecError if it is not complete."""
-    (packages,) = directory.glob("lib/python*/site-packages")
-    found = distributions.closure(("ryu", "pyyaml", "setuptools"), [str(packages)]).values()
     place = f"{environment.IMAGE.project}/.venv-ryu"
-    return Content(place, [*_venv("", found)])
+    return Content(place, [*_venv("", ryu_distributions(directory).values())])
 
 
 def _python() -> Iterator[Entry]:

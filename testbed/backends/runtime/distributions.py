@@ -71,6 +71,17 @@ def files(distribution: metadata.Distribution) -> Iterator[tuple[str, Path]]:
             yield str(part), Path(path)
 
 
+def submodules(found: dict[str, metadata.Distribution], package: str) -> set[str]:
+    """The names of a package's modules, with dots, and its own."""
+    names = set()
+    for distribution in found.values():
+        for part in distribution.files or ():
+            if part.parts[0] == package and part.suffix in (".py", ".so"):
+                name = part.name.partition(".")[0]
+                names.add(".".join(part.parent.parts if name == "__init__" else (*part.parent.parts, name)))
+    return names
+
+
 def modules(found: dict[str, metadata.Distribution]) -> set[str]:
     """The names of the top-level modules of these distributions."""
     names = set()

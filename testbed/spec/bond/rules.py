@@ -80,7 +80,8 @@ def idle(bond: OptionValues, name: str) -> str:
     found = next((each for own, each, _, _ in options(bond) if own == name), None)
     if found is None:  # the driver itself
         return ""
-    if bond.driver == "team" and not teams.takes(name):
+    no_mii = name == "miimon_ms" and bond.arp_interval_ms  # miimon_ms=0 asks for the ARP monitor of a team as well
+    if bond.driver == "team" and not teams.takes(name) and not no_mii:
         return f"bond=team has no {name}"
     if bond.mode not in found.modes:
         return f"mode {bond.mode} does not use it"

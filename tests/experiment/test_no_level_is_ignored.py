@@ -1,0 +1,221 @@
+"""No two levels of one factor give one network, unless they are refused, or the plan says so.
+
+Every experiment, topology, and factor of networks, in dry form.
+
+What is built is described here anew, from what each part is given: by the kernel's options of bonds, by the commands to
+Open vSwitch, by the controller's configuration. Two cases of one description under two labels are a wrong result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from testbed import schemes
+from testbed.controller.config import to_yaml
+from testbed.design.trial import Trial
+from testbed.errors import SpecError
+from testbed.experiment import discovery, settle
+from testbed.experiment.plan import topology_defaults
+from testbed.run import prepare
+from testbed.schemes import requirements
+from testbed.spec import Lag, Topology
+from testbed.spec.bond import idle, options
+
+ROOT = requirements.PROJECT
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "experiments").glob("[!_]*.py"))
+TOPOLOGIES = sorted(path.stem for path in (ROOT / "topologies").glob("[!_]*.py"))
+#: Two levels of each argument that is no number and no truth value, or whose next number means nothing.
+LEVELS: dict[str, tuple[str, str]] = {
+    "mode": ("802.3ad", "active-backup"),
+    "bond": ("bonding", "team"),
+    "ad_select": ("stable", "count"),
+    "arp_interval_ms": ("0", "100"),
+    "lacp_rate": ("fast", "slow"),
+    "lag_lacp": ("active", "passive"),
+    "lag_rate": ("fast", "slow"),
+    "lag_port_priorities": ("1+2", "2+1"),
+    "fallback": ("none", "individual"),
+    "mux": ("independent", "coupled"),
+    "ovs_bond_mode": ("balance-tcp", "active-backup"),
+    "qdisc": ("pfifo", "fq"),
+    "ip": ("4", "6"),
+    "xmit_hash_policy": ("layer2", "layer3+4"),
+    "member_rates": ("100+100", "10+10"),
+    "leaves": ("4", "2"),
+    "hosts": ("4", "6"),
+}
+
+
+@pytest.fixture(autouse=True)
+def with_ryu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As if `make setup-ryu` had been run."""
+    monkeypatch.setattr(requirements, "RYU_PYTHON", tmp_path)
+
+
+def described(trial: Trial) -> str:
+    """What is built for a trial, and what else its procedure is given."""
+    topology, case = trial.topology, dict(trial.case)
+    scheme = schemes.chosen(case)
+    own = {name: level for name, level in case.items() if name not in settle.SHARED}
+    for name in topology_defaults(discovery.topology(topology.name)):
+        own.pop(name, None)
+    hosts = [dataclasses.asdict(dataclasses.replace(host, bond=None)) for host in topology.hosts]
+    bonds = [
+        [host.bond.driver, host.bond.name, *[(n, v) for n, _, v, _ in options(host.bond) if not idle(host.bond, n)]]
+        for host in topology.hosts
+        if host.bond
+    ]
+    links = [dataclasses.asdict(link) for link in topology.links]
+    switches = [(switch.name, switch.dpid) for switch in topology.switches]
+    return json.dumps([own, hosts, bonds, links, switches, _switch_side(scheme.name, scheme.lags(topology))])
+
+
+def _switch_side(controller: str, topology: Topology) -> Any:
+    """What the switches, or what controls them, are told of the network, as far as it can act."""
+    if controller == "ovs":
+        return schemes.SCHEMES["ovs"].join(topology)
+    if controller in ("testbed", "static"):
+        told = yaml.safe_load(to_yaml(topology))
+        if not any(_on_several(topology, lag) for lag in topology.lags if lag.lacp != "off"):
+            for switch in told["switches"].values():  # docs/lacp.md, "A parted network": it is of LAGs on several
+                del switch["isolate"]
+        for lag in told["lags"].values():
+            if lag["lacp"] == "off":
+                told[lag["system"]] = None
+                lag |= dict.fromkeys(set(lag) - {"ports", "lacp", "min_links"})
+        return told
+    return [sorted(lag.ports) for lag in topology.lags if lag.lacp != "off"] if controller == "ryu-example" else None
+
+
+def _on_several(topology: Topology, lag: Lag) -> bool:
+    return len({topology.owner(port) for port in lag.ports}) > 1
+
+
+def levels(name: str, default: Any) -> tuple[str, str]:
+    """Two levels of an argument."""
+    if name in LEVELS:
+        return LEVELS[name]
+    if isinstance(default, bool):
+        return ("true", "false")
+    if isinstance(default, int | float):
+        return (settle.shown(default), settle.shown(default + 1))
+    return (settle.shown(default), f"{default}x")
+
+
+def planned(experiment: str, topology: str, settings: dict[str, str]) -> prepare.Prepared | None:
+    """The run; None if it is refused, which must have a reason."""
+    request = prepare.Request(experiment, topology, settings, 1, 1, True, "auto", "virtual")
+    try:
+        return prepare.prepare(request, [])
+    except SpecError as error:
+        assert error.message
+        return None
+
+
+def alike(found: prepare.Prepared) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The cases of a run that are built alike, though their labels differ."""
+    first: dict[str, dict[str, Any]] = {}
+    pairs = []
+    for trial in found.planned(1):
+        text = described(trial)
+        if text in first:
+            pairs.append((first[text], dict(trial.case)))
+        first.setdefault(text, dict(trial.case))
+    return pairs
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize(
+    ("controller", "mode"),
+    [*((name, "802.3ad") for name in schemes.SCHEMES), ("testbed", "active-backup"), ("ovs", "balance-xor")],
+)
+def test_no_argument_of_a_topology_is_ignored(topology: str, controller: str, mode: str) -> None:
+    """failover has every controller; each argument of the topology, and each option that topologies share."""
+    arguments = topology_defaults(discovery.topology(topology))
+    acted = 0
+    for name, default in {**settle.SHARED, **arguments}.items():
+        given = {"controller": controller, "mode": mode} if "mode" in arguments else {"controller": controller}
+        found = planned("failover", topology, {**given, name: ",".join(levels(name, default))})
+        if found is not None:
+            assert not alike(found), name
+            acted += 1
+    assert acted or planned("failover", topology, {"controller": controller, "mode": mode}) is None
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_no_factor_of_an_experiment_is_ignored(experiment: str, topology: str) -> None:
+    """As it comes, and each of its factors that is of the network with one level more."""
+    value = discovery.experiment(experiment)
+    found = planned(experiment, topology, {})
+    assert found is None or not alike(found)
+    for factor in (*value.factors, *value.options):
+        if factor.name in settle.SHARED or factor.network:
+            found = planned(experiment, topology, {factor.name: ",".join(levels(factor.name, factor.levels[0]))})
+            assert found is None or not alike(found), factor.name
+
+
+def test_two_cases_of_one_network_are_noticed() -> None:
+    """The test can fail: with a level that no part is given, two cases are alike."""
+    found = planned("failover", "mlag", {"mode": "802.3ad", "controller": "static"})
+    assert found is not None
+    (trial,) = found.planned(1)
+    other = dataclasses.replace(
+        trial,
+        case={**trial.case, "isolate": False},
+        topology=dataclasses.replace(
+            trial.topology, switches=tuple(dataclasses.replace(s, isolate=False) for s in trial.topology.switches)
+        ),
+    )
+    assert described(trial) == described(other)
+    lags = tuple(dataclasses.replace(lag, min_links=2) for lag in trial.topology.lags)
+    assert described(trial) != described(
+        dataclasses.replace(trial, topology=dataclasses.replace(trial.topology, lags=lags))
+    )
+
+
+@pytest.mark.parametrize(
+    ("topology", "settings"),
+    [
+        ("mlag", {"mode": "active-backup"}),
+        ("mlag", {"mode": "802.3ad", "controller": "static"}),
+        ("mlag", {"mode": "active-backup", "controller": "ovs"}),
+        ("ring", {"dual_homed": "false"}),
+    ],
+)
+def test_isolation_without_a_lag_on_several_switches_is_refused(topology: str, settings: dict[str, str]) -> None:
+    """docs/lacp.md, "A parted network": the controller takes LAGs with LACP out of all parts but one."""
+    with pytest.raises(SpecError, match=f"the network of topology '{topology}' is the same with isolate="):
+        prepare.prepare(
+            prepare.Request(
+                "failover", topology, {**settings, "isolate": "true,false"}, 1, 1, False, "auto", "virtual"
+            ),
+            [],
+        )
+
+
+@pytest.mark.parametrize(
+    ("experiment", "settings", "reason"),
+    [
+        ("failover", {"fault": "none", "element": "s1-eth1"}, "element=s1-eth1: fault none fails no element"),
+        ("tcp_failover", {"fault": "none", "element": "s1-eth1"}, "element=s1-eth1: fault none fails no element"),
+        ("scaling", {"probe_interval_ms": "5"}, "probe_interval_ms=5.0: with probes=0 nothing is probed"),
+        (
+            "chaos",
+            {"schedule": "carrier_loss s1-eth1 1 for 0.5", "events": "3"},
+            "events=3: it is of a schedule that is drawn, and here one is given",
+        ),
+    ],
+)
+def test_a_factor_of_an_experiment_that_another_makes_idle_is_refused(
+    experiment: str, settings: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        prepare.prepare(prepare.Request(experiment, None, settings, 1, 1, True, "auto", "virtual"), [])
+    assert reason in caught.value.message
