@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from testbed.design.factor import Factor, Level
 from testbed.errors import SpecError, TrialError
-from testbed.schemes.scheme import Clock, Live, Program, Scheme
+from testbed.schemes import requirements
+from testbed.schemes.scheme import NO_LAGS, Clock, Live, Program, Scheme, no_lags
 from testbed.spec import FastFailover, SwitchSide, Topology
 from testbed.spec.addressing import detour_address
 from testbed.spec.fast_failover import BFD_MULT
@@ -41,6 +42,7 @@ class FastFailoverGroups(Scheme):
     """
 
     name = "fast-failover"
+    why_no_option = NO_LAGS
     options = OPTIONS
     tables = "OpenFlow13"
 
@@ -55,6 +57,7 @@ class FastFailoverGroups(Scheme):
 
     def check(self, topology: Topology) -> None:
         """Every host has one link, to a switch; every single failure has a detour, if any way is left."""
+        requirements.lag_options(topology, self.name, self.lag_options, self.why_no_option)
         if not topology.switches:
             return
         for host in topology.hosts:
@@ -123,14 +126,14 @@ class FastFailoverGroups(Scheme):
             lacking += [f"{port} has {key} {found.get(key)}" for key in wanted if found.get(key) != wanted[key]]
         return ", ".join(lacking)
 
-    def check_built(self, live: Live) -> None:
-        """Every session shows the multiplier that the case has, at both ends."""
-        if not self.watch.bfd_ms or not live.topology.switches:
-            return
-        for port, found in _sessions(live).items():
+    def built(self, live: Live) -> dict[str, Any]:
+        """No LAG. Every session shows the multiplier that the case has, at both ends."""
+        watched = self.watch.bfd_ms and live.topology.switches
+        for port, found in _sessions(live).items() if watched else ():
             for key in ("Detect Multiplier", "Remote Detect Multiplier"):
                 if found.get(key) != str(self.watch.bfd_mult):
                     raise TrialError(f"BFD of {port} has {key} {found.get(key)}, wanted {self.watch.bfd_mult}")
+        return no_lags(live)
 
     def collect(self, live: Live) -> None:
         """What BFD shows of each port, and the flows of each switch."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from testbed.errors import TrialError
-from testbed.schemes import ovs_shown, requirements
-from testbed.schemes.scheme import Live, Scheme
+from testbed.schemes import requirements
+from testbed.schemes.scheme import NO_LAGS, Live, Scheme, no_lags
 from testbed.spec import SwitchSide, Topology
 
 
@@ -14,7 +13,7 @@ class LearningSwitch(Scheme):
     """A plain learning switch: Open vSwitch by itself, without LAGs."""
 
     name = "none"
-    why_no_option = "its switches have no LAGs"
+    why_no_option = NO_LAGS
     side = SwitchSide(lags=False, negotiates=False, controller=False, groups=False)
 
     def check(self, topology: Topology) -> None:
@@ -23,8 +22,5 @@ class LearningSwitch(Scheme):
         requirements.no_loop(topology, self.name, lags=False)
 
     def built(self, live: Live) -> dict[str, Any]:
-        """No LAG, as Open vSwitch shows: it has no bond and speaks no LACP."""
-        for command in ("bond/show", "lacp/show") if live.topology.lags else ():
-            if bonds := ovs_shown.sections(live.ask_switches(command)):
-                raise TrialError(f"the switches were built with the bonds {', '.join(bonds)}, wanted none")
-        return {}
+        """No LAG."""
+        return no_lags(live)

@@ -16,8 +16,11 @@ from typing import Any, Protocol, Self
 
 from testbed.design.factor import Factor, Level
 from testbed.errors import TrialError
-from testbed.schemes import requirements
+from testbed.schemes import ovs_shown, requirements
 from testbed.spec import Bond, Lag, SwitchSide, Topology
+
+#: `Scheme.why_no_option` of schemes without LAGs.
+NO_LAGS = "its switches have no LAGs"
 
 
 @dataclass(frozen=True)
@@ -198,3 +201,11 @@ def compare(lag: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> No
     for name, value in wanted.items():
         if found.get(name) != value:
             raise TrialError(f"LAG {lag} was built with {name} {found.get(name)}, wanted {value}")
+
+
+def no_lags(live: Live) -> dict[str, Any]:
+    """No LAG, as Open vSwitch shows: it has no bond and speaks no LACP. Errors: TrialError if it has or does."""
+    for command in ("bond/show", "lacp/show") if live.topology.lags else ():
+        if bonds := ovs_shown.sections(live.ask_switches(command)):
+            raise TrialError(f"the switches were built with the bonds {', '.join(bonds)}, wanted none")
+    return {}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from testbed.design.factor import Factor, Level
 from testbed.errors import SpecError, TrialError, unknown
-from testbed.schemes.scheme import Clock, Live, Scheme
+from testbed.schemes import requirements
+from testbed.schemes.scheme import NO_LAGS, Clock, Live, Scheme, no_lags
 from testbed.spec import SpanningTree, SwitchSide, Topology
 from testbed.spec.addressing import bridge_address
 from testbed.spec.spanning import EDGE_PORTS, FORWARD_DELAY_S, HELLO_RANGE_S, HOLD_COUNT, MAX_AGE_S
@@ -39,6 +40,7 @@ class Spanning(Scheme):
 
     protocol: str
     closed = True
+    why_no_option = NO_LAGS
     #: What a port that is left out of the tree is said to do.
     idle: str
 
@@ -53,6 +55,7 @@ class Spanning(Scheme):
 
     def check(self, topology: Topology) -> None:
         """It is between switches, knows no LAGs, and its information goes over as many bridges as Max Age says."""
+        requirements.lag_options(topology, self.name, self.lag_options, self.why_no_option)
         names = [switch.name for switch in topology.switches]
         if not topology.switches:
             return
@@ -136,10 +139,10 @@ class Spanning(Scheme):
                     lacking.append(f"{interface} is {' '.join(here)}, not {' '.join(wanted)}")
         return ", ".join(lacking)
 
-    def check_built(self, live: Live) -> None:
-        """Every bridge shows the times that the case has, and every port its cost and priority."""
+    def built(self, live: Live) -> dict[str, Any]:
+        """No LAG. Every bridge shows the times that the case has, and every port its cost and priority."""
         if not live.topology.switches:
-            return
+            return {}
         wanted = {
             "hello-time": self.tree.hello_s,
             "max-age": self.tree.max_age_s,
@@ -153,6 +156,7 @@ class Spanning(Scheme):
             should = [path_cost(port.link, self.protocol), PORT_PRIORITY, port.number]
             if numbers != should:
                 raise TrialError(f"{interface} has the cost, priority and number {numbers}, wanted {should}")
+        return no_lags(live)
 
     def collect(self, live: Live) -> None:
         """What every bridge shows of its tree."""

@@ -140,6 +140,10 @@ def test_an_option_that_a_topology_gives_its_lags_acts_or_is_refused(controller:
     (trial,) = prepared(next(name for name in SCHEMES if name in DOCUMENTED[option]), option).planned(1)[:1]
     refused = controller not in DOCUMENTED[option] and option not in ("lag_lacp", "lag_rate")
     refused |= (controller, option) == ("ryu-example", "lag_rate")
+    if controller == "fast-failover" and not refused:
+        with pytest.raises(SpecError, match="host 'h1' has a bond, and controller fast-failover knows"):
+            SCHEMES[controller].check(trial.topology)
+        return
     if not refused:
         SCHEMES[controller].check(trial.topology)
         return
@@ -239,13 +243,16 @@ def test_a_port_that_ryus_example_does_not_serve_is_noticed() -> None:
         scheme.built(cast(Live, Flows(topology, [1, 2, 3])))
 
 
-def test_a_plain_switch_with_a_bond_is_noticed() -> None:
+@pytest.mark.parametrize("name", [name for name, scheme in SCHEMES.items() if not scheme.side.lags])
+def test_a_plain_switch_with_a_bond_is_noticed(name: str) -> None:
     topology = single_switch()
     shown = Shown(SCHEMES["none"], topology, topology)
-    assert SCHEMES["none"].built(cast(Live, shown)) == {}
-    shown.switch = Vswitchd(SCHEMES["ovs"].join(topology))
+    shown.switch = switch = Vswitchd([""])
+    shown.ask_switches = lambda command, *_: switch.show(command) if command in ("bond/show", "lacp/show") else ""  # type: ignore[method-assign]
+    assert SCHEMES[name].built(cast(Live, shown)) == {}
+    switch.bonds = Vswitchd(SCHEMES["ovs"].join(topology)).bonds
     with pytest.raises(TrialError, match="built with the bonds lag-h1, lag-h2, wanted none"):
-        SCHEMES["none"].built(cast(Live, shown))
+        SCHEMES[name].built(cast(Live, shown))
 
 
 def test_a_cable_in_a_wrong_lag_of_open_vswitch_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
