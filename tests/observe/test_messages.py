@@ -33,7 +33,7 @@ def test_every_message_arrives_once_and_in_order(tmp_path: Path) -> None:
     flows = load_probe(tmp_path / "messages.csv")
     assert [flow.name for flow in flows] == ["h1>h2", "h2>h1"]
     for flow in flows:
-        assert len(flow.sent_s) > 10 and flow.lost == 0 and flow.duplicated == 0
+        assert len(flow.sent_s) > 0 and flow.lost == 0 and flow.duplicated == 0
         assert (np.diff(flow.received_s) >= 0).all() and (flow.received_s >= flow.sent_s).all()
     about = json.loads((tmp_path / "messages.json").read_text())
     assert about["broken"] == {} and about["interval_s"] == 0.005
