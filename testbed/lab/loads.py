@@ -21,6 +21,8 @@ _OVER, _FULL_S = 1.4, 0.2
 _UNDER, _LIGHT_S = 0.2, 0.2
 #: A stream finds out by itself what the ways carry, and needs time for it.
 _STREAM_S = 1.0
+#: Beside those of messages, which go at the same time (testbed.observe.messages).
+_STREAM_PORT = 9100
 
 #: Offers both loads once.
 Load = Callable[[], dict[str, Any]]
@@ -36,7 +38,7 @@ def loading(lab: Lab) -> Iterator[Load]:
     if bond is None or bond.mode != "mptcp":
         yield lambda: _offered(lab)
         return
-    with connections(lab.network, [lab.pair]) as (opened,):
+    with connections(lab.network, [lab.pair], ports=[_STREAM_PORT]) as (opened,):
         light_octets = round(_UNDER * min(_rates_mbps(lab)) * 1e6 / 8 * _LIGHT_S)
 
         def load() -> dict[str, Any]:

@@ -50,8 +50,10 @@ class Connection:
 
 
 @contextlib.contextmanager
-def connections(network: Network, pairs: Sequence[tuple[str, str]]) -> Iterator[list[Connection]]:
-    """A connection from each pair's first host to its second, without Nagle's algorithm.
+def connections(
+    network: Network, pairs: Sequence[tuple[str, str]], *, ports: Sequence[int] = _PORTS
+) -> Iterator[list[Connection]]:
+    """A connection from each pair's first host to its second, without Nagle's algorithm; each to a port of its own.
 
     It is of MPTCP where the bond of the host that sends is of mode mptcp.
     """
@@ -61,11 +63,11 @@ def connections(network: Network, pairs: Sequence[tuple[str, str]]) -> Iterator[
             bond = network.topology.host(source).bond
             protocol = _IPPROTO_MPTCP if bond is not None and bond.mode == "mptcp" else 0
             listener = stack.enter_context(network.socket(target, None, socket.SOCK_STREAM, protocol))
-            listener.bind(("", _PORTS[number]))
+            listener.bind(("", ports[number]))
             listener.listen()
             sender = stack.enter_context(network.socket(source, None, socket.SOCK_STREAM, protocol))
             sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sender.connect((network.topology.host(target).ip, _PORTS[number]))
+            sender.connect((network.topology.host(target).ip, ports[number]))
             receiver = stack.enter_context(listener.accept()[0])
             found.append(Connection(f"{source}>{target}", sender, receiver))
         yield found
