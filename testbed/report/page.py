@@ -41,7 +41,8 @@ def problems(run: Run) -> list[str]:
             f"The machine did not keep up in {len(late)} of {len(run.records)} trials, so do not trust their times:"
             f" {numbers}"
         )
-    missed = sorted(record.number for record in run.records if record.metrics.get("exposed_flows") == [])
+    apart = [record for record in run.records if record.metrics.get("exposed_flows") == []]
+    missed = sorted(record.number for record in apart if not record.metrics.get("outage_s"))
     if missed:
         found.append(
             f"Not exposed: in {len(missed)} of {len(run.records)} trials no measured flow crossed what failed, so"
