@@ -49,6 +49,12 @@ LEVELS: dict[str, tuple[str, str]] = {
     "member_rates": ("100+100", "10+10"),
     "leaves": ("4", "2"),
     "hosts": ("4", "6"),
+    "ends": ("hosts", "switches"),
+    "peer_links": ("0", "1"),
+    "ecmp_group": ("hash-threshold", "resilient"),
+    "tree_root": ("e1", "e2"),
+    "edge_ports": ("admin", "none"),
+    "bfd_ms": ("100", "50"),
 }
 
 
@@ -146,6 +152,31 @@ def test_no_argument_of_a_topology_is_ignored(topology: str, controller: str, mo
             assert not alike(found), name
             acted += 1
     assert acted or planned("failover", topology, {"controller": controller, "mode": mode}) is None
+
+
+@pytest.mark.parametrize(
+    ("experiment", "settings", "own"),
+    [
+        ("failover", {"mode": "prp"}, {"ways", "length", "ends"}),
+        ("failover", {"mode": "hsr", "length": "0"}, {"rate_mbps", "ip"}),
+        ("failover", {"mode": "ecmp"}, {"ways", "length", "ecmp_group", "ecmp_buckets"}),
+        ("messages", {"mode": "mptcp"}, {"ways", "length", "mptcp_backup", "mptcp_stale_losses"}),
+        *(
+            ("failover", {"ends": "switches", "controller": name}, {"ways", "length", *scheme.reads})
+            for name, scheme in schemes.SCHEMES.items()
+            if scheme.options
+        ),
+    ],
+)
+def test_no_argument_of_two_ways_is_ignored(experiment: str, settings: dict[str, str], own: set[str]) -> None:
+    """By each technique that is not a bond with a LAG; ``own`` are arguments that act with it."""
+    arguments = topology_defaults(discovery.topology("two_ways"))
+    options = {name: factor.levels[0] for name, factor in schemes.OPTIONS.items()}
+    for name, default in {**settle.SHARED, **arguments, **options}.items():
+        found = planned(experiment, "two_ways", {**settings, name: ",".join(levels(name, default))})
+        assert found is not None or name not in own, name
+        if found is not None:
+            assert not alike(found), name
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
