@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from testbed.drawing.tiers import is_marked, members
 from testbed.spec import Host, Topology
+from testbed.spec.bond import DRIVER_MODES
 
 
 def rate_text(rate_mbps: float | None) -> str:
@@ -44,6 +45,8 @@ def _host(host: Host) -> str:
     bond = host.bond
     if bond is None:
         return f"{host.name}  {host.address}"
+    if bond.mode in DRIVER_MODES:  # it has no monitor and no option of bonds
+        return f"{host.name}  {host.address}  {bond.name}: {bond.mode}"
     monitor = f"miimon {bond.miimon_ms} ms" if bond.miimon_ms else f"arp_interval {bond.arp_interval_ms} ms"
     if not bond.miimon_ms and not bond.arp_interval_ms:
         monitor = "no monitor"

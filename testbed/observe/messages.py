@@ -117,7 +117,7 @@ def _send(
     child.no_timer_slack()
     clocks.wait_until(begin_s)
     begin = clocks.origin_s + begin_s
-    while not ended:
+    while not ended or not made:
         due = begin + len(made) * interval_s
         if due > (now := time.time()):
             time.sleep(due - now)
@@ -138,40 +138,48 @@ def _send(
 
 
 def _receive(opened: Sequence[Connection], path: Path) -> None:
-    """Note when each message is whole, until terminated."""
+    """Note when each message is whole, until terminated; then read what is still queued, and write all."""
     arrived: list[tuple[int, int, float]] = []
     rest = {each.receiver.fileno(): b"" for each in opened}
-    ended = False
+    told, teller = socket.socketpair()  # a signal wakes the selector by what it writes here
+    teller.setblocking(False)
+    with told, teller, selectors.DefaultSelector() as selector:
 
-    def end(*_: object) -> None:
-        nonlocal ended
-        ended = True
-        raise InterruptedError
+        def take(sock: socket.socket) -> bool:
+            """Read once; whether there may be more."""
+            try:
+                octets = sock.recv(1 << 16)
+            except BlockingIOError:
+                return False
+            except OSError:
+                octets = b""
+            at = time.time()
+            if not octets:
+                selector.unregister(sock)
+                return False
+            data = rest[sock.fileno()] + octets
+            whole = len(data) // MESSAGE.size * MESSAGE.size
+            rest[sock.fileno()] = data[whole:]
+            arrived.extend((*found, at) for found in MESSAGE.iter_unpack(data[:whole]))
+            return True
 
-    with selectors.DefaultSelector() as selector:
         for each in opened:
             each.receiver.setblocking(False)
             selector.register(each.receiver, selectors.EVENT_READ)
-        signal.signal(signal.SIGTERM, end)
-        with contextlib.suppress(InterruptedError):
-            while not ended:
-                for key, _ in selector.select():
-                    sock = key.fileobj
-                    assert isinstance(sock, socket.socket)
-                    try:
-                        octets = sock.recv(1 << 16)
-                    except BlockingIOError:
-                        continue
-                    except OSError:
-                        octets = b""
-                    at = time.time()
-                    if not octets:
-                        selector.unregister(sock)
-                        continue
-                    data = rest[key.fd] + octets
-                    whole = len(data) // MESSAGE.size * MESSAGE.size
-                    rest[key.fd] = data[whole:]
-                    arrived += [(*found, at) for found in MESSAGE.iter_unpack(data[:whole])]
+        selector.register(told, selectors.EVENT_READ)
+        signal.set_wakeup_fd(teller.fileno())
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        ended = False
+        while not ended:
+            for key, _ in selector.select():
+                if key.fileobj is told:
+                    ended = True
+                elif isinstance(key.fileobj, socket.socket):
+                    take(key.fileobj)
+        for each in opened:
+            while each.receiver in selector.get_map() and take(each.receiver):
+                pass
+        signal.set_wakeup_fd(-1)
     path.write_text("".join(f"{flow} {sequence} {at:.9f}\n" for flow, sequence, at in arrived))
 
 

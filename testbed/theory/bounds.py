@@ -13,7 +13,7 @@ from testbed.spec import Bond
 from testbed.theory.laws import Apart, Later, Longest, Sum
 from testbed.theory.monitors import ANY_FRAME, arp_bound, carrier_event_bound, mii_bound
 from testbed.theory.outage_bound import LEAVE_PAUSE_S, RELEARN_PAUSE_S, OutageBound, of_law
-from testbed.theory.routed import AT_THE_EVENT
+from testbed.theory.routed import AT_THE_EVENT, NO_TIME
 from testbed.theory.seamless import FAULTS_OF_A_WAY, SEAMLESS
 from testbed.theory.ticks import monitor_period_s
 from testbed.theory.timers import (
@@ -111,7 +111,7 @@ def _predicted(
     if bonded.bond.driver == "hsr" and fault in FAULTS_OF_A_WAY:
         return SEAMLESS
     if bonded.bond.driver == "mptcp":
-        return "no document says how long Multipath TCP waits for a subflow that loses all (RFC 8684 leaves it open)"
+        return NO_TIME
     if bonded.bond.driver == "nexthop" and fault in ("carrier_loss", "switch_crash", "flapping"):
         return AT_THE_EVENT
     if bonded.bond.driver == "nexthop" and fault == "silent_loss":

@@ -17,6 +17,10 @@ from testbed.theory.seamless import reaches
 AT_THE_EVENT = OutageBound(0.0, 0.0, "carrier event at the next hop's own interface", tolerance_s=SWITCH_PAUSE_S)
 
 
+#: Why Multipath TCP has no law, nor says whether data go on before a repair.
+NO_TIME = "no document says how long Multipath TCP waits for a subflow that loses all (RFC 8684 leaves it open)"
+
+
 @dataclass(frozen=True)
 class Ways:
     """Whether two hosts reach each other by all flows, None where it is a matter of a flow's hash; and why."""
@@ -32,8 +36,9 @@ def between(topology: Topology, failed: Collection[str], silent: Collection[str]
     pairs = list(zip(topology.members(a), topology.members(b), strict=True))
     works = {way for way, (own, _) in enumerate(pairs) if reaches(topology, failed, silent, own, a, b)}
     bond = topology.host(a).bond
-    if bond is not None and bond.driver == "mptcp":  # a connection goes on by any of its subflows
-        return Ways(bool(works))
+    if bond is not None and bond.driver == "mptcp":
+        left = len(works) == len(pairs)
+        return Ways(True if left else None if works else False, "" if left or not works else NO_TIME)
     used = {host: {way for way, ends in enumerate(pairs) if _up(topology, failed, ends[host])} for host in (0, 1)}
     if any(not ways & works for ways in used.values()):
         return Ways(False)

