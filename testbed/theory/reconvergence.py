@@ -21,6 +21,9 @@ from testbed.theory.spanning import Tree
 #: ovs-vswitchd goes round its main loop every half a second unless an event wakes it, and counts RSTP's seconds and
 #: forgets addresses there only (rstp_run, ofproto/ofproto-dpif.c; seen with Open vSwitch 3.1): each may be as late.
 WAKE_S = 0.5
+#: A host without an answer from its neighbour for some seconds asks for the address again once a second (RetransTimer,
+#: RFC 4861, 10; arp(7), retrans_time), and sends nothing else meanwhile: so much later it goes on.
+ASKED_AGAIN_S = 1.0
 #: Received information is kept for so many Hello Times (802.1D-2004, 17.21.23).
 KEPT_HELLOS = 3
 #: A port without a BPDU for so long is an edge port, if AutoEdge is set (802.1D-2004, Table 17-1, Migrate Time).
@@ -69,9 +72,9 @@ def reconvergence(
         longest_s = float(KEPT_HELLOS * protocol.hello_s)
         # The last hello is up to a Hello Time old, and the first of the seconds that are counted is cut short.
         law = Sum(longest_s - protocol.hello_s - 1.0, (float(protocol.hello_s), 1.0))
-        found = of_law(law, label, 2 * WAKE_S + handshake_s)
+        found = of_law(law, label, 2 * WAKE_S + ASKED_AGAIN_S + handshake_s)
         if len(silent) > 1 or lost or gone:
-            found = OutageBound(0.0, longest_s, label, tolerance_s=2 * WAKE_S + handshake_s)
+            found = OutageBound(0.0, longest_s, label, tolerance_s=2 * WAKE_S + ASKED_AGAIN_S + handshake_s)
     else:
         found = OutageBound(0.0, handshake_s, label, tolerance_s=RELEARN_PAUSE_S)
     if protocol.edge_ports == "none" and any(not below.isdisjoint(switches) for switches in ends):
@@ -101,10 +104,10 @@ def _by_timers(
     ready = all(any(_far(link, name) not in below for link in after.links[name]) for name in heads)
     label = f"listening and learning, {protocol.forward_delay_s} s each"
     if ready and not silent and gone.isdisjoint(before.root_of.values()):
-        found = of_law(Sum(waits_s), label, 3 * WAKE_S)
+        found = of_law(Sum(waits_s), label, 3 * WAKE_S + ASKED_AGAIN_S)
     else:
         law = Sum(waits_s + protocol.max_age_s - protocol.hello_s, (float(protocol.hello_s),))
-        found = of_law(law, f"Max Age {protocol.max_age_s} s, then {label}", 4 * WAKE_S)
+        found = of_law(law, f"Max Age {protocol.max_age_s} s, then {label}", 4 * WAKE_S + ASKED_AGAIN_S)
     if _hit(before, (), gone, lost | silent, ends):
         return found
     return OutageBound(0.0, found.bound_s, found.label, tolerance_s=found.tolerance_s)

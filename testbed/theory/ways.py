@@ -14,7 +14,7 @@ from testbed.faults.catalogue import FAULTS, cut_links
 from testbed.spec import Link, SpanningTree, SwitchSide, Topology
 from testbed.theory.detours import Detours, detoured
 from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound
-from testbed.theory.reconvergence import KEPT_HELLOS, MIGRATE_S, WAKE_S, ends_of, reconvergence
+from testbed.theory.reconvergence import ASKED_AGAIN_S, KEPT_HELLOS, MIGRATE_S, WAKE_S, ends_of, reconvergence
 from testbed.theory.spanning import Tree
 
 #: The faults that do not change what the kernel's datapath does with flows that it has.
@@ -95,7 +95,9 @@ def returned(side: SwitchSide, fault: str) -> OutageBound | None:
     anew = fault in ("switch_software_crash", "switch_restart")
     if side.tree is not None and side.tree.protocol == "stp":
         longest_s = 2.0 * side.tree.forward_delay_s + side.tree.hello_s
-        return OutageBound(0.0, longest_s, "a hello, then listening and learning", tolerance_s=4 * WAKE_S)
+        return OutageBound(
+            0.0, longest_s, "a hello, then listening and learning", tolerance_s=4 * WAKE_S + ASKED_AGAIN_S
+        )
     if side.tree is not None:
         found_s = MIGRATE_S if side.tree.edge_ports != "none" else side.tree.max_age_s + 1.0 * side.tree.hello_s
         label = "until the ports to hosts are found to be edge ports" if anew else "a handshake"

@@ -15,8 +15,9 @@ import pytest
 from testbed.results.result import Record, Run, load
 from tests.emulation.support import ended, started
 
-#: What Open vSwitch may add: half a second of its main loop for RSTP's seconds, and another to forget addresses.
-_LATE_S = 1.0
+#: What may come on top: half a second of Open vSwitch's main loop for each of its timers and to forget addresses; and a
+#: second until a host asks for its neighbour's address again (RFC 4861, 10).
+_LATE_S = 2.0
 _TOPOLOGY = ("--topology", "two_ways", "--set", "ends=switches")
 
 
@@ -27,12 +28,22 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     timers = ("--set", "hello_s=1", "--set", "max_age_s=6", "--set", "forward_delay_s=4")
     wanted = {
         "rstp": ("--set", "fault=carrier_loss,silent_loss"),
-        "stp": ("--set", "fault=carrier_loss", "--set", "element=e2-eth2", "--set", "probe_interval_ms=10", *timers),
+        "stp": ("--set", "fault=carrier_loss", "--set", "element=e2-eth2", *timers),
         "fast-failover": ("--set", "fault=switch_crash,silent_loss"),
     }
     found = {}
     for scheme, words in wanted.items():
-        common = (*_TOPOLOGY, "--set", f"controller={scheme}", "--repetitions", "1", "--seed", "3")
+        common = (
+            *_TOPOLOGY,
+            "--set",
+            f"controller={scheme}",
+            "--set",
+            "probe_interval_ms=5",
+            "--repetitions",
+            "1",
+            "--seed",
+            "3",
+        )
         answer = ended(started("run", "failover", *common, *words, "--out", str(base / scheme)))
         assert answer.returncode == 0, answer.stderr
         found[scheme] = load(base / scheme)
@@ -47,7 +58,7 @@ def outage_s(run: Run, fault: str) -> float:
 
 
 def test_rstp_takes_over_by_a_handshake(runs: dict[str, Run]) -> None:
-    assert outage_s(runs["rstp"], "carrier_loss") < 0.02
+    assert outage_s(runs["rstp"], "carrier_loss") < 0.03
 
 
 def test_rstp_waits_for_three_hellos_of_a_silent_link(runs: dict[str, Run]) -> None:
@@ -56,12 +67,12 @@ def test_rstp_waits_for_three_hellos_of_a_silent_link(runs: dict[str, Run]) -> N
 
 def test_stp_listens_and_learns(runs: dict[str, Run]) -> None:
     """e2 sees its root port go and has another: IEEE 802.1D-1998, 8.4: two times 4 s."""
-    assert 8.0 <= outage_s(runs["stp"], "carrier_loss") <= 8.0 + 1.5 * _LATE_S
+    assert 8.0 <= outage_s(runs["stp"], "carrier_loss") <= 8.0 + 1.25 * _LATE_S
 
 
 def test_fast_failover_moves_at_a_lost_carrier_and_after_bfd(runs: dict[str, Run]) -> None:
-    assert outage_s(runs["fast-failover"], "switch_crash") < 0.02
-    assert 0.19 <= outage_s(runs["fast-failover"], "silent_loss") <= 0.32
+    assert outage_s(runs["fast-failover"], "switch_crash") < 0.03
+    assert 0.195 <= outage_s(runs["fast-failover"], "silent_loss") <= 0.32
 
 
 def test_each_bridge_and_session_started_at_an_instant_of_its_own(runs: dict[str, Run]) -> None:
