@@ -121,6 +121,7 @@ def read(raw: Path, trial: Trial) -> Measured:
         "noticed_s": since(begin, first_taken_out(timeline, begin["t_s"], end["t_s"])),
         "path_bound_s": None if predicted.bound is None else round(predicted.bound.bound_s, 9),
         "bound_s": None if bound_s is None else round(bound_s, 9),
+        "why_no_bound": None if bound_s is not None else predicted.why or "theory has none",
         "within_bound": None if bound_s is None else resumed and worst.outage_s <= bound_s + 2 * interval_s,
         "connected": resumed,
         "connected_by_theory": predicted.connected,

@@ -298,7 +298,8 @@ def test_no_trial_no_figure(tmp_path: Path) -> None:
 def test_an_unknown_figure_names_the_known_ones(tmp_path: Path) -> None:
     run = synthetic.write(tmp_path / "run", synthetic.manifest("any", {}, ["outages"]), [])
     with pytest.raises(
-        SpecError, match=r"unknown figure 'outages'; the known ones are: aggregate, cost, detection, ecdf,"
+        SpecError,
+        match=r"unknown figure 'outages'; the known ones are: aggregate, atlas, cost, detection, displacement,",
     ):
         figures.draw(run, tmp_path / "figures")
 
