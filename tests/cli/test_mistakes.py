@@ -18,6 +18,9 @@ from testbed.errors import TrialError, unknown
 from testbed.results import result
 from testbed.spec import Topology
 
+# Each starts the command.
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(testbed.__file__).resolve().parents[1]
 REFERENCE = PROJECT / "results" / "reference"
 

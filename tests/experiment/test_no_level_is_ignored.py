@@ -27,6 +27,9 @@ from testbed.schemes import requirements
 from testbed.spec import Lag, Topology
 from testbed.spec.bond import idle, options
 
+# Each plans every level of a factor.
+pytestmark = pytest.mark.slow
+
 ROOT = requirements.PROJECT
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "experiments").glob("[!_]*.py"))
 TOPOLOGIES = sorted(path.stem for path in (ROOT / "topologies").glob("[!_]*.py"))

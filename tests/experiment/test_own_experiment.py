@@ -18,6 +18,9 @@ from testbed.results import result
 from testbed.run import own_code, prepare
 from tests import synthetic
 
+# Each reads a user's file in a process of its own.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "experiments.md").read_text(), re.MULTILINE | re.DOTALL)[
     0

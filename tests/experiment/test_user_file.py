@@ -19,6 +19,9 @@ from testbed.experiment import discovery, user_code, user_file
 from testbed.experiment.plan import build_topology, topology_defaults
 from testbed.spec import Topology
 
+# Each reads a user's file in a process of its own.
+pytestmark = pytest.mark.slow
+
 TOPOLOGY = '''"""A network.
 
      h1 == s1 == h2
