@@ -10,7 +10,7 @@ from testbed.design.factor import Factor, Level
 from testbed.experiment import discovery
 from testbed.experiment.plan import topology_defaults
 from testbed.faults.catalogue import FAULTS, Parameter
-from testbed.schemes import SCHEMES
+from testbed.schemes import SCHEMES, own_controller
 from testbed.spec import BondOptions
 from testbed.spec.bond import options
 
@@ -74,13 +74,9 @@ def fault(name: str) -> list[str]:
     return [found.summary, *of, *_rows(rows), f"to see what it does: testbed run failover --set fault={name}"]
 
 
-#: The level of the factor ``controller`` that stands for a user's own file.
-OWN_CONTROLLER = "FILE.py"
-
-
 def controller(name: str) -> list[str]:
     """A protection scheme, and what the switch side can do by it."""
-    if name == OWN_CONTROLLER:
+    if name == own_controller.FILE:
         rows = [("what it may do", "anything: theory predicts nothing"), ("how it is written", "docs/controllers.md")]
         return ["An OpenFlow application of your own.", *_rows(rows), f"to use it: --set controller={name}"]
     scheme = SCHEMES[name]

@@ -16,7 +16,7 @@ from testbed.experiment import discovery
 from testbed.experiment.network import check_runs
 from testbed.experiment.plan import build_from_settings, topology_defaults
 from testbed.faults.catalogue import FAULTS, Fault
-from testbed.schemes import SCHEMES
+from testbed.schemes import SCHEMES, own_controller
 
 
 @click.command("list")
@@ -72,7 +72,7 @@ def _entries(kind: str) -> dict[str, str]:
         return {name: fault.summary for name, fault in FAULTS.items()}
     if kind == "controllers":
         found = {name: scheme.summary for name, scheme in SCHEMES.items()}
-        return found | {details.OWN_CONTROLLER: "An OpenFlow application of your own (docs/controllers.md)."}
+        return found | {own_controller.FILE: "An OpenFlow application of your own (docs/controllers.md)."}
     return details.MODES
 
 

@@ -185,7 +185,7 @@ def _show_plan(prepared: prepare.Prepared, trials: Sequence[Trial]) -> None:
     for case, count in cases.items():
         text = " ".join(f"{name}={level}" for name, level in json.loads(case).items())
         out.print(f"{count:>4} x {text}", soft_wrap=True)
-    pairs = ", ".join(dict.fromkeys("+".join(trial.topology.pair) for trial in trials))
+    pairs = ", ".join(prepare.pairs(trials))
     out.print(f"{len(trials)} trials of {prepared.experiment.name} on {trials[0].topology.name}, measured: {pairs}")
     if prepared.until:
         out.print(

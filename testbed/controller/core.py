@@ -108,7 +108,7 @@ class Core(Southbound):
         own = (port for port in self.system_of if port[0] == dpid)
         self._unready[dpid] = frozenset(port for port in own if port not in carrying)
         if self.fabric.ports.get(dpid):  # it was connected before
-            self.fresh |= dict.fromkeys(self._unready[dpid], now + _FRESH_S)
+            self._note_back(self._unready[dpid])
         self.fabric.connect(dpid)
         self._act()
         for number in self.fabric.ports[dpid].keys() - ports.keys():
@@ -195,14 +195,19 @@ class Core(Southbound):
         dpid, number = port
         if self.fabric.ports[dpid].get(number, False) != bool(carrier):
             self._log("controller", "port_status", port=port_name(port), carrier=bool(carrier))
-        # A port takes traffic away from those only that carry some: after a start no port is behind the others.
-        lag = self.fabric.lags.get(str(self.fabric.edge(port)))
-        returns = bool(carrier) and self.fabric.ports[dpid].get(number) is False and lag and lag.collecting
+        returns = bool(carrier) and self.fabric.ports[dpid].get(number) is False
         self.fabric.set_port(dpid, number, carrier)
         if (system := self.system_of.get(port)) is not None:
             if returns:
-                self.fresh[port] = self._now + _FRESH_S
+                self._note_back((port,))
             self._act(system.set_carrier(port, bool(carrier), self._now))
+
+    def _note_back(self, ports: Iterable[PortId]) -> None:
+        """These ports are back, and take no traffic from others of their LAGs for a while. Where none carries any, as
+        after a start, no port is behind the others."""
+        for port in ports:
+            if self.fabric.lags[str(self.fabric.edge(port))].collecting:
+                self.fresh[port] = self._now + _FRESH_S
 
     def _set_in_reach(self, dpids: Iterable[int], in_reach: bool) -> None:
         reached = frozenset(dpids)

@@ -17,6 +17,7 @@ from typing import Any
 from testbed import schemes
 from testbed.design.factor import Factor, Level
 from testbed.errors import SpecError
+from testbed.schemes import requirements
 from testbed.spec import Addressing, BondOptions, Cable, Lag, LagOptions, Topology
 from testbed.spec.bond import Bond, idle
 
@@ -33,8 +34,7 @@ def settings(value: Any) -> dict[str, str]:
 
 _BOND, _LAG, _CABLE = settings(BondOptions()), settings(LagOptions()), settings(Cable())
 #: The options that a LAG has without LACP as well.
-_OF_ANY_LAG = ("lag_lacp", "lag_min_links", "ovs_bond_mode")
-_OTHERS = "Leave it out, or use another controller. Who has which option: docs/topologies.md"
+_OF_ANY_LAG = ("lag_lacp", *(requirements.OPTIONS[field] for field in requirements.OF_ANY_LAG))
 #: The options that topologies share, with their defaults: a factor of such a name is always the network's.
 SHARED: dict[str, Level] = {
     setting: getattr(value, field)
@@ -108,14 +108,15 @@ def settled(
                 raise SpecError(f"{name}={own[name]}: controller {scheme.name} has no {name}")
     for name in [name for name in named if name in own and name not in networks.arguments]:
         if why := _not_of_scheme(own, name):
-            raise SpecError(f"{name}={shown(own[name])}: {why}", _OTHERS)
+            raise SpecError(f"{name}={shown(own[name])}: {why}", requirements.OTHERS)
     for name in [name for name in factors if name in own and name in networks.arguments]:
         why = _idle(networks, own, name, factors[name])
         if why and name not in named:
             del own[name]
             changed[name] = why
         elif why or (why := _not_as_asked(networks, own, name, factors[name])):
-            raise SpecError(f"{name}={shown(own[name])}: {why}", _OTHERS if _not_of_scheme(own, name) else "")
+            hint = requirements.OTHERS if _not_of_scheme(own, name) else ""
+            raise SpecError(f"{name}={shown(own[name])}: {why}", hint)
     return Settled(own, network, changed)
 
 

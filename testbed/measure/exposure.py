@@ -9,8 +9,9 @@ crossed the links (paths.csv), and trials of any scheme are compared by flows th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from testbed.faults import catalogue
 from testbed.faults.cabling import link_named
@@ -55,6 +56,12 @@ def exposed_flows(path: Path, links: Sequence[Link], begin_s: float) -> frozense
         for number, _, _, interface, _, first_s, _, last_s, _, _ in table
         if interface in ends and first_s <= begin_s and last_s >= begin_s - _ELSEWHERE_S
     )
+
+
+def shows_its_outage(metrics: Mapping[str, Any]) -> bool:
+    """Whether a trial with these metrics shows what its fault costs: some flow was exposed, or lost packets without
+    that, as a fault may reach flows elsewhere (the loss of a peer link does). True if exposure is not among them."""
+    return metrics.get("exposed_flows") != [] or bool(metrics.get("outage_s"))
 
 
 def compared(names: Sequence[str], exposed: Collection[int]) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from testbed.design.trial import Measured, Trial
 from testbed.measure.detection import first_taken_out, since
-from testbed.measure.exposure import compared, exposed_flows, failing_links
+from testbed.measure.exposure import compared, exposed_flows, failing_links, shows_its_outage
 from testbed.measure.impact import impact, rounded
 from testbed.measure.impact import metrics as impact_metrics
 from testbed.measure.outage import load_probe
@@ -40,7 +40,8 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     predicted = predict(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None)
     share = lasting_share(trial, begin)
     losing = [flow.name for flow in flows if loses(flow, *window, share)]
-    never = [flow.name for flow in found if _ends(flow.name) in not_reached(timeline)]
+    parted = not_reached(timeline)
+    never = [flow.name for flow in found if _ends(flow.name) in parted]
     # A flapping link loses packets for as long as it flaps: each loss is an outage of its own.
     resumed = worst.recovered and not never and (not losing or begin["fault"] == "flapping")
     bound = predicted.held(resumed=resumed)
@@ -61,7 +62,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "as_foretold": agrees(predicted.connected, resumed),
     }
     warnings = (*check_probe(raw / "probe.json", flows), *_warnings(timeline), *_unanswered(trial.topology))
-    if not exposed and not worst.outage_s:  # a fault may reach flows elsewhere, as the loss of a peer link does
+    if not shows_its_outage(metrics):
         missed = f"no flow crossed {begin['element']} when {begin['fault']} began: its outage is not shown"
         warnings = (*warnings, missed)
     stopped = [flow.name for flow in found if not flow.failure.recovered]

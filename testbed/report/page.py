@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from testbed import figures, rawfiles
 from testbed.errors import TrialError
 from testbed.figures import style
+from testbed.measure.exposure import shows_its_outage
 from testbed.report.spread import spread_rows
 from testbed.report.tables import case_name, case_rows, factor_names
 from testbed.report.verdicts import Verdict, verdicts
@@ -41,8 +42,7 @@ def problems(run: Run) -> list[str]:
             f"The machine did not keep up in {len(late)} of {len(run.records)} trials, so do not trust their times:"
             f" {numbers}"
         )
-    apart = [record for record in run.records if record.metrics.get("exposed_flows") == []]
-    missed = sorted(record.number for record in apart if not record.metrics.get("outage_s"))
+    missed = sorted(record.number for record in run.records if not shows_its_outage(record.metrics))
     if missed:
         found.append(
             f"Not exposed: in {len(missed)} of {len(run.records)} trials no measured flow crossed what failed, so"

@@ -44,7 +44,7 @@ def missing(file: Path, beside: Mapping[str, Path], known: Callable[[str], bool]
     while waiting:
         path = waiting.pop()
         seen.add(path)
-        for line, name in imports(ast.parse(path.read_text(encoding="utf-8")), later=later):
+        for line, name in imports(read(path), later=later):
             first = name.partition(".")[0]
             if first in beside:
                 waiting += [beside[first]] if beside[first] not in seen else []
@@ -54,6 +54,11 @@ def missing(file: Path, beside: Mapping[str, Path], known: Callable[[str], bool]
             elif not known(name):
                 return Missing(path, line, name)
     return None
+
+
+def read(path: Path) -> ast.Module:
+    """A Python file, parsed; its encoding is as Python takes it (PEP 263)."""
+    return ast.parse(path.read_bytes())
 
 
 def imports(tree: ast.Module, *, later: bool = False) -> Iterator[tuple[int, str]]:
@@ -99,7 +104,7 @@ def _not_loadable(name: str, known: Callable[[str], bool], seen: set[Path]) -> s
             if path not in seen:
                 seen.add(path)
                 because = f"cannot be loaded in a trial: {path.relative_to(PROJECT)}, line"
-                found = imports(ast.parse(path.read_text(encoding="utf-8")))
+                found = imports(read(path))
                 waiting += [(further, f"{because} {line}, imports {further}") for line, further in found]
     return ""
 

@@ -8,7 +8,6 @@ it that it imports, goes to ``user_topology``: it reaches trials as a value, so 
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import re
 import shutil
@@ -93,7 +92,7 @@ def _imported(name: str) -> list[Path]:
     while waiting:
         path = waiting.pop()
         found.add(path)
-        names = {each.partition(".")[0] for _, each in imports.imports(ast.parse(path.read_text()))}
+        names = {each.partition(".")[0] for _, each in imports.imports(imports.read(path))}
         waiting += [beside[each] for each in names & beside.keys() if beside[each] not in found]
     return sorted(found)
 

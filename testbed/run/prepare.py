@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,11 @@ class Prepared:
     packages: tuple[str, ...] = ()
 
 
+def pairs(trials: Iterable[Trial]) -> list[str]:
+    """The client and the server that each trial measures, as ``h1+h2``, each once."""
+    return list(dict.fromkeys("+".join(trial.topology.pair) for trial in trials))
+
+
 def prepare(request: Request, argv: Sequence[str]) -> Prepared:
     """Plan and check a run. Errors: SpecError for whatever is not possible, before anything runs."""
     own_controller.read_copies(None)
@@ -160,7 +165,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
             "user_code": own_code.digests(request.experiment),
             "user_controllers": own_controllers.digests(own_controllers.named(levels)),
             "user_topology": own_code.topology_digests(name),
-            "pairs": list(dict.fromkeys("+".join(trial.topology.pair) for trial in planned(1))),
+            "pairs": pairs(planned(1)),
             "networks": _digest([trial.topology.to_json() for trial in planned(1)]),
             "clock": request.clock,
             **made_with(backend),

@@ -43,7 +43,7 @@ def _level(text: str, what: str = "level of factor 'controller':") -> str:
     if own_controller.is_own(text):
         own_controller.read(own_controller.place(text))
     elif text not in SCHEMES:
-        raise unknown(what, text, [*SCHEMES, "FILE.py"])
+        raise unknown(what, text, [*SCHEMES, own_controller.FILE])
     return text
 
 

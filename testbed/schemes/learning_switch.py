@@ -18,7 +18,7 @@ class LearningSwitch(Scheme):
 
     def check(self, topology: Topology) -> None:
         """It has nothing that keeps frames from looping, and no LAGs that could have options."""
-        requirements.lag_options(topology, self.name, self.lag_options, self.why_no_option)
+        super().check(topology)
         requirements.no_loop(topology, self.name, lags=False)
 
     def built(self, live: Live) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class OvsBond(Scheme):
 
     def check(self, topology: Topology) -> None:
         """A bond of Open vSwitch is on one bridge, and nothing else keeps frames from looping."""
-        requirements.lag_options(topology, self.name, self.lag_options, self.why_no_option)
+        super().check(topology)
         requirements.on_one_switch(topology.lags, topology, self.name)
         requirements.no_loop(topology, self.name, lags=True)
         for lag in topology.lags:

@@ -27,6 +27,8 @@ KEPT = "controllers"
 #: What ``SIDE`` may say, as of `testbed.spec.SwitchSide`.
 FACTS = ("lags", "negotiates", "groups", "port_status")
 _FRAMEWORKS = {"os_ken": "OSKenApp", "ryu": "RyuApp"}
+#: What stands for a user's file among the levels of ``controller``.
+FILE = "FILE.py"
 _HINT = "A worked example is in docs/controllers.md."
 _copies: list[Path] = []
 

@@ -24,7 +24,9 @@ OPTIONS = {
 }
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Lag)}
 #: Those that a static LAG has as well.
-_OF_ANY_LAG = ("min_links", "ovs_bond_mode")
+OF_ANY_LAG = ("min_links", "ovs_bond_mode")
+#: What to do about an option that a controller does not carry out.
+OTHERS = "Leave it out, or use another controller. Who has which option: docs/topologies.md"
 
 
 def ryu() -> list[str]:
@@ -88,10 +90,10 @@ def lag_options(topology: Topology, controller: str, known: Collection[str], why
             if setting not in known:
                 raise SpecError(
                     f"LAG {lag.name!r} has {field}={level}, which controller {controller} has not: {why}",
-                    "Leave it out, or use another controller. Who has which option: docs/topologies.md",
+                    OTHERS,
                 )
             # Options of LACP that a topology gives to all its LAGs are for those that speak it.
-            if lag.lacp == "off" and field not in _OF_ANY_LAG and all(getattr(o, field) != level for o in negotiated):
+            if lag.lacp == "off" and field not in OF_ANY_LAG and all(getattr(o, field) != level for o in negotiated):
                 raise SpecError(
                     f"LAG {lag.name!r} has {field}={level}, an option of LACP, and is static", "Leave it out."
                 )

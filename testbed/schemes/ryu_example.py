@@ -24,7 +24,7 @@ class RyuExample(Scheme):
 
     def check(self, topology: Topology) -> None:
         """It takes LAGs of two ports or more on one switch, floods, and needs Ryu."""
-        requirements.lag_options(topology, self.name, self.lag_options, self.why_no_option)
+        super().check(topology)
         requirements.on_one_switch(topology.lags, topology, self.name)
         for lag in topology.lags:
             if lag.lacp == "off":

@@ -133,7 +133,9 @@ class Scheme:
         return dataclasses.replace(topology, lags=lags, switches=switches)
 
     def check(self, topology: Topology) -> None:
-        """Errors: SpecError or MachineError if this scheme cannot serve such a network, or not on this machine."""
+        """Errors: SpecError or MachineError if this scheme cannot serve such a network, or not on this machine: first
+        for an option of a LAG that it does not carry out."""
+        requirements.lag_options(topology, self.name, self.lag_options, self.why_no_option)
 
     def process(self, topology: Topology, case: Mapping[str, Level], scratch: Path) -> ProcessSpec | None:
         """The process to start before the switches, if there is one; its files go into ``scratch``."""

@@ -66,7 +66,7 @@ class TestbedLacp(Scheme):
         """What the controller's own configuration refuses is refused before anything starts."""
         if topology.switches:
             config.check(self.lags(topology))
-        requirements.lag_options(topology, self.name, self.lag_options, self.why_no_option)
+        super().check(topology)
 
     def process(self, topology: Topology, case: Mapping[str, Level], scratch: Path) -> ProcessSpec:
         """A case may set ``framework``, what the application runs on, and ``restart``, whether it keeps its state."""

@@ -261,7 +261,7 @@ def test_a_command_in_a_hint_is_as_one_types_it(
 
 
 def test_a_module_is_started_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["/work/testbed/__main__.py", "list"])
+    monkeypatch.setattr("sys.argv", ["/elsewhere/testbed/__main__.py", "list"])
     monkeypatch.setattr("sys.orig_argv", [".venv/bin/python", "-m", "testbed", "list"])
     assert base.typed("Type: testbed list") == "Type: .venv/bin/python -m testbed list"
 

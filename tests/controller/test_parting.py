@@ -136,6 +136,27 @@ def test_ports_that_came_up_one_after_the_other_at_the_start_are_alike() -> None
         assert (rig.distributing("lag-h1"), rig.distributing("lag-h2")) == ({(1, 1)}, {(1, 2)})
 
 
+def test_a_switch_that_reconnects_while_its_lags_carry_nothing_is_not_behind() -> None:
+    """mlag without its peer link: h3 is on s1 only, so s1 is the better part, and all are there from the beginning."""
+    rig = Rig(mlag())
+    rig.answer()
+    fail(rig, "s1-eth3--s2-eth3")
+    members = ("s1-eth1", "s1-eth2", "s2-eth1", "s2-eth2")
+    for interface in members:
+        rig.set_link(interface, False)
+    rig.run(3.0)
+    rig.disconnect(1)
+    rig.connect(1, ("s1-eth1", "s1-eth2", "s1-eth3"))
+    rig.run(0.5)
+    for interface in members:
+        rig.set_link(interface, True)
+    used = set()
+    for _ in range(100):
+        rig.run(0.1)
+        used |= rig.distributing("lag-h1") | rig.distributing("lag-h2")
+    assert used == {(1, 1), (1, 2)}
+
+
 def test_a_part_where_a_lag_has_too_few_links_is_its_last_choice() -> None:
     one, other = frozenset({1}), frozenset({2})
     parting = Parting({one: 5}, {1, 2})

@@ -17,6 +17,8 @@ from testbed.lacp import Collect, Effect, Event, LagConfig, PortConfig, System, 
 from testbed.lacp.config import Fallback, Mode, MuxControl, PortId, Rate
 
 DELAY_S = 0.001
+GAP_S = 10 * DELAY_S
+"""A switchover between links takes a few exchanges of LACPDUs, not a timeout."""
 MACS = {"A": "02:00:00:00:00:0a", "B": "02:00:00:00:00:0b", "C": "02:00:00:00:00:0c"}
 
 Socket = tuple[str, PortId]
@@ -163,3 +165,14 @@ def pair(a: LagConfig, b: LagConfig, links: int = 2) -> Lab:
 def distributes(lab: Lab, *ports: PortId, ends: str = "AB") -> bool:
     """Whether exactly these ports distribute and collect at the given ends."""
     return all(lab.distributing[end, "lag"] == ports == lab.collecting[end, "lag"] for end in ends)
+
+
+def star(fallback: Fallback = "none") -> Lab:
+    """A has one LAG of three ports; the first two lead to B, the third by mistake to C."""
+    lab = Lab()
+    lab.add("A", config(fallback=fallback))
+    lab.add("B", config())
+    lab.add("C", config())
+    for number, far in ((1, "B"), (2, "B"), (3, "C")):
+        lab.plug(PortConfig(number, "lag", number), "A", PortConfig(number, "lag", number), far)
+    return lab
