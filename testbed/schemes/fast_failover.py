@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from testbed.design.factor import Factor, Level
 from testbed.errors import SpecError, TrialError
-from testbed.schemes import requirements
 from testbed.schemes.scheme import NO_LAGS, Clock, Live, Program, Scheme, no_lags
 from testbed.spec import FastFailover, SwitchSide, Topology
 from testbed.spec.addressing import detour_address
@@ -57,7 +56,7 @@ class FastFailoverGroups(Scheme):
 
     def check(self, topology: Topology) -> None:
         """Every host has one link, to a switch; every single failure has a detour, if any way is left."""
-        requirements.lag_options(topology, self.name, self.lag_options, self.why_no_option)
+        super().check(topology)
         if not topology.switches:
             return
         for host in topology.hosts:

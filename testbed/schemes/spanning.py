@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from testbed.design.factor import Factor, Level
 from testbed.errors import SpecError, TrialError, unknown
-from testbed.schemes import requirements
 from testbed.schemes.scheme import NO_LAGS, Clock, Live, Scheme, no_lags
 from testbed.spec import SpanningTree, SwitchSide, Topology
 from testbed.spec.addressing import bridge_address
@@ -55,7 +54,7 @@ class Spanning(Scheme):
 
     def check(self, topology: Topology) -> None:
         """It is between switches, knows no LAGs, and its information goes over as many bridges as Max Age says."""
-        requirements.lag_options(topology, self.name, self.lag_options, self.why_no_option)
+        super().check(topology)
         names = [switch.name for switch in topology.switches]
         if not topology.switches:
             return
