@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from testbed.drawing.tiers import is_marked, members
-from testbed.spec import Host, Topology
+from testbed.spec import Host, Router, Topology
 from testbed.spec.bond import DRIVER_MODES
 
 
@@ -24,6 +24,9 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
     for host in topology.hosts:
         lines.append(_crossed(_host(host), host.name in marked))
         lines += _links(topology, topology.interfaces(host.name), marked)
+    for router in topology.routers:
+        lines.append(_crossed(f"{router.name}  router", router.name in marked))
+        lines += _links(topology, topology.interfaces(router.name), marked, router)
     for switch in topology.switches:
         own = topology.interfaces(switch.name)
         between = [i for i in own if topology.link_of(i).other(i)[0] in switches]
@@ -35,6 +38,9 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
         if lags:
             lines.append(f"LACP system {system.name}  {system.system}, priority {system.priority}")
             lines += [f"    {lag.name}  {', '.join(lag.ports)}; key {lag.key}, {lag.lacp}, {lag.rate}" for lag in lags]
+    for group in topology.vrrp:
+        ranks = ", ".join(f"{name} {rank}" for name, rank in zip(group.routers, group.priorities, strict=True))
+        lines.append(f"VRRP  {', '.join(group.addresses)}: {ranks}; every {group.advert_ms} ms, follow={group.follow}")
     static = [lag for lag in topology.lags if lag.lacp == "off"]
     if static:
         lines += ["static LAGs", *(f"    {lag.name}  {', '.join(lag.ports)}" for lag in static)]
@@ -58,7 +64,9 @@ def _host(host: Host) -> str:
     return f"{host.name}  {host.address}  {bond.name}: {', '.join(options)}"
 
 
-def _links(topology: Topology, interfaces: Iterable[str], marked: frozenset[str]) -> list[str]:
+def _links(
+    topology: Topology, interfaces: Iterable[str], marked: frozenset[str], router: Router | None = None
+) -> list[str]:
     lag_of = {port: lag.name for lag in topology.lags for port in lag.ports}
     in_lags = members(topology)
     links = [(i, topology.link_of(i)) for i in interfaces]
@@ -67,7 +75,8 @@ def _links(topology: Topology, interfaces: Iterable[str], marked: frozenset[str]
         other, far = link.other(interface)
         rate = rate_text(link.rate_mbps) + (f", {link.delay_ms:g} ms" if link.delay_ms else "")
         line = "=====" if link.name in in_lags else "-----"
-        rows.append((interface, line, far, other, rate, lag_of.get(interface, lag_of.get(far, ""))))
+        last = lag_of.get(interface, lag_of.get(far, "")) if router is None else router.attachment(interface).address
+        rows.append((interface, line, far, other, rate, last))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         _crossed("    " + "  ".join(map(str.ljust, row, widths)).rstrip(), is_marked(link, marked))

@@ -1,4 +1,4 @@
-"""The tiers of a drawing: hosts at the bottom, above them their switches, above these the switches without hosts.
+"""The tiers of a drawing: hosts at the bottom, above them their switches, above these switches and routers without.
 
 tier 2   spine1   spine2
 tier 1   leaf1  leaf2  leaf3
@@ -14,7 +14,7 @@ def tiers(topology: Topology) -> list[list[str]]:
     """The nodes of each tier, in the order of the spec. A link joins nodes of one tier or of neighbouring tiers."""
     hosts = [host.name for host in topology.hosts]
     found = [hosts]
-    left = [switch.name for switch in topology.switches]
+    left = [name for name in topology.nodes() if name not in hosts]
     while left:
         near = {node for link in topology.links for node in (link.a, link.b) if {link.a, link.b} & set(found[-1])}
         tier = [name for name in left if name in near] or left

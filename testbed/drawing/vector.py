@@ -211,7 +211,10 @@ def _legend(topology: Topology) -> list[str]:
         rate = rate_text(link.rate_mbps) + (f", {link.delay_ms:g} ms" if link.delay_ms else "")
         rates[rate] = rates.get(rate, 0) + 1
     counts = ", ".join(f"{count} of {rate}" for rate, count in rates.items())
-    lines = [f"{topology.name}: {len(topology.hosts)} hosts, {len(topology.switches)} switches; links: {counts}"]
+    routers = f", {len(topology.routers)} routers" if topology.routers else ""
+    lines = [
+        f"{topology.name}: {len(topology.hosts)} hosts, {len(topology.switches)} switches{routers}; links: {counts}"
+    ]
     for system in topology.systems:
         lags = [lag for lag in topology.lags if lag.lacp != "off" and lag.system == system.name]
         if lags:
@@ -281,7 +284,7 @@ def _near(link: Link, host: str, layout: Layout) -> tuple[float, float]:
 
 
 def _node(topology: Topology, node: Node, marked: bool) -> str:
-    kind = "host" if any(host.name == node.name for host in topology.hosts) else "switch"
+    kind = "switch" if any(switch.name == node.name for switch in topology.switches) else "host"
     shape = f'x="{node.x:.1f}" y="{node.y:.1f}" width="{node.width:.1f}" height="{_BOX_HEIGHT}"'
     red = " marked" if marked else ""
     cross = f'<text class="cross" x="{node.x + 10:.1f}" y="{node.y + 15:.1f}">✗</text>' if marked else ""

@@ -38,6 +38,11 @@ def enable_ipv6_probes(pid: int, host: Host) -> None:
             _set(pid, member, _IPV6)
 
 
+def enable_ipv6(pid: int, interface: str) -> None:
+    """Let an interface use IPv6, without addresses or traffic of its own making."""
+    _set(pid, interface, _IPV6)
+
+
 def give(netlink: IPRoute, pid: int, host: Host, interface: str) -> str:
     """Give the host its address, on ``interface`` or on its VLAN there; returns the name of what has it.
 

@@ -25,7 +25,7 @@ from mininet.net import Mininet
 from pyroute2 import IPRoute
 
 from testbed.controller import OPENFLOW_PORT
-from testbed.emulation import addresses, bonds, hsrlink, limits, ovs, routed, shaping, teams
+from testbed.emulation import addresses, bonds, hsrlink, limits, ovs, routed, routers, shaping, teams
 from testbed.emulation.clocks import Clocks
 from testbed.emulation.network import Network
 from testbed.errors import MachineError
@@ -119,6 +119,8 @@ def built(topology: Topology, directory: Path, scheme: Scheme, clocks: Clocks) -
             _add_link(network, link)
         for host in topology.hosts:
             stack.enter_context(_configured(network, host, directory))
+        for router in topology.routers:
+            routers.configure(network.netlink(router.name), network.pid(router.name), router)
         _start_switches(network)
         # Open vSwitch resets the queueing of a port that it adds, so the links are shaped after that.
         tagged = any(host.vlan for host in topology.hosts)
@@ -133,8 +135,8 @@ def built(topology: Topology, directory: Path, scheme: Scheme, clocks: Clocks) -
 def _add_nodes(network: Network) -> None:
     """Mininet's hosts and switches, without IPv6."""
     topology, mininet, openflow = network.topology, network.mininet, network.scheme.openflow
-    for host in topology.hosts:
-        mininet.addHost(host.name, cls=_BondedHost, ip=None)
+    for machine in topology.machines():
+        mininet.addHost(machine.name, cls=_BondedHost, ip=None)
     for place, switch in enumerate(topology.switches, start=1):
         mininet.addSwitch(
             switch.name,
@@ -154,7 +156,7 @@ def _add_nodes(network: Network) -> None:
 def _add_link(network: Network, link: Link) -> None:
     """A cable between two nodes; on a host's end frames may wait to be handed up together."""
     a, b = network.topology.ports[link.a_interface], network.topology.ports[link.b_interface]
-    waits_us = {host.name: host.rx_coalesce_us for host in network.topology.hosts}
+    waits_us = {machine.name: machine.rx_coalesce_us for machine in network.topology.machines()}
     network.mininet.addLink(
         a.node,
         b.node,
@@ -223,6 +225,8 @@ def _configured(network: Network, host: Host, directory: Path) -> Iterator[None]
             known.ip, known.prefixLen = host.address.split("/")
         else:
             node.bond = _Interface(carrier, address=host.address, node=node, mac=mac, moveIntfFn=lambda *_: None)
+        if host.gateway:
+            routers.set_gateway(netlink, carrier, host.gateway)
         yield
 
 

@@ -17,6 +17,9 @@ def set_mtu(network: Network, mtu: int) -> None:
     for switch in topology.switches:
         for interface in topology.interfaces(switch.name):
             network.netlink(switch.name).link("set", index=network.index(interface), mtu=mtu)
+    for router in topology.routers:
+        for interface in topology.interfaces(router.name):
+            network.netlink(router.name).link("set", index=network.index(interface), mtu=mtu)
     for host in topology.hosts:
         netlink = network.netlink(host.name)
         for interface in topology.interfaces(host.name):

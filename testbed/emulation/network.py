@@ -61,7 +61,7 @@ class Network:
         self._opened: list[IPRoute] = []
         self._index: dict[str, int] = {}
         self._added: dict[str, list[str]] = {}
-        self.clsact = Clsact(self.netlink, {host.name for host in topology.hosts})
+        self.clsact = Clsact(self.netlink, {machine.name for machine in topology.machines()})
 
     def pid(self, node: str) -> int:
         """A process in the namespaces of ``node``: its Mininet shell."""
@@ -163,7 +163,7 @@ class Network:
     def add_addresses(self, name: str, count: int) -> list[str]:
         """Give a host ``count`` more addresses from its own subnet; returns them without prefix length."""
         host = self.topology.host(name)
-        taken = {other.ip for other in self.topology.hosts} | {own for each in self._added.values() for own in each}
+        taken = {*self.topology.addresses(), *(own for each in self._added.values() for own in each)}
         found = more_addresses(host.address, count, taken)
         for address in found:
             addresses.add(self.netlink(name), addresses.interface_of(self.topology, host), address)

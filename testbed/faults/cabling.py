@@ -14,7 +14,7 @@ def link_named(topology: Topology, element: str) -> tuple[Link, str, str]:
         if element not in (link.name, link.a_interface, link.b_interface):
             continue
         first = element if element != link.name else link.a_interface
-        hosts = {host.name for host in topology.hosts}
+        hosts = {machine.name for machine in topology.machines()}
         if (link.a in hosts) != (link.b in hosts):
             first = link.a_interface if link.a in hosts else link.b_interface
         return link, first, link.other(first)[1]

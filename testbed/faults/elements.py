@@ -16,7 +16,8 @@ from testbed.spec import SwitchSide, Topology
 @dataclass(frozen=True)
 class Element:
     """An element that may fail; ``kind`` is member (a link of a bond or LAG), link, interface, node (of a ring of HSR,
-    between the hosts that are measured), switch, controller or control (a switch's connection to the controller)."""
+    between the hosts that are measured), router, switch, controller or control (a switch's connection to the
+    controller)."""
 
     name: str
     kind: str
@@ -28,16 +29,17 @@ class Element:
 
 
 def elements(topology: Topology, side: SwitchSide = SwitchSide()) -> tuple[Element, ...]:
-    """All elements that may fail, in the spec's order: links and members, host interfaces, switches, the controller
-    and the switches' connections to it."""
+    """All elements that may fail, in the spec's order: links and members, interfaces of hosts and routers, routers,
+    switches, the controller and the switches' connections to it."""
     bundled = {i for host in topology.hosts if host.bond for i in host.bond.members}
     bundled |= {port for lag in topology.lags for port in lag.ports}
     found = [
         Element(link.name, "member" if {link.a_interface, link.b_interface} & bundled else "link")
         for link in topology.links
     ]
-    found += [Element(i, "interface") for host in topology.hosts for i in topology.interfaces(host.name)]
+    found += [Element(i, "interface") for each in topology.machines() for i in topology.interfaces(each.name)]
     found += [Element(name, "node") for name in sorted(topology.relays() - set(topology.protected_hosts()))]
+    found += [Element(router.name, "router") for router in topology.routers]
     found += [Element(switch.name, "switch") for switch in topology.switches]
     if side.controller and topology.switches:
         found.append(Element(CONTROLLER, "controller"))

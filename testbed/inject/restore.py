@@ -152,8 +152,8 @@ def _down(context: InjectionContext, node: str, interface: str) -> Iterator[None
     index = int(netlink.link_lookup(ifname=interface)[0])
     (message,) = netlink.get_links(index)
     was_up = bool(message["flags"] & _IFF_UP)
-    is_host = any(host.name == node for host in context.network.topology.hosts)
-    with addressing(context, node) if is_host else contextlib.nullcontext():
+    is_machine = any(machine.name == node for machine in context.network.topology.machines())
+    with addressing(context, node) if is_machine else contextlib.nullcontext():
         netlink.link("set", index=index, state="down")
         try:
             yield

@@ -34,7 +34,7 @@ class LinkMonitor:
         self._wake, self._stop = os.pipe()
         # Switches share one namespace: a socket of the first one receives the messages about the ports of all.
         first = [switch.name for switch in network.topology.switches[:1]]
-        for node in [host.name for host in network.topology.hosts] + first:
+        for node in [machine.name for machine in network.topology.machines()] + first:
             sock = monitor_socket(network.pid(node))
             self._sockets[sock.fileno()] = (node, sock)
 
@@ -76,7 +76,7 @@ class LinkMonitor:
     def _changes(self, origin_s: float) -> Iterator[dict[str, Any]]:
         known: dict[tuple[str, str, str], Any] = {}
         names: dict[tuple[str, int], str] = {}
-        hosts = {host.name for host in self._topology.hosts}
+        hosts = {machine.name for machine in self._topology.machines()}
         owners = {i: switch.name for switch in self._topology.switches for i in self._topology.interfaces(switch.name)}
         for at, space, datagram in list(self._received):
             for message in link_messages(datagram):

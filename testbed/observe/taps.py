@@ -158,7 +158,7 @@ class Recording:
 
 def tapped(network: Network) -> tuple[str, ...]:
     """The tapped end of each link: the host's, or the first end of a link between two switches."""
-    hosts = {host.name for host in network.topology.hosts}
+    hosts = {machine.name for machine in network.topology.machines()}
     return tuple(
         link.b_interface if link.b in hosts and link.a not in hosts else link.a_interface
         for link in network.topology.links

@@ -86,7 +86,7 @@ class TestbedLacp(Scheme):
 
     def missing(self, live: Live) -> str:
         """The LAGs between switches that the controller does not send over all ports of yet; it logs when it does."""
-        hosts = {host.name for host in live.topology.hosts}
+        hosts = {machine.name for machine in live.topology.machines()}
         trunks = [
             lag
             for lag in self.lags(live.topology).lags

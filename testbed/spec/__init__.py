@@ -17,9 +17,11 @@ from testbed.spec.fast_failover import FastFailover
 from testbed.spec.host import Host
 from testbed.spec.lag import LacpOptions, Lag, LagOptions
 from testbed.spec.link import RATE_RANGE_MBPS, Cable, Link, Port
+from testbed.spec.router import Attachment, Router
 from testbed.spec.spanning import SpanningTree
 from testbed.spec.switch import LacpSystem, Switch, SwitchSide
 from testbed.spec.topology import Topology
+from testbed.spec.vrrp import Vrrp, VrrpOptions
 
 __all__ = [
     "LACP_RATES",
@@ -29,6 +31,7 @@ __all__ = [
     "STATIC_LAG_MODES",
     "XMIT_HASH_POLICIES",
     "Addressing",
+    "Attachment",
     "Bond",
     "BondOptions",
     "Cable",
@@ -40,9 +43,12 @@ __all__ = [
     "LagOptions",
     "Link",
     "Port",
+    "Router",
     "SpanningTree",
     "Switch",
     "SwitchSide",
     "Topology",
+    "Vrrp",
+    "VrrpOptions",
     "parse_mode",
 ]

@@ -5,7 +5,8 @@
     02:02:00:00:nn:nn    a switch in a spanning tree, by its place in the topology, from 1
     02:03:dd:dd:hh:hh    a host, by its place from 1, in a frame after so many detours (controller=fast-failover)
     10.0.0.0/24          hosts, in the order of the topology, from 1; /16 if there are more than 254
-    2001:db8::/64        hosts over IPv6 (RFC 3849)
+    10.k.0.0/24          subnet k, up to 63, of networks with routers: these from .253 down, .254 is a virtual address
+    2001:db8::/64        hosts over IPv6 (RFC 3849); subnet k is 2001:db8:0:k::/64
     10.64.0.0/16 ...     the ways of hosts that are joined by routing: 10.64 to 10.127 by the place of the member
     the host's subnet    more addresses of a host: those from the top of the subnet that no host has
     127.0.0.2 ...        where each switch reaches the controller
@@ -28,6 +29,10 @@ from testbed.errors import SpecError
 MOST_NODES, MOST_PORTS, MOST_SYSTEMS = 0xFFFF, 0xFF00, 0xFFFF
 #: The most hosts with IPv4: 10.0.0.0/16 without its first and last address.
 MOST_IPV4_HOSTS = 0xFFFE
+#: The last host address of a subnet of 256: the virtual one. Below it are those of routers.
+_VIRTUAL = 254
+#: The most routers, and the most hosts beside them; the most subnets.
+MOST_ROUTERS, MOST_HOSTS_BESIDE, MOST_SUBNETS = 53, 200, 63
 #: The most ways between hosts that are joined by routing.
 MOST_WAYS = 64
 #: The most switches: 127.0.0.0/16 without 127.0.0.1, where the controller listens.
@@ -46,12 +51,18 @@ class Addressing:
             raise SpecError(f"ip is {self.ip}; wanted 4 or 6")
         check_vlan("vlan", self.vlan)
 
-    def address(self, number: int, hosts: int) -> str:
+    def address(self, number: int, hosts: int, subnet: int = 0) -> str:
         """The address, with its prefix length, of host ``number`` (from 1) of ``hosts``. Errors: SpecError beyond."""
+        _check_range("number of subnets with hosts", subnet, MOST_SUBNETS)
         if self.ip == 6:
-            return f"2001:db8::{number:x}/64"
+            return f"2001:db8:0:{subnet:x}::{number:x}/64"
         _check_range("number of hosts with IPv4 addresses", max(number, hosts), MOST_IPV4_HOSTS)
-        return f"10.0.{number >> 8}.{number & 255}/{24 if hosts < 255 else 16}"
+        return f"10.{subnet}.{number >> 8}.{number & 255}/{24 if hosts < 255 else 16}"
+
+    def router(self, number: int, subnet: int) -> str:
+        """The address of router ``number`` (from 1) in a subnet, with its prefix length; of 0: the virtual one."""
+        _check_range("number of routers", number, MOST_ROUTERS)
+        return self.address(_VIRTUAL - number, 1, subnet)
 
 
 def check_vlan(what: str, vlan: int) -> None:

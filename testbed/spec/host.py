@@ -23,6 +23,7 @@ class Host:
     """An emulated host: its address is on its bond if it has one, on its only interface if not.
 
     With a ``vlan`` other than 0 the address is on that VLAN (IEEE 802.1Q), an interface of its own: bond0.7, say.
+    ``gateway`` is the address of its subnet by which it reaches all others; empty: it reaches its own alone.
     ``rx_coalesce_us`` is how long its network cards may coalesce frames before an interrupt, in microseconds
     (ethtool's rx-usecs); 0: none.
     """
@@ -32,19 +33,15 @@ class Host:
     bond: Bond | None = None
     rx_coalesce_us: int = 100
     vlan: int = 0
+    gateway: str = ""
 
     def __post_init__(self) -> None:
         validation.name("host", self.name)
         addressing.check_vlan(f"vlan of host {self.name!r}", self.vlan)
         validation.at_least(f"rx_coalesce_us of host {self.name!r}", self.rx_coalesce_us, 0)
-        try:
-            _parsed(self.address)
-        except ValueError:
-            raise SpecError(
-                f"address {self.address!r} of host {self.name!r} is not an address with a prefix, such as 10.0.0.1/24"
-            ) from None
-        if "/" not in self.address:
-            raise SpecError(f"address {self.address!r} of host {self.name!r} lacks its prefix length, such as /24")
+        validation.prefixed(self.address, f"host {self.name!r}")
+        if self.gateway:
+            self._check_gateway()
         if self.vlan and self.bond:
             validation.name("interface", f"{self.bond.name}.{self.vlan}")
         if self.ip_version == 6 and self.bond and self.bond.driver == "team" and self.bond.arp_interval_ms:
@@ -52,6 +49,18 @@ class Host:
                 f"bond=team of host {self.name!r} cannot monitor its members over IPv6:"
                 " teamd sends from the ports, which have no addresses of their own",
                 "Use ip=4, bond=bonding, or leave arp_interval_ms out.",
+            )
+
+    def _check_gateway(self) -> None:
+        subnet = ipaddress.ip_interface(self.address).network
+        try:
+            inside = ipaddress.ip_address(self.gateway) in subnet
+        except ValueError:
+            raise SpecError(f"gateway {self.gateway!r} of host {self.name!r} is not an address") from None
+        if not inside or self.gateway == self.ip:
+            raise SpecError(
+                f"gateway {self.gateway} of host {self.name!r} is not another address of its subnet {subnet}",
+                "A host hands packets for other subnets to an address that it reaches by itself.",
             )
 
     @property

@@ -14,13 +14,15 @@ from functools import cached_property
 from typing import Any
 
 from testbed.errors import SpecError, unknown
-from testbed.spec import plain, validation, ways
+from testbed.spec import plain, routing, validation, ways
 from testbed.spec.addressing import interface_mac
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
 from testbed.spec.host import Host
 from testbed.spec.lag import Lag
 from testbed.spec.link import Link, Port
+from testbed.spec.router import Attachment, Router
 from testbed.spec.switch import LacpSystem, Switch
+from testbed.spec.vrrp import Vrrp
 
 #: The most links of a network.
 MOST_LINKS = 4096
@@ -40,12 +42,15 @@ class Topology:
     #: The hosts whose traffic among each other must survive; none named: those with a bond, or all if fewer than two
     #: have one. The first two are the client and the server that experiments measure.
     protected: tuple[str, ...] = ()
+    routers: tuple[Router, ...] = ()
+    #: Groups of routers that stand in for one another.
+    vrrp: tuple[Vrrp, ...] = ()
 
     def __post_init__(self) -> None:
         validation.at_most(f"number of links of topology {self.name!r}", len(self.links), MOST_LINKS, MOST_LINKS_WHY)
-        validation.unique("names of hosts and switches", self.nodes())
+        validation.unique("names of nodes", self.nodes())
         validation.unique("datapath ids", [str(s.dpid) for s in self.switches])
-        validation.unique("addresses", [h.ip for h in self.hosts])
+        validation.unique("addresses", self.addresses())
         validation.unique("interfaces", [i for link in self.links for i in (link.a_interface, link.b_interface)])
         validation.unique("LAG names", [lag.name for lag in self.lags])
         validation.unique("ports of LAGs", [port for lag in self.lags for port in lag.ports])
@@ -69,6 +74,7 @@ class Topology:
         for lag in self.lags:
             self._check_lag(lag)
         ways.check(self.hosts, self.switches, self.ports)
+        routing.check(self.hosts, self.routers, self.vrrp, self._interfaces)
         for name in self.protected:
             if name not in {host.name for host in self.hosts}:
                 raise unknown(f"protected host of topology {self.name!r}", name, [host.name for host in self.hosts])
@@ -141,8 +147,21 @@ class Topology:
         return found
 
     def nodes(self) -> list[str]:
-        """The names of all hosts, then of all switches."""
-        return [host.name for host in self.hosts] + [switch.name for switch in self.switches]
+        """The names of all hosts, then of all switches, then of all routers."""
+        nodes: tuple[Host | Switch | Router, ...] = (*self.hosts, *self.switches, *self.routers)
+        return [each.name for each in nodes]
+
+    def addresses(self) -> list[str]:
+        """Every address that something has, without its prefix length."""
+        return routing.addresses(self.hosts, self.routers, self.vrrp)
+
+    def machines(self) -> tuple[Host | Router, ...]:
+        """The nodes that have an operating system of their own: hosts, then routers."""
+        return (*self.hosts, *self.routers)
+
+    def router(self, name: str) -> Router:
+        """The router of that name."""
+        return next(router for router in self.routers if router.name == name)
 
     @cached_property
     def _interfaces(self) -> dict[str, tuple[str, ...]]:
@@ -266,5 +285,10 @@ class Topology:
             "links": [plain.made(Link, each) for each in data["links"]],
             "lags": [plain.made(Lag, each) for each in data["lags"]],
             "systems": [plain.made(LacpSystem, each) for each in data["systems"]],
+            "vrrp": [plain.made(Vrrp, each) for each in data.get("vrrp", [])],
+            "routers": [
+                plain.made(Router, {**each, "attachments": [plain.made(Attachment, a) for a in each["attachments"]]})
+                for each in data.get("routers", [])
+            ],
         }
         return plain.made(cls, {**data, **parts})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -17,6 +18,18 @@ def name(kind: str, text: str) -> None:
         raise SpecError(
             f"{kind} name {text!r} is not usable; wanted a letter, then at most 14 letters, digits, '_', '.' or '-'"
         )
+
+
+def prefixed(address: str, owner: str) -> None:
+    """Errors: SpecError unless ``address`` is one with its prefix length."""
+    try:
+        ipaddress.ip_interface(address)
+    except ValueError:
+        raise SpecError(
+            f"address {address!r} of {owner} is not an address with a prefix, such as 10.0.0.1/24"
+        ) from None
+    if "/" not in address:
+        raise SpecError(f"address {address!r} of {owner} lacks its prefix length, such as /24")
 
 
 def choice(what: str, found: str, known: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from testbed.errors import SpecError
 from testbed.spec import (
     Addressing,
+    Attachment,
     Bond,
     BondOptions,
     Cable,
@@ -28,11 +29,13 @@ from testbed.spec import (
     Lag,
     LagOptions,
     Link,
+    Router,
     Switch,
     Topology,
+    Vrrp,
     validation,
 )
-from testbed.spec.addressing import system_id
+from testbed.spec.addressing import MOST_HOSTS_BESIDE, system_id
 from testbed.spec.bond import words
 from testbed.spec.topology import MOST_LINKS, MOST_LINKS_WHY
 
@@ -60,6 +63,8 @@ class Wiring:
         self._rx_coalesce_us = rx_coalesce_us
         self._addressing = addressing
         self._hosts: list[tuple[str, Bond | None]] = []
+        self._routers: list[Router] = []
+        self._subnets: dict[str, int] = {}
         self._switches: list[Switch] = []
         self._links: list[Link] = []
         self._lags: list[Lag] = []
@@ -84,6 +89,22 @@ class Wiring:
         """A host by one link to a switch."""
         self.plain(host)
         self.link(host, node)
+
+    def subnet(self, number: int, *hosts: str) -> None:
+        """These hosts are in subnet ``number``, and reach others by its virtual address; all others are in 0."""
+        self._subnets |= dict.fromkeys(hosts, number)
+
+    def virtual(self, number: int) -> str:
+        """The virtual address of subnet ``number``, with its prefix length."""
+        return self._addressing.router(0, number)
+
+    def router(self, name: str, sides: Sequence[tuple[str, int]]) -> None:
+        """A router by a link to each of these nodes, in the subnet of that number there."""
+        number = len(self._routers) + 1
+        attachments = tuple(
+            Attachment(self.link(name, node)[0], self._addressing.router(number, subnet)) for node, subnet in sides
+        )
+        self._routers.append(Router(name, attachments, self._rx_coalesce_us))
 
     def bonded(
         self,
@@ -151,19 +172,29 @@ class Wiring:
         self._links.append((cable or self._cable).between(a, ends[0], b, ends[1]))
         return ends
 
-    def topology(self, name: str) -> Topology:
+    def topology(self, name: str, *, vrrp: tuple[Vrrp, ...] = ()) -> Topology:
         """The network that was put together. Errors: SpecError for an impossible one."""
         if not self._lags_of_hosts:
             self._lag.check_unused()
         if self._member_rates and not any(bond for _, bond in self._hosts):
             raise SpecError("member_rates has no effect: no host has a bond here", "Use --set rate_mbps instead.")
         many = len(self._hosts)
+        if self._routers:
+            validation.at_most("number of hosts beside routers", many, MOST_HOSTS_BESIDE)
         hosts = tuple(
-            Host(host, self._addressing.address(number, many), bond, self._rx_coalesce_us, self._addressing.vlan)
+            Host(
+                host,
+                self._addressing.address(number, many, self._subnets.get(host, 0)),
+                bond,
+                self._rx_coalesce_us,
+                self._addressing.vlan,
+                self.virtual(self._subnets[host]).partition("/")[0] if host in self._subnets else "",
+            )
             for number, (host, bond) in enumerate(self._hosts, start=1)
         )
         systems = self._made_systems() or (LacpSystem(CORE),)
-        return Topology(name, hosts, tuple(self._switches), tuple(self._links), tuple(self._lags), systems)
+        switches, links, lags = tuple(self._switches), tuple(self._links), tuple(self._lags)
+        return Topology(name, hosts, switches, links, lags, systems, routers=tuple(self._routers), vrrp=vrrp)
 
     def _member_cables(self, host: str, members: int) -> list[Cable]:
         """The cables of a bond's members: all alike, or by their own rates."""

@@ -1,0 +1,56 @@
+"""A router as a value: a node that is in several subnets, by an interface in each, and forwards between them."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from testbed.errors import SpecError
+from testbed.spec import validation
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """An ``interface`` of a router, and its ``address`` in the subnet there, with its prefix length."""
+
+    interface: str
+    address: str
+
+    def __post_init__(self) -> None:
+        validation.prefixed(self.address, f"interface {self.interface!r}")
+
+    @property
+    def ip(self) -> str:
+        """The address without its prefix length."""
+        return str(ipaddress.ip_interface(self.address).ip)
+
+    @property
+    def subnet(self) -> str:
+        """The subnet that the interface is in."""
+        return str(ipaddress.ip_interface(self.address).network)
+
+
+@dataclass(frozen=True)
+class Router:
+    """A node that forwards between the subnets of its ``attachments``, which differ.
+
+    ``rx_coalesce_us`` is as of hosts. It knows no other subnets than its own, unless a service tells it.
+    """
+
+    name: str
+    attachments: tuple[Attachment, ...]
+    rx_coalesce_us: int = 100
+
+    def __post_init__(self) -> None:
+        validation.name("router", self.name)
+        validation.at_least(f"rx_coalesce_us of router {self.name!r}", self.rx_coalesce_us, 0)
+        validation.unique(f"interfaces of router {self.name!r}", [each.interface for each in self.attachments])
+        validation.unique(f"subnets of router {self.name!r}", [each.subnet for each in self.attachments])
+        if len(self.attachments) < 2:
+            raise SpecError(
+                f"router {self.name!r} is in {len(self.attachments)} subnets; wanted two or more to forward between"
+            )
+
+    def attachment(self, interface: str) -> Attachment:
+        """What the router has on an interface. Errors: StopIteration if nothing."""
+        return next(each for each in self.attachments if each.interface == interface)
