@@ -6,6 +6,7 @@ import math
 
 from testbed.lacp.states import FAST_PERIODIC_TIME_S, SLOW_PERIODIC_TIME_S
 from testbed.spec import Bond
+from testbed.theory.routed import watch_period_s, watched
 from testbed.theory.ticks import monitor_period_s
 
 _PERIODIC_TIME_S = {"fast": FAST_PERIODIC_TIME_S, "slow": SLOW_PERIODIC_TIME_S}
@@ -37,7 +38,10 @@ def look_period_s(bond: Bond | None) -> float:
 
 
 def noticing_period_s(bond: Bond | None, fault: str, *, lacp: bool) -> float:
-    """One whole period of what has to notice a fault at a bond: its link monitor, or LACP where frames vanish."""
+    """One whole period of what has to notice a fault at a bond: its link monitor, LACP where frames vanish, or what
+    watches its ways."""
+    if bond is not None and watched(bond):
+        return watch_period_s(bond)
     if bond is not None and lacp and bond.mode == "802.3ad" and fault in ("silent_loss", "lacp_loss"):
         return lacpdu_period_s(bond.lacp_rate, driver=bond.driver == "bonding")
     return look_period_s(bond)

@@ -281,7 +281,8 @@ class _Remains(Uses):
             lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
             return seamless.SEAMLESS if seamless.untouched(self.topology, lost, a, b) else None
         if any(host.bond and host.bond.driver == "nexthop" for host in map(self.topology.host, (a, b))):
-            return routed.AT_THE_EVENT
+            lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
+            return routed.longest(self.topology, self.failed, lost, (a, b))
         if any(host.bond and host.bond.driver == "mptcp" for host in map(self.topology.host, (a, b))):
             return None
         at_once = theory.OutageBound(0.0, 0.0, "the switches react at once")
