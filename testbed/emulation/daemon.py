@@ -73,11 +73,11 @@ class Daemon:
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it as a crash would (SIGKILL)."""
+        """End it as a crash would (SIGKILL), with all processes that it has started."""
         self._end(signal.SIGKILL)
 
     def halt(self) -> None:
-        """Halt it (SIGSTOP); its connections stay open."""
+        """Halt it (SIGSTOP), with all processes that it has started; its connections stay open."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -94,16 +94,19 @@ class Daemon:
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
+            os.killpg(self._process.pid, number)  # the leader of its group (process_group=0)
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
-        self._process.send_signal(number)
+        if number is signal.SIGKILL:
+            self._signal(number)
+        else:
+            self._process.send_signal(number)  # it ends what it has started in its own order
         try:
             self._process.wait(timeout=self._end_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._signal(signal.SIGKILL)
             self._process.wait()
         self._process = None
 

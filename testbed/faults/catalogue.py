@@ -59,8 +59,8 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Fault:
-    """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, the ``controller``, the
-    ``controller or switch``, or ``any``."""
+    """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, a ``router``, a ``service``
+    of a machine (``r1:keepalived``), the ``controller``, the ``controller or switch``, or ``any``."""
 
     name: str
     element: str
@@ -152,6 +152,11 @@ _ALL = (
     Fault("controller_pause", "controller", "The controller stops responding; its connections stay open."),
     Fault("controller_cut", "controller or switch", "The switch, or every switch, no longer reaches the controller."),
     Fault("host_reboot", "host", "All interfaces of the host and its bond are down, then they come up again."),
+    Fault("router_crash", "router", "The router loses power: its links have no carrier, its daemons are gone."),
+    Fault("router_hang", "router", "The router neither forwards nor answers; its links keep their carrier."),
+    Fault("service_stop", "service", "The daemon ends in order (SIGTERM); it starts again when the fault ends."),
+    Fault("service_crash", "service", "The daemon is killed (SIGKILL); it starts again when the fault ends."),
+    Fault("service_pause", "service", "The daemon is halted (SIGSTOP); it continues when the fault ends."),
     Fault("none", "any", "Nothing happens: what a trial shows then is caused by the testbed itself."),
 )
 #: Every fault by its name.
@@ -213,7 +218,7 @@ def cut_links(topology: Topology, name: str, element: str) -> tuple[Link, ...]:
     fault = named(name)
     if name in ("carrier_loss", "silent_loss"):
         return (link_named(topology, element)[0],)
-    if name in ("switch_crash", "host_reboot"):
+    if name in ("switch_crash", "host_reboot", "router_crash", "router_hang"):
         return tuple(link for link in topology.links if element in (link.a, link.b))
     if name not in ("peer_link_loss", "uplink_loss"):
         return ()
@@ -237,7 +242,7 @@ def failed(topology: Topology, name: str, element: str, parameters: Mapping[str,
     if name.startswith("controller_"):
         alone = element == CONTROLLER or len(topology.switches) == 1
         return Failed(frozenset({CONTROLLER if alone else CONTROL + element}))
-    if name in ("switch_crash", "host_reboot"):
+    if name in ("switch_crash", "host_reboot", "router_crash", "router_hang"):
         return Failed(frozenset({element}))
     if name == "silent_loss" and parameters.get("direction", "both") != "both":
         return None
@@ -261,6 +266,8 @@ def _check_element(topology: Topology, fault: Fault, element: str) -> None:
     known = {
         "switch": [switch.name for switch in topology.switches],
         "host": [host.name for host in topology.hosts],
+        "router": [router.name for router in topology.routers],
+        "service": list(topology.services()),
         "controller": [CONTROLLER],
         "controller or switch": [CONTROLLER, *(switch.name for switch in topology.switches)],
     }[fault.element]

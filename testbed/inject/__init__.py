@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from testbed.faults.catalogue import CheckedFault
-from testbed.inject import controllers, links, nodes
+from testbed.inject import controllers, links, nodes, routers
 from testbed.inject.context import InjectionContext
 
 __all__ = ["ACTIONS", "Action", "InjectionContext", "injected"]
@@ -38,6 +38,11 @@ ACTIONS: dict[str, Action] = {
         controllers.controller_pause,
         controllers.controller_cut,
         nodes.host_reboot,
+        routers.router_crash,
+        routers.router_hang,
+        routers.service_stop,
+        routers.service_crash,
+        routers.service_pause,
         nodes.none,
     )
 }

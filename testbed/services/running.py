@@ -75,4 +75,5 @@ def running(services: Sequence[Service], network: Network, scratch: Path, raw: P
         for each in found:
             network.clocks.wait(f"{each.service.name} {each.service.node}", each.service.period_s)
             stack.enter_context(each.daemon)
+            network.daemons[f"{each.service.node}:{each.service.name}"] = each.daemon
         yield found

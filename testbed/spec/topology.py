@@ -159,6 +159,15 @@ class Topology:
         """The nodes that have an operating system of their own: hosts, then routers."""
         return (*self.hosts, *self.routers)
 
+    def services(self) -> tuple[str, ...]:
+        """The daemons beside the machines' kernels, as elements that may fail: r1:keepalived."""
+        watched = (
+            f"{host.name}:bird"
+            for host in self.hosts
+            if host.bond is not None and host.bond.mode == "ecmp" and host.bond.ecmp_detect != "carrier"
+        )
+        return (*watched, *(f"{name}:keepalived" for group in self.vrrp for name in group.routers))
+
     def router(self, name: str) -> Router:
         """The router of that name."""
         return next(router for router in self.routers if router.name == name)

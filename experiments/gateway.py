@@ -1,0 +1,120 @@
+"""Gateway redundancy: how long is the way out of a subnet lost when the router that leads it fails?
+
+Question      How long until another router of a VRRP group has the virtual address, and how long does traffic stop?
+Factors       What fails, and how: the router loses power or hangs, its daemon ends in order, is killed or halted, the
+              cable on one side is pulled. The interval of VRRP's advertisements, and any other argument of the topology
+              (vrrp_priorities, vrrp_preempt, vrrp_follow ...).
+Procedure     1. The client and the server, in different subnets, send each other a UDP packet every probe interval.
+              2. One trial injects many faults in one network, each on the best router, at an instant drawn at random
+                 over a whole interval of the advertisements.
+              3. A fault lasts until by theory the next router must have taken over, and the flows had time to resume.
+                 Then it is repaired, and the next one follows once the router is master again, or, without preemption,
+                 the other way round.
+Measurement   Take-over: from the fault to the first gratuitous ARP for the client's gateway on the link of another
+              router. Outage: the longest gap of either flow. Reversion: the same when the router returns.
+Expectation   theory/vrrp.py, from RFC 5798: the master says every A that it lives; a backup waits for 3A and its skew.
+              At a random instant the last word is up to A old, so the take-over is uniform in (2A + skew, 3A + skew].
+              A router that ends in order says so: the skew is left. A kernel that forwards on loses nothing. A router
+              that hung is master again at once and announces nothing: hosts stay with the other, which forwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed import schemes
+from testbed.design.factor import Factor, Level
+from testbed.design.trial import Measured, Trial
+from testbed.emulation.waiting import wait_for
+from testbed.experiment.experiment import Experiment
+from testbed.lab import steps
+from testbed.measure import gateway as measured
+from testbed.spec import Topology
+from testbed.theory import vrrp
+
+if TYPE_CHECKING:
+    from testbed.lab.lab import Lab
+
+FAULTS = ("router_crash", "router_hang", "service_stop", "service_crash", "service_pause", "carrier_loss")
+#: How long the flows have to resume before the repair, and how long the network rests after the return.
+_RESUMED_S, _AFTER_S = 0.5, 0.5
+#: How long a router may take to be master again, beside what VRRP waits for.
+_BACK_S = 10.0
+
+
+def _element(topology: Topology, fault: str) -> str:
+    """What a fault hits of the best router: the router, its daemon, or its cable on the client's side."""
+    router = measured.best(topology)
+    if fault.startswith("service_"):
+        return f"{router}:keepalived"
+    return topology.interfaces(router)[0] if fault == "carrier_loss" else router
+
+
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
+    """Why no router can be replaced in that network; None if one can."""
+    if not topology.vrrp:
+        return f"topology {topology.name} has no VRRP group"
+    if not topology.vrrp[0].preempt:
+        return "vrrp_preempt=false: the router that returns stays backup, and a second fault of it moves nothing"
+    return None
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: fail the best router again and again, with probes between client and server."""
+    fault, group = str(lab.case["fault"]), lab.topology.vrrp[0]
+    element, advert_s = _element(lab.topology, fault), group.advert_ms / 1e3
+    found = vrrp.takeover(group, fault)
+    lasts_s = (steps.UNNOTICED_S if isinstance(found, str) else found.limit_s) + _RESUMED_S
+    with steps.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3):
+        for _ in range(int(lab.case["faults"])):
+            lab.sleep_until(lab.now() + steps.BEFORE_S)
+            steps.wait_random_phase(lab, advert_s)
+            with lab.fault(fault, element):
+                lab.sleep_until(lab.now() + lasts_s)
+            wait_for(
+                f"{measured.best(lab.topology)} is master again",
+                lambda: _lacking(lab),
+                deadline_s=_BACK_S + 4 * advert_s + group.preempt_delay_s,
+                step_s=0.1,
+            )
+            lab.note("network", "master_again", router=measured.best(lab.topology))
+            lab.sleep_until(lab.now() + advert_s + _AFTER_S)
+
+
+def _lacking(lab: Lab) -> str:
+    """The virtual addresses that the best router has not."""
+    router = measured.best(lab.topology)
+    own = {each.get_attr("IFA_ADDRESS") for each in lab.network.netlink(router).get_addr()}
+    wanted = [address.partition("/")[0] for address in lab.topology.vrrp[0].addresses]
+    return ", ".join(address for address in wanted if address not in own)
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: the metrics of a trial from its raw files."""
+    return measured.measure(raw, trial, float(trial.case["probe_interval_ms"]) / 1e3)
+
+
+def gateway() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        name="gateway",
+        title="Gateway redundancy",
+        question="How long is the way out of a subnet lost when the router that leads it fails?",
+        topology="gateway_pair",
+        factors=(
+            Factor("fault", FAULTS, "what happens to the best router", ("router_crash", "service_stop"), known=FAULTS),
+            schemes.FACTOR,
+            Factor("vrrp_advert_ms", (1000, 100), "interval of VRRP's advertisements", (1000,), network=True),
+            Factor("faults", (20,), "faults in one trial", (5,), least=1),
+            Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
+        ),
+        procedure=procedure,
+        measure=read,
+        figures=("detection",),
+        repetitions=5,
+        quick_repetitions=1,
+        limit_s=600.0,
+        not_applicable=not_applicable,
+    )

@@ -1,0 +1,115 @@
+"""Faults of a router, and of the daemons of machines.
+
+router_crash: power is lost            router_hang: it does nothing          service_crash, service_stop, service_pause
+
+    ==X== +--------+ ==X==               --> +--------+ -->                    ----- +--------+ -----
+          |   r1   |                  frames |   r1   | no                           |   r1   | kernel forwards
+          |  gone  |                  vanish | halted | frames                       | daemon |
+    no    +--------+ carrier             carrier stays                               +---X----+ ended or halted
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+from collections.abc import Iterator
+
+from testbed.emulation.daemon import Daemon
+from testbed.inject import restore, tc
+from testbed.inject.context import InjectionContext
+
+
+@contextlib.contextmanager
+def router_crash(context: InjectionContext, element: str) -> Iterator[None]:
+    """Its daemons are killed, and its links have no carrier at either end; when the fault ends it boots.
+
+    Addresses that its daemons gave its interfaces are gone, as they are not in any file.
+    """
+    with context.shared(("crash", element), lambda: _crashed(context, element)):
+        yield
+
+
+@contextlib.contextmanager
+def _crashed(context: InjectionContext, router: str) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for daemon in _daemons(context, router):
+            stack.enter_context(_killed(daemon))
+        for interface in context.network.topology.interfaces(router):
+            # The carriers first: a daemon that is killed says nothing, and nothing of it is heard.
+            context.network.set_link(interface, up=False)
+        _remove_virtual(context, router)
+        for interface in context.network.topology.interfaces(router):
+            context.network.set_link(interface, up=True)
+            stack.enter_context(restore.down(context, router, interface))
+        yield
+
+
+def _remove_virtual(context: InjectionContext, router: str) -> None:
+    """Remove the addresses of VRRP groups from the interfaces of a router."""
+    topology, netlink = context.network.topology, context.network.netlink(router)
+    virtual = {str(ipaddress.ip_interface(each).ip) for group in topology.vrrp for each in group.addresses}
+    for interface in topology.interfaces(router):
+        index = context.network.index(interface)
+        for address in netlink.get_addr(index=index):
+            if (ip := address.get_attr("IFA_ADDRESS")) in virtual:
+                netlink.addr("del", index=index, address=ip, prefixlen=address["prefixlen"])
+
+
+@contextlib.contextmanager
+def router_hang(context: InjectionContext, element: str) -> Iterator[None]:
+    """Nothing comes out of its links at either end, and its daemons are halted; it goes on when the fault ends."""
+    with contextlib.ExitStack() as stack:
+        for link in context.network.topology.links:
+            if element in (link.a, link.b):
+                for end in (link.a_interface, link.b_interface):
+                    stack.enter_context(tc.dropping(context, end))
+        for daemon in _daemons(context, element):
+            stack.enter_context(context.shared(("halted", daemon.name), lambda daemon=daemon: _halted(daemon)))  # type: ignore[misc]
+        yield
+
+
+@contextlib.contextmanager
+def service_stop(context: InjectionContext, element: str) -> Iterator[None]:
+    """The daemon ends in order (SIGTERM): it may tell others; it starts again when the fault ends."""
+    daemon = context.network.daemons[element]
+    daemon.stop()
+    try:
+        yield
+    finally:
+        daemon.start()
+
+
+@contextlib.contextmanager
+def service_crash(context: InjectionContext, element: str) -> Iterator[None]:
+    """The daemon is killed (SIGKILL), with what it has started; it starts again when the fault ends."""
+    with _killed(context.network.daemons[element]):
+        yield
+
+
+@contextlib.contextmanager
+def service_pause(context: InjectionContext, element: str) -> Iterator[None]:
+    """The daemon is halted (SIGSTOP), with what it has started, and continues when the fault ends (SIGCONT)."""
+    with context.shared(("halted", element), lambda: _halted(context.network.daemons[element])):
+        yield
+
+
+def _daemons(context: InjectionContext, machine: str) -> list[Daemon]:
+    return [daemon for name, daemon in context.network.daemons.items() if name.startswith(f"{machine}:")]
+
+
+@contextlib.contextmanager
+def _killed(daemon: Daemon) -> Iterator[None]:
+    daemon.kill()
+    try:
+        yield
+    finally:
+        daemon.start()
+
+
+@contextlib.contextmanager
+def _halted(daemon: Daemon) -> Iterator[None]:
+    daemon.halt()
+    try:
+        yield
+    finally:
+        daemon.resume()

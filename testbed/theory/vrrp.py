@@ -1,0 +1,52 @@
+"""How long VRRP takes to move a virtual address to another router (RFC 5798). Pure.
+
+master   |A |A |A X                            an Advertisement every A; the master fails
+backup   |  |  |  <------- 3A + skew ------->| Master_Down_Timer, set anew by each Advertisement (6.4.2)
+                  <---- outage: 2A + skew ... 3A + skew, by when the last one was sent ---->
+"""
+
+from __future__ import annotations
+
+from testbed.spec import Vrrp
+from testbed.theory.laws import Sum
+from testbed.theory.outage_bound import REROUTE_PAUSE_S, OutageBound, of_law
+
+#: RFC 5798, 6.1: Skew_Time = ((256 - priority) * Master_Adver_Interval) / 256.
+_PRIORITIES = 256
+#: RFC 5798, 6.1: Master_Down_Interval = (3 * Master_Adver_Interval) + Skew_Time.
+_ADVERTS = 3
+
+
+def skew_s(priority: int, advert_s: float) -> float:
+    """How much longer a router of that priority waits than an Advertisement's interval would make it."""
+    return (_PRIORITIES - priority) * advert_s / _PRIORITIES
+
+
+def takeover(group: Vrrp, fault: str) -> OutageBound | str:
+    """How long after a fault of the best router the next best one has the address; text: it does not, and why."""
+    advert_s = group.advert_ms / 1e3
+    next_best = sorted(group.priorities)[-2]
+    waits_s = skew_s(next_best, advert_s)
+    if fault in ("service_stop",):
+        return of_law(Sum(waits_s), f"a last Advertisement with priority 0, then the skew of priority {next_best}")
+    if fault in ("router_crash", "router_hang", "service_crash", "service_pause", "carrier_loss", "silent_loss"):
+        label = f"{_ADVERTS} Advertisements of {advert_s:g} s missing, and the skew of priority {next_best}"
+        return of_law(Sum((_ADVERTS - 1) * advert_s + waits_s, (advert_s,)), label)
+    return f"VRRP has no part in {fault}"
+
+
+def outage(group: Vrrp, fault: str) -> OutageBound | str:
+    """The outage of traffic through the group when the best router fails; text: there is no bound, and why.
+
+    A kernel forwards without its daemon: what stops or kills that alone moves the address and loses nothing.
+    """
+    if fault in ("service_stop", "service_crash", "service_pause"):
+        return OutageBound(
+            0.0, 0.0, "the kernel forwards until another router has the address", tolerance_s=REROUTE_PAUSE_S
+        )
+    if fault == "silent_loss":
+        return "the router that is not heard goes on as master, and keeps the other sides' addresses"
+    if fault == "carrier_loss" and group.follow == "none":
+        return "with vrrp_follow=none the router keeps the addresses of its other sides, and leads nowhere"
+    found = takeover(group, fault)
+    return found if isinstance(found, str) else found.rerouted()
