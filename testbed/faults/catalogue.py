@@ -59,8 +59,8 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Fault:
-    """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, a ``router``, a ``service``
-    of a machine (``r1:keepalived``), the ``controller``, the ``controller or switch``, or ``any``."""
+    """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, a ``router``, a
+    ``service`` of a machine (``r1:keepalived``), the ``controller``, the ``controller or switch``, or ``any``."""
 
     name: str
     element: str
