@@ -12,26 +12,16 @@ from testbed import stats
 from testbed.figures.style import PAGE_IN, THEORY, Drawing, Series, caption, empty, legend_above, series
 from testbed.results.result import Record, Run, observations, quantities
 
+_FIRST = (
+    *("technique", "failure", "n", "failed", "censored"),
+    *("median_outage_s", "longest_outage_s", "bound_s", "within_law"),
+)
+#: After these the medians of metrics, each beside what theory says of it.
 _HEADER = (
-    *(
-        "technique",
-        "failure",
-        "n",
-        "failed",
-        "censored",
-        "median_outage_s",
-        "longest_outage_s",
-        "bound_s",
-        "within_law",
-    ),
-    *(
-        "usable_before_links",
-        "usable_during_links",
-        "usable_after_links",
-        "wire_cost_before",
-        "duplicated",
-        "reordered",
-    ),
+    *_FIRST,
+    *(f"{law}usable_{time}_links" for time in ("before", "during", "after") for law in ("", "law_")),
+    *(f"{law}wire_cost_{time}" for time in ("before", "during", "after") for law in ("", "law_")),
+    *("duplicated", "reordered"),
     "median_reversion_outage_s",
 )
 #: The panel of the return, beside one for each failure.
@@ -122,10 +112,7 @@ def _row(group: Series, failure: str) -> tuple[Any, ...]:
     median = None if found is None or math.isinf(found.median) else found.median
     laws = [record.metrics.get("within_bound") for record in records]
     known = [law for law in laws if law is not None]
-    names = (
-        *("usable_before_links", "usable_during_links", "usable_after_links", "wire_cost_before"),
-        *("duplicated", "reordered", "reversion_outage_s"),
-    )
+    names = (*_HEADER[len(_FIRST) : -1], "reversion_outage_s")
     middles = [each.median if (each := stats.summary(quantities(records, name))) else None for name in names]
     return (
         group.name,

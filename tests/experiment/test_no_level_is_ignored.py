@@ -185,12 +185,12 @@ def test_no_argument_of_two_ways_is_ignored(experiment: str, settings: dict[str,
 
 
 #: The factors that are two_ways' own.
-WAYS = {"ways": ("2", "3"), "length": ("0", "1", "2"), "ends": ("hosts", "switches"), "peer_links": ("0", "1")}
+WAYS = {"ways": ("2", "3"), "length": ("0", "1", "2"), "ends": ("hosts", "switches", "lag"), "peer_links": ("0", "1")}
 #: What cannot be, by mode, controller and the factors of two_ways that are given; else it is left to the code.
 IMPOSSIBLE: list[tuple[str, Callable[[str, str, dict[str, str]], bool]]] = [
     ("PRP: two LANs, not joined (IEC 62439-3, 4.1)", lambda m, _, g: m == "prp" and _more(g, "peer_links", "1")),
     ("HSR: one ring, two ports (IEC 62439-3, 5.1)", lambda m, _, g: m == "hsr" and _more(g, "peer_links", "0", "1")),
-    ("a host with one link has no mode", lambda _, __, g: g.get("ends") == "switches"),
+    ("a host with one link has no mode", lambda _, __, g: g.get("ends") in ("switches", "lag")),
     ("groups know a host at one port", lambda _, c, __: c == "fast-failover"),
     (
         "one LAG needs one system",
@@ -230,6 +230,16 @@ def test_every_factor_of_two_ways_acts_or_is_refused_in_each_mode_with_each_cont
                 or any(re.search(rf" {name}={level}[ :]", left) for left in found.left_out)
             )
         assert found is None or not alike(found), name
+
+
+@pytest.mark.parametrize("controller", schemes.SCHEMES)
+def test_ways_that_are_a_lag_are_others_than_ways_apart_or_refused(controller: str) -> None:
+    """Without LAGs at the switches both are the same network, and with those that flood freely a loop."""
+    found = planned("failover", "two_ways", {"ends": "lag,switches", "length": "0", "controller": controller})
+    assert found is None or not alike(found)
+    made = {trial.case["ends"] for trial in found.planned(1)} if found else set()
+    both = {"lag", "switches"}
+    assert made == {"testbed": both, "static": both, "ovs": {"lag"}}.get(controller, set())
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
