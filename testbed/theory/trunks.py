@@ -58,19 +58,21 @@ def bound(
     """
     if fault == "switch_software_crash":
         links = [link.name for link in topology.links if element in (link.a, link.b)]
-        if any((found := ends(topology, side, name)) and silent(side, found[1]) for name in links):
+        found = [lags for name in links if (lags := ends(topology, side, name))]
+        if any(silent(side, lags) for _, lags in found):
             return "without its software the switch speaks no LACP, and the other takes every link out of the LAG"
+        return "no document says which flows a switch's datapath keeps without its software" if found else None
     if FAULTS[fault].element != "cable":
         return None
-    found = ends(topology, side, element)
-    if found is None:
+    of_lag = ends(topology, side, element)
+    if of_lag is None:
         return None
-    lacp = silent(side, found[1]) is not None
+    lacp = silent(side, of_lag[1]) is not None
     given = valued(fault, parameters)
     if fault == "carrier_loss":
         return OutageBound(0.0, 0.0, "both switches leave a port without carrier at once").rerouted()
     if fault == "silent_loss" and given["direction"] == "both":
-        return silent(side, found[1]) or BY_CARRIER
+        return silent(side, of_lag[1]) or BY_CARRIER
     if fault == "silent_loss" and lacp:
         return "of a link that is silent one way the end that hears learns by LACP, whose Expired it may take or leave"
     if fault == "lossy":
