@@ -68,7 +68,7 @@ def atlas(run: Run) -> Drawing:
         axes.set_xlabel("outage (s)")
     for axes in all_axes[::_ACROSS]:
         axes.set_ylabel("usable (links)")
-    legend_above(figure, *all_axes, columns=6)
+    legend_above(figure, *all_axes, columns=6, grow=True)
     return Drawing(figure, _HEADER, rows, caption(run, text))
 
 

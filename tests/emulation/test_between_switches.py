@@ -79,7 +79,7 @@ def test_fast_failover_moves_at_a_lost_carrier_and_after_bfd(runs: dict[str, Run
 
 
 def test_a_lag_loses_nothing_with_a_carrier_and_waits_for_lacp_on_a_silent_link(runs: dict[str, Run]) -> None:
-    """IEEE 802.1AX-2014, 6.4.4 and 6.4.12. The probe sends each 5 ms; Open vSwitch's main loop may add half a second."""
+    """IEEE 802.1AX-2014, 6.4.4 and 6.4.12. The probe sends each 5 ms; Open vSwitch's main loop may add 0.5 s."""
     assert outage_s(runs["ovs"], "carrier_loss") < 0.03
     assert 1.99 <= outage_s(runs["ovs"], "silent_loss") <= 3.5
 
