@@ -65,6 +65,7 @@ TECHNIQUES: dict[Level, Mapping[str, Level]] = {
             ("broadcast", "broadcast"),
         )
     },
+    "team-random": {**_JOINED, "mode": "balance-rr", "bond": "team", "packets_per_slave": 0},
     "prp": {**_APART, "mode": "prp"},
     "hsr": {"ends": "hosts", "length": 2, "mode": "hsr"},
     "ecmp": {**_APART, "mode": "ecmp"},
