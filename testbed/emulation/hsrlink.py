@@ -13,8 +13,8 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink import nla
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
+from testbed.emulation import bondlink
 from testbed.emulation.bonds import Member, Shown, shown
 from testbed.errors import MachineError, TrialError
 from testbed.spec import Bond
@@ -45,7 +45,7 @@ class HsrData(nla):  # type: ignore[misc]  # pyroute2 has no types
     )
 
 
-ifinfmsg.ifinfo.register_link_kind(module={"hsr": HsrData})
+bondlink.register_kind("hsr", HsrData)
 
 
 def attributes(bond: Bond, members: dict[str, int]) -> dict[str, int]:

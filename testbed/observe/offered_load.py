@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from testbed.observe.recvmmsg import SO_TIMESTAMPNS, Batches
+from testbed.theory.loads import FULL_FLOWS
 
 if TYPE_CHECKING:
     from testbed.emulation.network import Network
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: Octets of a packet's payload; with all headers it fits into the MTU of any technique here.
 PAYLOAD_BYTES = 1400
 _PORT = 5301
-_FLOWS = 128
+_FLOWS = FULL_FLOWS
 _PORTS = range(32_768, 61_000)  # net.ipv4.ip_local_port_range
 _NUMBER = struct.Struct("!I")
 _CHUNK = bytes(1 << 16)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Link, SwitchSide, Topology
-from testbed.theory import routed, seamless, ways
+from testbed.theory import routed, seamless, trunks, ways
 from testbed.theory.uses import Use, Uses
 
 Pair = tuple[str, str]
@@ -288,6 +288,9 @@ class _Remains(Uses):
         nodes = {switch.name for switch in self.topology.switches}
         inner = any(link.a in nodes and link.b in nodes and not self._up(link) for link in self.topology.links)
         bounds: list[theory.OutageBound | None] = [at_once.rerouted() if inner else at_once]
+        for name in self.silent:
+            if (found := trunks.ends(self.topology, self.side, name)) and self._up(found[0]):
+                bounds.append(trunks.silent(self.side, found[1]))
         if self.side.tree is not None:
             up = {link.name for link in self.topology.links if self._up(link)}
             bounds.append(ways.by_tree(self.topology, self.side.tree, (a, b), self.failed, up=up, silent=self.silent))
