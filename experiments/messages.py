@@ -21,12 +21,13 @@ Expectation   TCP: the path is away as long as the experiment failover says; the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.failover import element_of, not_applicable
 from testbed import schemes, theory
-from testbed.design.factor import Factor
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
@@ -82,17 +83,17 @@ def sent(lab: Lab) -> str:
         element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, steps.carrying(lab, client))
         steps.wait_random_phase(lab, steps.period_s(lab, fault))
         with lab.fault(fault, element, **parameters):
-            lab.sleep_until(lab.now() + _lasting_s(lab, fault, **parameters))
+            lab.sleep_until(lab.now() + _lasting_s(lab, fault, parameters))
         steps.wait_back(lab, client)
         lab.sleep_until(lab.now() + _AFTER_S)
     return element
 
 
-def _lasting_s(lab: Lab, fault: str, **parameters: Any) -> float:
+def _lasting_s(lab: Lab, fault: str, parameters: Mapping[str, Level]) -> float:
     if asked_s := float(lab.case.get("fault_s", 0.0)):
         return asked_s
     bond = lab.topology.host(lab.client).bond
-    noticed_s = steps.noticed_s(lab, fault, **parameters)
+    noticed_s = steps.noticed_s(lab, fault, parameters)
     if bond is not None and bond.driver == "mptcp":
         return _UNBOUNDED_S
     return theory.longest_stall_s(noticed_s, theory.monitor_period_s(_DELAYED_MS)) + _RESUMED_S
