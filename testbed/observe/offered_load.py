@@ -95,7 +95,7 @@ def stream(
     """
     sender.setblocking(False)
     receiver.setblocking(False)
-    begin_s, given, counted, received = time.monotonic(), 0, 0, 0
+    begin_s, given, counted, received, took_s = time.monotonic(), 0, 0, 0, 0.0
     while (since_s := time.monotonic() - begin_s) < seconds + _DRAINED_S:
         with contextlib.suppress(OSError):  # it takes no more now, or for good
             while since_s < seconds and (octets is None or given < octets):
@@ -103,6 +103,7 @@ def stream(
         with contextlib.suppress(OSError):
             while got := len(receiver.recv(len(_CHUNK))):
                 received += got
+                took_s = time.monotonic() - begin_s
                 counted += got if seconds / 2 <= since_s < seconds else 0
         if since_s >= seconds and received >= given:
             break
@@ -114,6 +115,7 @@ def stream(
         "received": counted // PAYLOAD_BYTES,
         "delivered": received // PAYLOAD_BYTES,
         "duplicated": 0,
+        "took_s": round(took_s, 9),
     }
 
 

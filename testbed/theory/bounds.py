@@ -12,8 +12,9 @@ from testbed.faults.catalogue import FAULTS, named
 from testbed.spec import Bond
 from testbed.theory.laws import Apart, Later, Longest, Sum
 from testbed.theory.monitors import ANY_FRAME, arp_bound, carrier_event_bound, mii_bound
+from testbed.theory.multipath import handover
 from testbed.theory.outage_bound import LEAVE_PAUSE_S, RELEARN_PAUSE_S, OutageBound, of_law
-from testbed.theory.routed import AT_THE_EVENT, NO_TIME
+from testbed.theory.routed import AT_THE_EVENT
 from testbed.theory.seamless import FAULTS_OF_A_WAY, SEAMLESS
 from testbed.theory.ticks import monitor_period_s
 from testbed.theory.timers import (
@@ -111,7 +112,7 @@ def _predicted(
     if bonded.bond.driver == "hsr" and fault in FAULTS_OF_A_WAY:
         return SEAMLESS
     if bonded.bond.driver == "mptcp":
-        return NO_TIME
+        return handover(bonded.bond, fault)
     if bonded.bond.driver == "nexthop" and fault in ("carrier_loss", "switch_crash", "flapping"):
         return AT_THE_EVENT
     if bonded.bond.driver == "nexthop" and fault == "silent_loss":

@@ -283,7 +283,9 @@ class _Remains(Uses):
         if any(host.bond and host.bond.driver == "nexthop" for host in map(self.topology.host, (a, b))):
             return routed.AT_THE_EVENT
         if any(host.bond and host.bond.driver == "mptcp" for host in map(self.topology.host, (a, b))):
-            return None
+            own = [theory.handover(self.topology.bond(name), "silent_loss") for name in (a, b)]
+            known = [each for each in own if isinstance(each, theory.OutageBound)]
+            return max(known, key=lambda each: each.limit_s) if len(known) == len(own) else None
         at_once = theory.OutageBound(0.0, 0.0, "the switches react at once")
         nodes = {switch.name for switch in self.topology.switches}
         inner = any(link.a in nodes and link.b in nodes and not self._up(link) for link in self.topology.links)

@@ -10,15 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from testbed.spec import Topology
+from testbed.theory.multipath import handover
 from testbed.theory.outage_bound import SWITCH_PAUSE_S, OutageBound
 from testbed.theory.seamless import reaches
 
 #: A route leaves a next hop with the event of its interface (networking/ip-sysctl.rst, ignore_routes_with_linkdown).
 AT_THE_EVENT = OutageBound(0.0, 0.0, "carrier event at the next hop's own interface", tolerance_s=SWITCH_PAUSE_S)
-
-
-#: Why Multipath TCP has no law, nor says whether data go on before a repair.
-NO_TIME = "no document says how long Multipath TCP waits for a subflow that loses all (RFC 8684 leaves it open)"
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,12 @@ def between(topology: Topology, failed: Collection[str], silent: Collection[str]
         return Ways(False)
     pairs = list(zip(topology.members(a), topology.members(b), strict=True))
     works = {way for way, (own, _) in enumerate(pairs) if reaches(topology, failed, silent, own, a, b)}
-    bond = topology.host(a).bond
-    if bond is not None and bond.driver == "mptcp":
-        left = len(works) == len(pairs)
-        return Ways(True if left else None if works else False, "" if left or not works else NO_TIME)
+    bonds = [bond for bond in (topology.host(a).bond, topology.host(b).bond) if bond is not None]
+    if bonds[0].driver == "mptcp":
+        if not works or len(works) == len(pairs):
+            return Ways(bool(works))
+        whys = [found for bond in bonds if isinstance(found := handover(bond, "silent_loss"), str)]
+        return Ways(None, whys[0]) if whys else Ways(True)
     used = {host: {way for way, ends in enumerate(pairs) if _up(topology, failed, ends[host])} for host in (0, 1)}
     if any(not ways & works for ways in used.values()):
         return Ways(False)

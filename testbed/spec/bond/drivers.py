@@ -19,7 +19,7 @@ from testbed.spec.bond.options import OptionValues
 _TWO_PORTS = ("hsr",)
 
 
-#: The kernel's limit (net/mptcp/pm.h, MPTCP_SUBFLOWS_MAX), the first one included.
+#: The subflows that a host of every kernel can ask for (net/mptcp, MPTCP_PM_ADDR_MAX), the first one included.
 MOST_SUBFLOWS = 8
 #: Why a driver has not the options of bonds.
 _WHY = {
