@@ -12,6 +12,7 @@ from testbed import services
 from testbed.services.bird import MIN_LS_INTERVAL_S, Bird, configuration, of, unready
 from testbed.spec import BondOptions
 from topologies.back_to_back import back_to_back
+from topologies.leaf_spine import leaf_spine
 from topologies.two_ways import two_ways
 
 needs_bird = pytest.mark.skipif(shutil.which("bird") is None, reason="BIRD is not installed (make setup-services)")
@@ -46,6 +47,18 @@ def test_bird_takes_its_configuration(options: dict[str, str | int], tmp_path: P
     (tmp_path / "bird.conf").write_text(bird(**options).files(tmp_path)["bird.conf"])
     done = subprocess.run(["bird", "-p", "-c", str(tmp_path / "bird.conf")], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@needs_bird
+@pytest.mark.parametrize("detect", ["bfd", "routing"])
+def test_bird_takes_the_configuration_of_one_of_several_hosts(detect: str, tmp_path: Path) -> None:
+    """Over one way there are several others then: OSPF has to be that of such a network (RFC 2328, 1.2)."""
+    found = of(leaf_spine(bonding=BondOptions(mode="ecmp", ecmp_detect=detect)))
+    assert [each.node for each in found] == ["h1", "h2", "h3", "h4"]
+    (tmp_path / "bird.conf").write_text(text := found[1].files(tmp_path)["bird.conf"])
+    done = subprocess.run(["bird", "-p", "-c", str(tmp_path / "bird.conf")], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "type broadcast;" in text or text.count("/32") == text.count("route ") == 3
 
 
 @needs_bird
