@@ -308,7 +308,8 @@ class _Remains(Uses):
             if any(not self._up(link) for link in links):
                 carrier = theory.failover_bound(bond, "carrier_loss", lacp=answered, lags=lags)
                 spread = lags and len({self.topology.far(i).node for i in bond.members}) > 1
-                bounds.append(carrier.rerouted() if carrier is not None and spread else carrier)
+                carrier = carrier.rerouted() if carrier is not None and spread else carrier
+                bounds.append(carrier.learned() if carrier is not None and self.side.learns else carrier)
             if self._parted(bond):
                 bounds.append(theory.excluded_bound(quiet=len(self.failed | self.silent) == 1))
             if any(link.name in self.silent for link in links):
