@@ -6,10 +6,10 @@ SOURCES := testbed topologies experiments benchmarks
 INSTALL := PYTHON="$(PYTHON)" scripts/setup.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help debian debian-tests setup setup-ryu ryu-tests kernel run reproduce test check clean
+.PHONY: help debian debian-tests setup setup-ryu setup-services ryu-tests kernel run reproduce test check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 debian:
 	@$(INSTALL) debian
@@ -22,6 +22,9 @@ setup: debian ## install what is needed: Debian packages (as root), Python parts
 
 setup-ryu: setup ## install Ryu in .venv-ryu, for controller=ryu-example
 	@$(INSTALL) ryu
+
+setup-services: setup ## install the daemons of services (BIRD), for ecmp_detect=bfd and routing
+	@$(INSTALL) debian-services
 
 ryu-tests: setup
 	@$(INSTALL) ryu-tests

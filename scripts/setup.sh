@@ -2,11 +2,12 @@
 # Installs what the testbed needs. The Makefile calls it; every step may be repeated at any time.
 #
 # Usage: PYTHON=python3 scripts/setup.sh STEP
-#   debian        the Debian packages that are needed (debian-packages.txt); as an ordinary user, say which are missing
-#   debian-tests  the packages that only the tests use; as an ordinary user, nothing
-#   python        the Python parts, in .venv
-#   ryu           Ryu 4.34, in .venv-ryu
-#   ryu-tests     the same, but only say so if the Python of .venv is too new for Ryu
+#   debian           the Debian packages that are needed (debian-packages.txt); as an ordinary user, say which are missing
+#   debian-services  the daemons of services; as an ordinary user, say which are missing
+#   debian-tests     the packages that only the tests use, and those of services; as an ordinary user, nothing
+#   python           the Python parts, in .venv
+#   ryu              Ryu 4.34, in .venv-ryu
+#   ryu-tests        the same, but only say so if the Python of .venv is too new for Ryu
 # Exit codes: 0 done; 2 usage; 3 the machine is not ready, and the last line says what to type; or those of apt-get, pip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,8 +20,8 @@ refuse() {
     exit 3
 }
 
-# missing KIND: the packages of debian-packages.txt that are not here, each after a space. KIND is "tests:" or
-# "optional:", as their purpose begins, or "needed" for all others.
+# missing KIND: the packages of debian-packages.txt that are not here, each after a space. KIND is "tests:", "services:"
+# or "optional:", as their purpose begins, or "needed" for all others.
 missing() {
     local package brings purpose kind
     while read -r package brings purpose; do
@@ -65,18 +66,25 @@ step_debian() {
     if [[ $PYTHON != python3 ]] || command -v python3 >/dev/null; then
         check_python
     fi
+    install_all needed openvswitch-switch
+}
+
+step_debian_services() { install_all services: bird; }
+
+# install_all KIND DAEMON: what is missing of the packages of a kind; DAEMON is one that they bring.
+install_all() {
     local packages
-    packages=$(missing needed)
+    packages=$(missing "$1")
     [[ -n $packages ]] || return 0
     command -v apt-get >/dev/null ||
         refuse "These Debian packages are missing:$packages" "This system has no apt-get; wanted Debian or Ubuntu."
     [[ $(id -u) == 0 ]] ||
         refuse "These Debian packages are missing:$packages" "Type: sudo apt-get install --no-install-recommends$packages"
-    echo "The packages' daemons are not started now and are not used. Open vSwitch's may start at the next boot;"
-    echo "systemctl disable openvswitch-switch prevents that."
+    echo "The packages' daemons are not started now and are not used. They may start at the next boot;"
+    echo "systemctl disable $2 prevents that."
     # shellcheck disable=SC2086 # one word for each package
     install_packages $packages
-    packages=$(missing needed)
+    packages=$(missing "$1")
     [[ -z $packages ]] ||
         refuse "These packages are installed, but what they bring was not found:$packages" \
             "See debian-packages.txt. A Python that is not Debian's needs its own venv and ensurepip."
@@ -85,7 +93,7 @@ step_debian() {
 # Where these cannot be installed, the tests that use them are skipped, and pytest says so: nothing stops here.
 step_debian_tests() {
     local packages
-    packages=$(missing tests:)
+    packages="$(missing tests:)$(missing services:)"
     if [[ -n $packages && $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
         # shellcheck disable=SC2086 # one word for each package
         install_packages $packages || true
@@ -136,9 +144,9 @@ step_ryu_tests() {
 }
 
 case ${1-} in
-    debian | debian-tests | python | ryu | ryu-tests) "step_${1//-/_}" ;;
+    debian | debian-services | debian-tests | python | ryu | ryu-tests) "step_${1//-/_}" ;;
     *)
-        echo "scripts/setup.sh has no step '${1-}'; wanted debian, debian-tests, python, ryu or ryu-tests" >&2
+        echo "scripts/setup.sh has no step '${1-}'; wanted debian, debian-services, debian-tests, python, ryu or ryu-tests" >&2
         exit 2
         ;;
 esac

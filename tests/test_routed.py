@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+import pytest
+
 from testbed.emulation.routed import routes, ways
+from testbed.errors import SpecError
 from testbed.spec import BondOptions
 from topologies.two_ways import two_ways
 
@@ -16,6 +22,24 @@ def test_each_way_has_a_subnet_and_the_host_an_address_that_no_way_owns() -> Non
         "address add 10.66.0.2/16 dev h2-eth2",
     ]
     assert lines[-2:] == ["link add dev nexthop0 type dummy", "link set dev nexthop0 up"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ecmp_detect": "bfd", "ecmp_group": "resilient"}, "ecmp_group=resilient does not go with ecmp_detect=bfd"),
+        ({"ecmp_bfd_ms": 50}, "ecmp_bfd_ms=50 needs ecmp_detect=bfd"),
+        ({"ecmp_detect": "routing", "ecmp_bfd_mult": 5}, "ecmp_bfd_mult=5 needs ecmp_detect=bfd"),
+        ({"ecmp_detect": "bfd", "ecmp_dead_s": 5}, "ecmp_dead_s=5 needs ecmp_detect=routing"),
+        ({"ecmp_detect": "routing", "ecmp_hello_s": 4}, "ecmp_dead_s is 4, and ecmp_hello_s 4; wanted more"),
+        ({"ecmp_detect": "bfd", "ecmp_bfd_ms": 5}, "ecmp_bfd_ms is 5; wanted 10 to 60000"),
+        ({"ecmp_detect": "frr"}, "ecmp_detect"),
+        ({"mode": "802.3ad", "ecmp_detect": "bfd"}, "ecmp_detect"),
+    ],
+)
+def test_what_watches_the_ways_has_its_own_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        two_ways(bonding=BondOptions(**{"mode": "ecmp", **options}))
 
 
 def test_a_multipath_route_has_a_next_hop_by_each_way() -> None:

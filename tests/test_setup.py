@@ -18,6 +18,7 @@ PACKAGES = """\
 switches   testbed-fake-switch       the switches
 venv       python3:ensurepip         the virtual environment
 git        testbed-fake-git          optional: the commit
+router     testbed-fake-router       services: routes
 chromium   testbed-fake-browser      tests: the report in a browser
 """
 
@@ -30,6 +31,7 @@ for package; do
     case $package in
         switches) brings=testbed-fake-switch ;;
         chromium) brings=testbed-fake-browser ;;
+        router) brings=testbed-fake-router ;;
         *) continue ;;
     esac
     [ -n "$APT_BRINGS_NOTHING" ] || ln -s apt-get "bin/$brings"
@@ -160,8 +162,21 @@ def test_what_only_tests_need_is_installed_by_root_and_may_fail(machine: Machine
     machine.user("0")
     assert machine.step("debian-tests", APT_UPDATE="100").returncode == 0
     assert machine.step("debian-tests").returncode == 0
-    assert machine.calls("apt")[-1].endswith("--no-install-recommends chromium")
+    assert machine.calls("apt")[-1].endswith("--no-install-recommends chromium router")
     assert machine.step("debian-tests").stdout == ""
+
+
+def test_the_daemons_of_services_are_installed_when_they_are_asked_for(machine: Machine) -> None:
+    machine.has("testbed-fake-switch")
+    assert machine.step("debian").stdout == ""  # not with the rest
+    machine.user("1000")
+    done = machine.step("debian-services")
+    assert done.returncode == 3 and done.stderr.endswith("Type: sudo apt-get install --no-install-recommends router\n")
+    machine.user("0")
+    done = machine.step("debian-services")
+    assert done.returncode == 0 and "systemctl disable bird" in done.stdout
+    assert machine.calls("apt")[-1].endswith("--no-install-recommends router")
+    assert machine.step("debian-services").stdout == ""
 
 
 # Python -------------------------------------------------------------------------------------------------------------
@@ -237,7 +252,7 @@ def test_a_python_that_is_too_new_for_ryu_is_named(machine: Machine) -> None:
 def test_another_step_is_refused(machine: Machine, words: list[str]) -> None:
     done = machine.step(*words)
     assert done.returncode == 2
-    assert "wanted debian, debian-tests, python, ryu or ryu-tests" in done.stderr
+    assert "wanted debian, debian-services, debian-tests, python, ryu or ryu-tests" in done.stderr
 
 
 # Makefile and scripts -----------------------------------------------------------------------------------------------

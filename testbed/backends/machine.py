@@ -12,7 +12,7 @@ from importlib import metadata
 
 from testbed.backends import environment, guest, kernel, native, readiness
 
-_VERSIONED = ("ovs-vswitchd", "iperf3")
+_VERSIONED = ("ovs-vswitchd", "iperf3", "bird")
 _LIBRARIES = ("mininet", "os-ken", "pyroute2", "numpy", "scipy", "matplotlib")
 _BUILD = "testbed kernel build"
 
@@ -58,8 +58,8 @@ def tool_versions() -> dict[str, str]:
     versions = {"python": platform.python_version(), "libc": " ".join(platform.libc_ver())}
     for program in _VERSIONED:
         if found_at := shutil.which(program, path=environment.SEARCH):
-            printed = subprocess.run([found_at, "--version"], capture_output=True, text=True, check=False).stdout
-            found = re.search(r"\d+\.\d[\d.]*", printed)
+            printed = subprocess.run([found_at, "--version"], capture_output=True, text=True, check=False)
+            found = re.search(r"\d+\.\d[\d.]*", printed.stdout + printed.stderr)  # bird says it on stderr
             versions[program] = found[0] if found else "unknown"
     return versions | {name: metadata.version(name) for name in _LIBRARIES}
 

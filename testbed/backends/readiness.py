@@ -31,6 +31,8 @@ PROGRAMS = {
     "tc": "iproute2",
 }
 SOME = {"iperf3": "iperf3", "teamd": "libteam-utils"}
+#: Daemons of services (testbed/services), which only trials with them run: set-up installs them when it is asked to.
+SERVICES = {"bird": "bird2"}
 #: A guest that boots does so in a second; a busy machine takes longer.
 _BOOT_S = 60.0
 #: Settings of a machine that forbid user namespaces: the file, the value that forbids, and what to type as root.
@@ -47,7 +49,7 @@ _FORBIDS = (
 
 def packages(programs: Sequence[str] = ()) -> list[str]:
     """The Debian packages that trials need and this machine lacks; ``programs`` are those that an experiment adds."""
-    wanted = PROGRAMS | {name: package for name, package in SOME.items() if name in programs}
+    wanted = PROGRAMS | {name: package for name, package in (SOME | SERVICES).items() if name in programs}
     return sorted({package for name, package in wanted.items() if not shutil.which(name, path=environment.SEARCH)})
 
 
@@ -79,9 +81,10 @@ def check(programs: Sequence[str], *, in_guest: bool) -> None:
     """Errors: MachineError naming every package that is missing, or why there is no sandbox, with what to type."""
     lacking = sorted({*packages(programs), *(guest.missing() if in_guest else ())})
     if lacking:
-        raise MachineError(
-            f"trials need {', '.join(lacking)}, not installed", f"Type: apt-get install {' '.join(lacking)}"
-        )
+        hint = f"Type: apt-get install {' '.join(lacking)}"
+        if set(lacking) <= set(SERVICES.values()):
+            hint = f"Type: make setup-services, or without a checkout: apt-get install {' '.join(lacking)}"
+        raise MachineError(f"trials need {', '.join(lacking)}, not installed", hint)
     if in_guest and (found := sandbox()) is not None:
         why, hint = found
         raise MachineError(f"bubblewrap cannot make a sandbox for the guest: {why}", hint)

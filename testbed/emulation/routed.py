@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import select
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -44,6 +45,8 @@ _SETTINGS = {
 _MOST_SUBFLOWS = 8
 #: The numbers of groups of next hops are those of hosts, from here on; below are those of single next hops.
 _GROUPS = 1 << 24
+#: The kernel's main routing table (linux/rtnetlink.h, RT_TABLE_MAIN).
+_MAIN = 254
 
 
 def ways(topology: Topology, host: Host) -> list[str]:
@@ -115,8 +118,11 @@ class Routed:
 
     @contextlib.contextmanager
     def routing(self) -> Iterator[None]:
-        """The routes to the other hosts, while the block runs. Multipath TCP needs none: each way is one subnet."""
-        if self._bond.driver == "mptcp":
+        """The routes to the other hosts, while the block runs, if no service makes them (testbed.services.bird).
+
+        Multipath TCP needs none: each way is one subnet.
+        """
+        if self._bond.driver == "mptcp" or self._bond.ecmp_detect != "carrier":
             yield
             return
         if self._bond.ecmp_group != "resilient":
@@ -160,9 +166,11 @@ class Routed:
         return json.dumps(found, indent=1)
 
     def shown(self) -> Shown:
-        """The ways, those with carrier as usable."""
+        """The ways, those with carrier as usable; where a service makes the routes, those that are in all of these."""
         netlink = self._netlink()
-        up = self._usable(netlink)
+        up = set(self._usable(netlink))
+        if self._bond.mode == "ecmp" and self._bond.ecmp_detect != "carrier":
+            up &= self._routed(netlink)
         members = enumerate(self._bond.members)
         return Shown(None, None, tuple(Member(name, way in up, None, None, None) for way, name in members))
 
@@ -185,6 +193,16 @@ class Routed:
         """The ways with carrier."""
         links = [netlink.get_links(netlink.link_lookup(ifname=name)[0])[0] for name in self._bond.members]
         return tuple(way for way, link in enumerate(links) if link.get_attr("IFLA_CARRIER"))
+
+    def _routed(self, netlink: IPRoute) -> set[int]:
+        """The ways that the kernel's routes to all other hosts have as next hops."""
+        places = {netlink.link_lookup(ifname=name)[0]: way for way, name in enumerate(self._bond.members)}
+        by: dict[str, set[int]] = {other.ip: set() for other in self._topology.hosts if other != self._host}
+        for route in netlink.get_routes(family=socket.AF_INET, table=_MAIN):
+            if (to := route.get_attr("RTA_DST")) in by:
+                hops = [hop["oif"] for hop in route.get_attr("RTA_MULTIPATH") or ()]
+                by[to] |= {places[hop] for hop in (*hops, route.get_attr("RTA_OIF")) if hop in places}
+        return set(places.values()).intersection(*by.values())
 
     def _restore(self, netlink: IPRoute) -> None:
         """Make the next hops again that came back, and leave the flows of the others where they are."""

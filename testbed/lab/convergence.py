@@ -12,7 +12,8 @@ from testbed.emulation.network import Network
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
 
-_DEADLINE_S = 60.0
+#: How long everything may take to be ready, in seconds.
+DEADLINE_S = 60.0
 #: How long to wait for hosts that by theory may not reach each other: until our controller has made a bond time out a
 #: wrong port, 5 + 10 + 3 s, and that has aggregated the right ones, 2 s (docs/lacp.md), and more.
 _PERHAPS_S = 25.0
@@ -65,14 +66,14 @@ def wait(
     wait_for(
         "the bonds come up",
         lambda: "; ".join(lack for host in hosts for lack in not_carrying(network, host, fully=False)),
-        deadline_s=_DEADLINE_S,
+        deadline_s=DEADLINE_S,
         step_s=0.01 if len(hosts) <= MESH_HOSTS else 0.1,
     )
-    wait_for("the LAGs between switches come up", missing, deadline_s=_DEADLINE_S, step_s=0.1)
+    wait_for("the LAGs between switches come up", missing, deadline_s=DEADLINE_S, step_s=0.1)
     settle()
     pairs = meeting(hosts)
     must = [pair for pair in pairs if expected.get(pair, True)]
-    wait_for("the nodes of HSR know each other", lambda: _unknown(network, must), deadline_s=_DEADLINE_S, step_s=0.1)
+    wait_for("the nodes of HSR know each other", lambda: _unknown(network, must), deadline_s=DEADLINE_S, step_s=0.1)
     network.set_wanted_active()
     note("network", "bonds_up")
     alone = [host for host in hosts if not answered(network, host)]
@@ -84,7 +85,7 @@ def wait(
         wait_for(
             lambda: "the hosts reached each other" + _partnerless(network, alone),
             lambda: _named(_unreached(network, sockets, must)),
-            deadline_s=_DEADLINE_S,
+            deadline_s=DEADLINE_S,
             step_s=0.1,
         )
         others = [pair for pair in pairs if pair not in must]

@@ -11,7 +11,7 @@ from pathlib import Path
 from socket import socket as Socket
 from typing import Any
 
-from testbed import inject, schemes
+from testbed import inject, schemes, services
 from testbed.design.factor import Level
 from testbed.design.trial import Trial
 from testbed.emulation import readback
@@ -29,6 +29,7 @@ from testbed.lab.placement import Placement, address_pairs
 from testbed.observe import queue_monitor
 from testbed.observe.link_monitor import LinkMonitor, monitoring
 from testbed.schemes import Scheme
+from testbed.services.running import Running, running
 from testbed.spec import Topology
 from testbed.theory import reachability
 
@@ -36,12 +37,21 @@ from testbed.theory import reachability
 class Lab:
     """One trial's network and everything to experiment on it. Times are seconds since the trial began."""
 
-    def __init__(self, trial: Trial, raw: Path, network: Network, watch: LinkMonitor, clocks: Clocks) -> None:
+    def __init__(
+        self,
+        trial: Trial,
+        raw: Path,
+        network: Network,
+        watch: LinkMonitor,
+        clocks: Clocks,
+        services: Sequence[Running] = (),
+    ) -> None:
         self.trial = trial
         self.raw = raw
         self.network = network
         self.random = random.Random(trial.seed)
         self.clocks = clocks
+        self.services = services
         self._watch = watch
         self._events: list[dict[str, Any]] = []
         self._built: dict[str, Any] = {}
@@ -194,6 +204,12 @@ class Lab:
             self.note,
             {pair: each.connected for pair, each in expected.items()},
         )
+        wait_for(
+            "the services settle",
+            lambda: "; ".join(filter(None, (each.unsettled() for each in self.services))),
+            deadline_s=convergence.DEADLINE_S,
+            step_s=0.1,
+        )
         self.keep_built(lags=self.scheme.built(self))
 
     def place_flows(self, count: int, *, even: bool, protocol: str = "tcp", addresses: int = 1) -> list[dict[str, Any]]:
@@ -227,6 +243,7 @@ class Lab:
         """Write what the switches show; and the timeline, of our own events, the kernel's and the controller's."""
         self.scheme.collect(self)
         events = [*self._events, *self._watch.events(self.origin_s), *self.controller_events()]
+        events += [event for service in self.services for event in service.events(self.origin_s)]
         self._watch.write(self.raw, self.origin_s)
         self.clocks.write(self.raw)
         events.sort(key=lambda event: event["t_s"])
@@ -271,11 +288,12 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
     with (
         daemon or contextlib.nullcontext(),
         built(topology, scratch / "ovs", scheme, clocks) as network,
+        running(services.wanted(topology), network, scratch, raw) as daemons,
         monitoring(network) as watch,
         queue_monitor.monitoring(network, raw / "queues.json") if trial.clock == "real" else contextlib.nullcontext(),
     ):
         network.controller = daemon
-        lab = Lab(trial, raw, network, watch, clocks)
+        lab = Lab(trial, raw, network, watch, clocks, daemons)
         try:
             lab.keep_built(**readback.built(network))
             network.start_clocks()

@@ -11,7 +11,7 @@ from testbed import theory
 from testbed.design.factor import Level
 from testbed.lab.placement import Placement
 from testbed.observe.probe import PORTS, flows, probing
-from testbed.theory import clocks, trunks, ways
+from testbed.theory import clocks, routed, trunks, ways
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -139,10 +139,10 @@ def wait_random_phase(lab: Lab, period_s: float) -> None:
 def noticed_s(lab: Lab, fault: str, parameters: Mapping[str, Level] = MappingProxyType({}), element: str = "") -> float:
     """How long it takes, at most, until both ends of a member's link have detected the fault.
 
-    Of a fault on ``element`` between switches: until traffic has another way.
+    Of a fault on ``element`` between switches, or where the hosts watch whole ways: until traffic has another way.
     """
     client, _ = lab.pair
-    if element and (found := ways.bound(lab.topology, lab.scheme.side, fault, element, parameters, lab.pair)):
+    if element and (found := ways.outage(lab.topology, lab.scheme.side, fault, element, parameters, lab.pair)):
         return UNNOTICED_S if isinstance(found, str) else found.limit_s
     bond, lacp = lab.topology.host(client).bond, lab.answered(client)
     lag = lab.topology.ports[lab.topology.far(bond.members[0]).interface].lag if bond else None
@@ -191,5 +191,5 @@ def longest_period_s(lab: Lab) -> float:
 def wait_back(lab: Lab, host: str) -> bool:
     """Wait until every member of the host carries traffic again, as the kernel reports."""
     bond = lab.topology.host(host).bond
-    updelay_s = bond.updelay_ms / 1e3 if bond else 0.0
+    updelay_s = (bond.updelay_ms / 1e3 if bond else 0.0) + routed.back_s(bond)
     return lab.wait_carrying(host, REJOIN_DEADLINE_S + lacp_period_s(lab, host) + updelay_s)

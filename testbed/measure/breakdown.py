@@ -17,6 +17,8 @@ host, hash or turns  the same, or the member's     bond: role of the member,    
 switch, LAG          carrier of the port; LACP     controller: distribute,      controller: the switches have
                      Receive machine; port status  without the port             confirmed
                      at the controller
+host, watched ways   its BFD session or OSPF       (the daemon puts another route in force at once, and OSPF at
+                     neighbor is down              its next tick: no event shows it)
 switch, no LAG       as for the host with one active member: the switch learns from the frames that the host sends
 ===================  ============================  ===========================  ==================================
 
@@ -31,9 +33,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from testbed.measure.detection import lost_way
 from testbed.measure.outage import Outage
 from testbed.spec import Bond, Topology
-from testbed.theory import LAG_MODES
+from testbed.theory import LAG_MODES, routed
 
 Event = Mapping[str, Any]
 _ANNOUNCEMENTS = ("gratuitous_arp", "unsolicited_neighbour_advertisement")
@@ -79,6 +82,8 @@ def marks(
     ``element`` is a link, one of its interfaces, or a switch; ``source`` is the host that sends the flow.
     """
     events = [event for event in timeline if window[0] <= event["t_s"] <= window[1]]
+    if routed.watched(topology.host(source).bond):
+        return _when(events, lambda e: e.get("host") == source and lost_way(e)), None, None
     affected = _affected(topology, element)
     bonds = {host.name: host.bond for host in topology.hosts if host.bond and host.name in affected}
     alone = [host for host, bond in bonds.items() if bond.mode not in LAG_MODES]

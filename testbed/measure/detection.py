@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Event = dict[str, Any]
@@ -48,18 +48,23 @@ def _first_in_each_fault(timeline: Sequence[Event], wanted: Callable[[Event], bo
 
 
 def first_taken_out(timeline: Sequence[Event], begin_s: float, end_s: float) -> Event | None:
-    """The kernel's first report in that time that a bond stopped using a member, by its link's status or by LACP."""
+    """The first report in that time that a host stopped using a member: the kernel's of a bond, by its link's status or
+    by LACP; or that of what watches its ways."""
     out = {"mii_status": ("down", "going_down"), "role": ("backup",)}
     return next(
         (
             event
             for event in timeline
-            if event["source"] == "bond"
-            and event["new"] in out.get(event["event"], ())
+            if (lost_way(event) or (event["source"] == "bond" and event["new"] in out.get(event["event"], ())))
             and begin_s <= event["t_s"] <= end_s
         ),
         None,
     )
+
+
+def lost_way(event: Mapping[str, Any]) -> bool:
+    """Whether a BFD session or an OSPF neighbor of a host has gone down (testbed.services.bird)."""
+    return (event["source"], event["event"]) in (("bfd", "session"), ("ospf", "neighbor")) and event["new"] == "Down"
 
 
 def since(start: Event, event: Event | None) -> float | None:

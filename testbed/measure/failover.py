@@ -37,7 +37,9 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     chosen = [found[place] for place in compared([flow.name for flow in found], exposed)]
     apart = [flow.failure.outage_s for place, flow in enumerate(found) if place not in exposed]
     worst = max((flow.failure for flow in chosen), key=lambda outage: outage.outage_s)
-    predicted = predict(trial, begin, end, answered=find(timeline, "network", "not_aggregated") is None)
+    senders = {_ends(flow.name)[0] for flow in chosen} if exposed else None
+    answered = find(timeline, "network", "not_aggregated") is None
+    predicted = predict(trial, begin, end, answered=answered, senders=senders)
     share = lasting_share(trial, begin)
     losing = [flow.name for flow in flows if loses(flow, *window, share)]
     parted = not_reached(timeline)

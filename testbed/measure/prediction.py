@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from testbed.measure.exposure import failing_links
 from testbed.measure.outage import ProbeFlow
 from testbed.spec import Topology
 from testbed.spec.bond import DRIVER_MODES
-from testbed.theory import OutageBound, reachability, ways
+from testbed.theory import OutageBound, reachability, routed, ways
 
 #: Whether a flow has recovered is judged by its last part before the repair, of this length; it ends this long before
 #: the repair, because later packets may still be on their way then; both in seconds.
@@ -42,10 +42,18 @@ class Prediction:
         return None if self.doubt and not resumed else self.bound
 
 
-def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, answered: bool) -> Prediction:
+def predict(
+    trial: Trial,
+    begin: Mapping[str, Any],
+    end: Mapping[str, Any],
+    *,
+    answered: bool,
+    senders: Collection[str] | None = None,
+) -> Prediction:
     """What theory predicts for a fault, which is given by its ``begin`` and ``end`` events in the timeline.
 
-    ``answered`` is whether the bonds' LACP has a partner.
+    ``answered`` is whether the bonds' LACP has a partner; ``senders`` are the hosts whose flows the fault hit, None:
+    both.
     """
     name, element, parameters = str(begin["fault"]), str(begin["element"]), begin.get("parameters", {})
     lasts_s = float(end["t_s"]) - float(begin["t_s"])
@@ -53,7 +61,7 @@ def predict(trial: Trial, begin: Mapping[str, Any], end: Mapping[str, Any], *, a
     if topology.switches and not side.known:
         return Prediction(None, "what the controller does is not known", None)
     client, server = topology.pair
-    between = ways.bound(topology, side, name, element, parameters, topology.pair)
+    between = ways.outage(topology, side, name, element, parameters, topology.pair, senders)
     if between is not None:
         return _between_switches(trial, begin, between)
     host = _hit(topology, name, element)
@@ -108,7 +116,8 @@ def _between_switches(trial: Trial, begin: Mapping[str, Any], found: OutageBound
     expected = reachability.between(left, *topology.pair)
     if expected.connected is False:
         return Prediction(None, expected.why or f"with {element} gone no path is left", False)
-    if bound is not None and down.down & {switch.name for switch in topology.switches}:
+    bond = topology.host(topology.client).bond
+    if bound is not None and not routed.watched(bond) and down.down & {switch.name for switch in topology.switches}:
         bound = expected.bound  # the hosts' bonds may have to act as well
     return Prediction(bound, why, expected.connected)
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed import drawing
+from testbed import drawing, services
 from testbed.backends import machine
 from testbed.design.factor import Level
 from testbed.design.trial import Trial
@@ -139,6 +139,7 @@ def prepare(request: Request, argv: Sequence[str]) -> Prepared:
     for trial in planned(1):
         if any(host.bond and host.bond.driver == "team" for host in trial.topology.hosts):
             programs.add("teamd")
+        programs |= {service.program for service in services.wanted(trial.topology)}
     command = tuple(word for word in argv if word != "--resume")
 
     def manifest(backend: Backend) -> dict[str, Any]:

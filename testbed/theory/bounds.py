@@ -14,7 +14,7 @@ from testbed.theory.laws import Apart, Later, Longest, Sum
 from testbed.theory.monitors import ANY_FRAME, arp_bound, carrier_event_bound, mii_bound
 from testbed.theory.multipath import handover
 from testbed.theory.outage_bound import LEAVE_PAUSE_S, RELEARN_PAUSE_S, OutageBound, of_law
-from testbed.theory.routed import AT_THE_EVENT
+from testbed.theory.routed import AT_THE_EVENT, detection, watched
 from testbed.theory.seamless import FAULTS_OF_A_WAY, SEAMLESS
 from testbed.theory.ticks import monitor_period_s
 from testbed.theory.timers import (
@@ -113,6 +113,9 @@ def _predicted(
         return SEAMLESS
     if bonded.bond.driver == "mptcp":
         return handover(bonded.bond, fault)
+    if watched(bonded.bond) and fault in ("carrier_loss", "switch_crash", "flapping", "silent_loss"):
+        found = detection(bonded.bond)  # who sees a lost carrier is a matter of the network (testbed.theory.routed)
+        return replace(found, low_s=found.low_s if fault == "silent_loss" else 0.0, law=None)
     if bonded.bond.driver == "nexthop" and fault in ("carrier_loss", "switch_crash", "flapping"):
         return AT_THE_EVENT
     if bonded.bond.driver == "nexthop" and fault == "silent_loss":

@@ -6,6 +6,7 @@ import math
 
 from testbed.lacp.states import FAST_PERIODIC_TIME_S, SLOW_PERIODIC_TIME_S
 from testbed.spec import Bond
+from testbed.theory.routed import watch_period_s, watched
 from testbed.theory.ticks import monitor_period_s
 
 _PERIODIC_TIME_S = {"fast": FAST_PERIODIC_TIME_S, "slow": SLOW_PERIODIC_TIME_S}
@@ -29,8 +30,11 @@ def lacpdu_period_s(rate: str, *, driver: bool) -> float:
 def look_period_s(bond: Bond | None) -> float:
     """How often the link monitor of a bond looks, MII or ARP, by the kernel's timers (`monitor_period_s`).
 
-    teamd's ARP monitor keeps its interval. Where the kernel's event is all that there is, the usual 100 ms are taken.
+    teamd's ARP monitor keeps its interval, and so does what watches whole ways. Where the kernel's event is all that
+    there is, the usual 100 ms are taken.
     """
+    if bond is not None and watched(bond):
+        return watch_period_s(bond)
     if bond is None or not (interval_ms := bond.miimon_ms or bond.arp_interval_ms):
         return monitor_period_s(_USUAL_MS)
     return interval_ms / 1e3 if bond.driver == "team" else monitor_period_s(interval_ms)

@@ -281,7 +281,8 @@ class _Remains(Uses):
             lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
             return seamless.SEAMLESS if seamless.untouched(self.topology, lost, a, b) else None
         if any(host.bond and host.bond.driver == "nexthop" for host in map(self.topology.host, (a, b))):
-            return routed.AT_THE_EVENT
+            lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
+            return routed.longest(self.topology, self.failed, lost, (a, b))
         if any(host.bond and host.bond.driver == "mptcp" for host in map(self.topology.host, (a, b))):
             own = [theory.handover(self.topology.bond(name), "silent_loss") for name in (a, b)]
             known = [each for each in own if isinstance(each, theory.OutageBound)]
@@ -312,7 +313,8 @@ class _Remains(Uses):
             if any(not self._up(link) for link in links):
                 carrier = theory.failover_bound(bond, "carrier_loss", lacp=answered, lags=lags)
                 spread = lags and len({self.topology.far(i).node for i in bond.members}) > 1
-                bounds.append(carrier.rerouted() if carrier is not None and spread else carrier)
+                carrier = carrier.rerouted() if carrier is not None and spread else carrier
+                bounds.append(carrier.learned() if carrier is not None and self.side.learns else carrier)
             if self._parted(bond):
                 bounds.append(theory.excluded_bound(quiet=len(self.failed | self.silent) == 1))
             if any(link.name in self.silent for link in links):

@@ -55,11 +55,17 @@ def untouched(topology: Topology, lost: Collection[str], a: str, b: str) -> bool
     for member in topology.members(a):
         first = topology.link_of(member)
         part = _part(topology, first, topology.links, a, b)
-        links = [first, *(link for link in topology.links if {link.a, link.b} & part)]
-        own = part.union(*((link.name, *_ends(link)) for link in links))
+        own = part.union(*((link.name, *_ends(link)) for link in links_of_way(topology, member, a, b)))
         if _joined(topology, first, topology.links, a, b) and own.isdisjoint(lost):
             return True
     return False
+
+
+def links_of_way(topology: Topology, member: str, a: str, b: str) -> list[Link]:
+    """Every link that what ``a`` sends by this member may cross."""
+    first = topology.link_of(member)
+    part = _part(topology, first, topology.links, a, b)
+    return [first, *(link for link in topology.links if link is not first and {link.a, link.b} & part)]
 
 
 def reaches(

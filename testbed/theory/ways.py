@@ -12,7 +12,7 @@ from testbed.design.factor import Level
 from testbed.faults.cabling import link_named
 from testbed.faults.catalogue import FAULTS, cut_links
 from testbed.spec import Link, SpanningTree, SwitchSide, Topology
-from testbed.theory import trunks
+from testbed.theory import routed, trunks
 from testbed.theory.detours import Detours, detoured
 from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound
 from testbed.theory.reconvergence import ASKED_AGAIN_S, KEPT_HELLOS, MIGRATE_S, WAKE_S, ends_of, reconvergence
@@ -32,6 +32,21 @@ def onward(topology: Topology, host: str) -> tuple[str, ...]:
     near = topology.far(topology.members(host)[0]).node
     found = tuple(i for i in topology.interfaces(near) if near in switches and topology.far(i).node in switches)
     return found if len(found) > 1 else ()
+
+
+def outage(
+    topology: Topology,
+    side: SwitchSide,
+    fault: str,
+    element: str,
+    parameters: Mapping[str, Level],
+    pair: tuple[str, str],
+    senders: Collection[str] | None = None,
+) -> OutageBound | str | None:
+    """The outage between two hosts when a fault hits ways that are watched as a whole: by protocols of the switches
+    (`bound`), or by the hosts, of which ``senders`` sent by the way that fails (testbed.theory.routed)."""
+    found = bound(topology, side, fault, element, parameters, pair)
+    return routed.bound(topology, fault, element, parameters, pair, senders) if found is None else found
 
 
 def bound(

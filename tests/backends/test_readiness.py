@@ -24,7 +24,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A search path with every program that trials need, none of which does anything."""
     directory = tmp_path / "bin"
     directory.mkdir()
-    for name in {*readiness.PROGRAMS, *readiness.SOME, *guest._PROGRAMS}:
+    for name in {*readiness.PROGRAMS, *readiness.SOME, *readiness.SERVICES, *guest._PROGRAMS}:
         program(directory / name, "exit 0")
     monkeypatch.setattr(environment, "SEARCH", str(directory))
     monkeypatch.setenv("PATH", str(directory))
@@ -41,6 +41,11 @@ def test_every_package_that_is_named_is_one_that_set_up_installs() -> None:
     known = {line.split()[0] for line in _PACKAGES.read_text().splitlines() if line and not line.startswith("#")}
     named = {*readiness.PROGRAMS.values(), *readiness.SOME.values(), *guest._PROGRAMS.values()}
     assert named <= known
+    purposes = {
+        words[0]: words[2] for line in _PACKAGES.read_text().splitlines() if (words := line.split()) and words[0] != "#"
+    }
+    services = {package for package, purpose in purposes.items() if purpose == "services:"}
+    assert services == set(readiness.SERVICES.values())
 
 
 @pytest.mark.parametrize("name", [*readiness.PROGRAMS, "bwrap", "setarch", "taskset"])
@@ -74,6 +79,18 @@ def test_a_program_of_some_experiments_is_needed_by_these_only(
     readiness.check([], in_guest=True)
     with pytest.raises(MachineError, match=f"trials need {package}, not installed"):
         readiness.check([name], in_guest=True)
+
+
+@pytest.mark.parametrize(("name", "package"), readiness.SERVICES.items())
+def test_a_daemon_of_services_is_installed_by_a_target_of_its_own(
+    name: str, package: str, programs: Path, cached: Path
+) -> None:
+    (programs / name).unlink()
+    readiness.check([], in_guest=True)
+    with pytest.raises(MachineError) as error:
+        readiness.check([name], in_guest=True)
+    assert error.value.message == f"trials need {package}, not installed"
+    assert error.value.hint.startswith("Type: make setup-services")
 
 
 def test_the_native_backend_needs_the_programs_as_well(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

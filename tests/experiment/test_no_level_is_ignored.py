@@ -57,6 +57,7 @@ LEVELS: dict[str, tuple[str, str]] = {
     "ends": ("hosts", "switches"),
     "peer_links": ("0", "1"),
     "ecmp_group": ("hash-threshold", "resilient"),
+    "ecmp_detect": ("carrier", "bfd"),
     "tree_root": ("e1", "e2"),
     "edge_ports": ("admin", "none"),
     "bfd_ms": ("100", "50"),
@@ -165,6 +166,8 @@ def test_no_argument_of_a_topology_is_ignored(topology: str, controller: str, mo
         ("failover", {"mode": "prp"}, {"ways", "length", "ends"}),
         ("failover", {"mode": "hsr", "length": "0"}, {"rate_mbps", "ip"}),
         ("failover", {"mode": "ecmp"}, {"ways", "length", "ecmp_group", "ecmp_buckets"}),
+        ("failover", {"mode": "ecmp", "ecmp_detect": "bfd"}, {"ways", "ecmp_detect", "ecmp_bfd_ms", "ecmp_bfd_mult"}),
+        ("failover", {"mode": "ecmp", "ecmp_detect": "routing"}, {"length", "ecmp_hello_s", "ecmp_dead_s"}),
         ("messages", {"mode": "mptcp"}, {"ways", "length", "mptcp_backup", "mptcp_stale_losses"}),
         *(
             ("failover", {"ends": "switches", "controller": name}, {"ways", "length", *scheme.reads})

@@ -52,7 +52,7 @@ _OPTIONAL = (
     *("ovs-appctl", "ovs-ofctl", "ovs-dpctl", "nsenter", "unshare", "setpriv", "taskset", "kill", "ps", "which"),
     *("cat", "chmod", "cp", "cut", "date", "dd", "echo", "expr", "false", "grep", "head", "hostname", "id", "ln"),
     *("ls", "mkdir", "mv", "printf", "pwd", "readlink", "rm", "rmdir", "sed", "seq", "sleep", "sort", "stty", "tail"),
-    *("bridge", "tee", "test", "touch", "tr", "true", "uname", "uniq", "wc", "awk", "xargs", "find"),
+    *("bird", "birdcl", "bridge", "tee", "test", "touch", "tr", "true", "uname", "uniq", "wc", "awk", "xargs", "find"),
 )
 _SCHEMAS = ("/usr/share/openvswitch/vswitch.ovsschema", "/usr/local/share/openvswitch/vswitch.ovsschema")
 
@@ -219,10 +219,10 @@ def finish(content: Content, root: Path) -> dict[str, object]:
         short = {_VERSION: "python", "libc.so.6": "libc"}.get(name, name)
         if path.startswith("usr/bin/") or short in ("python", "libc"):
             digests[short] = hashlib.sha256((root / path).read_bytes()).hexdigest()
-    for name in ("ovs-vswitchd", "iperf3"):
+    for name in ("ovs-vswitchd", "iperf3", "bird"):
         if (program := by_path.get(f"usr/bin/{name}")) is not None:
-            said = subprocess.run([str(program), "--version"], capture_output=True, text=True).stdout
-            found = re.search(r"\d+\.\d[\d.]*", said)
+            said = subprocess.run([str(program), "--version"], capture_output=True, text=True)
+            found = re.search(r"\d+\.\d[\d.]*", said.stdout + said.stderr)  # bird says it on stderr
             versions[name] = found[0] if found else "unknown"
     for metadata in sorted(root.glob(f"{_VENV}/lib/*/site-packages/*.dist-info/METADATA")):
         name, _, version = metadata.parent.name.removesuffix(".dist-info").rpartition("-")

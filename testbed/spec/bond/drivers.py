@@ -21,6 +21,8 @@ _TWO_PORTS = ("hsr",)
 
 #: The subflows that a host of every kernel can ask for (net/mptcp, MPTCP_PM_ADDR_MAX), the first one included.
 MOST_SUBFLOWS = 8
+#: Options of ECMP that count with one value of ecmp_detect.
+_OF_DETECT = {"ecmp_bfd_ms": "bfd", "ecmp_bfd_mult": "bfd", "ecmp_hello_s": "routing", "ecmp_dead_s": "routing"}
 #: Why a driver has not the options of bonds.
 _WHY = {
     "hsr": "it sends every frame by both ports, so nothing is monitored, chosen or hashed (IEC 62439-3)",
@@ -67,14 +69,39 @@ def check_members(bond: OptionValues, members: tuple[str, ...]) -> None:
         )
     if bond.driver == "nexthop" and len(members) > MOST_WAYS:
         raise SpecError(f"mode {bond.mode} has {len(members)} members; wanted {MOST_WAYS} at most: each has a subnet")
-    if bond.mode == "ecmp" and bond.ecmp_group != "resilient" and bond.ecmp_buckets != 64:
-        raise SpecError(
-            f"ecmp_buckets={bond.ecmp_buckets} needs ecmp_group=resilient: hash-threshold has no buckets",
-            "For example: --set ecmp_group=resilient",
-        )
+    if bond.mode == "ecmp":
+        _check_ecmp(bond)
     if bond.driver == "mptcp" and len(members) > MOST_SUBFLOWS:
         raise SpecError(
             f"mode mptcp has {len(members)} members; wanted {MOST_SUBFLOWS} at most: a connection has no more subflows"
         )
     if bond.mode == "ecmp" and bond.ecmp_buckets < len(members):
         raise SpecError(f"ecmp_buckets is {bond.ecmp_buckets}; wanted one for each of {len(members)} members at least")
+
+
+def _check_ecmp(bond: OptionValues) -> None:
+    """Errors: SpecError for options of ECMP that do not go together."""
+    if bond.ecmp_group != "resilient" and bond.ecmp_buckets != 64:
+        raise SpecError(
+            f"ecmp_buckets={bond.ecmp_buckets} needs ecmp_group=resilient: hash-threshold has no buckets",
+            "For example: --set ecmp_group=resilient",
+        )
+    if bond.ecmp_group == "resilient" and bond.ecmp_detect != "carrier":
+        raise SpecError(
+            f"ecmp_group=resilient does not go with ecmp_detect={bond.ecmp_detect}: BIRD, which watches the ways, gives"
+            " the kernel multipath routes, and no groups of next hops",
+            "Leave ecmp_group out, or use ecmp_detect=carrier.",
+        )
+    for name, each, value, asked in options(bond):
+        wanted = _OF_DETECT.get(name)
+        if wanted is not None and asked and bond.ecmp_detect != wanted:
+            raise SpecError(
+                f"{name}={value} needs ecmp_detect={wanted}: {each.why}",
+                f"For example: --set ecmp_detect={wanted}",
+            )
+    if bond.ecmp_detect == "routing" and bond.ecmp_dead_s <= bond.ecmp_hello_s:
+        raise SpecError(
+            f"ecmp_dead_s is {bond.ecmp_dead_s}, and ecmp_hello_s {bond.ecmp_hello_s}; wanted more, for a way would be"
+            " left between any two hellos (RFC 2328, appendix C.3)",
+            f"For example: --set ecmp_dead_s={4 * bond.ecmp_hello_s}",
+        )

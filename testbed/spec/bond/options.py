@@ -18,6 +18,9 @@ STATIC_LAG_MODES = ("balance-rr", "balance-xor", "broadcast")
 #: What makes one interface of several: the bonding driver, the team driver with libteam's teamd, or what a mode names.
 DRIVERS = ("bonding", "team", *dict.fromkeys(DRIVER_MODES.values()))
 
+#: What tells a host in mode ecmp that a way has failed.
+ECMP_DETECT = ("carrier", "bfd", "routing")
+
 _LACP = ("802.3ad",)
 _ADAPTIVE = ("balance-tlb", "balance-alb")
 _LACP_ONLY = "it is an option of LACP, which only 802.3ad speaks"
@@ -212,6 +215,33 @@ class OptionValues:
     )
     ecmp_buckets: int = option(
         64, "", "buckets of a resilient group", low=2, high=4096, modes=("ecmp",), refused=True, since=(5, 13)
+    )
+    ecmp_detect: str = option(
+        "carrier",
+        "",
+        "what tells a host that a way has failed: the carrier of its own link; BFD (RFC 5880) with every other host"
+        " by each way; or a routing protocol, OSPF (RFC 2328), by its hellos",
+        words=ECMP_DETECT,
+        modes=("ecmp",),
+        refused=True,
+    )
+    ecmp_bfd_ms: int = option(
+        100, "", "BFD's interval, to send and to receive", low=10, high=60_000, modes=("ecmp",), refused=True
+    )
+    ecmp_bfd_mult: int = option(
+        3, "", "a way is left after so many intervals without a packet", low=1, high=255, modes=("ecmp",), refused=True
+    )
+    ecmp_hello_s: int = option(
+        1, "", "OSPF's HelloInterval (RFC 2328, 9.5)", low=1, high=65_535, modes=("ecmp",), refused=True
+    )
+    ecmp_dead_s: int = option(
+        4,
+        "",
+        "OSPF's RouterDeadInterval: a way is left after so long without a hello (RFC 2328, appendix C.3)",
+        low=2,
+        high=65_535,
+        modes=("ecmp",),
+        refused=True,
     )
     mptcp_backup: bool = option(
         False,

@@ -1,0 +1,18 @@
+"""Services: daemons that run beside a node, in its namespaces; one file for each.
+
+What a topology asks for is `wanted`, as values; testbed.services.running starts them in a live network.
+"""
+
+from __future__ import annotations
+
+from testbed.services import bird
+from testbed.services.service import Service
+from testbed.spec import Topology
+
+
+def wanted(topology: Topology) -> list[Service]:
+    """Every service that the topology's hosts need."""
+    return [*bird.of(topology)]
+
+
+__all__ = ["Service", "wanted"]

@@ -1,0 +1,78 @@
+"""The services of a live network: their files written, their daemons started, waited for, ended; what they left."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from testbed.emulation.daemon import Daemon
+from testbed.emulation.network import Network
+from testbed.errors import MachineError
+from testbed.services.service import Service
+
+
+class Running:
+    """The live daemon of a service; what is its own is in ``directory``."""
+
+    def __init__(self, service: Service, network: Network, directory: Path) -> None:
+        self.service, self._directory = service, directory
+        self.daemon = Daemon(
+            f"{service.name} of {service.node}",
+            service.command(directory),
+            directory / f"{service.name}.out",
+            ready=lambda: service.missing(directory),
+            pid=network.pid(service.node),
+        )
+
+    def unsettled(self) -> str:
+        """What it has still under way; empty for nothing."""
+        found = self.service.unsettled(self._log(), time.time())
+        return found and f"{self.service.name} of {self.service.node}: {found}"
+
+    def events(self, origin_s: float) -> list[dict[str, Any]]:
+        """Its events on the trial's clock, which began at ``origin_s``."""
+        return [
+            {"t_s": round(event.pop("time") - origin_s, 9), **event, "host": self.service.node}
+            for event in self.service.events(self._log())
+        ]
+
+    def keep(self, raw: Path) -> None:
+        """What it read, wrote and printed becomes raw files of the trial: services/NODE/..."""
+        place = raw / "services" / self.service.node
+        place.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self._directory.iterdir()):
+            if path.is_file() and path.suffix != ".pid":
+                shutil.copyfile(path, place / path.name)
+
+    def _log(self) -> str:
+        log = self._directory / f"{self.service.name}.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+
+@contextlib.contextmanager
+def running(services: Sequence[Service], network: Network, scratch: Path, raw: Path) -> Iterator[list[Running]]:
+    """The services' daemons while the block runs, each started at an instant of its own; then their raw files.
+
+    Errors: MachineError for a program that is not installed; TrialError with the last line of a daemon that ends by
+    itself, or with what it lacks.
+    """
+    found: list[Running] = []
+    for service in services:
+        if not shutil.which(service.program):
+            raise MachineError(f"{service.program} is not installed", "Type: make setup-services")
+        directory = scratch / "services" / service.node
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in service.files(directory).items():
+            (directory / name).write_text(text)
+        found.append(Running(service, network, directory))
+    with contextlib.ExitStack() as stack:
+        for each in found:
+            stack.callback(each.keep, raw)
+        for each in found:
+            network.clocks.wait(f"{each.service.name} {each.service.node}", each.service.period_s)
+            stack.enter_context(each.daemon)
+        yield found
