@@ -45,6 +45,8 @@ _JOINED: Mapping[str, Level] = {"controller": "testbed", "peer_links": 1, "ends"
 _APART: Mapping[str, Level] = {"controller": "testbed", "peer_links": 0, "ends": "hosts"}
 #: Each host has one link; the switches have two ways.
 _SWITCHED: Mapping[str, Level] = {"ends": "switches"}
+#: The same, and the two ways are the links of one LAG between the switches.
+_LAG: Mapping[str, Level] = {"ends": "lag", "length": 0}
 
 #: Every technique: what it is of the network's factors.
 TECHNIQUES: dict[Level, Mapping[str, Level]] = {
@@ -52,14 +54,33 @@ TECHNIQUES: dict[Level, Mapping[str, Level]] = {
         mode: {**_JOINED, "mode": mode}
         for mode in ("active-backup", "802.3ad", "balance-xor", "balance-rr", "broadcast", "balance-tlb", "balance-alb")
     },
-    "team-activebackup": {**_JOINED, "mode": "active-backup", "bond": "team"},
-    "team-lacp": {**_JOINED, "mode": "802.3ad", "bond": "team"},
+    "active-backup-arp": {**_APART, "mode": "active-backup", "arp_interval_ms": 100, "miimon_ms": 0},
+    **{
+        f"team-{runner}": {**_JOINED, "mode": mode, "bond": "team"}
+        for runner, mode in (
+            ("activebackup", "active-backup"),
+            ("lacp", "802.3ad"),
+            ("loadbalance", "balance-xor"),
+            ("roundrobin", "balance-rr"),
+            ("broadcast", "broadcast"),
+        )
+    },
+    "team-random": {**_JOINED, "mode": "balance-rr", "bond": "team", "packets_per_slave": 0},
     "prp": {**_APART, "mode": "prp"},
     "hsr": {"ends": "hosts", "length": 2, "mode": "hsr"},
     "ecmp": {**_APART, "mode": "ecmp"},
     "ecmp-resilient": {**_APART, "mode": "ecmp", "ecmp_group": "resilient"},
+    "ecmp-direct": {"ends": "hosts", "length": 0, "mode": "ecmp"},
     "mptcp": {**_APART, "mode": "mptcp", "message_interval_ms": 5.0},
+    "mptcp-backup": {**_APART, "mode": "mptcp", "message_interval_ms": 5.0, "mptcp_backup": True},
     **{name: {**_SWITCHED, "controller": name} for name in ("rstp", "stp", "fast-failover")},
+    "lag-lacp": {**_LAG, "controller": "testbed"},
+    "lag-static": {**_LAG, "controller": "static"},
+    **{
+        f"ovs-{mode}": {**_LAG, "controller": "ovs", "ovs_bond_mode": mode}
+        for mode in ("active-backup", "balance-slb", "balance-tcp")
+    },
+    "ryu-example": {**_JOINED, "controller": "ryu-example", "mode": "802.3ad"},
 }
 #: Every failure: the fault and its parameters.
 FAILURES: dict[Level, Mapping[str, Level]] = {
@@ -106,7 +127,9 @@ def _by_messages(trial: Trial) -> bool:
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: what failover measures, and what the loads show."""
     found = messages.read(raw, trial) if _by_messages(trial) else failover.read(raw, trial)
-    return dataclasses.replace(found, metrics={**found.metrics, **usable.metrics(raw, trial)})
+    return dataclasses.replace(
+        found, metrics={**found.metrics, **usable.metrics(raw, trial), **usable.laws(raw, trial)}
+    )
 
 
 def atlas() -> Experiment:

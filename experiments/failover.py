@@ -41,7 +41,7 @@ from testbed.lab import steps
 from testbed.measure.failover import measure
 from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
-from testbed.theory import ways
+from testbed.theory import trunks, ways
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -139,7 +139,9 @@ def recovered(lab: Lab, fault: str) -> None:
         if host.bond is not None:
             steps.wait_back(lab, host.name)
     away = fault in _CONTROL or fault == "switch_crash"
-    after_s = max(_RECONNECTED_S if away else _AFTER_S, ways.settled_s(lab.scheme.side, fault))
+    side = lab.scheme.side
+    back_s = trunks.back_s(lab.topology, side) if ways.onward(lab.topology, lab.client) else 0.0
+    after_s = max(_RECONNECTED_S if away else _AFTER_S, ways.settled_s(side, fault), back_s)
     lab.sleep_until(lab.now() + after_s)
 
 

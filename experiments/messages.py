@@ -15,18 +15,20 @@ Measurement   Both ends' times of every message (messages.csv). The outage is th
               arrived, as an application sees it, as of any probe (RFC 6414, 3.6.3).
 Expectation   TCP: the path is away as long as the experiment failover says; then the sender's next try gets through
               (theory.longest_stall_s; RFC 8985, RFC 6298), with the receiver's delayed acknowledgement of 40 ms in the
-              round-trip time. PRP and HSR: nothing. Multipath TCP: data go on by another subflow, but no document says
-              when, so there is no bound; it is measured.
+              round-trip time. PRP and HSR: nothing. Multipath TCP: data go on by another subflow after one to five of
+              its retransmission timers of 200 ms and a round-trip time (testbed/theory/multipath.py), whether or not a
+              link lost its carrier.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.failover import element_of, not_applicable
 from testbed import schemes, theory
-from testbed.design.factor import Factor
+from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
@@ -36,6 +38,7 @@ from testbed.measure.outage import delay, load_probe, outage
 from testbed.measure.prediction import predict
 from testbed.measure.raw import controller_trouble, event_of, find, not_aggregated, read_json, read_timeline
 from testbed.observe.messages import connections, talking
+from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 
 #: How long messages go before the earliest fault, how long they have to go on before the repair, and after it.
 _BEFORE_S, _RESUMED_S, _AFTER_S = 1.0, 1.0, 1.0
-#: How long a fault lasts where nothing says when the messages go on.
+#: How long a fault lasts where nothing says when messages go on.
 _UNBOUNDED_S = 12.0
 #: How long a receiver waits with an acknowledgement (Linux: TCP_DELACK_MIN) if messages come twice as often or more.
 _DELAYED_MS = 40
@@ -53,15 +56,24 @@ _SHORT_S = 0.001
 
 
 def _longest_s(trial: Trial, path: theory.OutageBound | None) -> float | None:
-    """The longest time without a message by theory, when the path is away for at most so long; None: unknown."""
-    bond = trial.topology.host(trial.topology.client).bond
-    if path is None or (bond is not None and bond.driver == "mptcp" and path.limit_s > 0):
-        return None
-    if path.limit_s == 0:
-        return 0.0
-    member = trial.topology.members(trial.topology.client)[0]
-    delay_s = 4 * trial.topology.link_of(member).delay_ms / 1e3
-    return theory.longest_stall_s(path.limit_s, theory.monitor_period_s(_DELAYED_MS) + delay_s + _SHORT_S)
+    """The longest time without a message by theory, when the path is away for at most so long; None: unknown.
+
+    Of Multipath TCP ``path`` is what it takes to go on by another subflow, where links have no delay.
+    """
+    if path is None or path.limit_s == 0:
+        return None if path is None else 0.0
+    topology = trial.topology
+    round_trip_s = theory.monitor_period_s(_DELAYED_MS) + 4 * _delay_s(topology) + _SHORT_S
+    bonds = [bond for host in topology.pair if (bond := topology.host(host).bond) is not None]
+    if any(bond.driver == "mptcp" for bond in bonds):
+        found = [theory.handover(bond, "silent_loss", round_trip_s) for bond in bonds]
+        return max(each.limit_s for each in found if isinstance(each, theory.OutageBound))
+    return theory.longest_stall_s(path.limit_s, round_trip_s)
+
+
+def _delay_s(topology: Topology) -> float:
+    """The delay of the client's first link."""
+    return topology.link_of(topology.members(topology.client)[0]).delay_ms / 1e3
 
 
 def procedure(lab: Lab) -> None:
@@ -82,19 +94,20 @@ def sent(lab: Lab) -> str:
         element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, steps.carrying(lab, client))
         steps.wait_random_phase(lab, steps.period_s(lab, fault))
         with lab.fault(fault, element, **parameters):
-            lab.sleep_until(lab.now() + _lasting_s(lab, fault, **parameters))
+            lab.sleep_until(lab.now() + _lasting_s(lab, fault, parameters))
         steps.wait_back(lab, client)
         lab.sleep_until(lab.now() + _AFTER_S)
     return element
 
 
-def _lasting_s(lab: Lab, fault: str, **parameters: Any) -> float:
+def _lasting_s(lab: Lab, fault: str, parameters: Mapping[str, Level]) -> float:
     if asked_s := float(lab.case.get("fault_s", 0.0)):
         return asked_s
     bond = lab.topology.host(lab.client).bond
-    noticed_s = steps.noticed_s(lab, fault, **parameters)
     if bond is not None and bond.driver == "mptcp":
-        return _UNBOUNDED_S
+        longest_s = _longest_s(lab.trial, theory.failover_bound(bond, fault, parameters=parameters))
+        return _UNBOUNDED_S if longest_s is None else longest_s + _RESUMED_S
+    noticed_s = steps.noticed_s(lab, fault, parameters)
     return theory.longest_stall_s(noticed_s, theory.monitor_period_s(_DELAYED_MS)) + _RESUMED_S
 
 

@@ -352,6 +352,10 @@ def mapped(path: Path) -> Run:
                 "usable_during_links": 1.0,
                 "usable_after_links": usable,
                 "wire_cost_before": cost,
+                "law_usable_before_links": usable,
+                "law_usable_during_links": None if never else 1.0,
+                "law_wire_cost_before": cost,
+                "why_no_law_during": "nothing notices" if never else None,
                 "duplicated": 0,
                 "reordered": 0,
             }

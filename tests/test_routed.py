@@ -73,7 +73,7 @@ def test_multipath_tcp_has_its_own_address_by_the_first_way_and_announces_the_ot
         "address add 10.66.0.1/16 dev h1-eth2",
     ]
     assert lines[-3:] == [
-        "mptcp limits set subflows 2 add_addr_accepted 2",
+        "mptcp limits set subflows 4 add_addr_accepted 2",
         "mptcp endpoint add 10.65.0.1 dev h1-eth1 signal",
         "mptcp endpoint add 10.66.0.1 dev h1-eth2 signal",
     ]

@@ -21,7 +21,13 @@
       +----+        +----+   +-----|  s2  |--- ... ------|      |-----+   +----+        +----+
                                    +------+              +------+
 
-Survives the loss of all ways but one; with ends=switches e1 and e2 are single points of failure. Peer links join the
+    ends=lag: as ends=switches with length=0, and the ways are the links of a LAG
+
+      +----+        +----+  e1-eth2           e2-eth2  +----+        +----+
+      | h1 |--------| e1 |=============================| e2 |--------| h2 |
+      +----+        +----+  e1-eth3           e2-eth3  +----+        +----+
+
+Survives the loss of all ways but one; without ends=hosts e1 and e2 are single points of failure. Peer links join the
 first switches of the ways, from each to the next, and the last ones: then the switches next to a host are one LACP
 system, and the ways lead on where only one host sees a failure. Without them each way is a network of its own. With
 length=0 the ways are links between the hosts, or between e1 and e2. In mode hsr the ways are rows of HSR nodes, n1, n2
@@ -37,7 +43,7 @@ from testbed.errors import SpecError
 from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
 from testbed.spec.wiring import Wiring
 
-ENDS = ("hosts", "switches")
+ENDS = ("hosts", "switches", "lag")
 #: bonding.rst, 12.2: these may have a network for each member. So may active-backup, if its monitor sees whole ways.
 _SEPARATE_MODES = ("balance-rr", "broadcast")
 _ADAPTIVE = ("balance-tlb", "balance-alb")
@@ -62,8 +68,8 @@ def two_ways(
     """Two hosts joined by ``ways`` of ``length`` switches each; ``peer_links`` 0 or 1 (-1: what the mode wants)."""
     _check(ways, length, ends, peer_links)
     net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
-    if ends == "switches":
-        _between_switches(net, ways, length)
+    if ends != "hosts":
+        _between_switches(net, ways, length, lag=ends == "lag")
     elif bonding.mode == "hsr":
         return _ring(net, ways, length, peer_links)
     elif length == 0:
@@ -124,9 +130,14 @@ def _back_to_back(net: Wiring, ways: int, mode: str) -> None:
     net.back_to_back("h1", "h2", ways)
 
 
-def _between_switches(net: Wiring, ways: int, length: int) -> None:
+def _between_switches(net: Wiring, ways: int, length: int, *, lag: bool) -> None:
     for name in ("e1", "e2"):
         net.switch(name)
+    if lag:
+        net.single("h1", "e1")
+        net.single("h2", "e2")
+        net.join("e1", "e2", members=ways, name="ways")
+        return
     rows = _rows(net, ways, length)
     net.single("h1", "e1")
     net.single("h2", "e2")
@@ -141,13 +152,19 @@ def _check(ways: int, length: int, ends: str, peer_links: int) -> None:
     if length < 0:
         raise SpecError(f"length of the ways is {length}; wanted 0 switches or more")
     if ends not in ENDS:
-        raise SpecError(f"two_ways has ends={ends!r}; wanted hosts or switches", "For example: --set ends=switches")
+        raise SpecError(
+            f"two_ways has ends={ends!r}; wanted hosts, switches or lag", "For example: --set ends=switches"
+        )
+    if ends == "lag" and length:
+        raise SpecError(
+            f"two_ways with ends=lag has length=0, not {length}: LACP is between the two ends of a link"
+            " (IEEE 802.1AX-2014, 6.1.1)",
+            "Type: --set length=0",
+        )
     if peer_links not in (-1, 0, 1):
         raise SpecError(f"two_ways takes peer_links 0 or 1, not {peer_links}: independent switches have no LAG")
-    if peer_links >= 0 and (ends == "switches" or length == 0):
-        what = (
-            "ends=switches, where the ways end at one switch" if ends == "switches" else "length=0: there is no switch"
-        )
+    if peer_links >= 0 and (ends != "hosts" or length == 0):
+        what = f"ends={ends}, where the ways end at one switch" if ends != "hosts" else "length=0: there is no switch"
         raise SpecError(f"two_ways takes no peer_links with {what}", "Leave peer_links out.")
 
 

@@ -32,6 +32,8 @@ BINARY, PRELOAD = "linux", "randomness.so"
 #: Counts changes in how the kernel is built that change its bytes. 2: the same bytes in whatever directory.
 _RECIPE = 2
 
+#: How many options a sentence names.
+_FEW = 6
 _DEBIAN_UML = Path("/usr/bin/linux.uml")
 
 
@@ -97,9 +99,55 @@ def find() -> Kernel | None:
 
 
 def lacking() -> str:
-    """Why there is no kernel: it is not built, or what is wrong with the cached one; empty if there is one."""
+    """Why there is no kernel: it is not built, or what is wrong with the cached one; empty if there is one.
+
+    Where another kernel is cached, which an earlier version of the testbed needed, it says what that one lacks.
+    """
     found = read(entry())
-    return found if isinstance(found, str) else ""
+    if isinstance(found, Kernel):
+        return ""
+    other = None if entry().is_dir() else another()
+    return found if other is None else f"{found}: the cached one is of another version of the testbed; {other.told()}"
+
+
+@dataclass(frozen=True)
+class Another:
+    """A cached kernel that is not the one that this version needs, with the options of `CONFIG` that it lacks."""
+
+    kernel: Kernel
+    lacks: tuple[str, ...]
+
+    def told(self) -> str:
+        """What it is, and what it lacks."""
+        name = f"{self.kernel.key} (Linux {self.kernel.version})"
+        if not self.lacks:
+            return f"{name} has all options of kernel.config, but was built in another way or has others as well"
+        few, more = ", ".join(self.lacks[:_FEW]), len(self.lacks) - _FEW
+        options = "1 option" if len(self.lacks) == 1 else f"{len(self.lacks)} options"
+        return f"{name} lacks {options} of kernel.config: {few}" + (f" and {more} more" if more > 0 else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """This kernel, and what it lacks, for ``testbed kernel info --json``."""
+        return {**self.kernel.as_json(), "lacks": list(self.lacks)}
+
+
+def another() -> Another | None:
+    """The newest cached kernel of those that this version does not need; None if there is none that is whole."""
+    places = (path for path in (cache_root() / "kernel").glob("*/kernel.json") if path.parent != entry())
+    for path in sorted(places, key=lambda path: path.stat().st_mtime, reverse=True):
+        found = read(path.parent)
+        with contextlib.suppress(OSError, ValueError):
+            have = (path.parent / "config").read_text()
+            if isinstance(found, Kernel):
+                return Another(found, tuple(line.partition("=")[0] for line in options_lost(have)))
+    return None
+
+
+def options_lost(config: str) -> list[str]:
+    """The lines of `CONFIG` that a kernel's .config has not, each ``OPTION=VALUE``."""
+    have = set(config.splitlines())
+    wanted = (line.strip() for line in CONFIG.read_text().splitlines())
+    return [line for line in wanted if line and not line.startswith("#") and line not in have]
 
 
 def read(directory: Path) -> Kernel | str:

@@ -187,9 +187,7 @@ def _set_ticks(kconfig: Path) -> None:
 
 def check_config(config: str) -> None:
     """Check that a kernel's .config has every option of ours. Errors: MachineError listing those it lacks."""
-    have = set(config.splitlines())
-    wanted = [line for line in kernel.CONFIG.read_text().splitlines() if line and not line.startswith("#")]
-    if lost := [line for line in wanted if line not in have]:
+    if lost := kernel.options_lost(config):
         raise MachineError(f"this kernel source does not support: {', '.join(lost)}", "Use another --source.")
 
 

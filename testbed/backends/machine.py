@@ -40,8 +40,8 @@ def abilities() -> list[Ability]:
     if not sandbox and (found := readiness.sandbox()) is not None:
         sandbox, permit = (f"a sandbox ({found[0]})",), [found[1].removeprefix("Type ")]
     install = " ".join(sorted(packages | set(guest.missing())))
-    damage = kernel.lacking() if kernel.entry().exists() else ""
-    built = () if kernel.find() else (damage or "the guest kernel",)
+    known = kernel.entry().exists() or kernel.another() is not None
+    built = () if kernel.find() else (kernel.lacking() if known else "the guest kernel",)
     debian = () if built == () or kernel.find_debian_uml() else ("a guest kernel",)
     first = [f"apt-get install {install}"] if install else []
     build = [_BUILD] if built else []

@@ -120,8 +120,13 @@ KINDS = {
 }
 
 
+#: The widest column of names.
+_WIDEST = 40
+
+
 def _factor(factor: Factor) -> tuple[str, str]:
-    known = f" ({', '.join(map(typed, factor.known))})" if factor.known else ""
+    others = set(factor.known or ()) - set(factor.levels)
+    known = f" ({', '.join(map(typed, factor.known or ()))})" if others else ""
     quick = f"; with --quick: {_levels(factor.quick)}" if factor.quick and factor.quick != factor.levels else ""
     return f"--set {factor.name}={_levels(factor.levels)}", f"{factor.meaning}{known}{quick}"
 
@@ -140,10 +145,16 @@ def _limits(parameter: Parameter) -> str:
 
 
 def _rows(rows: Iterable[tuple[str, str]]) -> list[str]:
-    """Names and what they mean, in two columns."""
+    """Names and what they mean, in two columns; beside a name that is too long for its column nothing fits."""
     found = list(rows)
-    width = min(max((len(name) for name, _ in found), default=0), 40) + 2
-    return [f"  {name:<{width}}{text}".rstrip() for name, text in found]
+    width = min(max((len(name) for name, _ in found), default=0), _WIDEST) + 2
+    lines = []
+    for name, text in found:
+        if len(name) > _WIDEST and text:
+            lines += [f"  {name}", f"  {'':<{width}}{text}"]
+        else:
+            lines.append(f"  {name:<{width}}{text}".rstrip())
+    return lines
 
 
 def arguments(found: Mapping[str, Level]) -> str:

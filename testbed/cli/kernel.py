@@ -97,7 +97,9 @@ def kernel_info(as_json: bool) -> None:
     """Show which guest kernel there is; exit 3 if there is none."""
     found = kernels.find()
     if as_json:
-        click.echo(json.dumps({"wanted": kernels.key(), "kernel": found.as_json() if found else None}))
+        other = kernels.another() if found is None else None
+        shown = {"kernel": found.as_json() if found else None, "other": other.as_json() if other else None}
+        click.echo(json.dumps({"wanted": kernels.key(), **shown}))
     elif found is not None:
         _show(found)
         out.print(f"in {found.path.parent}", soft_wrap=True, markup=False)

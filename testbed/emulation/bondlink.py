@@ -98,7 +98,20 @@ class MemberData(nla):  # type: ignore[misc]
     )
 
 
+#: What pyroute2 shall read and write for each kind of interface, instead of its own.
+_OURS: dict[str, type[nla]] = {}
+
+
+def register_kind(kind: str, data: type[nla]) -> None:
+    """Make pyroute2 read and write IFLA_INFO_DATA of that kind by ``data``, in this process.
+
+    `register_link_kind` puts back what pyroute2 itself has for every other kind, so ours are all given each time.
+    """
+    _OURS[kind] = data
+    ifinfmsg.ifinfo.register_link_kind(module=dict(_OURS))
+
+
 def register() -> None:
-    """Make pyroute2 read and write these, in this process."""
-    ifinfmsg.ifinfo.register_link_kind(module={"bond": BondData})
+    """Make pyroute2 read and write the attributes of bonds and of their members, in this process."""
+    register_kind("bond", BondData)
     ifinfmsg.ifinfo.bond_slave_data = MemberData

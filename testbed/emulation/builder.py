@@ -203,7 +203,7 @@ def _configured(network: Network, host: Host, directory: Path) -> Iterator[None]
                 network.bonds[host.name] = stack.enter_context(teamd)
             elif host.bond.driver == "hsr":
                 hsrlink.create(netlink, host.bond)
-                network.bonds[host.name] = hsrlink.HsrPorts(host.bond, lambda: network.netlink(host.name))
+                network.bonds[host.name] = hsrlink.HsrPorts(host.bond, lambda: network.netlink(host.name), pid)
             elif host.bond.driver in ("nexthop", "mptcp"):
                 ways = routed.Routed(network.topology, host, pid, lambda: network.netlink(host.name))
                 ways.create()

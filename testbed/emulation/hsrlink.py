@@ -7,15 +7,17 @@ hsr0 ---- h1-eth0   port A      every frame that hsr0 sends leaves by both, each
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyroute2 import IPRoute
-from pyroute2.netlink import nla
+from pyroute2.netlink import NLM_F_REQUEST, genlmsg, nla
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.generic import GenericNetlinkSocket
 
+from testbed.emulation import bondlink
 from testbed.emulation.bonds import Member, Shown, shown
+from testbed.emulation.namespace import inside
 from testbed.errors import MachineError, TrialError
 from testbed.spec import Bond
 
@@ -24,6 +26,8 @@ PROTOCOLS = ("hsr", "prp")
 #: The version of HSR's tag: 1 is that of IEC 62439-3:2012 and later (net/hsr/hsr_main.h, enum hsr_version).
 _HSR_VERSION = 1
 _EOPNOTSUPP = 95
+_ENOENT = 2
+_GET_NODE_STATUS = 3  # linux/hsr_netlink.h, HSR_C_GET_NODE_STATUS
 #: What of an interface's counters is shown (struct rtnl_link_stats64).
 _COUNTERS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 
@@ -45,7 +49,25 @@ class HsrData(nla):  # type: ignore[misc]  # pyroute2 has no types
     )
 
 
-ifinfmsg.ifinfo.register_link_kind(module={"hsr": HsrData})
+class NodeStatus(genlmsg):  # type: ignore[misc]
+    """A question or an answer about a node of the table, in the generic netlink family HSR (linux/hsr_netlink.h)."""
+
+    nla_map = (
+        ("HSR_A_UNSPEC", "none"),
+        ("HSR_A_NODE_ADDR", "l2addr"),
+        ("HSR_A_IFINDEX", "uint32"),
+        ("HSR_A_IF1_AGE", "uint32"),
+        ("HSR_A_IF2_AGE", "uint32"),
+        ("HSR_A_NODE_ADDR_B", "l2addr"),
+        ("HSR_A_IF1_SEQ", "uint16"),
+        ("HSR_A_IF2_SEQ", "uint16"),
+        ("HSR_A_IF1_IFINDEX", "uint32"),
+        ("HSR_A_IF2_IFINDEX", "uint32"),
+        ("HSR_A_ADDR_B_IFINDEX", "uint32"),
+    )
+
+
+bondlink.register_kind("hsr", HsrData)
 
 
 def attributes(bond: Bond, members: dict[str, int]) -> dict[str, int]:
@@ -81,10 +103,24 @@ def create(netlink: IPRoute, bond: Bond) -> None:
 
 
 class HsrPorts:
-    """A live interface of the hsr driver; ``netlink`` acts in its host's namespace."""
+    """A live interface of the hsr driver; ``netlink`` acts in its host's namespace, where process ``pid`` is."""
 
-    def __init__(self, bond: Bond, netlink: Callable[[], IPRoute]) -> None:
-        self._bond, self._netlink = bond, netlink
+    def __init__(self, bond: Bond, netlink: Callable[[], IPRoute], pid: int) -> None:
+        self._bond, self._netlink, self._pid = bond, netlink, pid
+
+    def unknown(self, others: Mapping[str, str]) -> list[str]:
+        """Those of the ``others``, which have these addresses, that the node does not know as one node each.
+
+        A node of HSR sends by each port from an address of its own. Until its first supervision frame has come by both
+        ways, its copies count as frames of two nodes, and both are delivered (hsr_handle_sup_frame in net/hsr). With
+        PRP both ports have one address.
+        """
+        if self._bond.mode != "hsr":
+            return []
+        index = int(self._link(self._bond.name)["index"])
+        with inside(self._pid), GenericNetlinkSocket() as sock:
+            sock.bind("HSR", NodeStatus)
+            return [name for name, address in others.items() if not _merged(sock, index, address)]
 
     def text(self) -> str:
         """The interface and its ports as JSON: protocol, carrier, counters.
@@ -129,3 +165,17 @@ class HsrPorts:
         netlink = self._netlink()
         (index,) = netlink.link_lookup(ifname=name)
         return netlink.get_links(index)[0]
+
+
+def _merged(sock: Any, index: int, address: str) -> bool:
+    """Whether the table of the interface has the node with this address of port A, and knows its address of port B."""
+    question = NodeStatus()
+    question["cmd"], question["version"] = _GET_NODE_STATUS, 1
+    question["attrs"] = [("HSR_A_IFINDEX", index), ("HSR_A_NODE_ADDR", address)]
+    try:
+        (answer,) = sock.nlm_request(question, msg_type=sock.prid, msg_flags=NLM_F_REQUEST)
+    except NetlinkError as error:
+        if error.code == _ENOENT:
+            return False
+        raise
+    return answer.get_attr("HSR_A_NODE_ADDR_B") is not None

@@ -41,6 +41,8 @@ _SETTINGS = {
     "conf/{}/arp_announce": "2",
     "conf/{}/rp_filter": "0",
 }
+#: The most that kernels before 6.19 take as the limit of subflows (net/mptcp, MPTCP_PM_ADDR_MAX).
+_MOST_SUBFLOWS = 8
 #: The numbers of groups of next hops are those of hosts, from here on; below are those of single next hops.
 _GROUPS = 1 << 24
 #: The kernel's main routing table (linux/rtnetlink.h, RT_TABLE_MAIN).
@@ -51,7 +53,10 @@ def ways(topology: Topology, host: Host) -> list[str]:
     """The words for ip(8) that give the host its ways: each member an address, and an interface for the host's own.
 
     With Multipath TCP the host's own address is that of its first way; it announces the others (ADD_ADDR, RFC 8684,
-    3.4.1), and opens a subflow to each that is announced.
+    3.4.1), and opens a subflow to each that is announced. Both ends of a connection do. The one that accepted it does
+    so in vain: nobody listens at the port that the other one connected from. Such a try counts as a subflow while it
+    lasts (mptcp_pm_allow_new_subflow in net/mptcp/pm.c), and a join that would exceed the limit is rejected for good,
+    so the limit is twice what is wanted.
     """
     assert host.bond is not None
     number, bond = topology.hosts.index(host) + 1, host.bond
@@ -63,7 +68,7 @@ def ways(topology: Topology, host: Host) -> list[str]:
         more = len(own) - 1
         return [
             *found,
-            f"mptcp limits set subflows {more} add_addr_accepted {more}",
+            f"mptcp limits set subflows {min(2 * more, _MOST_SUBFLOWS)} add_addr_accepted {more}",
             *(f"mptcp endpoint add {address.partition('/')[0]} dev {member} {flags}" for address, member in own[1:]),
         ]
     found += [f"address add {address} dev {member}" for address, member in own]

@@ -6,7 +6,7 @@ from typing import Any
 
 from testbed.spec import Bond
 from testbed.spec.bond import words
-from testbed.spec.bond.teams import AGGREGATOR, HWADDR_POLICY, RESELECT, RUNNERS, TX_HASH, VALIDATE
+from testbed.spec.bond.teams import AGGREGATOR, HWADDR_POLICY, RESELECT, TX_HASH, VALIDATE, runner
 
 #: teamd's priority of the port that is the primary, above any that prio= gives.
 _PRIMARY_PRIO = 2**31 - 1
@@ -16,13 +16,13 @@ def config(
     bond: Bond, *, mac: str, ip: str = "0.0.0.0", targets: tuple[str, ...] = (), vlan: int = 0
 ) -> dict[str, Any]:
     """teamd's configuration of a bond whose interface has ``mac``, and which monitors its targets from ``ip``."""
-    runner: dict[str, Any] = {"name": RUNNERS[bond.mode]}
+    runs: dict[str, Any] = {"name": runner(bond)}
     if bond.mode == "active-backup":
-        runner["hwaddr_policy"] = HWADDR_POLICY[bond.fail_over_mac]
+        runs["hwaddr_policy"] = HWADDR_POLICY[bond.fail_over_mac]
     if bond.mode in ("balance-xor", "802.3ad"):
-        runner["tx_hash"] = TX_HASH[bond.xmit_hash_policy]
+        runs["tx_hash"] = TX_HASH[bond.xmit_hash_policy]
     if bond.mode == "802.3ad":
-        runner |= {
+        runs |= {
             "active": bond.lacp_active,
             "fast_rate": bond.lacp_rate == "fast",
             "sys_prio": bond.ad_actor_sys_prio,
@@ -32,7 +32,7 @@ def config(
     return {
         "device": bond.name,
         "hwaddr": mac,
-        "runner": runner,
+        "runner": runs,
         "link_watch": _watch(bond, ip, targets, vlan),
         "ports": {member: _port(bond, place) for place, member in enumerate(bond.members)},
         # The driver announces a failover from a work item that queues itself again at once while another holds the

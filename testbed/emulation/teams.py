@@ -18,7 +18,7 @@ from testbed.emulation.daemon import Daemon
 from testbed.emulation.teamd_config import config
 from testbed.errors import MachineError, TrialError
 from testbed.spec import Host
-from testbed.spec.bond.teams import RUNNERS
+from testbed.spec.bond.teams import runner
 
 _RUN = "run/teamd"
 #: pause.c, compiled with the runtime image.
@@ -47,7 +47,7 @@ class Teamd:
             ["teamd", "-U", "-f", str(settings)],
             directory / f"teamd-{host.name}.log",
             ready=self._missing,
-            environment=_paused(RUNNERS[host.bond.mode], directory),
+            environment=_paused(runner(host.bond), directory),
             pid=pid,
             ready_s=_DEADLINE_S,
             end_s=_DEADLINE_S,

@@ -15,26 +15,16 @@ from testbed import stats
 from testbed.figures.style import PAGE_IN, THEORY, Drawing, Series, caption, empty, legend_above, series
 from testbed.results.result import Record, Run, observations, quantities
 
+_FIRST = (
+    *("technique", "failure", "n", "failed", "censored"),
+    *("median_outage_s", "longest_outage_s", "bound_s", "within_law"),
+)
+#: After these the medians of metrics, each beside what theory says of it.
 _HEADER = (
-    *(
-        "technique",
-        "failure",
-        "n",
-        "failed",
-        "censored",
-        "median_outage_s",
-        "longest_outage_s",
-        "bound_s",
-        "within_law",
-    ),
-    *(
-        "usable_before_links",
-        "usable_during_links",
-        "usable_after_links",
-        "wire_cost_before",
-        "duplicated",
-        "reordered",
-    ),
+    *_FIRST,
+    *(f"{law}usable_{time}_links" for time in ("before", "during", "after") for law in ("", "law_")),
+    *(f"{law}wire_cost_{time}" for time in ("before", "during", "after") for law in ("", "law_")),
+    *("duplicated", "reordered"),
     "median_reversion_outage_s",
 )
 #: The panel of the return, beside one for each failure.
@@ -90,7 +80,7 @@ def atlas(run: Run) -> Drawing:
     for number, group in enumerate(groups, start=1):
         look = {"color": group.look.colour, "marker": f"${number}$", "markersize": 3 + 3 * len(str(number))}
         all_axes[0].plot([], [], linestyle="", label=group.name, **look)
-    legend_above(figure, all_axes[0], columns=6)
+    legend_above(figure, all_axes[0], columns=6, grow=True)
     figure.draw_without_rendering()  # lays the axes out, so that points can be told from each other
     for axes, panel in zip(all_axes, panels, strict=False):
         points = [_point(group, number, panel, never_s) for number, group in enumerate(groups, start=1)]
@@ -186,10 +176,7 @@ def _row(group: Series, failure: str) -> tuple[Any, ...]:
     median = None if found is None or math.isinf(found.median) else found.median
     laws = [record.metrics.get("within_bound") for record in records]
     known = [law for law in laws if law is not None]
-    names = (
-        *("usable_before_links", "usable_during_links", "usable_after_links", "wire_cost_before"),
-        *("duplicated", "reordered", "reversion_outage_s"),
-    )
+    names = (*_HEADER[len(_FIRST) : -1], "reversion_outage_s")
     middles = [each.median if (each := stats.summary(quantities(records, name))) else None for name in names]
     return (
         group.name,

@@ -7,6 +7,7 @@ run gives the same bytes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -134,10 +135,14 @@ LOOKS = tuple(
 )
 #: Factors whose levels say what they are.
 PLAIN = ("mode", "technique")
-#: The looks of series in turn: those of the modes, then the same colours with other markers.
-_IN_TURN = (
-    *_MODES.values(),
-    *(replace(look, marker=marker) for look, marker in zip(_MODES.values(), "<>phd*H", strict=True)),
+#: The looks of series in turn: those of the modes, then the same colours with other markers; then each colour with the
+#: marker of the next one, and so on.
+_MARKED = (tuple(look.marker for look in _MODES.values()), tuple("<>phd*H"))
+_IN_TURN = tuple(
+    replace(look, marker=markers[(place + shift) % len(markers)])
+    for shift in range(len(_MODES))
+    for markers in _MARKED
+    for place, look in enumerate(_MODES.values())
 )
 
 
@@ -220,8 +225,11 @@ def typical(records: Sequence[Record], metric: str) -> Record | None:
     return usable[0] if usable else None
 
 
-def legend_above(figure: Figure, *axes: Axes, columns: int) -> None:
-    """One legend above the axes, with each label once, in ``columns`` or as many as fit into the figure's width."""
+def legend_above(figure: Figure, *axes: Axes, columns: int, grow: bool = False) -> None:
+    """One legend above the axes, with each label once, in ``columns`` or as many as fit into the figure's width.
+
+    With ``grow`` the figure becomes higher by what the legend takes beyond two lines.
+    """
     found: dict[str, Any] = {}
     for one in axes:
         handles, labels = one.get_legend_handles_labels()
@@ -232,7 +240,12 @@ def legend_above(figure: Figure, *axes: Axes, columns: int) -> None:
     renderer: RendererBase = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     for count in range(min(columns, len(found)), 0, -1):
         legend = _legend(figure, list(found.values()), list(found), count)
-        if count == 1 or legend.get_window_extent(renderer).width <= figure.bbox.width - _MARGIN_IN * figure.dpi:
+        area = legend.get_window_extent(renderer)
+        if count == 1 or area.width <= figure.bbox.width - _MARGIN_IN * figure.dpi:
+            lines = math.ceil(len(found) / count)
+            if grow and lines > 2:
+                width_in, height_in = figure.get_size_inches()
+                figure.set_size_inches(width_in, height_in + area.height / figure.dpi * (1 - 2 / lines))
             return
         legend.remove()
 

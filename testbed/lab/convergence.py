@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from testbed.emulation.hsrlink import HsrPorts
 from testbed.emulation.network import Network
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
@@ -70,6 +71,9 @@ def wait(
     )
     wait_for("the LAGs between switches come up", missing, deadline_s=DEADLINE_S, step_s=0.1)
     settle()
+    pairs = meeting(hosts)
+    must = [pair for pair in pairs if expected.get(pair, True)]
+    wait_for("the nodes of HSR know each other", lambda: _unknown(network, must), deadline_s=DEADLINE_S, step_s=0.1)
     network.set_wanted_active()
     note("network", "bonds_up")
     alone = [host for host in hosts if not answered(network, host)]
@@ -78,8 +82,6 @@ def wait(
         for sock in sockets.values():
             sock.bind(("", _PORT))
             sock.setblocking(False)
-        pairs = meeting(hosts)
-        must = [pair for pair in pairs if expected.get(pair, True)]
         wait_for(
             lambda: "the hosts reached each other" + _partnerless(network, alone),
             lambda: _named(_unreached(network, sockets, must)),
@@ -100,6 +102,17 @@ def wait(
     if network.controller is not None:
         network.ovs.configure_again()
     note("network", "converged")
+
+
+def _unknown(network: Network, pairs: Sequence[tuple[str, str]]) -> str:
+    """What nodes of HSR do not know yet of each other (`HsrPorts.unknown`); nothing of other hosts."""
+    found = []
+    for name, node in network.bonds.items():
+        if isinstance(node, HsrPorts):
+            peers = [b for a, b in pairs if a == name and isinstance(network.bonds.get(b), HsrPorts)]
+            if lacking := node.unknown({peer: network.topology.host_mac(peer) for peer in peers}):
+                found.append(f"{', '.join(lacking)} to {name}")
+    return "; ".join(found)
 
 
 def _partnerless(network: Network, alone: Sequence[str]) -> str:

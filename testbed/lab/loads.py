@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from testbed.observe.messages import connections
 from testbed.observe.offered_load import offer, stream
 from testbed.theory.goodput import ETHERNET_HEADER_BYTES, VLAN_TAG_BYTES
+from testbed.theory.loads import FULL_TIMES
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
 #: The load that fills the ways: so many times what all of them carry, for so long. Two ways of 100 Mbit/s or more then
 #: queue less than 80 ms, which neither LACP nor BFD takes for a failure.
-_OVER, _FULL_S = 1.4, 0.2
+_OVER, _FULL_S = FULL_TIMES, 0.2
 #: The load that no way is filled by: this part of what one carries.
 _UNDER, _LIGHT_S = 0.2, 0.2
 #: A stream finds out by itself what the ways carry, and needs time for it.

@@ -11,7 +11,7 @@ from testbed import theory
 from testbed.design.factor import Level
 from testbed.lab.placement import Placement
 from testbed.observe.probe import PORTS, flows, probing
-from testbed.theory import clocks, routed, ways
+from testbed.theory import clocks, routed, trunks, ways
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -177,7 +177,8 @@ def period_s(lab: Lab, fault: str, element: str = "") -> float:
     """
     side = lab.scheme.side
     if element and ways.bound(lab.topology, side, fault, element, {}, lab.pair) is not None:
-        return ways.watch_period_s(side, fault) or clocks.look_period_s(None)
+        watched_s = ways.watch_period_s(side, fault) or trunks.period_s(lab.topology, side, fault, element)
+        return watched_s or clocks.look_period_s(None)
     bond = lab.topology.host(lab.client).bond
     return clocks.noticing_period_s(bond, fault, lacp=lab.answered(lab.client))
 

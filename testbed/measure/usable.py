@@ -1,13 +1,20 @@
-"""What the ways carried before, during and after a fault, and what a packet cost on the wire, from a loads.json."""
+"""What the ways carried before, during and after a fault, and what a packet cost on the wire, from a loads.json.
+
+Beside each what theory says of it (testbed.theory.loads), or why it says nothing.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from testbed import schemes
 from testbed.design.trial import Trial
 from testbed.errors import TrialError
-from testbed.measure.raw import read_json
+from testbed.faults import catalogue
+from testbed.measure.prediction import predict
+from testbed.measure.raw import event_of, find, read_json, read_timeline
+from testbed.theory import loads
 from testbed.theory.goodput import ETHERNET_OVERHEAD_BYTES
 from testbed.theory.wire_cost import frame_octets, shortest_way
 
@@ -17,14 +24,53 @@ TIMES = ("before", "during", "after")
 
 def metrics(raw: Path, trial: Trial) -> dict[str, Any]:
     """The metrics (results/README.md) of a loads.json. Errors: TrialError if it is damaged."""
-    loads = read_json(raw / "loads.json")
+    measured = read_json(raw / "loads.json")
     found: dict[str, Any] = {}
     for time in TIMES:
         try:
-            found |= {name.format(time): value for name, value in _of(loads[time], trial).items()}
+            found |= {name.format(time): value for name, value in _of(measured[time], trial).items()}
         except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
             raise TrialError(f"raw file loads.json is damaged: {error!r} of the loads {time} the fault") from error
     return found
+
+
+def laws(raw: Path, trial: Trial) -> dict[str, Any]:
+    """What theory says of the loads of each time, and why where it says nothing. Errors: TrialError."""
+    timeline = read_timeline(raw / "timeline.jsonl")
+    begin, end = event_of(timeline, "fault", "begin"), event_of(timeline, "fault", "end")
+    answered = find(timeline, "network", "not_aggregated") is None
+    payload_bytes = int(read_json(raw / "loads.json")["before"]["full"]["payload_bytes"])
+    found: dict[str, Any] = {}
+    for time in TIMES:
+        expected = _expected(trial, time, begin, end, payload_bytes, answered=answered)
+        found |= {
+            f"law_usable_{time}_links": None if expected.usable_links is None else round(expected.usable_links, 6),
+            f"law_wire_cost_{time}": None if expected.wire_cost is None else round(expected.wire_cost, 6),
+            f"why_no_law_{time}": expected.why or None,
+        }
+    return found
+
+
+def _expected(
+    trial: Trial, time: str, begin: dict[str, Any], end: dict[str, Any], payload_bytes: int, *, answered: bool
+) -> loads.Expected:
+    """What theory says of the loads of one time. During the fault it does if the technique must have acted by then."""
+    topology, side = trial.topology, schemes.chosen(trial.case).side
+    whole = loads.expected(topology, side, payload_bytes, answered=answered)
+    if time == "before" or whole.usable_links is None:
+        return whole
+    if time == "after":
+        why = loads.back(topology)
+        return loads.Expected(whole.usable_links, None, why) if why else whole
+    fault, parameters = str(begin["fault"]), begin.get("parameters", {})
+    down = catalogue.failed(topology, fault, str(begin["element"]), parameters)
+    predicted = predict(trial, begin, end, answered=answered)
+    if down is None:
+        return loads.nothing(predicted.why or "what fails carries a part of its frames, or at times")
+    left = loads.expected(topology, side, payload_bytes, answered=answered, down=down.down, silent=down.silent)
+    if predicted.bound is None and left.usable_links != 0:
+        return loads.nothing(predicted.why or "theory does not say whether the ways that are left are used")
+    return left
 
 
 def _of(load: Any, trial: Trial) -> dict[str, float | None]:

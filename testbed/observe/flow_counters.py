@@ -25,6 +25,8 @@ _ETH_P_ALL = 0x0003  # linux/if_ether.h: whatever tag a frame carries
 _HOOKS = {"out": EGRESS, "in": INGRESS}
 #: Octets of the IP header, which the ports follow. Neither TCP nor UDP of these hosts comes with IP options.
 _IP_HEADER = {4: 20, 6: 40}
+#: Octets of HSR's tag (IEC 62439-3, 5.7.1), which begins where a filter counts from.
+_HSR_TAG = 6
 
 Ports = tuple[int, int]  # of the client and of the server
 
@@ -52,7 +54,9 @@ class FlowCounters:
 
     def attach(self, stack: contextlib.ExitStack) -> None:
         """Add the filters; leaving ``stack`` removes them."""
-        offset = _IP_HEADER[6 if ":" in self._ends[0].ip else 4]
+        bond = self._ends[0].bond
+        tag = _HSR_TAG if bond is not None and bond.mode == "hsr" else 0
+        offset = tag + _IP_HEADER[6 if ":" in self._ends[0].ip else 4]
         for interface, direction in self._places:
             node, index, hook = (
                 self._network.topology.owner(interface),

@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed.emulation.clocks import Clocks
+from testbed.emulation.netlink import diag_socket
+from testbed.emulation.waiting import wait_for
 from testbed.observe import child
 from testbed.observe.probe import COLUMNS
 
@@ -38,6 +40,9 @@ _PORTS = range(8000, 9000)
 #: linux/in.h; Python has a name for it from 3.10 on only where its C library has.
 _IPPROTO_MPTCP = 262
 _TAIL_S = 0.5
+#: How long the subflows of a connection may take; an announcement that is lost is repeated after a second or less.
+_JOINED_S = 10.0
+_ESTABLISHED = 1 << 1  # include/net/tcp_states.h
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ def connections(
 ) -> Iterator[list[Connection]]:
     """A connection from each pair's first host to its second, without Nagle's algorithm; each to a port of its own.
 
-    It is of MPTCP where the bond of the host that sends is of mode mptcp.
+    It is of MPTCP where the bond of the host that sends is of mode mptcp, and then has a subflow by each way. Errors:
+    TrialError if some are not made.
     """
     with contextlib.ExitStack() as stack:
         found = []
@@ -70,7 +76,21 @@ def connections(
             sender.connect((network.topology.host(target).ip, ports[number]))
             receiver = stack.enter_context(listener.accept()[0])
             found.append(Connection(f"{source}>{target}", sender, receiver))
+            if protocol and bond is not None:
+                _wait_joined(network, target, ports[number], len(bond.members))
         yield found
+
+
+def _wait_joined(network: Network, host: str, port: int, ways: int) -> None:
+    """Wait until a connection to this port of the host has a subflow by each way: then it has so many sockets there."""
+    with diag_socket(network.pid(host)) as kernel:
+
+        def missing() -> str:
+            sockets = kernel.get_sock_stats(family=socket.AF_INET, states=_ESTABLISHED)
+            joined = sum(each["idiag_sport"] == port for each in sockets)
+            return "" if joined == ways else f"{joined} of {ways} at port {port} of {host}"
+
+        wait_for("the subflows of Multipath TCP", missing, deadline_s=_JOINED_S)
 
 
 @contextlib.contextmanager

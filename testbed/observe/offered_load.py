@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from testbed.observe.recvmmsg import SO_TIMESTAMPNS, Batches
+from testbed.theory.loads import FULL_FLOWS
 
 if TYPE_CHECKING:
     from testbed.emulation.network import Network
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: Octets of a packet's payload; with all headers it fits into the MTU of any technique here.
 PAYLOAD_BYTES = 1400
 _PORT = 5301
-_FLOWS = 128
+_FLOWS = FULL_FLOWS
 _PORTS = range(32_768, 61_000)  # net.ipv4.ip_local_port_range
 _NUMBER = struct.Struct("!I")
 _CHUNK = bytes(1 << 16)
@@ -94,7 +95,7 @@ def stream(
     """
     sender.setblocking(False)
     receiver.setblocking(False)
-    begin_s, given, counted, received = time.monotonic(), 0, 0, 0
+    begin_s, given, counted, received, took_s = time.monotonic(), 0, 0, 0, 0.0
     while (since_s := time.monotonic() - begin_s) < seconds + _DRAINED_S:
         with contextlib.suppress(OSError):  # it takes no more now, or for good
             while since_s < seconds and (octets is None or given < octets):
@@ -102,6 +103,7 @@ def stream(
         with contextlib.suppress(OSError):
             while got := len(receiver.recv(len(_CHUNK))):
                 received += got
+                took_s = time.monotonic() - begin_s
                 counted += got if seconds / 2 <= since_s < seconds else 0
         if since_s >= seconds and received >= given:
             break
@@ -113,6 +115,7 @@ def stream(
         "received": counted // PAYLOAD_BYTES,
         "delivered": received // PAYLOAD_BYTES,
         "duplicated": 0,
+        "took_s": round(took_s, 9),
     }
 
 

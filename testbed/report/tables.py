@@ -114,10 +114,14 @@ COLUMNS = (
         for when in ("before", "during", "after")
     ),
     *(
-        Column(f"usable_{when}_links", f"usable {when}, links", _median(f"usable_{when}_links", "{:.2f}"))
-        for when in ("before", "during", "after")
+        column
+        for what, words in (("usable_{}_links", "usable {}, links"), ("wire_cost_{}", "cost {}, copies"))
+        for key, name in ((what.format(when), words.format(when)) for when in ("before", "during", "after"))
+        for column in (
+            Column(key, name, _median(key, "{:.2f}")),
+            Column(f"law_{key}", "by theory", _median(f"law_{key}", "{:.2f}")),
+        )
     ),
-    Column("wire_cost_before", "cost on the wire", _median("wire_cost_before", "{:.2f}")),
     *(
         column
         for what, words in (("moved", "moved"), ("in_vain", "in vain"), ("back", "moved back"), ("astray", "astray"))

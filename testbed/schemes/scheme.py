@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 from testbed.design.factor import Factor, Level
 from testbed.errors import TrialError
 from testbed.schemes import ovs_shown, requirements
-from testbed.spec import Bond, Lag, SwitchSide, Topology
+from testbed.spec import Bond, LacpSystem, Lag, SwitchSide, Topology
 
 #: `Scheme.why_no_option` of schemes without LAGs.
 NO_LAGS = "its switches have no LAGs"
@@ -130,7 +130,9 @@ class Scheme:
         if not (self.isolates and chassis):
             switches = tuple(dataclasses.replace(switch, isolate=True) for switch in switches)
         lags = tuple(dataclasses.replace(lag, **unheeded) for lag in lags)
-        return dataclasses.replace(topology, lags=lags, switches=switches)
+        used = {lag.system for lag in lags}
+        systems = tuple(system for system in topology.systems if system.name in used) or (LacpSystem("core"),)
+        return dataclasses.replace(topology, lags=lags, switches=switches, systems=systems)
 
     def check(self, topology: Topology) -> None:
         """Errors: SpecError or MachineError if this scheme cannot serve such a network, or not on this machine: first

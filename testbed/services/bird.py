@@ -2,7 +2,8 @@
 
     bfd       static routes to the others, with a next hop by each way that counts while its BFD session is up
               (RFC 5880, RFC 5881)
-    routing   OSPF with the others over each way (RFC 2328); the next hops of the cheapest routes, which are all ways
+    routing   OSPF with the others over each way, a broadcast network (RFC 2328); the next hops of the cheapest routes,
+              which are all ways
 
 BIRD puts all next hops of a route into one route of the kernel. Its manual: bird.network.cz, version 2.
 """
@@ -155,7 +156,8 @@ protocol static {{
 
 
 def _ospf(bird: Bird, interfaces: str) -> str:
-    kind = "ptp" if len(bird.others) == 1 else "broadcast"
+    # Over point-to-point links between two routers OSPF does not tell one from the other: a host that sees one fail
+    # could not say which it was (RFC 2328, 16.1: a link back to the router is all that is asked for).
     return f"""\
 protocol ospf v2 {{
   debug {{ events }};
@@ -165,7 +167,7 @@ protocol ospf v2 {{
   area 0 {{
     stubnet {bird.own}/32;
     interface {interfaces} {{
-      type {kind};
+      type broadcast;
       hello {bird.bond.ecmp_hello_s};
       dead {bird.bond.ecmp_dead_s};
       check link on;

@@ -71,3 +71,8 @@ class SwitchSide:
     known: bool = True
     tree: SpanningTree | None = None
     detour: FastFailover | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether switches learn addresses by themselves: they have no LAGs, and no groups whose flows know them."""
+        return not self.lags and self.detour is None

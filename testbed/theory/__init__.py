@@ -36,6 +36,7 @@ from testbed.theory.hashing import (
 )
 from testbed.theory.laws import Apart, Later, Law, Longest, Rest, Sum, mean_s, quantile_s, quantiles_s
 from testbed.theory.monitors import arp_bound, carrier_event_bound, mii_bound
+from testbed.theory.multipath import handover, transfer_s
 from testbed.theory.outage_bound import PROBE_INTERVALS, RELEARN_PAUSE_S, REVALIDATION_S, SWITCH_PAUSE_S, OutageBound
 from testbed.theory.sharing import Band, max_min_links, max_min_mbps, most_links, most_mbps, random_links
 from testbed.theory.tcp import RTO_MIN_S, longest_stall_s, mistaken_s, next_try_s, second_try_s, tries_s
@@ -92,6 +93,7 @@ __all__ = [
     "failover_bound",
     "frame_bytes",
     "goodput_fraction",
+    "handover",
     "host_rule",
     "ideal_mbps",
     "jain_index",
@@ -116,6 +118,7 @@ __all__ = [
     "random_links",
     "resilient_entries",
     "second_try_s",
+    "transfer_s",
     "tries_s",
     "why_unbounded",
     "xmit_hash",

@@ -12,8 +12,9 @@ from testbed.faults.catalogue import FAULTS, named
 from testbed.spec import Bond
 from testbed.theory.laws import Apart, Later, Longest, Sum
 from testbed.theory.monitors import ANY_FRAME, arp_bound, carrier_event_bound, mii_bound
+from testbed.theory.multipath import handover
 from testbed.theory.outage_bound import LEAVE_PAUSE_S, RELEARN_PAUSE_S, OutageBound, of_law
-from testbed.theory.routed import AT_THE_EVENT, NO_TIME, detection, watched
+from testbed.theory.routed import AT_THE_EVENT, detection, watched
 from testbed.theory.seamless import FAULTS_OF_A_WAY, SEAMLESS
 from testbed.theory.ticks import monitor_period_s
 from testbed.theory.timers import (
@@ -111,7 +112,7 @@ def _predicted(
     if bonded.bond.driver == "hsr" and fault in FAULTS_OF_A_WAY:
         return SEAMLESS
     if bonded.bond.driver == "mptcp":
-        return NO_TIME
+        return handover(bonded.bond, fault)
     if watched(bonded.bond) and fault in ("carrier_loss", "switch_crash", "flapping", "silent_loss"):
         found = detection(bonded.bond)  # who sees a lost carrier is a matter of the network (testbed.theory.routed)
         return replace(found, low_s=found.low_s if fault == "silent_loss" else 0.0, law=None)

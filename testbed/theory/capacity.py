@@ -7,7 +7,7 @@ client ===(its bond)=== switches ===(links)=== switches ===(its bond)=== server 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import TypeVar
 
 from testbed.spec import Host, Topology
@@ -20,8 +20,10 @@ _SOURCE, _SINK = "", " "  # no node has such a name
 _IN_TURN = ("balance-rr",)
 
 
-def pair_mbps(topology: Topology, client: str, server: str) -> float | None:
+def pair_mbps(topology: Topology, client: str, server: str, *, without: Collection[str] = ()) -> float | None:
     """The most that ``client`` can send to ``server`` by all links between them; None if one of them has no rate.
+
+    The links ``without`` carry nothing.
 
     A bond whose mode gives a pair of hosts one member's rate (`ONE_MEMBER_MODES`) has that of the member which it
     prefers; one that takes turns is held up by its slowest member; all others have the sum of their members.
@@ -35,23 +37,25 @@ def pair_mbps(topology: Topology, client: str, server: str) -> float | None:
 
     passing = {switch.name for switch in topology.switches} | topology.relays()
     for link in topology.links:
-        if {link.a, link.b} <= passing | {client, server}:
+        if link.name not in without and {link.a, link.b} <= passing | {client, server}:
             if link.rate_mbps is None:
                 return None
             add(link.a, link.b, link.rate_mbps)
             add(link.b, link.a, link.rate_mbps)
-    add(_SOURCE, client, _own_mbps(topology, topology.host(client)))
-    add(server, _SINK, _own_mbps(topology, topology.host(server)))
+    add(_SOURCE, client, _own_mbps(topology, topology.host(client), without))
+    add(server, _SINK, _own_mbps(topology, topology.host(server), without))
     return max_flow(edges, _SOURCE, _SINK)
 
 
-def _own_mbps(topology: Topology, host: Host) -> float:
-    rates = [topology.link_of(member).rate_mbps or 0.0 for member in topology.members(host.name)]
+def _own_mbps(topology: Topology, host: Host, without: Collection[str]) -> float:
+    usable = [member for member in topology.members(host.name) if topology.link_of(member).name not in without]
+    rates = [topology.link_of(member).rate_mbps or 0.0 for member in usable]
     bond = host.bond
-    if bond is None or len(rates) == 1:
-        return rates[0]
+    if bond is None or len(rates) < 2:
+        return sum(rates)
     if bond.mode == "active-backup":
-        return topology.link_of(bond.active or bond.primary or bond.members[0]).rate_mbps or 0.0
+        preferred = next(member for member in (bond.active, bond.primary, *usable) if member in usable)
+        return topology.link_of(preferred).rate_mbps or 0.0
     if bond.mode in ONE_MEMBER_MODES:
         return max(rates)
     return len(rates) * min(rates) if bond.mode in _IN_TURN else sum(rates)

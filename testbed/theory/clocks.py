@@ -30,18 +30,18 @@ def lacpdu_period_s(rate: str, *, driver: bool) -> float:
 def look_period_s(bond: Bond | None) -> float:
     """How often the link monitor of a bond looks, MII or ARP, by the kernel's timers (`monitor_period_s`).
 
-    teamd's ARP monitor keeps its interval. Where the kernel's event is all that there is, the usual 100 ms are taken.
+    teamd's ARP monitor keeps its interval, and so does what watches whole ways. Where the kernel's event is all that
+    there is, the usual 100 ms are taken.
     """
+    if bond is not None and watched(bond):
+        return watch_period_s(bond)
     if bond is None or not (interval_ms := bond.miimon_ms or bond.arp_interval_ms):
         return monitor_period_s(_USUAL_MS)
     return interval_ms / 1e3 if bond.driver == "team" else monitor_period_s(interval_ms)
 
 
 def noticing_period_s(bond: Bond | None, fault: str, *, lacp: bool) -> float:
-    """One whole period of what has to notice a fault at a bond: its link monitor, LACP where frames vanish, or what
-    watches its ways."""
-    if bond is not None and watched(bond):
-        return watch_period_s(bond)
+    """One whole period of what has to notice a fault at a bond: its link monitor, or LACP where frames vanish."""
     if bond is not None and lacp and bond.mode == "802.3ad" and fault in ("silent_loss", "lacp_loss"):
         return lacpdu_period_s(bond.lacp_rate, driver=bond.driver == "bonding")
     return look_period_s(bond)

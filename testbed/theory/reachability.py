@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Link, SwitchSide, Topology
-from testbed.theory import routed, seamless, ways
+from testbed.theory import routed, seamless, trunks, ways
 from testbed.theory.uses import Use, Uses
 
 Pair = tuple[str, str]
@@ -284,11 +284,16 @@ class _Remains(Uses):
             lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
             return routed.longest(self.topology, self.failed, lost, (a, b))
         if any(host.bond and host.bond.driver == "mptcp" for host in map(self.topology.host, (a, b))):
-            return None
+            own = [theory.handover(self.topology.bond(name), "silent_loss") for name in (a, b)]
+            known = [each for each in own if isinstance(each, theory.OutageBound)]
+            return max(known, key=lambda each: each.limit_s) if len(known) == len(own) else None
         at_once = theory.OutageBound(0.0, 0.0, "the switches react at once")
         nodes = {switch.name for switch in self.topology.switches}
         inner = any(link.a in nodes and link.b in nodes and not self._up(link) for link in self.topology.links)
         bounds: list[theory.OutageBound | None] = [at_once.rerouted() if inner else at_once]
+        for name in self.silent:
+            if (found := trunks.ends(self.topology, self.side, name)) and self._up(found[0]):
+                bounds.append(trunks.silent(self.side, found[1]))
         if self.side.tree is not None:
             up = {link.name for link in self.topology.links if self._up(link)}
             bounds.append(ways.by_tree(self.topology, self.side.tree, (a, b), self.failed, up=up, silent=self.silent))
@@ -308,7 +313,8 @@ class _Remains(Uses):
             if any(not self._up(link) for link in links):
                 carrier = theory.failover_bound(bond, "carrier_loss", lacp=answered, lags=lags)
                 spread = lags and len({self.topology.far(i).node for i in bond.members}) > 1
-                bounds.append(carrier.rerouted() if carrier is not None and spread else carrier)
+                carrier = carrier.rerouted() if carrier is not None and spread else carrier
+                bounds.append(carrier.learned() if carrier is not None and self.side.learns else carrier)
             if self._parted(bond):
                 bounds.append(theory.excluded_bound(quiet=len(self.failed | self.silent) == 1))
             if any(link.name in self.silent for link in links):

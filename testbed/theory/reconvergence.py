@@ -95,13 +95,14 @@ def _by_timers(
 ) -> OutageBound:
     """The outage with STP: a new port listens and learns for Forward Delay each (IEEE 802.1D-1998, 8.4).
 
-    A bridge that sees its root port go, and has another port to the rest, begins at once. Otherwise the information of
-    the root has to be older than Max Age first (8.6.15); it was renewed up to a Hello Time before.
+    A bridge that sees its root port go, and hears of the root by another port, begins at once. Otherwise another bridge
+    has to begin: it does not believe the worse information that it is told then (8.6.2.2, supersedes), until that of
+    its port is older than Max Age (8.6.15); it was renewed up to a Hello Time before.
     """
     protocol = before.protocol
     waits_s = 2.0 * protocol.forward_delay_s
     heads = [name for name in below if before.above(name) not in below]
-    ready = all(any(_far(link, name) not in below for link in after.links[name]) for name in heads)
+    ready = all(any(_hears(before, below, link, name) for link in after.links[name]) for name in heads)
     label = f"listening and learning, {protocol.forward_delay_s} s each"
     if ready and not silent and gone.isdisjoint(before.root_of.values()):
         found = of_law(Sum(waits_s), label, 3 * WAKE_S + ASKED_AGAIN_S)
@@ -111,6 +112,11 @@ def _by_timers(
     if _hit(before, (), gone, lost | silent, ends):
         return found
     return OutageBound(0.0, found.bound_s, found.label, tolerance_s=found.tolerance_s)
+
+
+def _hears(before: Tree, below: Collection[str], link: Link, name: str) -> bool:
+    """Whether a bridge hears of the root by this link as well: at the designated port of a link nobody says hello."""
+    return _far(link, name) not in below and before.roles[link.end(name)] != "Designated"
 
 
 def _far(link: Link, node: str) -> str:

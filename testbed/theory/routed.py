@@ -15,6 +15,7 @@ from testbed.faults.cabling import link_named
 from testbed.faults.catalogue import FAULTS, cut_links
 from testbed.spec import Bond, Link, Topology
 from testbed.theory.laws import Longest, Rest, Sum
+from testbed.theory.multipath import handover
 from testbed.theory.outage_bound import SWITCH_PAUSE_S, OutageBound, of_law
 from testbed.theory.seamless import links_of_way, reaches
 
@@ -30,8 +31,6 @@ _BIRD_S = 0.002
 #: BIRD's OSPF announces its links and computes its routes at its next tick (`tick`, 1 s; ospf_disp).
 TICK_S = 1.0
 
-#: Why Multipath TCP has no law, nor says whether data go on before a repair.
-NO_TIME = "no document says how long Multipath TCP waits for a subflow that loses all (RFC 8684 leaves it open)"
 #: The faults that a way may have, and what else than carrier sees them.
 _OF_A_WAY = ("carrier_loss", "switch_crash", "flapping", "silent_loss", "lossy", "slow")
 
@@ -220,11 +219,13 @@ def between(topology: Topology, failed: Collection[str], silent: Collection[str]
         return Ways(False)
     pairs = list(zip(topology.members(a), topology.members(b), strict=True))
     works = {way for way, (own, _) in enumerate(pairs) if reaches(topology, failed, silent, own, a, b)}
-    bond = topology.host(a).bond
-    if bond is not None and bond.driver == "mptcp":
-        left = len(works) == len(pairs)
-        return Ways(True if left else None if works else False, "" if left or not works else NO_TIME)
-    if watched(bond):
+    bonds = [bond for bond in (topology.host(a).bond, topology.host(b).bond) if bond is not None]
+    if bonds[0].driver == "mptcp":
+        if not works or len(works) == len(pairs):
+            return Ways(bool(works))
+        whys = [found for bond in bonds if isinstance(found := handover(bond, "silent_loss"), str)]
+        return Ways(None, whys[0]) if whys else Ways(True)
+    if watched(bonds[0]):
         return Ways(bool(works))
     used = {host: {way for way, ends in enumerate(pairs) if _up(topology, failed, ends[host])} for host in (0, 1)}
     if any(not ways & works for ways in used.values()):

@@ -6,6 +6,7 @@ ways works, no frame is lost, whatever the other one does to frames, and at its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 from testbed.spec import Link, Topology
@@ -15,6 +16,28 @@ from testbed.theory.outage_bound import OutageBound
 SEAMLESS = OutageBound(0.0, 0.0, "every frame goes both ways", tolerance_s=0.0)
 #: The faults of one way.
 FAULTS_OF_A_WAY = ("carrier_loss", "switch_crash", "flapping", "silent_loss", "lossy", "slow")
+
+#: How long a node remembers which frames of another it has handed up (IEC 62439-3:2021, table 8, EntryForgetTime). The
+#: driver counts from the first frame of a block of numbers, and keeps so many blocks (net/hsr/hsr_framereg.h, 7.3).
+FORGET_S = 0.400
+BLOCK_NUMBERS, BLOCKS = 128, 64
+
+
+def most_duplicated(apart_s: float, frames_per_s: float) -> float:
+    """The most of a node's frames, 0 to 1, that are delivered twice, if the copies by one way come ``apart_s`` later.
+
+    The standard wants no legitimate frame rejected and lets some second copies pass (4.1.10.3). The driver takes a
+    second copy for new if its block has been forgotten since the first one came: at more than 320 frames a second
+    never, as long as copies are less than 0.4 s apart less the time that a block takes to fill.
+    """
+    fills_s = BLOCK_NUMBERS / frames_per_s
+    if apart_s <= 0:
+        return 0.0
+    if apart_s * frames_per_s >= (BLOCKS - 1) * BLOCK_NUMBERS:
+        return 1.0
+    late_s = min(apart_s, fills_s + apart_s - FORGET_S)
+    lives_s = min(fills_s, FORGET_S)
+    return 0.0 if late_s <= 0 else min(1.0, math.ceil(late_s * frames_per_s) / (lives_s * frames_per_s))
 
 
 def reached(topology: Topology, failed: Collection[str], silent: Collection[str], a: str, b: str) -> bool | None:

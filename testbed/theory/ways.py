@@ -1,7 +1,7 @@
 """What lies between the switches: where a host's traffic goes on, and how long a fault there stops it. Pure.
 
-Where a protocol of the switches has to act: a spanning tree (testbed.theory.reconvergence), or fast-failover groups
-(testbed.theory.detours).
+Where a protocol of the switches has to act: a spanning tree (testbed.theory.reconvergence), fast-failover groups
+(testbed.theory.detours), or a LAG between switches (testbed.theory.trunks).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from testbed.design.factor import Level
 from testbed.faults.cabling import link_named
 from testbed.faults.catalogue import FAULTS, cut_links
 from testbed.spec import Link, SpanningTree, SwitchSide, Topology
-from testbed.theory import routed
+from testbed.theory import routed, trunks
 from testbed.theory.detours import Detours, detoured
 from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound
 from testbed.theory.reconvergence import ASKED_AGAIN_S, KEPT_HELLOS, MIGRATE_S, WAKE_S, ends_of, reconvergence
@@ -64,7 +64,9 @@ def bound(
     hosts = {host.name for host in topology.hosts}
     kind = FAULTS[fault].element
     protocol = side.tree or side.detour
-    if protocol is None or len(topology.switches) < 2 or kind not in ("cable", "switch", "any"):
+    if protocol is None:
+        return trunks.bound(topology, side, fault, element, parameters)
+    if len(topology.switches) < 2 or kind not in ("cable", "switch", "any"):
         return None
     if fault in _UNFELT:
         return OutageBound(0.0, 0.0, f"{fault}: the kernel's datapath goes on")

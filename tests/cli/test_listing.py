@@ -30,6 +30,13 @@ def test_an_experiment_with_each_factor_and_option(name: str) -> None:
     assert experiment.question in text
 
 
+@pytest.mark.parametrize("name", discovery.names("experiments"))
+def test_no_factor_runs_into_what_it_means(name: str) -> None:
+    experiment = discovery.experiment(name)
+    text = listed(name)
+    assert all(f"  {factor.meaning}" in text for factor in (*experiment.factors, *experiment.options))
+
+
 @pytest.mark.parametrize("name", discovery.names("topologies"))
 def test_a_topology_with_each_argument(name: str) -> None:
     text = listed(name)

@@ -134,12 +134,23 @@ def test_with_a_switch_without_controller_nothing_loops_or_arrives_twice(plan: P
     check_all_pairs(plan, world)
 
 
-def known_near(plan: Plan, world: World, target: str, entry: PortId) -> bool:
-    """Whether the target is in the network of that switch, though perhaps out of its reach now: then it is known there.
+def attached(plan: Plan, host: str, entry: PortId) -> bool:
+    """Whether a host's cables lead into the network of that switch, whether they work or not.
 
-    Networks that no link and no LAG joins know nothing of each other's addresses."""
-    network = world.fabric.configuration.networks[entry[0]]
-    return any(port[0] in network for port in living(plan, world, target))
+    Cables and the hosts' LAGs join switches to networks. Two networks know nothing of each other's addresses, so a
+    frame to a host of another one is flooded in its own, like any to an unknown address (IEEE 802.1Q, 8.8).
+    """
+    joined = [{a[0], b[0]} for a, b in plan.cables] + [{port[0] for port in ports} for ports in plan.hosts.values()]
+    found = {entry[0]}
+    while more := set().union(*(dpids for dpids in joined if dpids & found)) - found:
+        found |= more
+    return any(port[0] in found for port in plan.hosts[host])
+
+
+def known_near(plan: Plan, world: World, target: str, entry: PortId) -> bool:
+    """Whether the target is in the network of that switch, though perhaps out of its reach now: then it is known there,
+    unless its only port has lost carrier."""
+    return bool(living(plan, world, target)) and attached(plan, target, entry)
 
 
 def check_broadcasts(plan: Plan, world: World, *, unknown: bool = True) -> None:
@@ -169,7 +180,8 @@ def test_before_the_controller_is_notified_nothing_loops_or_arrives_twice_and_la
                 for hashed in range(3):
                     out = by_host(plan, world.send(entry, Frame(mac(host), mac(target), hashed)))
                     assert max(out.values(), default=0) <= 1
-                    assert len(out) <= 1 or not world.fabric.linked(entry[0]), "an unknown address there"
+                    known = world.fabric.linked(entry[0]) and attached(plan, target, entry)
+                    assert len(out) <= 1 or not known, "an address that is known there is not flooded"
                     assert out == {target: 1} or not (local and is_lag), "the SELECT group watches its ports"
             out = by_host(plan, world.send(entry, Frame(mac(host), BROADCAST)))
             assert max(out.values(), default=0) <= 1
@@ -196,6 +208,20 @@ def test_while_switches_are_programmed_no_broadcast_loops_or_arrives_twice(plan:
                 world.program_one(dpid)
             check_broadcasts(plan, world, unknown=False)
     check_all_pairs(plan, world)
+
+
+def test_a_frame_to_a_host_of_another_network_is_flooded_once_and_one_to_a_known_host_is_not() -> None:
+    """s1 and s2 are joined; s3, with h4, is a network of its own."""
+    plan = Plan(Counter({1: 0, 2: 0, 3: 0}))
+    plan.join(1, 2, width=1)
+    for dpid in (1, 1, 1, 3):
+        plan.host([dpid])
+    world = plan.world()
+    check_all_pairs(plan, world)
+    entry = plan.hosts["h1"][0]
+    assert not attached(plan, "h4", entry)
+    assert by_host(plan, world.send(entry, Frame(mac("h1"), mac("h4")))) == {"h2": 1, "h3": 1}
+    assert by_host(plan, world.send(entry, Frame(mac("h1"), mac("h3")))) == {"h3": 1}
 
 
 def test_a_lag_between_switches_hands_nothing_back_while_they_disagree() -> None:

@@ -6,13 +6,16 @@ import itertools
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
 from testbed import drawing
+from testbed.drawing.layout import lay_out
 from testbed.drawing.tiers import tiers
-from testbed.drawing.vector import lay_out
 from testbed.spec import BondOptions, Cable, Topology
+from testbed.spec.wiring import Wiring
 from topologies.back_to_back import back_to_back
 from topologies.dual_switch import dual_switch
 from topologies.leaf_spine import leaf_spine
@@ -127,20 +130,62 @@ def test_the_svg_names_every_node_and_link_and_is_well_formed(topology: Topology
     assert drawing.svg(topology) == drawing.svg(topology)
 
 
-@every
+#: Arguments of each topology's function, for which it is drawn: each with each.
+SIZES: tuple[tuple[Callable[..., Topology], dict[str, Iterable[object]]], ...] = (
+    (back_to_back, {"members": range(1, 9)}),
+    (single_switch, {"members": range(1, 9)}),
+    (dual_switch, {"bonding": (BondOptions(mode="active-backup"), BondOptions(mode="balance-tlb"))}),
+    (mlag, {"members": (1, 2, 4), "peer_members": (1, 2, 3)}),
+    (trunk, {"members": (1, 2, 4), "trunk_members": (1, 2, 4, 6)}),
+    (ring, {"switches": range(3, 8), "dual_homed": (True, False)}),
+    (leaf_spine, {"spines": (1, 2, 4), "leaves": (2, 4, 6), "hosts": (2, 4, 12)}),
+    (unprotected, {"switches": range(1, 6)}),
+    (two_ways, {"ways": (2, 3, 4), "length": (0, 1, 2, 3, 4)}),
+    (two_ways, {"ways": (2, 3, 4), "length": (0, 1, 2, 3, 4), "ends": ("switches",)}),
+    (two_ways, {"length": (0, 1, 2, 3, 4), "bonding": (BondOptions(mode="prp"), BondOptions(mode="hsr"))}),
+)
+
+
+def sized() -> Iterator[Topology]:
+    for make, sizes in SIZES:
+        for values in itertools.product(*sizes.values()):
+            yield make(**dict(zip(sizes, values, strict=True)))
+
+
+def long_names() -> Topology:
+    """Names of interfaces of the 15 octets that Linux takes at most (IFNAMSIZ)."""
+    net, one, other = Wiring(), "access-one", "access-two"
+    net.switch(one)
+    net.switch(other)
+    for host in ("client-one", "server-two"):
+        net.bonded(host, [one, one, one, other, other, other], lag=False, bonding=BondOptions(mode="broadcast"))
+    net.join(one, other)
+    return net.topology("long_names")
+
+
+def test_every_topology_is_drawn_in_several_sizes() -> None:
+    files = {path.stem for path in (Path(__file__).parents[2] / "topologies").glob("[!_]*.py")}
+    assert {make.__name__ for make, _ in SIZES} == files
+    assert len({topology.name for topology in sized()}) == len(files) < len(list(sized())) / 5
+
+
+@pytest.mark.parametrize("topology", [*ALL, *sized(), long_names()], ids=lambda t: f"{t.name}-{len(t.links)}")
 def test_nothing_in_the_svg_overlaps_or_leaves_the_page(topology: Topology) -> None:
     layout = lay_out(topology)
-    boxes = [(n.x, n.y, n.x + n.width, n.y + 58, n.name) for n in layout.nodes.values()]
+    boxes = [(n.x, n.y, n.x + n.width, n.y + n.height, n.name) for n in layout.nodes.values()]
     texts = [(*text.box, text.text) for text in layout.texts]
-    for group in (boxes, texts):
-        for one, other in itertools.combinations(group, 2):
-            apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
-            assert apart, (one, other)
+    outside = [(*text.box, text.text) for text in layout.texts if text.kind in ("port", "legend")]
+    pairs = (itertools.combinations(boxes, 2), itertools.combinations(texts, 2), itertools.product(outside, boxes))
+    for one, other in itertools.chain(*pairs):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        assert apart, (one, other)
     for left, top, right, bottom, what in (*boxes, *texts):
         assert left >= 0 and top >= 0 and right <= layout.width and bottom <= layout.height, what
     for node in layout.nodes.values():
         words = [t for t in layout.texts if t.kind in ("name", "small") and t.text == node.name]
         assert words and all(node.x <= t.box[0] and t.box[2] <= node.x + node.width for t in words)
+        for x, y in node.ends.values():
+            assert node.x <= x <= node.x + node.width and node.y <= y <= node.y + node.height
 
 
 def test_rates_are_written_as_usual() -> None:

@@ -83,6 +83,7 @@ SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
         {"xmit_hash_policy": "layer3+4", "members": "2", "ports": "random", "addresses": "1", "flows": "8"},
     ),
     "lacp_timers": ("installed", {"lacp_rate": "fast", "end": "host", "faults": "1"}),
+    "messages": ("shorter", {"mode": "mptcp", "fault": "silent_loss"}),
     "miimon": ("link", {"miimon_ms": "50", "faults": "3"}),
     "mlag": ("shorter", {"element": "member"}),
     "reordering": (

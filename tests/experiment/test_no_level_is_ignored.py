@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from testbed.experiment.plan import topology_defaults
 from testbed.run import prepare
 from testbed.schemes import requirements
 from testbed.spec import Lag, Topology
-from testbed.spec.bond import idle, options
+from testbed.spec.bond import EVERY_MODE, idle, options
 
 # Each plans every level of a factor.
 pytestmark = pytest.mark.slow
@@ -183,6 +185,64 @@ def test_no_argument_of_two_ways_is_ignored(experiment: str, settings: dict[str,
         assert found is not None or name not in own, name
         if found is not None:
             assert not alike(found), name
+
+
+#: The factors that are two_ways' own.
+WAYS = {"ways": ("2", "3"), "length": ("0", "1", "2"), "ends": ("hosts", "switches", "lag"), "peer_links": ("0", "1")}
+#: What cannot be, by mode, controller and the factors of two_ways that are given; else it is left to the code.
+IMPOSSIBLE: list[tuple[str, Callable[[str, str, dict[str, str]], bool]]] = [
+    ("PRP: two LANs, not joined (IEC 62439-3, 4.1)", lambda m, _, g: m == "prp" and _more(g, "peer_links", "1")),
+    ("HSR: one ring, two ports (IEC 62439-3, 5.1)", lambda m, _, g: m == "hsr" and _more(g, "peer_links", "0", "1")),
+    ("a host with one link has no mode", lambda _, __, g: g.get("ends") in ("switches", "lag")),
+    ("groups know a host at one port", lambda _, c, __: c == "fast-failover"),
+    (
+        "one LAG needs one system",
+        lambda m, _, g: m in ("802.3ad", "balance-xor") and g.get("peer_links") == "0",
+    ),
+    (
+        "who has LAGs on one switch only",
+        lambda m, c, g: (m, g.get("peer_links")) == ("802.3ad", "1") and c in ("ovs", "ryu-example"),
+    ),
+    (
+        "a static LAG's address moves from port to port of bridges",
+        lambda m, c, g: (m, g.get("peer_links")) == ("balance-xor", "1") and c in ("rstp", "stp"),
+    ),
+]
+
+
+def _more(given: dict[str, str], peer_links: str, *others: str) -> bool:
+    return given.get("ways") == "3" or given.get("peer_links") in (peer_links, *others)
+
+
+@pytest.mark.parametrize("controller", schemes.SCHEMES)
+@pytest.mark.parametrize("mode", EVERY_MODE)
+def test_every_factor_of_two_ways_acts_or_is_refused_in_each_mode_with_each_controller(
+    mode: str, controller: str
+) -> None:
+    """Each level makes a network of its own, or is left out with its reason; what cannot be is always left out."""
+    for name, own in WAYS.items():
+        asked = {"mode": mode, "controller": controller, name: ",".join(own)}
+        found = planned("messages" if mode == "mptcp" else "failover", "two_ways", asked)
+        made = {settle.shown(trial.case[name]) for trial in found.planned(1)} if found else set()
+        for level in own:
+            why = [reason for reason, cannot in IMPOSSIBLE if cannot(mode, controller, {name: level})]
+            assert not (why and level in made), (name, level, why)
+            assert (
+                found is None
+                or level in made
+                or any(re.search(rf" {name}={level}[ :]", left) for left in found.left_out)
+            )
+        assert found is None or not alike(found), name
+
+
+@pytest.mark.parametrize("controller", schemes.SCHEMES)
+def test_ways_that_are_a_lag_are_others_than_ways_apart_or_refused(controller: str) -> None:
+    """Without LAGs at the switches both are the same network, and with those that flood freely a loop."""
+    found = planned("failover", "two_ways", {"ends": "lag,switches", "length": "0", "controller": controller})
+    assert found is None or not alike(found)
+    made = {trial.case["ends"] for trial in found.planned(1)} if found else set()
+    both = {"lag", "switches"}
+    assert made == {"testbed": both, "static": both, "ovs": {"lag"}}.get(controller, set())
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)

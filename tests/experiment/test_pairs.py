@@ -60,10 +60,8 @@ def test_every_experiment_runs_on_every_topology_or_says_why_not(experiment: str
         if "mode" in trial.case:
             assert bond is not None and bond.mode == trial.case["mode"]
             # What the bonds and the switch side can do is known to theory for every case.
-            # For Multipath TCP no document says how soon, and theory says so.
             lacp = schemes.chosen(trial.case).side.negotiates
-            known = theory.failover_bound(bond, "carrier_loss", lacp=lacp) is not None
-            assert known or (bond.mode == "mptcp" and theory.why_unbounded(bond, "carrier_loss", lacp=lacp))
+            assert theory.failover_bound(bond, "carrier_loss", lacp=lacp) is not None
         if "members" in trial.case and topology in ("single_switch", "trunk", "back_to_back"):
             assert len(network.members(network.client)) == trial.case["members"]
         if "miimon_ms" in trial.case:

@@ -358,7 +358,9 @@ def test_the_atlas_has_a_panel_for_each_failure_and_one_for_the_return(tmp_path:
     rows = {(row[0], row[1]): dict(zip(drawing.header, row, strict=True)) for row in drawing.rows}
     assert len(rows) == 6
     assert rows["802.3ad", "carrier"]["usable_before_links"] == 2
-    assert rows["prp", "silent"]["wire_cost_before"] == 2
+    assert rows["prp", "silent"]["wire_cost_before"] == rows["prp", "silent"]["law_wire_cost_before"] == 2
+    laws = {cell: row["law_usable_during_links"] for cell, row in rows.items()}
+    assert laws == {cell: None if cell == ("spare", "silent") else 1.0 for cell in rows}
     assert (rows["spare", "silent"]["median_outage_s"], rows["spare", "silent"]["within_law"]) == (None, "no law")
     assert rows["spare", "carrier"]["within_law"] == "1 of 1"
 

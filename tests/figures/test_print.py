@@ -18,7 +18,7 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from testbed import figures
-from testbed.figures import style
+from testbed.figures import atlas, style
 from testbed.figures.style import Drawing
 from testbed.results import result
 from testbed.results.result import Run
@@ -198,3 +198,28 @@ def test_series_differ_in_luminance_marker_or_line(tmp_path: Path) -> None:
         seen.add((round(0.299 * red + 0.587 * green + 0.114 * blue), look.marker, str(look.line)))
         assert look.marker
     assert len(seen) == len({look.marker for look in looks}) == 14
+
+
+def test_series_of_any_number_differ_in_colour_or_marker(tmp_path: Path) -> None:
+    """As many as the atlas has techniques, and more."""
+    run = synthetic.write(
+        tmp_path / "run",
+        synthetic.manifest("any", {"flows": list(range(60))}, []),
+        [synthetic.record(n + 1, "any", {"flows": n}, {}) for n in range(60)],
+    )
+    assert len({(group.look.colour, group.look.marker) for group in style.series(run)}) == 60
+
+
+def test_the_panels_of_the_atlas_keep_their_height_under_a_long_legend(tmp_path: Path) -> None:
+    heights = []
+    for number in (3, 29):
+        levels = [f"technique-{n}" for n in range(number)]
+        metrics = {"outage_s": 0.01, "bound_s": 0.1, "usable_during_links": 1.0, "reversion_outage_s": 0.0}
+        factors = {"technique": levels, "failure": ["carrier"]}
+        cases = [{"technique": level, "failure": "carrier"} for level in levels]
+        records = [synthetic.record(n + 1, "atlas", case, metrics) for n, case in enumerate(cases)]
+        run = synthetic.write(tmp_path / str(number), synthetic.manifest("atlas", factors, ["atlas"]), records)
+        figure = atlas.atlas(run).figure
+        figure.canvas.draw()
+        heights.append(figure.axes[0].get_window_extent().height)
+    assert heights[1] > 0.7 * heights[0]

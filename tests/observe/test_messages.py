@@ -84,22 +84,29 @@ def test_a_stall_is_the_time_between_two_messages_and_is_compared_with_tcps_next
     assert found.status == "ok" and found.metrics["lost"] == 0
 
 
-def test_prp_has_no_stall_and_multipath_tcp_no_law(tmp_path: Path) -> None:
+def test_prp_has_no_stall_and_multipath_tcp_five_timers(tmp_path: Path) -> None:
+    """net/mptcp/pm.c: stale after more than four losses, one at each timer, of 200 ms and a round-trip time."""
     found = experiment.read(tmp_path, written(tmp_path, two_ways(bonding=BondOptions(mode="prp")), away_s=0.3))
     assert found.metrics["bound_s"] == 0.0 and found.metrics["within_bound"] is False
     found = experiment.read(tmp_path, written(tmp_path, two_ways(bonding=BondOptions(mode="prp")), away_s=0.0))
     assert found.metrics["outage_s"] == 0.0 and found.metrics["within_bound"] is True
-    found = experiment.read(tmp_path, written(tmp_path, two_ways(bonding=BondOptions(mode="mptcp")), away_s=1.5))
+    multipath = two_ways(bonding=BondOptions(mode="mptcp"))
+    found = experiment.read(tmp_path, written(tmp_path, multipath, away_s=1.0))
+    assert 1.0 < found.metrics["bound_s"] < 1.25 and found.metrics["within_bound"] is True and found.status == "ok"
+    assert found.metrics["connected_by_theory"] is True
+    assert experiment.read(tmp_path, written(tmp_path, multipath, away_s=1.5)).metrics["within_bound"] is False
+    never = two_ways(bonding=BondOptions(mode="mptcp", mptcp_stale_losses=0))
+    found = experiment.read(tmp_path, written(tmp_path, never, away_s=1.5))
     assert found.metrics["bound_s"] is None and found.metrics["within_bound"] is None and found.status == "ok"
-    assert found.metrics["connected_by_theory"] is None
+    assert found.metrics["connected_by_theory"] is None and "never stale" in found.metrics["why_no_bound"]
 
 
 def test_a_broken_connection_and_one_that_does_not_go_on_are_censored(tmp_path: Path) -> None:
-    topology = two_ways(bonding=BondOptions(mode="mptcp"))
+    topology = two_ways(bonding=BondOptions(mode="mptcp", mptcp_stale_losses=0))
     found = experiment.read(tmp_path, written(tmp_path, topology, away_s=0.1, broken={"h1>h2": "Connection reset"}))
     assert (found.status, found.reason) == ("censored", "a connection broke: h1>h2: Connection reset")
     found = experiment.read(tmp_path, written(tmp_path, topology, away_s=2.5))
     assert found.status == "censored" and found.reason.startswith(
         "no message of h1>h2, h2>h1 arrived before the repair"
     )
-    assert "no document says how long Multipath TCP waits" in found.reason
+    assert "a subflow is never stale" in found.reason

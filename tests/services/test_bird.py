@@ -12,6 +12,7 @@ from testbed import services
 from testbed.services.bird import MIN_LS_INTERVAL_S, Bird, configuration, of, unready
 from testbed.spec import BondOptions
 from topologies.back_to_back import back_to_back
+from topologies.leaf_spine import leaf_spine
 from topologies.two_ways import two_ways
 
 needs_bird = pytest.mark.skipif(shutil.which("bird") is None, reason="BIRD is not installed (make setup-services)")
@@ -49,6 +50,17 @@ def test_bird_takes_its_configuration(options: dict[str, str | int], tmp_path: P
 
 
 @needs_bird
+@pytest.mark.parametrize("detect", ["bfd", "routing"])
+def test_bird_takes_the_configuration_of_one_of_several_hosts(detect: str, tmp_path: Path) -> None:
+    found = of(leaf_spine(bonding=BondOptions(mode="ecmp", ecmp_detect=detect)))
+    assert [each.node for each in found] == ["h1", "h2", "h3", "h4"]
+    (tmp_path / "bird.conf").write_text(text := found[1].files(tmp_path)["bird.conf"])
+    done = subprocess.run(["bird", "-p", "-c", str(tmp_path / "bird.conf")], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert detect == "routing" or text.count("/32") == text.count("route ") == 3
+
+
+@needs_bird
 def test_bird_refuses_another_text(tmp_path: Path) -> None:
     """The judge can say no."""
     text = bird(ecmp_detect="bfd").files(tmp_path)["bird.conf"].replace("multiplier", "multiplicator")
@@ -63,9 +75,15 @@ def test_a_static_route_has_a_next_hop_with_bfd_by_each_way(tmp_path: Path) -> N
     assert "krt_prefsrc = 10.0.0.1;" in text and "ospf" not in text
 
 
+def test_ospf_can_say_which_of_two_ways_has_failed(tmp_path: Path) -> None:
+    """RFC 2328, 16.1, step 2b asks for a link back to the router, and two point-to-point links are alike in that; each
+    broadcast network is a vertex of its own."""
+    assert "type broadcast;" in configuration(bird(ecmp_detect="routing"), tmp_path)
+
+
 def test_ospf_is_spoken_over_each_way_and_announces_the_host_s_own_address(tmp_path: Path) -> None:
     text = words(configuration(bird(ecmp_detect="routing", ecmp_hello_s=2, ecmp_dead_s=9), tmp_path))
-    assert 'interface "h1-eth0", "h1-eth1" { type ptp; hello 2; dead 9; check link on; };' in text
+    assert 'interface "h1-eth0", "h1-eth1" { type broadcast; hello 2; dead 9; check link on; };' in text
     assert "stubnet 10.0.0.1/32;" in text and "ecmp on;" in text and "bfd" not in text
 
 

@@ -181,7 +181,10 @@ def test_a_kernel_that_ignores_an_option_is_reported_with_the_version_it_needs(m
         ({"miimon_ms": 50}, "bond=team cannot have miimon_ms: the kernel notifies it of carrier by events"),
         ({"miimon_ms": 0}, "bond=team cannot have miimon_ms: the kernel notifies it of carrier by events"),
         ({"num_grat_arp": 3}, "bond=team cannot have num_grat_arp: the driver retries an announcement without a pause"),
-        ({"mode": "balance-rr", "packets_per_slave": 3}, "bond=team cannot have packets_per_slave"),
+        (
+            {"mode": "balance-rr", "packets_per_slave": 3},
+            "bond=team: teamd has no counterpart of packets_per_slave=3; wanted 1, 0",
+        ),
         (
             {"xmit_hash_policy": "encap2+3"},
             "bond=team: teamd has no counterpart of xmit_hash_policy=encap2+3; wanted layer2",
@@ -194,6 +197,13 @@ def test_a_kernel_that_ignores_an_option_is_reported_with_the_version_it_needs(m
 )
 def test_what_teamd_does_not_have_is_refused(options: dict[str, Any], message: str) -> None:
     assert refused(driver="team", **options).startswith(message)
+
+
+@pytest.mark.parametrize(("packets", "name"), [(1, "roundrobin"), (0, "random")])
+def test_members_in_turn_or_by_chance_are_two_runners(packets: int, name: str) -> None:
+    """bonding.rst: packets_per_slave=0 chooses a member by chance; teamd.conf(5): random, roundrobin."""
+    bond = Bond(MEMBERS, driver="team", mode="balance-rr", packets_per_slave=packets)
+    assert config(bond, mac="02:00:00:00:01:01")["runner"] == {"name": name}
 
 
 def test_teamds_configuration_has_the_meaning_of_the_options() -> None:

@@ -8,6 +8,7 @@ from testbed import theory
 from testbed.faults.elements import elements
 from testbed.spec import BondOptions, SwitchSide, Topology
 from testbed.spec.wiring import Wiring
+from testbed.theory import seamless
 from testbed.theory.reachability import expected
 from topologies.two_ways import two_ways
 
@@ -99,3 +100,13 @@ def test_each_way_carries_all_and_six_octets_of_each_packet_are_not_the_hosts() 
         assert theory.ideal_mbps(mode, 2, 1000.0) == pytest.approx(1000 * (1500 - 6 - 52) / 1538)
     for options in (PRP, HSR):
         assert theory.pair_mbps(two_ways(bonding=options, length=2), "h1", "h2") == 1000.0
+
+
+def test_second_copies_pass_when_the_first_are_forgotten_and_no_more_than_the_kernels_own_test_allows() -> None:
+    """selftests/net/hsr/link_faults.sh: of 400 pings, 10 ms apart, delayed by 20 and 50 ms, at most 40 come twice."""
+    assert 0 < seamless.most_duplicated(0.030, 100.0) * 400 <= 40
+    # A block of 128 numbers is filled in 128 ms, and known for 400 ms: then copies may be up to 272 ms apart.
+    assert seamless.most_duplicated(0.270, 1000.0) == 0 < seamless.most_duplicated(0.280, 1000.0)
+    assert seamless.most_duplicated(0.0, 100.0) == 0
+    assert seamless.most_duplicated(0.400, 100.0) == 1  # all are forgotten: EntryForgetTime
+    assert seamless.most_duplicated(0.100, 100_000.0) == 1  # more numbers than are kept

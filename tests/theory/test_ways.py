@@ -152,6 +152,19 @@ def test_stp_waits_for_max_age_where_another_bridge_has_to_act() -> None:
         assert isinstance(found, OutageBound) and (found.low_s, found.bound_s) == (13.0, 14.0)
 
 
+def test_stp_waits_for_max_age_where_a_bridge_has_only_designated_ports_left() -> None:
+    """s4 is designated on s3-s4 and hears of no other root there; s3 does not believe s4 before Max Age is over."""
+    found = ways.bound(RING, STP, "carrier_loss", "s1-eth3", {}, ("h1", "h4"))
+    assert isinstance(found, OutageBound) and (found.low_s, found.bound_s) == (13.0, 14.0)
+
+
+def test_switches_that_learn_follow_a_bond_with_their_next_revalidation() -> None:
+    """ovs-vswitchd.conf.db(5), max-revalidator: 500 ms, after the monitor's 104 ms."""
+    topology = ring(bonding=BondOptions(mode="active-backup"))
+    found = reachability.expected(topology, ["h1-eth1--s2-eth1"], side=SCHEMES["stp"].side)["h1", "h2"]
+    assert found.bound is not None and found.bound.limit_s == pytest.approx(0.604)
+
+
 def test_stp_sees_a_silent_link_by_max_age_alone() -> None:
     found = ways.bound(two_ways(ends="switches"), STP, "silent_loss", "s1-eth2", {}, ("h1", "h2"))
     assert isinstance(found, OutageBound) and (found.low_s, found.bound_s) == (13.0, 14.0)

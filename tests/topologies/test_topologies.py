@@ -170,7 +170,16 @@ def test_a_ring_closes() -> None:
         (lambda: two_ways(length=-1), "length of the ways is -1; wanted 0 switches or more"),
         (
             lambda: two_ways(ends="host"),
-            "two_ways has ends='host'; wanted hosts or switches\nFor example: --set ends=switches",
+            "two_ways has ends='host'; wanted hosts, switches or lag\nFor example: --set ends=switches",
+        ),
+        (
+            lambda: two_ways(ends="lag"),
+            "two_ways with ends=lag has length=0, not 1: LACP is between the two ends of a link (IEEE 802.1AX-2014,"
+            " 6.1.1)\nType: --set length=0",
+        ),
+        (
+            lambda: two_ways(ends="lag", length=0, peer_links=1),
+            "two_ways takes no peer_links with ends=lag, where the ways end at one switch\nLeave peer_links out.",
         ),
         (
             lambda: two_ways(peer_links=2),
@@ -250,6 +259,13 @@ def test_ways_between_switches_are_disjoint_but_for_their_ends(length: int) -> N
     assert len(topology.switches) == 2 + 4 * length and len(topology.links) == 2 + 4 * (length + 1)
     assert [len(part) for part in joined(topology, "e1", "e2")] == [length] * 4 * bool(length)
     assert [topology.far(f"{host}-eth0").node for host in ("h1", "h2")] == ["e1", "e2"]
+
+
+def test_ways_that_are_a_lag_are_one_of_each_switch() -> None:
+    topology = two_ways(ways=3, length=0, ends="lag")
+    own = {lag.name: lag.ports for lag in topology.lags}
+    assert own == {f"ways-{name}": tuple(f"{name}-eth{port}" for port in (2, 3, 4)) for name in ("e1", "e2")}
+    assert len(topology.links) == 2 + 3 and [lag.system for lag in topology.lags] == ["e1", "e2"]
 
 
 def test_separate_networks_support_modes_that_send_on_both() -> None:

@@ -19,7 +19,7 @@ from testbed.spec.bond.options import OptionValues
 _TWO_PORTS = ("hsr",)
 
 
-#: The kernel's limit (net/mptcp/pm.h, MPTCP_SUBFLOWS_MAX), the first one included.
+#: The subflows that a host of every kernel can ask for (net/mptcp, MPTCP_PM_ADDR_MAX), the first one included.
 MOST_SUBFLOWS = 8
 #: Options of ECMP that count with one value of ecmp_detect.
 _OF_DETECT = {"ecmp_bfd_ms": "bfd", "ecmp_bfd_mult": "bfd", "ecmp_hello_s": "routing", "ecmp_dead_s": "routing"}

@@ -4,6 +4,7 @@
     balance-rr      roundrobin          broadcast       broadcast
     active-backup   activebackup        802.3ad         lacp
     balance-xor     loadbalance         balance-tlb, balance-alb: none
+    balance-rr with packets_per_slave=0: random
 
 The kernel notifies teamd of carrier by events, so there is no miimon. What has no counterpart is refused.
 """
@@ -28,13 +29,16 @@ VALIDATE = {"none": (False, False), "active": (True, False), "backup": (False, T
 HWADDR_POLICY = {"none": "same_all", "active": "by_active", "follow": "only_active"}
 RESELECT = {"always": False, "failure": True}  # whether ports are sticky
 AGGREGATOR = {"stable": "lacp_prio_stable", "bandwidth": "bandwidth", "count": "count"}
+#: By the packets that a bond sends by a member before the next one: 0 means a member by chance (bonding.rst).
+IN_TURN = {1: RUNNERS["balance-rr"], 0: "random"}
 #: The options that teamd has in some form, and which of their values.
-_KNOWN: dict[str, dict[str, Any]] = {
+_KNOWN: dict[str, dict[Any, Any]] = {
     "xmit_hash_policy": TX_HASH,
     "arp_validate": VALIDATE,
     "fail_over_mac": HWADDR_POLICY,
     "primary_reselect": RESELECT,
     "ad_select": AGGREGATOR,
+    "packets_per_slave": IN_TURN,
 }
 _TAKEN = {
     *("mode", "updelay_ms", "downdelay_ms", "arp_interval_ms", "arp_ip_target", "arp_missed_max", "primary_member"),
@@ -47,6 +51,11 @@ _WHY = {
     "ns_ip6_target": "its ports would need IPv6 addresses of their own",
     **dict.fromkeys(("num_grat_arp", "peer_notif_delay_ms", "resend_igmp"), _SPINS),
 }
+
+
+def runner(bond: OptionValues) -> str:
+    """The name of teamd's runner for a bond that passes `check`."""
+    return IN_TURN[bond.packets_per_slave] if bond.mode == "balance-rr" else RUNNERS[bond.mode]
 
 
 def takes(name: str) -> bool:
@@ -69,6 +78,6 @@ def check(bond: OptionValues) -> None:
             raise SpecError(f"bond=team cannot have {name}{why}", f"Leave {name} out, or use bond=bonding.")
         if value not in _KNOWN[name]:
             raise SpecError(
-                f"bond=team: teamd has no counterpart of {name}={value}; wanted {', '.join(_KNOWN[name])}",
+                f"bond=team: teamd has no counterpart of {name}={value}; wanted {', '.join(map(str, _KNOWN[name]))}",
                 "Choose one of these, or use bond=bonding.",
             )
