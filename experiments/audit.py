@@ -63,6 +63,7 @@ FAULTS: dict[str, tuple[str, dict[str, str]]] = {
     "member": ("carrier_loss", {}),
     "interface": ("carrier_loss", {"side": "host"}),
     "node": ("host_reboot", {}),
+    "router": ("router_crash", {}),
     "switch": ("switch_crash", {}),
     "controller": ("controller_crash", {}),
     "control": ("controller_cut", {}),

@@ -160,7 +160,7 @@ def failover() -> Experiment:
         factors=(
             Factor("mode", ("active-backup", "802.3ad"), "mode of both hosts", known=EVERY_MODE),
             schemes.FACTOR,
-            Factor("fault", ("carrier_loss",), "the fault that is injected", known=tuple(catalogue.FAULTS)),
+            Factor("fault", ("carrier_loss",), "the fault that is injected", known=catalogue.OF_LINKS),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
         options=(

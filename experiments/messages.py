@@ -161,7 +161,7 @@ def messages() -> Experiment:
         factors=(
             Factor("mode", ("active-backup", "802.3ad", "mptcp"), "mode of both hosts", known=EVERY_MODE),
             schemes.FACTOR,
-            Factor("fault", ("carrier_loss",), "the fault that is injected", known=tuple(catalogue.FAULTS)),
+            Factor("fault", ("carrier_loss",), "the fault that is injected", known=catalogue.OF_LINKS),
             Factor(
                 "message_interval_ms",
                 (5.0,),

@@ -184,7 +184,7 @@ def tcp_failover() -> Experiment:
             schemes.FACTOR,
             Factor("members", (2, 4), "member links of each host", (2,), least=2),
             Factor("flows", (8,), "parallel TCP flows", least=1, most=(512, "each is a server and a client of iperf3")),
-            Factor("fault", ("carrier_loss",), "the fault that is injected", known=tuple(catalogue.FAULTS)),
+            Factor("fault", ("carrier_loss",), "the fault that is injected", known=catalogue.OF_LINKS),
             Factor("miimon_ms", (20, 100, 400), "interval of the link monitor", (100,), least=1),
         ),
         options=(

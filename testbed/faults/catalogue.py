@@ -161,6 +161,8 @@ _ALL = (
 )
 #: Every fault by its name.
 FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}
+#: The faults of cables, switches, hosts and the controller: those that a network without routers may have.
+OF_LINKS = tuple(fault.name for fault in _ALL if fault.element not in ("router", "service"))
 
 #: Every parameter of every fault as a factor that an experiment may offer.
 OPTIONS: tuple[Factor, ...] = tuple(

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Link, SwitchSide, Topology
-from testbed.theory import routed, seamless, trunks, ways
+from testbed.theory import gateways, routed, seamless, trunks, ways
 from testbed.theory.uses import Use, Uses
 
 Pair = tuple[str, str]
@@ -94,6 +94,11 @@ class _Remains(Uses):
 
     def expectation(self, a: str, b: str) -> Expectation:
         """What theory says of two hosts."""
+        if gateways.apart(self.topology, a, b):
+            connected, why = gateways.between(self, a, b)
+            if connected is None:
+                return Expectation(None, None, doubt=why)
+            return Expectation(connected, gateways.bound(self), why)
         if self.side.detour is not None and self.topology.switches:
             up = {link.name for link in self.topology.links if self._up(link)}
             if not self.failed.isdisjoint((a, b)):

@@ -37,6 +37,20 @@ class Use:
 class Uses(Parts):
     """The hosts' use of what remains."""
 
+    def places(self, host: Host) -> frozenset[str]:
+        """The parts of the network in which a host can be reached."""
+        use = self._use(host)
+        return use.takes if use is not None else frozenset()
+
+    def place_of(self, interface: str) -> str | None:
+        """The part of the network that an interface leads to; None if its link does not work."""
+        link = self.topology.link_of(interface)
+        return self._part.get(self.topology.far(interface).node) if self._works(link) else None
+
+    def has_carrier(self, interface: str) -> bool:
+        """Whether the link of an interface has carrier."""
+        return self._up(self.topology.link_of(interface))
+
     def _active(self, bond: Bond, usable: list[str]) -> str:
         """The member that the driver makes active (bonding.rst, "primary"): the primary, or the first usable."""
         return bond.primary if bond.primary in usable else usable[0]

@@ -1,0 +1,112 @@
+"""Which hosts in different subnets reach each other by the routers that are left. Pure.
+
+h1 ---- (LAN of h1) ---- r1 ---- (LAN of h2) ---- h2      each host sends to its gateway, an address of a router or
+                   `---- r2 ----'                         of a VRRP group, whose best router is master there
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from testbed.spec import Host, Router, Topology, Vrrp
+from testbed.theory import vrrp
+from testbed.theory.outage_bound import OutageBound
+from testbed.theory.uses import Uses
+
+
+def apart(topology: Topology, a: str, b: str) -> bool:
+    """Whether two hosts are in different subnets."""
+    return _subnet(topology.host(a)) != _subnet(topology.host(b))
+
+
+def _subnet(host: Host) -> str:
+    return str(ipaddress.ip_interface(host.address).network)
+
+
+def between(left: Uses, a: str, b: str) -> tuple[bool | None, str]:
+    """Whether two hosts in different subnets reach each other, both ways, once the routers have settled; and why not.
+
+    None: theory does not say.
+    """
+    one, other = left.topology.host(a), left.topology.host(b)
+    found = [_forth(left, one, other), _forth(left, other, one)]
+    lost = next((why for connected, why in found if connected is False), None)
+    if lost is not None:
+        return False, lost
+    return next(((None, why) for connected, why in found if connected is None), (True, ""))
+
+
+def _forth(left: Uses, sender: Host, receiver: Host) -> tuple[bool | None, str]:
+    if not sender.gateway:
+        return False, f"{sender.name} has no gateway"
+    router, why = _master(left, sender)
+    if router is None:
+        return (None if why else False), why or f"no router has {sender.gateway}, the gateway of {sender.name}"
+    for attachment in router.attachments:
+        if attachment.subnet == _subnet(receiver):
+            place = _place(left, router, attachment.interface)
+            reached = place is not None and place in left.places(receiver)
+            return (
+                reached,
+                "" if reached else f"{router.name}, the gateway of {sender.name}, does not reach {receiver.name}",
+            )
+    return False, f"{router.name}, the gateway of {sender.name}, is not in the subnet of {receiver.name}"
+
+
+def _master(left: Uses, host: Host) -> tuple[Router | None, str]:
+    """The router that has a host's gateway, where the host is; None, and why it is not known which it is."""
+    subnet, topology = _subnet(host), left.topology
+    for router in topology.routers:
+        own = next((each for each in router.attachments if each.ip == host.gateway), None)
+        if own is not None:
+            here = router.name not in left.failed and _place(left, router, own.interface) in left.places(host)
+            return (router if here else None), ""
+    group = next((each for each in topology.vrrp if each.address_in(subnet) == host.gateway), None)
+    if group is None:
+        return None, ""
+    ranked = sorted(zip(group.priorities, group.routers, strict=True), reverse=True)
+    for _, name in ranked:
+        router = topology.router(name)
+        silent = [i for i in topology.interfaces(name) if topology.link_of(i).name in left.silent]
+        if silent:
+            return None, f"{name} is not heard by {silent[0]} and goes on as master, beside another one"
+        if name in left.failed or not _fit(left, router, group, subnet):
+            continue
+        own = next(each for each in router.attachments if each.subnet == subnet)
+        if _place(left, router, own.interface) in left.places(host):
+            return router, ""
+    return None, ""
+
+
+def _fit(left: Uses, router: Router, group: Vrrp, subnet: str) -> bool:
+    """Whether a router may be master in a subnet: it has its interface there, and the others that it has to follow."""
+    watched = [
+        each.interface
+        for each in router.attachments
+        if each.subnet == subnet or (group.follow != "none" and group.address_in(each.subnet))
+    ]
+    return all(left.has_carrier(interface) for interface in watched)
+
+
+def _place(left: Uses, router: Router, interface: str) -> str | None:
+    """The part of the network in which a router's interface is; None if its link does not work."""
+    return left.place_of(interface) if router.name not in left.failed else None
+
+
+def bound(left: Uses) -> OutageBound | None:
+    """The longest outage that these failures may cause between hosts in different subnets that still reach each other.
+
+    Nothing is lost while the best router of each group is as it was; otherwise the next one waits as VRRP has it.
+    """
+    found = OutageBound(0.0, 0.0, "no router is hit")
+    for group in left.topology.vrrp:
+        best = max(zip(group.priorities, group.routers, strict=True))[1]
+        interfaces = left.topology.interfaces(best)
+        if best in left.failed or not all(left.has_carrier(interface) for interface in interfaces):
+            longest = vrrp.outage(group, "router_crash")
+            if isinstance(longest, str):
+                return None
+            found = OutageBound(0.0, longest.bound_s, longest.label, tolerance_s=longest.tolerance_s)
+    if not left.failed.isdisjoint(switch.name for switch in left.topology.switches):
+        return None
+    return found
