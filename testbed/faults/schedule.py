@@ -121,7 +121,14 @@ def _clash(one: Injection, other: Injection) -> bool:
     """Whether two injections overlap that exclude each other, though they are of different faults or elements."""
     names = {one.fault, other.fault}
     moved = "miscabling" in names and (len(names) == 1 or bool(names & _WITHOUT_SWITCH))
-    return moved and _overlap(one, other)
+    return (moved or _one_daemon(one, other)) and _overlap(one, other)
+
+
+def _one_daemon(one: Injection, other: Injection) -> bool:
+    """Whether both end, kill or halt a daemon of one machine: which is then the one that starts it again?"""
+    if not all(each.fault.startswith(("service_", "router_")) for each in (one, other)):
+        return False
+    return one.element.partition(":")[0] == other.element.partition(":")[0]
 
 
 def parsed(text: str) -> Schedule:
@@ -210,7 +217,7 @@ def drawn(
 def _possible(topology: Topology, names: Sequence[str], *, controller: bool) -> list[tuple[str, list[str]]]:
     """Each kind with the elements of the network that it can hit."""
     everything = [link.b_interface for link in topology.links]
-    everything += [*(switch.name for switch in topology.switches), *(host.name for host in topology.hosts), CONTROLLER]
+    everything += [*topology.nodes(), *topology.services(), CONTROLLER]
     found = []
     for name in names:
         if "controller" in named(name).element and not (controller and topology.switches):

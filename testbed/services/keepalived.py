@@ -7,18 +7,15 @@ without a word (seen with 2.2.7).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from testbed.services.service import Service
 from testbed.spec import Topology, Vrrp
 
 #: A line of the log about an instance; they are named by their interface.
 _STATE = re.compile(r"^(?P<time>.*?): \((?P<instance>[\w.-]+)\) Entering (?P<state>MASTER|BACKUP|FAULT) STATE", re.M)
-#: The master-down interval in advertisement intervals, without the skew, which is less than one (RFC 5798, 6.1).
-_MASTER_DOWN = 4
 
 
 @dataclass(frozen=True)
@@ -91,8 +88,8 @@ def configuration(service: Keepalived) -> str:
     group = service.group
     lines = [
         *("global_defs {", f"  router_id {service.node}", "  vrrp_version 3"),
-        # It says again and again who is master otherwise, which would correct a lost announcement, and takes up to a
-        # second to begin (vrrp_startup_delay): here it says so when it becomes master, as RFC 5798 wants.
+        # A master announces its addresses when it becomes master (RFC 5798, 6.4.1), and keepalived 5 s later again; not
+        # every minute, as it would by default.
         *("  vrrp_garp_master_refresh 0", "}"),
     ]
     for interface, address, identifier in service.sides:
@@ -112,8 +109,3 @@ def configuration(service: Keepalived) -> str:
     if group.follow == "group":
         lines += ["vrrp_sync_group all {", "  group {", *(f"    {each}" for each, _, _ in service.sides), "  }", "}"]
     return "\n".join(lines) + "\n"
-
-
-def events(log: str) -> Iterator[dict[str, Any]]:
-    """Not used yet."""
-    yield from ()

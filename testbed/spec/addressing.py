@@ -55,7 +55,7 @@ class Addressing:
         """The address, with its prefix length, of host ``number`` (from 1) of ``hosts``. Errors: SpecError beyond."""
         _check_range("number of subnets with hosts", subnet, MOST_SUBNETS)
         if self.ip == 6:
-            return f"2001:db8:0:{subnet:x}::{number:x}/64"
+            return str(ipaddress.ip_interface(f"2001:db8:0:{subnet:x}::{number:x}/64"))
         _check_range("number of hosts with IPv4 addresses", max(number, hosts), MOST_IPV4_HOSTS)
         return f"10.{subnet}.{number >> 8}.{number & 255}/{24 if hosts < 255 else 16}"
 

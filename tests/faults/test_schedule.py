@@ -14,6 +14,7 @@ from testbed.errors import SpecError
 from testbed.faults import catalogue, schedule
 from testbed.faults.schedule import Injection, Schedule, drawn, parsed
 from topologies.back_to_back import back_to_back
+from topologies.gateway_pair import gateway_pair
 from topologies.mlag import mlag
 from topologies.single_switch import single_switch
 
@@ -99,12 +100,25 @@ def test_drawn_schedules_can_be_played_and_written(seed: int, count: int) -> Non
     assert active == []
 
 
+def test_of_the_faults_of_one_daemon_one_lasts_at_a_time() -> None:
+    """A router that loses power kills its daemons, and starts them when it boots: nothing else may do so meanwhile."""
+    topology = gateway_pair()
+    many = [drawn(topology, seed, 8, horizon_s=20.0, controller=False) for seed in range(40)]
+    kinds = {injection.fault for each in many for injection in each.injections}
+    assert {name for name in catalogue.FAULTS if name.startswith(("router_", "service_"))} <= kinds
+    for each in many:
+        own = [one for one in each.injections if one.fault.startswith(("router_", "service_"))]
+        for one, other in itertools.combinations(own, 2):
+            if one.element[:2] == other.element[:2]:
+                assert one.at_s + one.for_s <= other.at_s or other.at_s + other.for_s <= one.at_s
+
+
 def test_the_seed_decides_and_all_kinds_occur() -> None:
     topology = mlag()
     many = [drawn(topology, seed, 8, horizon_s=20.0) for seed in range(40)]
     assert len({str(each) for each in many}) == 40
     kinds = {injection.fault for each in many for injection in each.injections}
-    assert kinds == set(catalogue.FAULTS) - {"none", "uplink_loss"}  # mlag has no uplinks
+    assert kinds == set(catalogue.OF_LINKS) - {"none", "uplink_loss"}  # mlag has no uplinks
     without = itertools.chain.from_iterable(
         drawn(topology, s, 8, horizon_s=20.0, controller=False).injections for s in range(20)
     )

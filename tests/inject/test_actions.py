@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from testbed.faults import catalogue
-from testbed.inject import ACTIONS, controllers, links, nodes
+from testbed.inject import ACTIONS, controllers, links, nodes, routers
 
 
 def test_each_fault_has_an_action_a_text_and_a_drawing() -> None:
     assert list(catalogue.FAULTS) == list(ACTIONS)
-    drawings = "".join(str(module.__doc__) for module in (links, controllers, nodes))
+    drawings = "".join(str(module.__doc__) for module in (links, controllers, nodes, routers))
     impaired = {"lossy", "slow", "none"}  # a drawing shows nothing of it
     for name, action in ACTIONS.items():
         assert (action.__doc__ or "").strip()

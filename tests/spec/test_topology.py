@@ -30,9 +30,7 @@ def host(number: int, **changes: Any) -> Host:
 
 def test_names_must_differ() -> None:
     same = Host("s1", "10.0.0.9/24", GOOD.hosts[0].bond)
-    assert error(hosts=(same, GOOD.hosts[1])) == (
-        "names of hosts and switches must be different from each other; found twice: s1"
-    )
+    assert error(hosts=(same, GOOD.hosts[1])) == ("names of nodes must be different from each other; found twice: s1")
 
 
 def test_addresses_must_differ() -> None:

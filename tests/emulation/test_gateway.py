@@ -1,0 +1,66 @@
+"""Routers that stand in for one another, in a guest, by keepalived: RFC 5798 to the millisecond.
+
+A = 0.1 s, priority 100: skew 156/256 A = 61 ms; take-over 2A + skew ... 3A + skew = 261 ... 361 ms after the fault
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from testbed.results.result import Run, load
+from tests.emulation.support import ended, started
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("keepalived") is None, reason="keepalived is not installed (make setup-services)"
+)
+_LOW_S, _HIGH_S, _SKEW_S = 0.2609375, 0.3609375, 0.0609375
+#: keepalived counts in microseconds; the frame crosses a link.
+_LATE_S = 0.001
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    place = tmp_path_factory.mktemp("gateway") / "run"
+    faults = "router_crash,router_hang,service_stop,service_crash,carrier_loss"
+    words = ("--set", f"fault={faults}", "--set", "vrrp_advert_ms=100", "--set", "faults=5", "--repetitions", "1")
+    answer = ended(started("run", "gateway", *words, "--seed", "5", "--out", str(place)))
+    assert answer.returncode == 0, answer.stderr
+    return load(place)
+
+
+def times(run: Run, fault: str, metric: str) -> list[float]:
+    (record,) = [each for each in run.records if each.case["fault"] == fault]
+    assert record.status == "ok" and record.metrics["within_bound"] is True and not record.warnings, record
+    return [float(each) for each in record.metrics[metric]]
+
+
+@pytest.mark.parametrize("fault", ["router_crash", "router_hang", "service_crash", "carrier_loss"])
+def test_the_next_router_waits_for_three_advertisements_and_the_skew(run: Run, fault: str) -> None:
+    found = times(run, fault, "detections_s")
+    assert len(found) == 5 and all(_LOW_S <= at <= _HIGH_S + _LATE_S for at in found), found
+    assert len(set(found)) == 5  # at instants drawn over a whole interval
+
+
+def test_a_router_that_ends_in_order_leaves_the_skew(run: Run) -> None:
+    assert all(_SKEW_S <= at <= _SKEW_S + _LATE_S for at in times(run, "service_stop", "detections_s"))
+
+
+def test_a_crash_stops_traffic_for_as_long_and_the_return_does_not(run: Run) -> None:
+    """The probe has an interval of 1 ms."""
+    taken, outages = times(run, "router_crash", "detections_s"), times(run, "router_crash", "outages_s")
+    assert outages == pytest.approx(taken, abs=0.003)
+    assert max(times(run, "router_crash", "reversions_s")) <= 0.002
+
+
+@pytest.mark.parametrize("fault", ["service_stop", "service_crash"])
+def test_a_kernel_forwards_without_its_daemon(run: Run, fault: str) -> None:
+    assert max(times(run, fault, "outages_s")) <= 0.002
+
+
+def test_each_routers_files_are_kept(run: Run) -> None:
+    for router in ("r1", "r2"):
+        kept = {path.name for path in (Path(run.path) / "raw/001/services" / router).iterdir()}
+        assert kept == {"keepalived.conf", "keepalived.out"}

@@ -1,0 +1,93 @@
+"""keepalived's configuration, judged by keepalived itself and line by line, for its parser drops words in silence."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from testbed import services
+from testbed.services.keepalived import Keepalived, configuration, of
+from testbed.spec import VrrpOptions
+from topologies.gateway_pair import gateway_pair
+from topologies.single_switch import single_switch
+
+needs_keepalived = pytest.mark.skipif(
+    shutil.which("keepalived") is None, reason="keepalived is not installed (make setup-services)"
+)
+
+
+def both(**options: str | int | bool | float) -> list[Keepalived]:
+    return of(gateway_pair(vrrp=VrrpOptions(**options)))  # type: ignore[arg-type]
+
+
+def lines(service: Keepalived) -> list[str]:
+    return [line.strip() for line in configuration(service).splitlines()]
+
+
+def test_every_router_of_a_group_has_one_and_no_other_network_has() -> None:
+    assert [(each.node, each.program) for each in services.wanted(gateway_pair())] == [
+        ("r1", "keepalived"),
+        ("r2", "keepalived"),
+    ]
+    assert services.wanted(single_switch()) == []
+
+
+def test_an_instance_for_each_subnet_with_its_virtual_address_and_identifier() -> None:
+    found = lines(both()[1])
+    assert found.count("priority 100") == found.count("advert_int 1") == 2
+    assert {"10.0.0.254/24 dev r2-eth0", "10.1.0.254/24 dev r2-eth1"} <= set(found)
+    assert {"virtual_router_id 51", "virtual_router_id 52"} <= set(found)
+
+
+def test_options_are_keywords_on_lines_of_their_own() -> None:
+    assert "advert_int 0.01" in lines(both(advert_ms=10)[0])
+    assert "nopreempt" in lines(both(preempt=False)[0]) and "nopreempt" not in lines(both()[0])
+    assert "preempt_delay 2.5" in lines(both(preempt_delay_s=2.5)[0])
+    assert "track_interface {" in lines(both()[0]) and "vrrp_sync_group all {" not in lines(both()[0])
+    grouped = lines(both(follow="group")[0])
+    assert "vrrp_sync_group all {" in grouped and "track_interface {" not in grouped
+    alone = lines(both(follow="none")[0])
+    assert "vrrp_sync_group all {" not in alone and "track_interface {" not in alone
+
+
+def test_no_line_has_more_than_one_keyword() -> None:
+    """Of several keywords on a line keepalived 2.2.7 reads the first, and says nothing of the others."""
+    for service in both(follow="group", preempt_delay_s=1.0):
+        for line in configuration(service).splitlines():
+            assert line.count("{") + line.count("}") <= 1 and (not line.rstrip().endswith("}") or line.strip() == "}")
+
+
+@needs_keepalived
+@pytest.mark.parametrize("follow", ["track", "group", "none"])
+def test_keepalived_finds_no_fault_in_it(follow: str, tmp_path: Path) -> None:
+    place = tmp_path / "keepalived.conf"
+    place.write_text(configuration(both(follow=follow)[0]))
+    words = ["keepalived", "--config-test", "--use-file", str(place)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    said = [line for line in done.stderr.splitlines() if "Unknown keyword" in line or "must" in line.lower()]
+    assert said == [], done.stderr
+
+
+@needs_keepalived
+def test_keepalived_refuses_another_text(tmp_path: Path) -> None:
+    """The judge can say no."""
+    place = tmp_path / "keepalived.conf"
+    place.write_text(configuration(both()[0]).replace("  priority 200", "  prioritat 200"))
+    done = subprocess.run(["keepalived", "--config-test", "--use-file", str(place)], capture_output=True, text=True)
+    assert done.returncode != 0 and "prioritat" in done.stderr
+
+
+def test_a_router_is_ready_when_its_instances_say_what_they_are(tmp_path: Path) -> None:
+    best, other = both()
+    assert best.missing(tmp_path) == "r1-eth0 is not there, r1-eth1 is not there"
+    log = "".join(
+        f"Mon Jan  1 00:00:12 2024: (r{n}-eth{i}) Entering BACKUP STATE (init)\n" for n in (1, 2) for i in (0, 1)
+    )
+    (tmp_path / "keepalived.out").write_text(log)
+    assert best.missing(tmp_path) == "r1-eth0 is BACKUP, r1-eth1 is BACKUP" and other.missing(tmp_path) == ""
+    masters = "".join(f"Mon Jan  1 00:00:15 2024: (r1-eth{i}) Entering MASTER STATE\n" for i in (0, 1))
+    (tmp_path / "keepalived.out").write_text(log + masters)
+    assert best.missing(tmp_path) == ""

@@ -1,0 +1,90 @@
+"""Routers, gateways and VRRP groups as values: what fits together, and what is refused before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+
+import pytest
+
+from testbed.errors import SpecError
+from testbed.spec import Addressing, Attachment, Host, Router, Topology, VrrpOptions
+from topologies.gateway_pair import gateway_pair
+from topologies.single_switch import single_switch
+
+PAIR = gateway_pair()
+R1 = PAIR.routers[0]
+
+
+def moved(host: str, **changes: str) -> Topology:
+    hosts = tuple(dataclasses.replace(each, **changes) if each.name == host else each for each in PAIR.hosts)  # type: ignore[arg-type]
+    return dataclasses.replace(PAIR, hosts=hosts)
+
+
+def test_each_host_reaches_others_by_the_virtual_address_of_its_subnet() -> None:
+    assert [(host.address, host.gateway) for host in PAIR.hosts] == [
+        ("10.0.0.1/24", "10.0.0.254"),
+        ("10.1.0.2/24", "10.1.0.254"),
+    ]
+    assert [each.address for each in R1.attachments] == ["10.0.0.253/24", "10.1.0.253/24"]
+    (group,) = PAIR.vrrp
+    assert group.address_in("10.1.0.0/24") == "10.1.0.254" and group.address_in("10.2.0.0/24") == ""
+
+
+def test_over_ipv6_each_subnet_has_a_prefix_of_its_own() -> None:
+    found = gateway_pair(addressing=Addressing(ip=6))
+    assert [host.gateway for host in found.hosts] == ["2001:db8::fe", "2001:db8:0:1::fe"]
+
+
+def test_there_are_as_many_routers_as_priorities() -> None:
+    found = gateway_pair(vrrp=VrrpOptions(priorities="200+150+100"))
+    assert [router.name for router in found.routers] == ["r1", "r2", "r3"]
+    assert len({address for router in found.routers for address in (each.ip for each in router.attachments)}) == 6
+
+
+def test_a_network_with_routers_is_the_same_from_its_text() -> None:
+    assert Topology.from_json(PAIR.to_json()) == PAIR
+    assert Topology.from_json(single_switch().to_json()) == single_switch()
+
+
+def test_the_machines_are_hosts_and_routers_and_every_name_is_a_node() -> None:
+    assert [machine.name for machine in PAIR.machines()] == ["h1", "h2", "r1", "r2"]
+    assert PAIR.nodes() == ["h1", "h2", "s1", "s2", "r1", "r2"]
+    assert PAIR.services() == ("r1:keepalived", "r2:keepalived")
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: VrrpOptions(advert_ms=1005), "vrrp_advert_ms is 1005; wanted a multiple of 10.*centiseconds"),
+        (lambda: VrrpOptions(advert_ms=0), "vrrp_advert_ms is 0; wanted 10 or more"),
+        (lambda: VrrpOptions(follow="all"), "vrrp_follow.*'all'"),
+        (lambda: VrrpOptions(priorities="high"), "vrrp_priorities 'high' is not numbers"),
+        (lambda: VrrpOptions(preempt=False, preempt_delay_s=1.0), "vrrp_preempt_delay_s has no effect without"),
+        (lambda: gateway_pair(vrrp=VrrpOptions(priorities="200+200")), "two routers of one priority|of two routers"),
+        (lambda: gateway_pair(vrrp=VrrpOptions(priorities="255+100")), "wanted 254 or less: 255 owns the address"),
+        (lambda: Router("r1", (Attachment("r1-eth0", "10.0.0.1/24"),)), "is in 1 subnets; wanted two or more"),
+        (
+            lambda: Router("r1", (Attachment("r1-eth0", "10.0.0.1/24"), Attachment("r1-eth1", "10.0.0.2/24"))),
+            "subnets of router 'r1' must be different.*10.0.0.0/24",
+        ),
+        (lambda: Attachment("r1-eth0", "10.0.0.1"), "lacks its prefix length"),
+        (lambda: Host("h1", "10.0.0.1/24", gateway="10.1.0.254"), "is not another address of its subnet 10.0.0.0/24"),
+        (lambda: Host("h1", "10.0.0.1/24", gateway="r1"), "gateway 'r1' of host 'h1' is not an address"),
+        (lambda: moved("h1", gateway="10.0.0.9"), "gateway 10.0.0.9 of host 'h1' is the address of no router"),
+        (lambda: moved("h1", address="10.0.0.253/24"), "addresses must be different.*10.0.0.253"),
+        (
+            lambda: dataclasses.replace(PAIR, vrrp=(VrrpOptions().over(("r1", "r2"), ("10.2.0.254/24",)),)),
+            "virtual address 10.2.0.254/24 is in no subnet of router 'r1'",
+        ),
+        (
+            lambda: dataclasses.replace(PAIR, vrrp=(VrrpOptions().over(("r1", "r9"), ("10.0.0.254/24",)),)),
+            "router of a VRRP group 'r9'",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(made: Callable[[], object], said: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        made()
+    assert re.search(said, raised.value.message), raised.value.message

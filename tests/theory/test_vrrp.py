@@ -1,0 +1,85 @@
+"""How long VRRP takes (RFC 5798, 6.1), and which hosts reach each other by the routers that are left."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed import schemes
+from testbed.spec import Topology, VrrpOptions
+from testbed.theory import OutageBound, mean_s, vrrp
+from testbed.theory.laws import Law
+from testbed.theory.reachability import Expectation, expected
+from topologies.gateway_pair import gateway_pair
+
+SIDE = schemes.chosen({"controller": "testbed"}).side
+
+
+def group_of(**options: str | int) -> Topology:
+    return gateway_pair(vrrp=VrrpOptions(**options))  # type: ignore[arg-type]
+
+
+def law_of(found: OutageBound | str) -> Law:
+    assert isinstance(found, OutageBound) and found.law is not None
+    return found.law
+
+
+def after(topology: Topology, *failed: str, silent: tuple[str, ...] = ()) -> Expectation:
+    return expected(topology, failed, silent=silent, side=SIDE)["h1", "h2"]
+
+
+def test_the_skew_of_priority_100_is_156_of_256_intervals() -> None:
+    assert vrrp.skew_s(100, 1.0) == 0.609375
+    assert vrrp.skew_s(254, 1.0) == pytest.approx(2 / 256)
+
+
+def test_a_crash_is_noticed_between_two_and_three_intervals_and_the_skew_later() -> None:
+    law = law_of(vrrp.takeover(group_of().vrrp[0], "router_crash"))
+    assert (law.low_s, law.high_s) == (2.609375, 3.609375)
+    assert mean_s(law) == pytest.approx(3.109375)
+    assert law.cdf(3.109375) == pytest.approx(0.5)
+
+
+def test_the_time_goes_with_the_interval_and_with_the_next_best_routers_priority() -> None:
+    law = law_of(vrrp.takeover(group_of(advert_ms=100, priorities="200+150+50").vrrp[0], "router_crash"))
+    assert law.high_s == pytest.approx(0.3 + 0.1 * 106 / 256)
+
+
+def test_a_router_that_ends_in_order_leaves_the_skew_and_its_kernel_loses_nothing() -> None:
+    group = group_of().vrrp[0]
+    law = law_of(vrrp.takeover(group, "service_stop"))
+    assert law.low_s == law.high_s == 0.609375
+    for fault in ("service_stop", "service_crash", "service_pause"):
+        found = vrrp.outage(group, fault)
+        assert isinstance(found, OutageBound) and found.bound_s == 0.0
+
+
+def test_a_silent_cable_has_no_bound_and_says_why() -> None:
+    assert isinstance(vrrp.outage(group_of().vrrp[0], "silent_loss"), str)
+    assert "vrrp_follow=none" in str(vrrp.outage(group_of(follow="none").vrrp[0], "carrier_loss"))
+
+
+@pytest.mark.parametrize("follow", ["track", "group"])
+def test_a_router_that_follows_its_sides_gives_all_of_them_up(follow: str) -> None:
+    found = after(group_of(follow=follow), "r1-eth0--s1-eth2")
+    assert found.connected is True and found.bound is not None and found.bound.bound_s == 3.609375
+
+
+def test_a_router_that_follows_nothing_keeps_the_side_that_leads_nowhere() -> None:
+    found = after(group_of(follow="none"), "r1-eth0--s1-eth2")
+    assert found.connected is False and "r1, the gateway of h2, does not reach h1" in found.why
+
+
+def test_hosts_in_two_subnets_need_one_router_and_both_switches() -> None:
+    topology = group_of()
+    assert after(topology).connected is True
+    assert after(topology, "r1").connected is True
+    assert after(topology, "r1", "r2").connected is False
+    assert after(topology, "s1").connected is False
+    assert after(topology, "h1-eth0").connected is False
+    found = after(topology, "r2")
+    assert found.connected is True and found.bound is not None and found.bound.bound_s == 0.0  # only the backup is hit
+    assert after(topology, silent=("r1-eth0--s1-eth2",)).connected is None
+
+
+def test_one_side_of_each_router_is_not_enough() -> None:
+    assert after(group_of(), "r1-eth0--s1-eth2", "r2-eth1--s2-eth3").connected is False
