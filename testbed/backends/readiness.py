@@ -32,7 +32,13 @@ PROGRAMS = {
 }
 SOME = {"iperf3": "iperf3", "teamd": "libteam-utils"}
 #: Daemons of services (testbed/services), which only trials with them run: set-up installs them when it is asked to.
-SERVICES = {"bird": "bird2", "keepalived": "keepalived"}
+SERVICES = {
+    "bird": "bird2",
+    "keepalived": "keepalived",
+    "nft": "nftables",
+    "conntrackd": "conntrackd",
+    "conntrack": "conntrack",
+}
 #: A guest that boots does so in a second; a busy machine takes longer.
 _BOOT_S = 60.0
 #: Settings of a machine that forbid user namespaces: the file, the value that forbids, and what to type as root.

@@ -21,8 +21,9 @@ class Daemon:
     """A command that runs until it is stopped; what it prints is added to the file ``log``.
 
     ``environment`` is added to ours. ``ready`` returns what is still missing until the program can be used, empty
-    once nothing is; it gets ``ready_s`` seconds. With ``pid`` the program runs in the network and mount namespaces of
-    that process (mnexec). As a context manager it is started and stopped.
+    once nothing is; it gets ``ready_s`` seconds. ``clear`` removes what one that was killed may have left. With ``pid``
+    the program runs in the network and mount namespaces of that process (mnexec). As a context manager it is started
+    and stopped.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Daemon:
         log: Path,
         *,
         ready: Callable[[], str] = lambda: "",
+        clear: Callable[[], None] = lambda: None,
         environment: Mapping[str, str] | None = None,
         pid: int | None = None,
         ready_s: float = _READY_S,
@@ -41,6 +43,7 @@ class Daemon:
         self._command = [*(() if pid is None else ("mnexec", "-a", str(pid))), *command]
         self._log = log
         self._ready = ready
+        self._clear = clear
         self._environment = environment or {}
         self._ready_s, self._end_s = ready_s, end_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,6 +55,7 @@ class Daemon:
 
     def start(self) -> None:
         """Start it, and wait until it is ready. Errors: TrialError if it ends by itself, or is not ready in time."""
+        self._clear()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -93,7 +97,7 @@ class Daemon:
         return self._ready()
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, number)  # the leader of its group (process_group=0)
 
     def _end(self, number: signal.Signals) -> None:

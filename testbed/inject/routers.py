@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import subprocess
 from collections.abc import Iterator
 
 from testbed.emulation.daemon import Daemon
@@ -38,10 +39,18 @@ def _crashed(context: InjectionContext, router: str) -> Iterator[None]:
             # The carriers first: a daemon that is killed says nothing, and nothing of it is heard.
             context.network.set_link(interface, up=False)
         _remove_virtual(context, router)
+        _forget(context, router)
         for interface in context.network.topology.interfaces(router):
             context.network.set_link(interface, up=True)
             stack.enter_context(restore.down(context, router, interface))
         yield
+
+
+def _forget(context: InjectionContext, router: str) -> None:
+    """The connections that a firewall knows are gone with its memory."""
+    if any(router in group.routers for group in context.network.topology.firewalls):
+        words = ["mnexec", "-a", str(context.network.pid(router)), "conntrack", "-F"]
+        subprocess.run(words, capture_output=True, check=True, stdin=subprocess.DEVNULL)
 
 
 def _remove_virtual(context: InjectionContext, router: str) -> None:

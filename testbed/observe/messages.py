@@ -75,7 +75,8 @@ def connections(
             sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sender.connect((network.topology.host(target).ip, ports[number]))
             receiver = stack.enter_context(listener.accept()[0])
-            found.append(Connection(f"{source}>{target}", sender, receiver))
+            again = list(pairs[:number]).count((source, target))
+            found.append(Connection(f"{source}>{target}" + (f"#{again + 1}" if again else ""), sender, receiver))
             if protocol and bond is not None:
                 _wait_joined(network, target, ports[number], len(bond.members))
         yield found

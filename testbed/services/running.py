@@ -4,29 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from testbed.emulation.daemon import Daemon
+from testbed.emulation.namespace import inside
 from testbed.emulation.network import Network
-from testbed.errors import MachineError
+from testbed.errors import MachineError, TrialError
 from testbed.services.service import Service
+
+#: Files that are a process's own: none of them is a result.
+_OF_PROCESS = (".pid", ".lock", ".ctl")
 
 
 class Running:
     """The live daemon of a service; what is its own is in ``directory``."""
 
     def __init__(self, service: Service, network: Network, directory: Path) -> None:
-        self.service, self._directory = service, directory
+        self.service, self.directory = service, directory
         self.daemon = Daemon(
             f"{service.name} of {service.node}",
             service.command(directory),
             directory / f"{service.name}.out",
             ready=lambda: service.missing(directory),
+            clear=self._clear,
             pid=network.pid(service.node),
         )
+
+    def prepare(self, network: Network) -> None:
+        """Set what it needs of its machine's kernel. Errors: TrialError with what its command says."""
+        pid = network.pid(self.service.node)
+        with inside(pid):
+            for name, text in self.service.settings().items():
+                (Path("/proc/sys/net") / name).write_text(text)
+        if words := self.service.once(self.directory):
+            command = ["mnexec", "-a", str(pid), *words]
+            done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            if done.returncode:
+                raise TrialError(f"{self.service.program} of {self.service.node}: {' '.join(done.stderr.split())}")
 
     def unsettled(self) -> str:
         """What it has still under way; empty for nothing."""
@@ -44,12 +62,18 @@ class Running:
         """What it read, wrote and printed becomes raw files of the trial: services/NODE/..."""
         place = raw / "services" / self.service.node
         place.mkdir(parents=True, exist_ok=True)
-        for path in sorted(self._directory.iterdir()):
-            if path.is_file() and path.suffix != ".pid":
+        for path in sorted(self.directory.iterdir()):
+            if path.is_file() and path.suffix not in _OF_PROCESS:
                 shutil.copyfile(path, place / path.name)
 
+    def _clear(self) -> None:
+        """Remove the locks and sockets of one that was killed."""
+        for path in self.directory.iterdir():
+            if path.suffix in _OF_PROCESS:
+                path.unlink()
+
     def _log(self) -> str:
-        log = self._directory / f"{self.service.name}.log"
+        log = self.directory / f"{self.service.name}.log"
         return log.read_text(errors="replace") if log.exists() else ""
 
 
@@ -73,6 +97,9 @@ def running(services: Sequence[Service], network: Network, scratch: Path, raw: P
         for each in found:
             stack.callback(each.keep, raw)
         for each in found:
+            each.prepare(network)
+            if not each.service.command(each.directory):
+                continue
             network.clocks.wait(f"{each.service.name} {each.service.node}", each.service.period_s)
             stack.enter_context(each.daemon)
             network.daemons[f"{each.service.node}:{each.service.name}"] = each.daemon

@@ -45,9 +45,19 @@ class Service(ABC):
     def files(self, directory: Path) -> Mapping[str, str]:
         """The files that it reads, by their names in ``directory``."""
 
+    def settings(self) -> Mapping[str, str]:
+        """What it needs of its machine's kernel: files below /proc/sys/net, and their text."""
+        return {}
+
+    def once(self, directory: Path) -> Sequence[str]:
+        """A command that is carried out when the machine boots, before the daemon starts; empty: none."""
+        del directory
+        return ()
+
     @abstractmethod
     def command(self, directory: Path) -> Sequence[str]:
-        """What starts it in the foreground, with everything that it reads and writes in ``directory``."""
+        """What starts it in the foreground, with everything that it reads and writes in ``directory``; empty: it is no
+        daemon, and done with `once`."""
 
     @abstractmethod
     def missing(self, directory: Path) -> str:

@@ -14,6 +14,7 @@ from testbed.spec.bond import (
     parse_mode,
 )
 from testbed.spec.fast_failover import FastFailover
+from testbed.spec.firewall import Firewall, FirewallOptions
 from testbed.spec.host import Host
 from testbed.spec.lag import LacpOptions, Lag, LagOptions
 from testbed.spec.link import RATE_RANGE_MBPS, Cable, Link, Port
@@ -36,6 +37,8 @@ __all__ = [
     "BondOptions",
     "Cable",
     "FastFailover",
+    "Firewall",
+    "FirewallOptions",
     "Host",
     "LacpOptions",
     "LacpSystem",

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from testbed.errors import SpecError, unknown
+from testbed.spec.firewall import Firewall
 from testbed.spec.host import Host
 from testbed.spec.router import Router
 from testbed.spec.vrrp import Vrrp
@@ -42,6 +43,27 @@ def check(
                 f"gateway {host.gateway} of host {host.name!r} is the address of no router, and no virtual address",
                 f"Addresses of routers here: {', '.join(sorted(gateways)) or 'none'}.",
             )
+
+
+def check_firewalls(routers: Sequence[Router], vrrp: Sequence[Vrrp], firewalls: Sequence[Firewall]) -> None:
+    """Errors: SpecError for firewalls that are not two routers, of one VRRP group, in all subnets that they need."""
+    known = {router.name: router for router in routers}
+    for group in firewalls:
+        who = " and ".join(group.routers)
+        for name in group.routers:
+            if name not in known:
+                raise unknown("router of a group of firewalls", name, known)
+            own = [each.subnet for each in known[name].attachments]
+            for subnet in (group.inside, group.outside, *([group.apart] if group.sync != "none" else [])):
+                if subnet not in own:
+                    raise unknown(f"subnet of firewall {name!r}", subnet, own)
+        if len(group.routers) != 2 and group.sync != "none":
+            raise SpecError(
+                f"the firewalls {who} are {len(group.routers)}; wanted two: conntrackd shares with one other",
+                "Type: --set firewall_sync=none",
+            )
+        if group.nat and not any(set(each.routers) == set(group.routers) for each in vrrp):
+            raise SpecError(f"the firewalls {who} are no VRRP group, so there is no virtual address to translate to")
 
 
 def _check_subnets(group: Vrrp, routers: Sequence[Router]) -> None:

@@ -17,6 +17,7 @@ from testbed.errors import SpecError, unknown
 from testbed.spec import plain, routing, validation, ways
 from testbed.spec.addressing import interface_mac
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
+from testbed.spec.firewall import Firewall
 from testbed.spec.host import Host
 from testbed.spec.lag import Lag
 from testbed.spec.link import Link, Port
@@ -45,6 +46,8 @@ class Topology:
     routers: tuple[Router, ...] = ()
     #: Groups of routers that stand in for one another.
     vrrp: tuple[Vrrp, ...] = ()
+    #: Groups of routers that are firewalls.
+    firewalls: tuple[Firewall, ...] = ()
 
     def __post_init__(self) -> None:
         validation.at_most(f"number of links of topology {self.name!r}", len(self.links), MOST_LINKS, MOST_LINKS_WHY)
@@ -75,6 +78,7 @@ class Topology:
             self._check_lag(lag)
         ways.check(self.hosts, self.switches, self.ports)
         routing.check(self.hosts, self.routers, self.vrrp, self._interfaces)
+        routing.check_firewalls(self.routers, self.vrrp, self.firewalls)
         for name in self.protected:
             if name not in {host.name for host in self.hosts}:
                 raise unknown(f"protected host of topology {self.name!r}", name, [host.name for host in self.hosts])
@@ -166,7 +170,8 @@ class Topology:
             for host in self.hosts
             if host.bond is not None and host.bond.mode == "ecmp" and host.bond.ecmp_detect != "carrier"
         )
-        return (*watched, *(f"{name}:keepalived" for group in self.vrrp for name in group.routers))
+        shared = (f"{name}:conntrackd" for group in self.firewalls if group.sync != "none" for name in group.routers)
+        return (*watched, *shared, *(f"{name}:keepalived" for group in self.vrrp for name in group.routers))
 
     def router(self, name: str) -> Router:
         """The router of that name."""
@@ -295,6 +300,7 @@ class Topology:
             "lags": [plain.made(Lag, each) for each in data["lags"]],
             "systems": [plain.made(LacpSystem, each) for each in data["systems"]],
             "vrrp": [plain.made(Vrrp, each) for each in data.get("vrrp", [])],
+            "firewalls": [plain.made(Firewall, each) for each in data.get("firewalls", [])],
             "routers": [
                 plain.made(Router, {**each, "attachments": [plain.made(Attachment, a) for a in each["attachments"]]})
                 for each in data.get("routers", [])

@@ -24,6 +24,7 @@ from testbed.spec import (
     Bond,
     BondOptions,
     Cable,
+    Firewall,
     Host,
     LacpSystem,
     Lag,
@@ -106,6 +107,14 @@ class Wiring:
         )
         self._routers.append(Router(name, attachments, self._rx_coalesce_us))
 
+    def beside(self, one: str, other: str, subnet: int) -> None:
+        """A link between two routers that are there, as a subnet of that number in which they are alone."""
+        for name, interface in zip((one, other), self.link(one, other), strict=True):
+            place = next(place for place, router in enumerate(self._routers) if router.name == name)
+            here = Attachment(interface, self._addressing.router(place + 1, subnet))
+            router = self._routers[place]
+            self._routers[place] = dataclasses.replace(router, attachments=(*router.attachments, here))
+
     def bonded(
         self,
         host: str,
@@ -172,7 +181,7 @@ class Wiring:
         self._links.append((cable or self._cable).between(a, ends[0], b, ends[1]))
         return ends
 
-    def topology(self, name: str, *, vrrp: tuple[Vrrp, ...] = ()) -> Topology:
+    def topology(self, name: str, *, vrrp: tuple[Vrrp, ...] = (), firewalls: tuple[Firewall, ...] = ()) -> Topology:
         """The network that was put together. Errors: SpecError for an impossible one."""
         if not self._lags_of_hosts:
             self._lag.check_unused()
@@ -194,7 +203,17 @@ class Wiring:
         )
         systems = self._made_systems() or (LacpSystem(CORE),)
         switches, links, lags = tuple(self._switches), tuple(self._links), tuple(self._lags)
-        return Topology(name, hosts, switches, links, lags, systems, routers=tuple(self._routers), vrrp=vrrp)
+        return Topology(
+            name,
+            hosts,
+            switches,
+            links,
+            lags,
+            systems,
+            routers=tuple(self._routers),
+            vrrp=vrrp,
+            firewalls=firewalls,
+        )
 
     def _member_cables(self, host: str, members: int) -> list[Cable]:
         """The cables of a bond's members: all alike, or by their own rates."""

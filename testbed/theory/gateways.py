@@ -42,6 +42,9 @@ def _forth(left: Uses, sender: Host, receiver: Host) -> tuple[bool | None, str]:
     router, why = _master(left, sender)
     if router is None:
         return (None if why else False), why or f"no router has {sender.gateway}, the gateway of {sender.name}"
+    for group in left.topology.firewalls:
+        if router.name in group.routers and _subnet(sender) != group.inside:
+            return False, f"the firewall {router.name} lets {sender.name}, which is outside, begin nothing"
     for attachment in router.attachments:
         if attachment.subnet == _subnet(receiver):
             place = _place(left, router, attachment.interface)
