@@ -128,7 +128,9 @@ def test_connections_of_multipath_tcp_go_on_by_the_other_way_within_some_timers(
         assert record.metrics["lost"] == 0 and record.metrics["broken"] == 0
         assert 0.200 <= record.metrics["outage_s"] <= record.metrics["bound_s"] + 0.010
         assert 0.200 * timers < record.metrics["bound_s"] <= 0.250 * timers
-        assert record.metrics["within_bound"] is True and record.metrics["connected_by_theory"] is True
+        assert record.metrics["within_bound"] is True
+        # Whether hosts reach each other by a link that is silent in one direction, theory does not say of any mode.
+        assert record.metrics["connected_by_theory"] is (None if "silent_direction" in record.case else True)
 
 
 def test_each_direction_of_a_way_concerns_the_messages_that_go_that_way(runs: dict[str, Run]) -> None:
