@@ -106,6 +106,7 @@ class Routed:
         assert host.bond is not None
         self._topology, self._host, self._bond, self._pid, self._netlink = topology, host, host.bond, pid, netlink
         self._carriers: tuple[int, ...] = ()
+        self._index: dict[str, int] = {}
 
     def create(self) -> None:
         """Make the interface of the host's own address, and the ways. Errors: MachineError without Multipath TCP."""
@@ -191,18 +192,24 @@ class Routed:
 
     def _usable(self, netlink: IPRoute) -> tuple[int, ...]:
         """The ways with carrier."""
-        links = [netlink.get_links(netlink.link_lookup(ifname=name)[0])[0] for name in self._bond.members]
+        links = [netlink.get_links(self._place(netlink, name))[0] for name in self._bond.members]
         return tuple(way for way, link in enumerate(links) if link.get_attr("IFLA_CARRIER"))
 
     def _routed(self, netlink: IPRoute) -> set[int]:
         """The ways that the kernel's routes to all other hosts have as next hops."""
-        places = {netlink.link_lookup(ifname=name)[0]: way for way, name in enumerate(self._bond.members)}
+        places = {self._place(netlink, name): way for way, name in enumerate(self._bond.members)}
         by: dict[str, set[int]] = {other.ip: set() for other in self._topology.hosts if other != self._host}
         for route in netlink.get_routes(family=socket.AF_INET, table=_MAIN):
             if (to := route.get_attr("RTA_DST")) in by:
                 hops = [hop["oif"] for hop in route.get_attr("RTA_MULTIPATH") or ()]
                 by[to] |= {places[hop] for hop in (*hops, route.get_attr("RTA_OIF")) if hop in places}
         return set(places.values()).intersection(*by.values())
+
+    def _place(self, netlink: IPRoute, name: str) -> int:
+        """The kernel's index of a member, which stays what it is."""
+        if name not in self._index:
+            self._index[name] = int(netlink.link_lookup(ifname=name)[0])
+        return self._index[name]
 
     def _restore(self, netlink: IPRoute) -> None:
         """Make the next hops again that came back, and leave the flows of the others where they are."""

@@ -26,6 +26,8 @@ _FLAGS = {b"matchall\0": 3, b"u32\0": 11, b"flower\0": 22}
 _CLONED = 0x200  # linux/rtnetlink.h: RTM_F_CLONED
 #: Where struct rtmsg has its flags, and which of them one may ask for: RTNH_F_PERVASIVE and RTNH_F_ONLINK.
 _ROUTE_FLAGS, _ROUTE_ASKED = 8, 0x2 | 0x4
+#: linux/rtnetlink.h: sizeof(struct rtmsg), RTA_NH_ID.
+_ROUTE_BYTES, _NEXT_HOP_ID = 12, 30
 _IFF_UP = 0x1
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
@@ -113,7 +115,10 @@ def _clear(kernel: Rtnetlink, index: int) -> None:
 
 @contextlib.contextmanager
 def addressing(context: InjectionContext, host: str) -> Iterator[None]:
-    """The host's addresses and routes are as before when the block is left; those that were kept stay."""
+    """The host's addresses and routes are as before when the block is left; those that were kept stay.
+
+    Routes by next-hop objects are left to whoever made these objects, which the kernel deletes with the carrier.
+    """
     with rtnetlink.opened(context.network, host) as kernel:
         addresses = [a for family in _FAMILIES for a in kernel.dump(_GET_ADDRESS, struct.pack("=B7x", family))]
         routes = [r for family in _FAMILIES for r in kernel.dump(_GET_ROUTE, struct.pack("=B11x", family))]
@@ -125,7 +130,7 @@ def addressing(context: InjectionContext, host: str) -> Iterator[None]:
                 _again(kernel, _NEW_ADDRESS, payload)
             for payload in routes:
                 (flags,) = struct.unpack_from("=I", payload, _ROUTE_FLAGS)
-                if not flags & _CLONED:
+                if not flags & _CLONED and _NEXT_HOP_ID not in attributes(payload, _ROUTE_BYTES):
                     asked = struct.pack("=I", flags & _ROUTE_ASKED)
                     _again(kernel, _NEW_ROUTE, payload[:_ROUTE_FLAGS] + asked + payload[_ROUTE_FLAGS + 4 :])
 

@@ -11,6 +11,7 @@ from testbed.emulation.hsrlink import HsrPorts
 from testbed.emulation.network import Network
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
+from testbed.theory import separate
 
 #: How long everything may take to be ready, in seconds.
 DEADLINE_S = 60.0
@@ -32,7 +33,9 @@ def not_carrying(network: Network, host: str, *, fully: bool = True) -> list[str
     """The members of a host's bond that do not carry traffic now, each with the reason.
 
     Unless ``fully``, a member with link by MII will do where no partner responds to its LACP. Members beyond
-    ``max_active`` of the LAG at the far ends stand by, which is as it should be.
+    ``max_active`` of the LAG at the far ends stand by, which is as it should be. So does a backup that an ARP monitor
+    watches where each member leads to a network of its own: it is up by what others ask there, and nobody does
+    (bonding.rst, arp_validate).
     """
     bond = network.topology.host(host).bond
     if bond is None:
@@ -40,6 +43,8 @@ def not_carrying(network: Network, host: str, *, fully: bool = True) -> list[str
     mode = bond.mode if fully or answered(network, host) else ""  # no mode: by MII alone
     shown = network.bond(host).shown()
     found = shown.not_carrying(mode)
+    if separate.searches(network.topology, bond):
+        return [] if any(member.mii_up for member in shown.members) else found
     lag = network.topology.ports[network.topology.far(bond.members[0]).interface].lag
     enough = lag.max_active if lag and "max_active" in network.scheme.lag_options else 0
     if enough and not shown.not_carrying("") and len(bond.members) - len(found) >= min(enough, len(bond.members)):

@@ -15,7 +15,7 @@ from testbed.measure.exposure import failing_links
 from testbed.measure.outage import ProbeFlow
 from testbed.spec import Topology
 from testbed.spec.bond import DRIVER_MODES
-from testbed.theory import OutageBound, reachability, routed, ways
+from testbed.theory import OutageBound, reachability, routed, separate, ways
 
 #: Whether a flow has recovered is judged by its last part before the repair, of this length; it ends this long before
 #: the repair, because later packets may still be on their way then; both in seconds.
@@ -88,6 +88,9 @@ def predict(
         if bound is not None and spread and name in ("carrier_loss", "switch_crash", "flapping"):
             bound = bound.rerouted()
         why = theory.why_unbounded(bond, name, lacp=answered, lasts_s=lasts_s, parameters=parameters)
+    searching = bond is not None and bound is not None and separate.searches(topology, bond)
+    if searching:
+        bound, why = None, separate.SEARCHING
     down = catalogue.failed(topology, name, element, parameters)
     if down is None:
         return Prediction(bound, why, None)
@@ -100,7 +103,8 @@ def predict(
     if name in ("peer_link_loss", "uplink_loss") or not _is_own(topology, name, element):
         if expected.connected is None:
             return Prediction(None, expected.doubt, None, expected.doubt)
-        bound, why = expected.bound, "" if expected.bound else why
+        if not searching:
+            bound, why = expected.bound, "" if expected.bound else why
     return Prediction(bound, why or expected.doubt, expected.connected, expected.doubt)
 
 

@@ -98,6 +98,10 @@ def _by_timers(
     A bridge that sees its root port go, and hears of the root by another port, begins at once. Otherwise another bridge
     has to begin: it does not believe the worse information that it is told then (8.6.2.2, supersedes), until that of
     its port is older than Max Age (8.6.15); it was renewed up to a Hello Time before.
+
+    Open vSwitch counts its timers when its main loop turns, by the time since the turn before (stp_tick, lib/stp.c). So
+    one that begins in between is cut short by up to a turn: that of Max Age, and that of listening; and a hello is up
+    to a turn late.
     """
     protocol = before.protocol
     waits_s = 2.0 * protocol.forward_delay_s
@@ -105,10 +109,12 @@ def _by_timers(
     ready = all(any(_hears(before, below, link, name) for link in after.links[name]) for name in heads)
     label = f"listening and learning, {protocol.forward_delay_s} s each"
     if ready and not silent and gone.isdisjoint(before.root_of.values()):
-        found = of_law(Sum(waits_s), label, 3 * WAKE_S + ASKED_AGAIN_S)
+        found = OutageBound(waits_s - WAKE_S, waits_s, label, tolerance_s=3 * WAKE_S + ASKED_AGAIN_S)
     else:
-        law = Sum(waits_s + protocol.max_age_s - protocol.hello_s, (float(protocol.hello_s),))
-        found = of_law(law, f"Max Age {protocol.max_age_s} s, then {label}", 4 * WAKE_S + ASKED_AGAIN_S)
+        longest_s = waits_s + protocol.max_age_s
+        label = f"Max Age {protocol.max_age_s} s, then {label}"
+        low_s = longest_s - protocol.hello_s - 3 * WAKE_S
+        found = OutageBound(low_s, longest_s, label, tolerance_s=4 * WAKE_S + ASKED_AGAIN_S)
     if _hit(before, (), gone, lost | silent, ends):
         return found
     return OutageBound(0.0, found.bound_s, found.label, tolerance_s=found.tolerance_s)

@@ -40,6 +40,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
         "hsr, loss": ("failover", *two, *_words("mode=hsr", *_LOSSY)),
         "hsr, cut": ("failover", *two, *_words("mode=hsr", "length=2")),
         "hsr, slow": ("failover", *two, *_words("mode=hsr", *_SLOW)),
+        "hsr, load": (
+            "aggregation",
+            *two,
+            *_words("mode=hsr", "placement=even", "flows=4", "duration_s=1", "omit_s=0", f"rate_mbps={_RATE_MBPS:g}"),
+        ),
         "ecmp": ("failover", *two, *_words("mode=ecmp", "length=0", "ecmp_group=resilient")),
         "mptcp": ("messages", *ONCE, *_words("mode=mptcp", "fault=silent_loss,carrier_loss")),
         "mptcp, one direction": (
@@ -89,6 +94,15 @@ def test_of_packets_that_come_later_by_one_way_as_few_come_twice_as_the_law_says
     assert record.metrics["duplicated"] <= 2 * most * count <= 2 * 40 * count / _PACKETS
 
 
+def test_flows_of_hsr_have_the_rate_of_one_link_and_cross_both(runs: dict[str, Run]) -> None:
+    """Of 1538 octets on the wire 1442 are TCP's payload: 6 of 1500 are HSR's tag, 52 headers (IEC 62439-3, 5.7.1)."""
+    metrics = only(runs["hsr, load"]).metrics
+    ideal_mbps = _RATE_MBPS * 1442 / 1538
+    assert 0.99 * ideal_mbps <= metrics["goodput_mbps"] <= ideal_mbps + 1538 * 8 / 1e6  # a frame in a second more
+    assert metrics["jain_index"] == pytest.approx(1)
+    assert metrics["placement_mbps"] is None  # each flow is on both members
+
+
 def test_both_ways_carried_every_packet_of_prp(runs: dict[str, Run]) -> None:
     with (runs["prp, loss"].path / "raw/001/paths.csv").open() as file:
         sent = {row["interface"] for row in csv.DictReader(file) if row["direction"] == "out"}
@@ -114,7 +128,9 @@ def test_connections_of_multipath_tcp_go_on_by_the_other_way_within_some_timers(
         assert record.metrics["lost"] == 0 and record.metrics["broken"] == 0
         assert 0.200 <= record.metrics["outage_s"] <= record.metrics["bound_s"] + 0.010
         assert 0.200 * timers < record.metrics["bound_s"] <= 0.250 * timers
-        assert record.metrics["within_bound"] is True and record.metrics["connected_by_theory"] is True
+        assert record.metrics["within_bound"] is True
+        # Whether hosts reach each other by a link that is silent in one direction, theory does not say of any mode.
+        assert record.metrics["connected_by_theory"] is (None if "silent_direction" in record.case else True)
 
 
 def test_each_direction_of_a_way_concerns_the_messages_that_go_that_way(runs: dict[str, Run]) -> None:

@@ -43,3 +43,23 @@ def test_members_beyond_max_active_stand_by(
     bond = SimpleNamespace(shown=lambda: Shown(None, 1, members))
     network = SimpleNamespace(topology=topology, scheme=SCHEMES[controller], bond=lambda _: bond)
     assert (convergence.not_carrying(cast(Network, network), "h1") == []) is complete
+
+
+@pytest.mark.parametrize(
+    ("peer_links", "up", "complete"),
+    [
+        (0, [True, False], True),  # each way is a network of its own: on the other one nobody asks
+        (0, [False, True], True),
+        (0, [False, False], False),
+        (1, [True, False], False),  # what the other host's active member asks is flooded to the backup as well
+        (1, [True, True], True),
+    ],
+)
+def test_a_backup_with_an_arp_monitor_is_up_by_what_others_ask(peer_links: int, up: list[bool], complete: bool) -> None:
+    """bonding.rst, arp_validate: backup members are validated by the broadcast requests that come by the active one."""
+    arguments = {"mode": "active-backup", "arp_interval_ms": 100, "miimon_ms": 0, "peer_links": peer_links}
+    topology = build_topology(discovery.topology("two_ways"), arguments)
+    members = tuple(Member(n, state, None, None, None) for n, state in zip(topology.members("h1"), up, strict=True))
+    bond = SimpleNamespace(shown=lambda: Shown(None, None, members))
+    network = SimpleNamespace(topology=topology, scheme=SCHEMES["testbed"], bond=lambda _: bond)
+    assert (convergence.not_carrying(cast(Network, network), "h1") == []) is complete

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testbed.measure.breakdown import Breakdown, breakdown, marks
+from testbed.measure.detection import first_taken_out
 from testbed.measure.outage import Outage
 from testbed.spec import Topology
 from testbed.spec.bond import BondOptions
 from topologies.single_switch import single_switch
+from topologies.two_ways import two_ways
 
 WINDOW = (10.0, 14.0)
 
@@ -109,3 +111,32 @@ def test_a_switch_that_receives_no_more_frames_detects_it_by_lacp() -> None:
 
 def test_without_events_there_are_no_marks() -> None:
     assert marks([], topology("802.3ad"), "s1-eth1", "h1", WINDOW) == (None, None, None)
+
+
+def watched(at: float, host: str, old: str, new: str, source: str = "bfd") -> dict[str, object]:
+    event = {"bfd": "session", "ospf": "neighbor"}[source]
+    return {
+        "t_s": at,
+        "source": source,
+        "event": event,
+        "host": host,
+        "interface": f"{host}-eth0",
+        "old": old,
+        "new": new,
+    }
+
+
+@pytest.mark.parametrize("source", ["bfd", "ospf"])
+def test_where_the_ways_are_watched_the_sender_s_own_session_detects(source: str) -> None:
+    """Each end detects by itself: the other's session does not count, nor one before the fault or that comes up."""
+    found = two_ways(bonding=BondOptions(mode="ecmp", ecmp_detect="bfd"))
+    events = [
+        watched(9.9, "h2", "Up", "Down", source),
+        watched(10.21, "h1", "Up", "Down", source),
+        watched(10.25, "h2", "Init", "Up", source),
+        watched(10.27, "h2", "Up", "Down", source),
+    ]
+    assert marks(events, found, "s1-eth1", "h1", WINDOW) == (10.21, None, None)
+    assert marks(events, found, "s1-eth1", "h2", WINDOW) == (10.27, None, None)
+    noticed = first_taken_out(events, *WINDOW)
+    assert noticed is not None and noticed["t_s"] == 10.21

@@ -18,6 +18,7 @@ from testbed.spec import BondOptions, LagOptions, Topology
 from topologies.mlag import mlag
 from topologies.single_switch import single_switch
 from topologies.trunk import trunk
+from topologies.two_ways import two_ways
 from topologies.unprotected import unprotected
 
 
@@ -49,6 +50,16 @@ def test_the_silent_loss_of_the_active_member_leaves_no_path_without_lacp() -> N
     assert (found.bound, found.connected) == (None, False)
     assert found.why == "the MII monitor cannot detect a silent loss"
     assert predicted(single_switch(), "silent_loss", "s1-eth1").connected is True
+
+
+@pytest.mark.parametrize("fault", ["carrier_loss", "silent_loss"])
+@pytest.mark.parametrize("element", ["s1-eth1", "s1-eth2"])
+def test_two_bonds_that_search_for_a_way_have_no_bound_and_those_on_joined_ways_have(fault: str, element: str) -> None:
+    """A backup hears what others ask where the ways are joined; where they are not it is down (bonding.rst)."""
+    arp = BondOptions(mode="active-backup", arp_interval_ms=100, miimon_ms=0)
+    found = predicted(two_ways(bonding=arp, peer_links=0), fault, element)
+    assert found.bound is None and found.connected is not False and "probes by one member" in found.why
+    assert predicted(two_ways(bonding=arp, peer_links=1), fault, "s1-eth1").bound is not None
 
 
 def test_a_controller_may_be_away_until_lacp_times_out() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbed import services
+from testbed.run import prepare
 from testbed.services.bird import MIN_LS_INTERVAL_S, Bird, configuration, of, unready
 from testbed.spec import BondOptions
 from topologies.back_to_back import back_to_back
@@ -31,6 +32,17 @@ def test_only_hosts_whose_ways_something_else_than_carrier_watches_have_one() ->
     for detect in ("bfd", "routing"):
         found = services.wanted(two_ways(bonding=BondOptions(mode="ecmp", ecmp_detect=detect)))
         assert [(each.node, each.program) for each in found] == [("h1", "bird"), ("h2", "bird")]
+
+
+@pytest.mark.parametrize(("detect", "programs"), [("carrier", []), ("carrier,bfd", ["bird"]), ("routing", ["bird"])])
+def test_a_run_asks_for_the_programs_of_its_services_before_it_begins(
+    detect: str, programs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(prepare, "choose_backend", lambda *words: asked.append(words[3]))
+    settings = {"mode": "ecmp", "ecmp_detect": detect}
+    prepare.prepare(prepare.Request("failover", "two_ways", settings, 1, 1, True, "auto", "virtual"), []).backend()
+    assert asked == [programs]
 
 
 @needs_bird
