@@ -89,7 +89,9 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         failing(topology, case)
     except SpecError as error:
         return f"{error.message} (testbed audit TOPOLOGY takes every element in turn)"
-    return None
+    whole = reachability.expected(topology, (), side=schemes.chosen(case).side, pairs=probed_pairs(topology))
+    parted = next((each.why for each in whole.values() if each.connected is False and each.why), None)
+    return f"its hosts do not reach each other both ways as it is: {parted}" if parted else None
 
 
 def _expected(topology: Topology, case: Any) -> dict[reachability.Pair, reachability.Expectation]:

@@ -150,6 +150,10 @@ _UNBOUNDED = {
     "peer_link_loss": "it depends on what crosses the peer link",
     "uplink_loss": "it depends on what crosses the uplinks",
     "host_reboot": "the host itself is down",
+    **dict.fromkeys(
+        ("router_crash", "router_hang", "service_stop", "service_crash", "service_pause"),
+        "no bond decides what another router or daemon does (testbed.theory.vrrp)",
+    ),
 }
 
 

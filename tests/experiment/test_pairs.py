@@ -10,16 +10,23 @@ from testbed.experiment import discovery
 from testbed.run import prepare
 
 EXPERIMENTS, TOPOLOGIES = discovery.names("experiments"), discovery.names("topologies")
+#: Networks of routers, whose hosts have no bonds.
+ROUTED = ("gateway_pair", "firewall_pair")
 _NO_BOND = "has no host h1 with a bond"
 #: Independent switches form no LAG (802.1AX), and a mode that sends on both moves addresses between them (bonding.rst).
 _NO_LAG = "its two independent switches cannot form one LAG"
 #: What does not go together, and why. All else is planned with the experiment's own levels.
 APART = {
     **{
-        (name, "unprotected"): _NO_BOND
+        (name, topology): _NO_BOND
         for name in EXPERIMENTS
-        if name not in ("audit", "chaos", "failover", "messages", "scaling")
+        for topology in ("unprotected", *ROUTED)
+        if name not in ("audit", "chaos", "failover", "messages", "scaling", "gateway", "stateful_failover")
     },
+    **{("gateway", name): "has no VRRP group" for name in TOPOLOGIES if name not in ROUTED},
+    **{("stateful_failover", name): "has no group of firewalls" for name in TOPOLOGIES if name != "firewall_pair"},
+    ("gateway", "firewall_pair"): "vrrp_preempt=false: the router that returns stays backup",
+    ("audit", "firewall_pair"): "the firewall f1 lets h2, which is outside, begin nothing",
     **{("atlas", name): "has no argument" for name in TOPOLOGIES if name != "two_ways"},
     ("hashing", "dual_switch"): _NO_LAG,
     ("displacement", "dual_switch"): _NO_LAG,

@@ -27,6 +27,7 @@ from topologies.unprotected import unprotected
 NAMES = (
     "back_to_back",
     "dual_switch",
+    "firewall_pair",
     "gateway_pair",
     "leaf_spine",
     "mlag",
@@ -49,7 +50,7 @@ def test_the_names() -> None:
 def test_every_mode_builds_or_is_refused(name: str, mode: str) -> None:
     function = discovery.topology(name)
     if "mode" not in topology_defaults(function):
-        assert name in ("gateway_pair", "unprotected")
+        assert name in ("firewall_pair", "gateway_pair", "unprotected")
     elif mode in TAKES.get(name, MODES):
         topology = build_topology(function, {"mode": mode})
         bonds = [host.bond for host in topology.hosts if host.bond]
