@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Link, SwitchSide, Topology
-from testbed.theory import gateways, routed, seamless, trunks, ways
+from testbed.theory import gateways, routed, seamless, separate, trunks, ways
 from testbed.theory.uses import Use, Uses
 
 Pair = tuple[str, str]
@@ -292,6 +292,8 @@ class _Remains(Uses):
             own = [theory.handover(self.topology.bond(name), "silent_loss") for name in (a, b)]
             known = [each for each in own if isinstance(each, theory.OutageBound)]
             return max(known, key=lambda each: each.limit_s) if len(known) == len(own) else None
+        if any(host.bond and separate.searches(self.topology, host.bond) for host in map(self.topology.host, (a, b))):
+            return None  # as `testbed.theory.separate.SEARCHING` says
         at_once = theory.OutageBound(0.0, 0.0, "the switches react at once")
         nodes = {switch.name for switch in self.topology.switches}
         inner = any(link.a in nodes and link.b in nodes and not self._up(link) for link in self.topology.links)

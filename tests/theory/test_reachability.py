@@ -19,6 +19,7 @@ from topologies.mlag import mlag
 from topologies.ring import ring
 from topologies.single_switch import single_switch
 from topologies.trunk import trunk
+from topologies.two_ways import two_ways
 from topologies.unprotected import unprotected
 
 
@@ -289,3 +290,11 @@ def test_another_switch_takes_traffic_over_once_it_is_programmed_and_its_cache_f
     assert limit_s(leaf_spine(), "h1-eth0") == limit_s(leaf_spine(), "spine1") == pytest.approx(0.006)
     assert limit_s(mlag(), "h1-eth0") == pytest.approx(0.006)
     assert limit_s(single_switch(), "h1-eth0") == pytest.approx(0.005)
+
+
+def test_bonds_that_search_by_arp_on_networks_apart_reach_each_other_without_a_bound() -> None:
+    bonding = BondOptions(mode="active-backup", arp_interval_ms=100, miimon_ms=0)
+    for peer_links, bounded in ((0, False), (1, True)):
+        topology = two_ways(bonding=bonding, peer_links=peer_links)
+        (found,) = reachability.expected(topology, ["s1"], pairs=[("h1", "h2")]).values()
+        assert found.connected is True and (found.bound is not None) is bounded
