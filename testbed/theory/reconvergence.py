@@ -76,7 +76,8 @@ def reconvergence(
         if len(silent) > 1 or lost or gone:
             found = OutageBound(0.0, longest_s, label, tolerance_s=2 * WAKE_S + ASKED_AGAIN_S + handshake_s)
     else:
-        found = OutageBound(0.0, handshake_s, label, tolerance_s=RELEARN_PAUSE_S)
+        # A bridge beyond forgets addresses when its main loop turns: no event tells it to (rstp_run, FIXME there).
+        found = OutageBound(0.0, handshake_s, label, tolerance_s=WAKE_S + RELEARN_PAUSE_S)
     if protocol.edge_ports == "none" and any(not below.isdisjoint(switches) for switches in ends):
         longest_s = found.bound_s + _UNAGREED_HELLOS * protocol.hello_s
         label = f"{found.label}; a port to a host waits {_UNAGREED_HELLOS} x {protocol.hello_s} s"
