@@ -70,6 +70,8 @@ TECHNIQUES: dict[Level, Mapping[str, Level]] = {
     "hsr": {"ends": "hosts", "length": 2, "mode": "hsr"},
     "ecmp": {**_APART, "mode": "ecmp"},
     "ecmp-resilient": {**_APART, "mode": "ecmp", "ecmp_group": "resilient"},
+    "ecmp-bfd": {**_APART, "mode": "ecmp", "ecmp_detect": "bfd"},
+    "ecmp-ospf": {**_APART, "mode": "ecmp", "ecmp_detect": "routing"},
     "ecmp-direct": {"ends": "hosts", "length": 0, "mode": "ecmp"},
     "mptcp": {**_APART, "mode": "mptcp", "message_interval_ms": 5.0},
     "mptcp-backup": {**_APART, "mode": "mptcp", "message_interval_ms": 5.0, "mptcp_backup": True},

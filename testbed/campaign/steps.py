@@ -20,7 +20,8 @@ RYU = "ryu-example"
 class Step:
     """One run: an experiment, its levels, its repetitions; ``quick`` are other levels for the short form.
 
-    ``topology``: empty for the experiment's own. ``short``: whether the short form has this step.
+    ``topology``: empty for the experiment's own. ``short``: whether the short form has this step. ``daemon``: a program
+    that only `make setup-services` installs, and without which the step is left out.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Step:
     quick_repetitions: int = 1
     topology: str = ""
     short: bool = True
+    daemon: str = ""
 
     def settings(self, *, quick: bool, ryu: bool = True) -> dict[str, str]:
         """The levels of each factor, as --set takes them; without ``ryu`` the level that needs Ryu is left out."""
@@ -60,6 +62,7 @@ def _step(
     quick: str | None = None,
     quick_repetitions: int = 1,
     topology: str = "",
+    daemon: str = "",
 ) -> Step:
     """A step from the words of its command: EXPERIMENT NAME=LEVELS ...
 
@@ -68,7 +71,15 @@ def _step(
     experiment, *levels = words.split()
     short = _levels((quick or "").split())
     return Step(
-        name, experiment, _levels(levels), repetitions, short, quick_repetitions, topology, short=quick is not None
+        name,
+        experiment,
+        _levels(levels),
+        repetitions,
+        short,
+        quick_repetitions,
+        topology,
+        short=quick is not None,
+        daemon=daemon,
     )
 
 
@@ -183,7 +194,17 @@ _OUTAGES = (
     _step("mlag", "mlag element=member,peer_link,s1,s2 mode=802.3ad", 2, quick="element=member,s1,s2"),
 )
 _ATLAS = (
-    _step("atlas", "atlas technique=all failure=all", 20, quick="technique=active-backup,802.3ad,rstp failure=carrier"),
+    # All techniques but those that BIRD has to watch.
+    _step(
+        "atlas",
+        "atlas technique=active-backup,active-backup-arp,802.3ad,balance-xor,balance-rr,broadcast,balance-tlb,"
+        "balance-alb,team-activebackup,team-lacp,team-loadbalance,team-roundrobin,team-broadcast,team-random,prp,hsr,ecmp,"
+        "ecmp-resilient,ecmp-direct,mptcp,mptcp-backup,rstp,stp,fast-failover,lag-lacp,lag-static,ovs-active-backup,"
+        "ovs-balance-slb,ovs-balance-tcp failure=all",
+        20,
+        quick="technique=active-backup,802.3ad,prp,rstp failure=carrier",
+    ),
+    _step("atlas_watched", "atlas technique=ecmp-bfd,ecmp-ospf failure=all", 20, daemon="bird"),
     _step(
         "displacement",
         "displacement placed_by=host,switch mode=802.3ad controller=testbed,ovs members=2,3,4,8,16 flows=10000",
@@ -255,6 +276,22 @@ _AUDITS = (
     _audit("single_switch", "c0", "audit_single_switch_alone", more="controller_down_s=1.5,10"),
 )
 
+_SERVICES = (
+    _step(
+        "gateway",
+        "gateway fault=router_crash,router_hang,service_stop,service_crash,service_pause,carrier_loss"
+        " vrrp_advert_ms=1000,100 faults=20",
+        5,
+        daemon="keepalived",
+    ),
+    _step(
+        "stateful_failover",
+        "stateful_failover fault=router_crash firewall_sync=ftfw,none vrrp_advert_ms=100 sessions=100",
+        10,
+        daemon="conntrackd",
+    ),
+)
+
 CAMPAIGN: tuple[Step, ...] = (
     _step(
         "aggregation",
@@ -275,5 +312,6 @@ CAMPAIGN: tuple[Step, ...] = (
     *_OUTAGES,
     *_ATLAS,
     *_CONTROLLER,
+    *_SERVICES,
     *_AUDITS,
 )

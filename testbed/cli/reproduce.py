@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
 
 import click
 
+from testbed.backends import environment
 from testbed.campaign import reproduce as campaigns
 from testbed.campaign.steps import CAMPAIGN, RYU, Step
 from testbed.cli.base import err, out
@@ -47,6 +49,7 @@ def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: boo
     out.print(f"{len(steps)} runs into {place}{_expected(steps, quick=quick, ryu=ryu)}", soft_wrap=True)
     if not ryu and any(RYU in text for step in steps for text in step.levels.values()):
         err.print(f"left out: controller={RYU}, which needs Ryu. To install it, type: make setup-ryu", style="yellow")
+    steps = _with_daemons(steps)
     began, wrong = time.monotonic(), 0
     for number, step in enumerate(steps, 1):
         out.print(
@@ -70,6 +73,19 @@ def reproduce(names: tuple[str, ...], quick: bool, place: Path | None, keep: boo
         sys.exit(_MISSED)
     if not keep:
         out.print("everything agrees with results/reference/", style="green")
+
+
+def _with_daemons(steps: list[Step]) -> list[Step]:
+    """The steps whose daemons are installed; the others are said to be left out."""
+    for step in steps:
+        if step.daemon and not _installed(step):
+            text = f"left out: {step.name}, which needs {step.daemon}. To install it, type: make setup-services"
+            err.print(text, style="yellow")
+    return [step for step in steps if _installed(step)]
+
+
+def _installed(step: Step) -> bool:
+    return not step.daemon or shutil.which(step.daemon, path=environment.SEARCH) is not None
 
 
 def _expected(steps: list[Step], *, quick: bool, ryu: bool) -> str:
