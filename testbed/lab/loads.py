@@ -22,6 +22,8 @@ _OVER, _FULL_S = FULL_TIMES, 0.2
 _UNDER, _LIGHT_S = 0.2, 0.2
 #: A stream finds out by itself what the ways carry, and needs time for it.
 _STREAM_S = 1.0
+#: Nothing listens there (RFC 863); how long the packet may take.
+_DISCARD_PORT, _INTRODUCED_S = 9, 0.05
 #: Beside those of messages, which go at the same time (testbed.observe.messages).
 _STREAM_PORT = 9100
 
@@ -57,11 +59,20 @@ def loading(lab: Lab) -> Iterator[Load]:
 def _offered(lab: Lab) -> dict[str, Any]:
     chance = random.Random(f"loads {lab.trial.seed}")
     rates = _rates_mbps(lab)
+    _introduce(lab)
     before = _sent_octets(lab)
     light = offer(lab.network, *lab.pair, mbps=_UNDER * min(rates), seconds=_LIGHT_S, chance=chance)
     octets = _sent_octets(lab) - before
     full = offer(lab.network, *lab.pair, mbps=_OVER * sum(rates), seconds=_FULL_S, chance=chance)
     return {"light": {**light, "wire_octets": octets}, "full": full}
+
+
+def _introduce(lab: Lab) -> None:
+    """Let the server send a packet to the client: switches that have forgotten its address would flood the load, which
+    goes one way only, as they do not with traffic that is answered."""
+    with lab.socket(lab.server) as sock:
+        sock.sendto(b"", (lab.topology.host(lab.client).ip, _DISCARD_PORT))
+    lab.sleep_until(lab.now() + _INTRODUCED_S)
 
 
 def _rates_mbps(lab: Lab) -> list[float]:
