@@ -16,6 +16,9 @@ from testbed.spec import Topology
 from testbed.spec.addressing import interface_mac
 from testbed.spec.link import MOST_DELAY_MS, MOST_QUEUE_PACKETS, RATE_RANGE_MBPS
 
+#: Each reads a user's file in a process of its own.
+pytestmark = pytest.mark.slow
+
 CAMPUS = """
 from mininet.topo import Topo
 

@@ -70,6 +70,7 @@ def files(tmp_path: Path) -> dict[str, str]:
     return {name: str(tmp_path / f"{name}.py") for name in ("fixed", "deaf")}
 
 
+@pytest.mark.slow
 def test_a_mode_that_the_network_cannot_take_is_what_the_network_has(files: dict[str, str]) -> None:
     found = prepared("failover", files["fixed"])
     assert [trial.case["mode"] for trial in found.planned(1)] == ["802.3ad"]
@@ -81,6 +82,7 @@ def test_members_that_the_network_cannot_take_are_one_level(files: dict[str, str
     assert levels(prepared("aggregation", files["fixed"]), "members") == [2]
 
 
+@pytest.mark.slow
 def test_a_typed_level_is_there_or_refused(files: dict[str, str]) -> None:
     assert levels(prepared("failover", files["fixed"], mode="802.3ad"), "mode") == ["802.3ad"]
     error = refusal("failover", files["fixed"], mode="active-backup")
@@ -178,6 +180,7 @@ def own(tmp_path: Path, factors: str) -> str:
     return str(tmp_path / "own.py")
 
 
+@pytest.mark.slow
 def test_a_name_with_two_meanings_is_refused(tmp_path: Path, files: dict[str, str]) -> None:
     error = refusal(own(tmp_path, "Factor('servers', (1, 2), 'requests at a time')"), files["deaf"])
     assert "deaf() has an argument 'servers', and the experiment has a factor of that name" in error.message

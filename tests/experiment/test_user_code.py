@@ -14,6 +14,9 @@ from testbed.experiment import discovery, user_code
 from testbed.experiment.plan import build_from_settings, build_topology, factor_levels, list_cases, topology_defaults
 from testbed.run import prepare
 
+#: Each reads a user's file in a process of its own.
+pytestmark = pytest.mark.slow
+
 NET = '''"""A network.
 
      h1 == s1 == h2
