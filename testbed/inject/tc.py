@@ -23,7 +23,7 @@ NEW_QDISC, DEL_QDISC, GET_QDISC = 36, 37, 38
 NEW_FILTER = 44
 ROOT, CLSACT = 0xFFFF_FFFF, 0xFFFF_FFF1
 KIND, OPTIONS = 1, 2
-_MATCHALL_ACT, _U32_SEL, _U32_ACT, _GACT_PARMS, _SHOT = 2, 5, 7, 2, 2
+_MATCHALL_ACT, _U32_SEL, _U32_ACT, _GACT_PARMS, _STOLEN = 2, 5, 7, 2, 4
 
 EVERY_PROTOCOL = 0x0003  # linux/if_ether.h: ETH_P_ALL
 SLOW_PROTOCOLS = 0x8809  # IEEE 802.3, annex 57A: LACP among them
@@ -44,8 +44,12 @@ def _named(kind: str) -> bytes:
 
 
 def _drop(actions: int) -> bytes:
-    """The list of actions that drops a packet (tc-generic(8)), as the attribute ``actions`` of a filter."""
-    parameters = attribute(_GACT_PARMS, struct.pack("=IIiii", 0, 0, _SHOT, 0, 0))
+    """The list of actions that drops a packet without a word (tc-generic(8)), as the attribute ``actions`` of a filter.
+
+    Of a packet that is shot (TC_ACT_SHOT) the kernel tells who sent it by a packet socket, as teamd does, that there
+    was no room for it (ENOBUFS), and TCP that the host itself is congested. A cable that loses a frame tells nobody.
+    """
+    parameters = attribute(_GACT_PARMS, struct.pack("=IIiii", 0, 0, _STOLEN, 0, 0))
     return attribute(actions, attribute(1, _named("gact") + attribute(OPTIONS, parameters)))
 
 

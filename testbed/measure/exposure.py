@@ -9,6 +9,7 @@ crossed the links (paths.csv), and trials of any scheme are compared by flows th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ _COLUMNS = {
     "last_seq": int,
     "packets": int,
 }
+#: As a tap has it: into the interface, and out of it.
+_DIRECTIONS = ("in", "out")
 #: A flow that has not crossed a link for so long when the fault begins is elsewhere, in seconds.
 _ELSEWHERE_S = 0.05
 
@@ -44,17 +47,31 @@ def failing_links(topology: Topology, fault: str, element: str) -> tuple[Link, .
     return None
 
 
-def exposed_flows(path: Path, links: Sequence[Link], begin_s: float) -> frozenset[int]:
-    """The numbers of the flows that crossed one of ``links`` when the fault began, by a paths.csv.
+def hit_ends(topology: Topology, begin: Mapping[str, Any], links: Sequence[Link]) -> frozenset[tuple[str, str]]:
+    """Where packets cross failing links that the fault of a trial (its event) hits: an end, and their direction there.
+
+    A cable may be silent or lossy in one direction alone, which its parameter names by the cable's host end.
+    """
+    ends = {end for link in links for end in (link.a_interface, link.b_interface)}
+    towards = begin.get("parameters", {}).get("direction", "both")
+    if begin["fault"] not in ("silent_loss", "lossy") or towards == "both":
+        return frozenset(itertools.product(ends, _DIRECTIONS))
+    _, host_end, other = link_named(topology, str(begin["element"]))
+    into, out_of = _DIRECTIONS if towards == "to_host" else _DIRECTIONS[::-1]
+    return frozenset({(host_end, into), (other, out_of)})
+
+
+def exposed_flows(path: Path, hit: Collection[tuple[str, str]], begin_s: float) -> frozenset[int]:
+    """The numbers of the flows that crossed a failing link where the fault hits them (`hit_ends`) when it began, by a
+    paths.csv.
 
     Errors: TrialError naming a damaged line.
     """
-    ends = {end for link in links for end in (link.a_interface, link.b_interface)}
     table = read_csv(path, _COLUMNS)
     return frozenset(
         number
-        for number, _, _, interface, _, first_s, _, last_s, _, _ in table
-        if interface in ends and first_s <= begin_s and last_s >= begin_s - _ELSEWHERE_S
+        for number, _, _, interface, direction, first_s, _, last_s, _, _ in table
+        if (interface, direction) in hit and first_s <= begin_s and last_s >= begin_s - _ELSEWHERE_S
     )
 
 

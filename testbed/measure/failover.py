@@ -8,7 +8,7 @@ from typing import Any
 
 from testbed.design.trial import Measured, Trial
 from testbed.measure.detection import first_taken_out, since
-from testbed.measure.exposure import compared, exposed_flows, failing_links, shows_its_outage
+from testbed.measure.exposure import compared, exposed_flows, failing_links, hit_ends, shows_its_outage
 from testbed.measure.impact import impact, rounded
 from testbed.measure.impact import metrics as impact_metrics
 from testbed.measure.outage import load_probe
@@ -33,7 +33,11 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     window = begin["t_s"], end["t_s"]
     found = impact(flows, interval_s, window, timeline, trial.topology, str(begin["element"]))
     links = failing_links(trial.topology, str(begin["fault"]), str(begin["element"]))
-    exposed = range(len(flows)) if links is None else exposed_flows(raw / "paths.csv", links, begin["t_s"])
+    exposed = (
+        range(len(flows))
+        if links is None
+        else exposed_flows(raw / "paths.csv", hit_ends(trial.topology, begin, links), begin["t_s"])
+    )
     chosen = [found[place] for place in compared([flow.name for flow in found], exposed)]
     apart = [flow.failure.outage_s for place, flow in enumerate(found) if place not in exposed]
     worst = max((flow.failure for flow in chosen), key=lambda outage: outage.outage_s)

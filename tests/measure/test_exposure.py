@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbed.errors import TrialError
-from testbed.measure.exposure import compared, exposed_flows, failing_links
+from testbed.measure.exposure import compared, exposed_flows, failing_links, hit_ends
 from topologies.mlag import mlag
 from topologies.single_switch import single_switch
 
@@ -45,14 +45,27 @@ def test_a_flow_is_exposed_by_where_it_was_when_the_fault_began(tmp_path: Path) 
         (2, "h1-eth1", 2.0, 9.0),
         (3, "h1-eth0", 5.2, 9.0),  # came later
     )
-    assert exposed_flows(path, links, 5.0) == {0}
+    hit = hit_ends(single_switch(), {"fault": "carrier_loss", "element": "s1-eth1"}, links)
+    assert exposed_flows(path, hit, 5.0) == {0}
+
+
+@pytest.mark.parametrize(("direction", "found"), [("both", {0, 1}), ("to_host", {1}), ("from_host", {0})])
+def test_a_cable_that_is_silent_in_one_direction_hits_the_flows_of_that_one(
+    tmp_path: Path, direction: str, found: set[int]
+) -> None:
+    path = paths(tmp_path, (0, "h1-eth0", 1.0, 5.0), (1, "h1-eth0", 1.0, 5.0))
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([*rows[:2], rows[2].replace(",out,", ",in,")]) + "\n")
+    begin = {"fault": "silent_loss", "element": "s1-eth1", "parameters": {"direction": direction}}
+    links = failing_links(single_switch(), "silent_loss", "s1-eth1") or ()
+    assert exposed_flows(path, hit_ends(single_switch(), begin, links), 5.0) == found
 
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     path = paths(tmp_path, (0, "h1-eth0", 1.0, 5.0))
     path.write_text(path.read_text() + "1,10.0.0.1,x\n")
     with pytest.raises(TrialError, match=r"raw file paths.csv is damaged in line 3"):
-        exposed_flows(path, (), 5.0)
+        exposed_flows(path, frozenset(), 5.0)
 
 
 def test_of_each_direction_the_first_exposed_flow_counts() -> None:
