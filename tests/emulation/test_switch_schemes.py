@@ -179,7 +179,7 @@ def test_an_lacp_bond_on_a_static_lag_fails_or_warns_with_the_reason(runs: dict[
     if record.status == "failed":
         assert "without LACP partner: h1-eth" in record.reason
     else:
-        assert len(record.warnings) == 2
+        assert len([each for each in record.warnings if "has no LACP partner" in each]) == 2
 
 
 @needs_ryu
