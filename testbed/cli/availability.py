@@ -73,6 +73,8 @@ def availability(
     From failure and repair rates and what the network survives: no trial is carried out.
     """
     if place is not None:
+        if place.exists() and not place.is_dir():
+            raise SpecError(f"{place} is a file; wanted a directory to draw into", "Give another --out.")
         place.mkdir(parents=True, exist_ok=True)
     with working("computing"):
         used = _rates(rates)
@@ -96,7 +98,14 @@ def availability(
 def _rates(file: Path | None) -> dict[str, Rate]:
     """The rates by kind: the file's, and for other kinds the defaults. Errors: SpecError."""
     found = failure_rates.defaults()
-    return found if file is None else found | failure_rates.parsed(file.read_text(encoding="utf-8"), str(file))
+    if file is None:
+        return found
+    try:
+        return found | failure_rates.parsed(file.read_text(encoding="utf-8"), str(file))
+    except UnicodeDecodeError as error:
+        raise SpecError(
+            f"{file} is no text in UTF-8; wanted TOML", "Give a file as docs/availability.md says."
+        ) from error
 
 
 def _network(topology: str, settings: dict[str, str]) -> tuple[Topology, SwitchSide, dict[str, Level], list[str]]:

@@ -172,6 +172,12 @@ REFUSED = {
     "no run": (("mlag", "--audit", "{x}"), "holds no run", ""),
     "an unknown kind": (("mlag", "--rates", "{x}/kind.toml"), "unknown kind of element in ", "Did you mean 'switch'?"),
     "no TOML": (("mlag", "--rates", "{x}/text.toml"), "is no TOML", "For example: [switch]"),
+    "no text": (
+        ("mlag", "--rates", "{x}/octets.toml"),
+        "octets.toml is no text in UTF-8; wanted TOML",
+        "availability.md",
+    ),
+    "a file to draw into": (("mlag", "--out", "{x}/text.toml"), "is a file; wanted a directory to draw into", "--out"),
     "too many states": (("leaf_spine", "--at-once", "4"), "74519 states with up to 4 at once", "a smaller --at-once"),
 }
 
@@ -180,6 +186,7 @@ REFUSED = {
 def test_a_mistake_is_refused_with_what_to_type(kind: str, tmp_path: Path) -> None:
     words, message, hint = REFUSED[kind]
     (tmp_path / "kind.toml").write_text(ONE.replace("[switch]", "[swich]"))
+    (tmp_path / "octets.toml").write_bytes(b"\xff\xfe")
     (tmp_path / "text.toml").write_text("switches fail often")
     error = refused(*(word.format(r=REFERENCE, x=tmp_path) for word in words))
     assert message in error.message and hint in error.hint
