@@ -31,6 +31,7 @@ setup(
         "testbed.backends.guest": ["*.config", "*.c"],
         "testbed.emulation": ["*.c"],
         "testbed.report": ["*.html"],
+        "testbed.theory": ["*.toml"],
     },
     install_requires=[
         "click>=8.5",

@@ -65,6 +65,11 @@ def test_a_users_folders_are_not_taken_for_ours(site: Path, crowded: Path, insta
     assert "trials of failover on mlag" in answer.stdout
 
 
+def test_it_has_the_default_failure_rates(site: Path, tmp_path: Path) -> None:
+    answer = typed(site, "availability", "unprotected", "--json", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_reproduce_says_what_it_lacks_before_it_runs_anything(site: Path, tmp_path: Path) -> None:
     for words in (("failover",), ("failover", "--keep")):
         answer = typed(site, "reproduce", *words, cwd=tmp_path)

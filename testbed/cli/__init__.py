@@ -20,6 +20,7 @@ import click
 import testbed
 from testbed.cli import ascii_only, signals
 from testbed.cli.audit import audit
+from testbed.cli.availability import availability
 from testbed.cli.base import end_of_pipe, err, say, show_error
 from testbed.cli.check import check
 from testbed.cli.compare import compare
@@ -59,6 +60,7 @@ for _command in (
     kernel,
     run,
     audit,
+    availability,
     plot,
     report,
     state,

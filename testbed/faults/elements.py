@@ -12,6 +12,9 @@ from testbed.errors import unknown
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import SwitchSide, Topology
 
+#: The kinds of elements.
+KINDS = ("link", "member", "interface", "node", "router", "switch", "controller", "control")
+
 
 @dataclass(frozen=True)
 class Element:

@@ -90,15 +90,21 @@ def draw(
             if kept is not None:
                 kept(name, drawing.lacks)
             continue
-        for kind in style.KINDS:
-            paths.append(directory / f"{name}.{kind}")
-            style.save(drawing, paths[-1], kind)
-        paths.append(target)
-        with target.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(drawing.header)
-            table.writerows(drawing.rows)
+        paths += write(drawing, directory, name)
     return paths
+
+
+def write(drawing: Drawing, directory: Path, name: str) -> list[Path]:
+    """Write one figure into a directory that is there: as PDF, SVG and PNG, and the CSV of what it shows."""
+    paths = [directory / f"{name}.{kind}" for kind in style.KINDS]
+    for path, kind in zip(paths, style.KINDS, strict=True):
+        style.save(drawing, path, kind)
+    target = directory / f"{name}.csv"
+    with target.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(drawing.header)
+        table.writerows(drawing.rows)
+    return [*paths, target]
 
 
 def _has_rows(table: Path) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
 from testbed.faults.elements import Element, elements
 from testbed.results.result import Record
 from testbed.spec import SwitchSide, Topology
+from testbed.theory.redundancy import Observed
 
 
 def levels(
@@ -106,6 +108,27 @@ def _row(record: Record) -> Row:
         agrees_with_oracle=found.get("agrees_with_oracle"),
         reason=record.reason,
     )
+
+
+def observed(records: Sequence[Record]) -> dict[frozenset[str], Observed]:
+    """What an audit has measured of each failure, for `testbed availability`: of several repetitions the mean outage,
+    and survived if all have. Trials that could not be carried out count nowhere."""
+    found: dict[frozenset[str], list[Record]] = {}
+    for record in records:
+        if "survived" in record.metrics:
+            found.setdefault(frozenset(str(record.case["element"]).split("+")), []).append(record)
+    return {names: _observed(of_names) for names, of_names in found.items()}
+
+
+def _observed(records: Sequence[Record]) -> Observed:
+    outages = [[r.metrics[key] for r in records if r.metrics.get(key) is not None] for key in _OUTAGES]
+    means = [fmean(each) if each else None for each in outages]
+    away_s = min(float(record.case.get("controller_down_s", 0.0)) for record in records)
+    return Observed(all(record.metrics["survived"] for record in records), means[0], means[1], away_s)
+
+
+#: The outages at a failure and at its repair, as metrics of an audit.
+_OUTAGES = ("outage_s", "return_outage_s")
 
 
 def weak_points(rows: Sequence[Row]) -> list[str]:

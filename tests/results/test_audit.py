@@ -184,3 +184,18 @@ def test_what_theory_does_not_know_is_not_judged(tmp_path: Path, away_s: float, 
     assert metrics["expected_connected"] is (True if judged else None)
     assert metrics["bound_s"] == (0.0 if judged else None)
     assert metrics["within_bound"] is (False if judged else None)
+
+
+def test_what_was_observed_is_the_mean_of_the_repetitions() -> None:
+    """For `testbed availability`: a failure costs its outages on average; a trial that failed says nothing."""
+    found = audits.observed(
+        [
+            *(record("s1", outage_s=0.1, return_outage_s=0.4), record("s1", outage_s=0.3, return_outage_s=None)),
+            *(record("s2", outage_s=0.1), record("s2", survived=False, outage_s=9.0)),
+            *(record("c0", status="failed"), record("s1+s2", survived=False)),
+        ]
+    )
+    assert set(found) == {frozenset({"s1"}), frozenset({"s2"}), frozenset({"s1", "s2"})}
+    s1 = found[frozenset({"s1"})]
+    assert (s1.survived, s1.outage_s, s1.return_outage_s) == (True, pytest.approx(0.2), pytest.approx(0.4))
+    assert not found[frozenset({"s2"})].survived and not found[frozenset({"s1", "s2"})].survived
