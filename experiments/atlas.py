@@ -102,6 +102,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why the failure of a case does not apply to its technique; None if it does."""
     if case.get("mode") == "mptcp" and case["probe_interval_ms"] != _PROBE_MS:
         return f"probe_interval_ms={case['probe_interval_ms']}: over mptcp messages are sent, and no probe"
+    if case.get("mode") != "mptcp" and "message_interval_ms" in case:
+        return f"message_interval_ms={case['message_interval_ms']}: messages are sent over mptcp alone"
     return failover.not_applicable(case, topology)
 
 

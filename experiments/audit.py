@@ -37,7 +37,7 @@ from testbed.measure.raw import controller_trouble, not_aggregated, read_json, r
 from testbed.observe.probe import Flow, probing
 from testbed.observe.reach import reaching
 from testbed.spec import Topology
-from testbed.theory import reachability
+from testbed.theory import gateways, reachability
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -89,9 +89,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         failing(topology, case)
     except SpecError as error:
         return f"{error.message} (testbed audit TOPOLOGY takes every element in turn)"
-    whole = reachability.expected(topology, (), side=schemes.chosen(case).side, pairs=probed_pairs(topology))
-    parted = next((each.why for each in whole.values() if each.connected is False and each.why), None)
-    return f"its hosts do not reach each other both ways as it is: {parted}" if parted else None
+    pairs = probed_pairs(topology)
+    return next((why for pair in pairs if (why := gateways.blocked_either_way(topology, *pair))), None)
 
 
 def _expected(topology: Topology, case: Any) -> dict[reachability.Pair, reachability.Expectation]:

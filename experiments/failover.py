@@ -41,7 +41,7 @@ from testbed.lab import steps
 from testbed.measure.failover import measure
 from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
-from testbed.theory import trunks, ways
+from testbed.theory import gateways, trunks, ways
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -68,6 +68,8 @@ def element_of(topology: Topology, fault: str, member: str) -> str:
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why the fault of a case does not apply to that network; None if it does. Errors: SpecError for bad parameters."""
+    if why := gateways.blocked_either_way(topology, *topology.pair):
+        return why
     fault = str(case["fault"])
     bond = topology.host(topology.client).bond
     member = next(iter(ways.onward(topology, topology.client) or topology.members(topology.client)))
@@ -105,12 +107,13 @@ def lasting_s(lab: Lab, fault: str, element: str, parameters: Mapping[str, Level
     return noticed_s
 
 
-def _in_use(lab: Lab) -> str:
-    """The client's member that carries the traffic; without a bond, and with several ways on, the port to the next
-    switch that does."""
+def _in_use(lab: Lab, direction: Level) -> str:
+    """The client's member that carries the traffic, in the ``direction`` that the fault hits; without a bond, and with
+    several ways on, the port to the next switch that does."""
     if ways.onward(lab.topology, lab.client):
         return steps.way_in_use(lab)
-    return (steps.carrying if lab.scheme.side.groups else steps.receiving)(lab, lab.client)
+    sends = lab.scheme.side.groups and direction != "to_host"
+    return (steps.carrying if sends else steps.receiving)(lab, lab.client)
 
 
 def procedure(lab: Lab) -> None:
@@ -124,7 +127,9 @@ def probed(lab: Lab) -> str:
     parameters = catalogue.parameters_of(fault, lab.case)
     with steps.probing_exposed(lab, float(lab.case["probe_interval_ms"]) / 1e3):
         # Where the switch cannot be asked, a flow to the server is on every member: those back decide which one fails.
-        element = str(lab.case.get("element", "")) or element_of(lab.topology, fault, _in_use(lab))
+        element = str(lab.case.get("element", "")) or element_of(
+            lab.topology, fault, _in_use(lab, parameters.get("direction", ""))
+        )
         lab.sleep_until(lab.now() + steps.BEFORE_S)
         steps.wait_random_phase(lab, steps.period_s(lab, fault, element))
         with lab.fault(fault, element, **parameters):

@@ -56,6 +56,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why no router can be replaced in that network; None if one can."""
     if not topology.vrrp:
         return f"topology {topology.name} has no VRRP group"
+    if len(topology.vrrp[0].routers) < 2:
+        return "vrrp_priorities has one number: the group has one router, and no other to take over"
     if not topology.vrrp[0].preempt:
         return "vrrp_preempt=false: the router that returns stays backup, and a second fault of it moves nothing"
     return None

@@ -33,7 +33,7 @@ from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, event_of, read_json, read_timeline
 from testbed.observe.messages import connections, talking
 from testbed.spec import Topology
-from testbed.theory import OutageBound, sessions, vrrp
+from testbed.theory import OutageBound, gateways, sessions, vrrp
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -57,9 +57,11 @@ def _stall_s(trial: Trial) -> float:
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
-    """Why no firewall can be replaced in that network; None if one can."""
+    """Why no firewall can be replaced in that network, or no session begun; None if one can."""
     del case
-    return None if topology.firewalls else f"topology {topology.name} has no group of firewalls"
+    if not topology.firewalls:
+        return f"topology {topology.name} has no group of firewalls"
+    return gateways.blocked(topology, topology.client, topology.server)
 
 
 def procedure(lab: Lab) -> None:

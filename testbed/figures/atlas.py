@@ -50,7 +50,7 @@ def atlas(run: Run) -> Drawing:
     )
     text += " the bound of theory. Left edge: 1 ms or less; right edge: not over before the repair. Points that would"
     text += " hide each other are moved aside."
-    groups = _in_order(series(run, without=[name for name in run.varied() if name != "technique"]), run, "technique")
+    groups = _in_order(series(run, without=["failure"], always=["technique"]), run, "technique")
     found = dict.fromkeys(str(r.case["failure"]) for r in run.records if "failure" in r.case)
     failures = [str(level) for level in run.manifest["factors"].get("failure", ()) if str(level) in found]
     rows = [_row(group, failure) for group in groups for failure in failures if _of(group, failure)]

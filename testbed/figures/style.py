@@ -171,9 +171,10 @@ def _unwell(records: Sequence[Record]) -> list[str]:
     return [", ".join(found)] if found else []
 
 
-def series(run: Run, *, without: Sequence[str] = ()) -> list[Series]:
-    """The run's records grouped and named by the factors that vary, except those in ``without``."""
-    names = [name for name in run.varied() if name not in without]
+def series(run: Run, *, without: Sequence[str] = (), always: Sequence[str] = ()) -> list[Series]:
+    """The run's records grouped and named by the factors that vary, except those in ``without``, and by those in
+    ``always`` even if they do not."""
+    names = [*always, *(name for name in run.varied() if name not in (*without, *always))]
     grouped: dict[tuple[Any, ...], list[Record]] = {}
     for record in run.records:
         grouped.setdefault(tuple(record.case.get(name) for name in names), []).append(record)

@@ -52,7 +52,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     resumed = worst.recovered and not never and (not losing or begin["fault"] == "flapping")
     bound = predicted.held(resumed=resumed)
     # Whatever the switch hashes, the client's flow is on the member that was found to carry most and then failed.
-    hit = not trial.case.get("element") and bound is not None and bound.law is not None
+    hit = bool(exposed) and not trial.case.get("element") and bound is not None and bound.law is not None
     metrics: dict[str, Any] = {
         **impact_metrics(chosen, found),
         "exposed_flows": [flow.name for place, flow in enumerate(found) if place in exposed],

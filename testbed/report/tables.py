@@ -87,6 +87,12 @@ def _end(records: Sequence[Record], of: Callable[[Sequence[float]], float]) -> s
     return f"{of(times) * 1e3:.1f}" if times else "-"
 
 
+def _of_all(records: Sequence[Record], part: str, whole: str) -> str:
+    """How many, of how many, in all trials together."""
+    counts = [sum(quantities(records, name)) for name in (part, whole)]
+    return f"{counts[0]:.0f} of {counts[1]:.0f}" if counts[1] else "-"
+
+
 COLUMNS = (
     Column("goodput_mbps", "goodput Mbit/s", _median("goodput_mbps", "{:.1f}")),
     Column("goodput_mbps", "95 % interval", _interval("goodput_mbps", "{:.1f}")),
@@ -97,6 +103,7 @@ COLUMNS = (
     Column("outage_s", "outage ms", _median("outage_s", "{:.1f}", 1e3)),
     Column("outage_s", "95 % interval", _interval("outage_s", "{:.1f}", 1e3)),
     Column("outage_s", "longest ms", _most("outage_s", "{:.1f}", 1e3)),
+    Column("survivors", "survivors", lambda records: _of_all(records, "survivors", "sessions")),
     Column("stall_s", "stall ms", _median("stall_s", "{:.1f}", 1e3)),
     Column("stall_s", "95 % interval", _interval("stall_s", "{:.1f}", 1e3)),
     Column("stall_s", "longest ms", _most("stall_s", "{:.1f}", 1e3)),

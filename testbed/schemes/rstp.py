@@ -19,7 +19,7 @@ class Rstp(Spanning):
 
     name = protocol = "rstp"
     idle = "Discarding"
-    options = tuple(option for name, option in OPTIONS.items() if name != "hello_s")
+    options = tuple(OPTIONS.values())
 
     def of_edge(self) -> dict[str, str]:
         """AdminEdge and AutoEdge. Open vSwitch heeds AdminEdge only when a port next loses carrier: until then AutoEdge

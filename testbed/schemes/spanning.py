@@ -11,7 +11,7 @@ from testbed.errors import SpecError, TrialError, unknown
 from testbed.schemes.scheme import NO_LAGS, Clock, Live, Scheme, no_lags
 from testbed.spec import SpanningTree, SwitchSide, Topology
 from testbed.spec.addressing import bridge_address
-from testbed.spec.spanning import EDGE_PORTS, FORWARD_DELAY_S, HELLO_RANGE_S, HOLD_COUNT, MAX_AGE_S
+from testbed.spec.spanning import EDGE_PORTS, FORWARD_DELAY_S, HELLO_S, HOLD_COUNT, MAX_AGE_S
 from testbed.theory.spanning import PORT_PRIORITY, Tree, path_cost
 
 _DEFAULTS = SpanningTree()
@@ -21,7 +21,6 @@ OPTIONS = {
     for option in (
         Factor("tree_root", (_DEFAULTS.tree_root,), "the switch with the best bridge priority; none: the first"),
         Factor("edge_ports", (_DEFAULTS.edge_ports,), "what makes a port to a host an edge port", known=EDGE_PORTS),
-        Factor("hello_s", (_DEFAULTS.hello_s,), "Hello Time, 1 to 10", least=HELLO_RANGE_S[0]),
         Factor("max_age_s", (_DEFAULTS.max_age_s,), "Max Age, 6 to 40", least=MAX_AGE_S[0]),
         Factor("forward_delay_s", (_DEFAULTS.forward_delay_s,), "Forward Delay, 4 to 30", least=FORWARD_DELAY_S[0]),
         Factor("hold_count", (_DEFAULTS.hold_count,), "Transmit Hold Count, 1 to 10 BPDUs", least=HOLD_COUNT[0]),
@@ -38,19 +37,22 @@ class Spanning(Scheme):
     """A spanning tree protocol on every bridge; ``protocol`` is what Open vSwitch calls it."""
 
     protocol: str
+    #: The Hello Time that Open vSwitch has.
+    hello_s: int = HELLO_S
     closed = True
     why_no_option = NO_LAGS
     #: What a port that is left out of the tree is said to do.
     idle: str
 
     def __init__(self, tree: SpanningTree | None = None) -> None:
-        self.tree = tree or SpanningTree(protocol=self.protocol)
+        self.tree = tree or SpanningTree(protocol=self.protocol, hello_s=self.hello_s)
         self.side = SwitchSide(lags=False, negotiates=False, controller=False, groups=False, tree=self.tree)
 
     def of(self, case: Mapping[str, Level]) -> Self:
         """With the parameters of a case. Errors: SpecError for what the standard does not allow."""
         given = {option.name: case[option.name] for option in self.options if option.name in case}
-        return type(self)(SpanningTree(protocol=self.protocol, **given)) if given else self  # type: ignore[arg-type]
+        tree = SpanningTree(protocol=self.protocol, hello_s=self.hello_s, **given)  # type: ignore[arg-type]
+        return type(self)(tree) if given else self
 
     def check(self, topology: Topology) -> None:
         """It is between switches, knows no LAGs, and its information goes over as many bridges as Max Age says."""

@@ -23,6 +23,19 @@ def _subnet(host: Host) -> str:
     return str(ipaddress.ip_interface(host.address).network)
 
 
+def blocked(topology: Topology, sender: str, receiver: str) -> str | None:
+    """Why firewalls let one host begin nothing with another; None if they do, or if there are none between the two."""
+    for group in topology.firewalls:
+        if apart(topology, sender, receiver) and _subnet(topology.host(sender)) != group.inside:
+            return f"the firewalls {' and '.join(group.routers)} let {sender}, which is outside, begin nothing"
+    return None
+
+
+def blocked_either_way(topology: Topology, a: str, b: str) -> str | None:
+    """Why firewalls let one of two hosts begin nothing with the other; None if each may."""
+    return blocked(topology, a, b) or blocked(topology, b, a)
+
+
 def between(left: Uses, a: str, b: str) -> tuple[bool | None, str]:
     """Whether two hosts in different subnets reach each other, both ways, once the routers have settled; and why not.
 
@@ -39,12 +52,14 @@ def between(left: Uses, a: str, b: str) -> tuple[bool | None, str]:
 def _forth(left: Uses, sender: Host, receiver: Host) -> tuple[bool | None, str]:
     if not sender.gateway:
         return False, f"{sender.name} has no gateway"
+    if why := blocked(left.topology, sender.name, receiver.name):
+        return False, why
+    for host in (sender, receiver):
+        if not left.places(host):
+            return False, f"{host.name} has no link left"
     router, why = _master(left, sender)
     if router is None:
         return (None if why else False), why or f"no router has {sender.gateway}, the gateway of {sender.name}"
-    for group in left.topology.firewalls:
-        if router.name in group.routers and _subnet(sender) != group.inside:
-            return False, f"the firewall {router.name} lets {sender.name}, which is outside, begin nothing"
     for attachment in router.attachments:
         if attachment.subnet == _subnet(receiver):
             place = _place(left, router, attachment.interface)

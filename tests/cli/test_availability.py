@@ -148,7 +148,7 @@ REFUSED = {
     "several levels": (("mlag", "--set", "members=1,2"), "gives 2 levels; an availability is of one network", "once"),
     "a trial's factor": (("mlag", "--set", "element=s1"), "--set element is of an audit's trials", "Leave it out."),
     "a repair time": (("mlag", "--set", "controller_down_s=9"), "no trial is carried out", "mttr_h of kind controller"),
-    "one-way firewalls": (("firewall_pair",), "lets h2, which is outside, begin nothing", ""),
+    "one-way firewalls": (("firewall_pair",), "let h2, which is outside, begin nothing", ""),
     "a run that is no audit": (
         ("mlag", "--audit", "{r}/failover"),
         "is a run of failover; wanted an audit",

@@ -26,7 +26,7 @@ _TOPOLOGY = ("--topology", "two_ways", "--set")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """The runs that this file checks: one trial a case."""
     base = tmp_path_factory.mktemp("between")
-    timers = ("--set", "hello_s=1", "--set", "max_age_s=6", "--set", "forward_delay_s=4")
+    timers = ("--set", "max_age_s=6", "--set", "forward_delay_s=4")
     wanted = {
         "rstp": ("--set", "fault=carrier_loss,silent_loss"),
         "stp": ("--set", "fault=carrier_loss", "--set", "element=e2-eth2", *timers),

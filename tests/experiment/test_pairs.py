@@ -26,7 +26,10 @@ APART = {
     **{("gateway", name): "has no VRRP group" for name in TOPOLOGIES if name not in ROUTED},
     **{("stateful_failover", name): "has no group of firewalls" for name in TOPOLOGIES if name != "firewall_pair"},
     ("gateway", "firewall_pair"): "vrrp_preempt=false: the router that returns stays backup",
-    ("audit", "firewall_pair"): "the firewall f1 lets h2, which is outside, begin nothing",
+    **{
+        (name, "firewall_pair"): "the firewalls f1 and f2 let h2, which is outside, begin nothing"
+        for name in ("audit", "chaos", "failover", "messages")
+    },
     **{("atlas", name): "has no argument" for name in TOPOLOGIES if name != "two_ways"},
     ("hashing", "dual_switch"): _NO_LAG,
     ("displacement", "dual_switch"): _NO_LAG,
@@ -81,3 +84,19 @@ def test_hosts_on_different_switches_are_a_pair_of_any_experiment_about_bonds() 
         for topology, pair in (("leaf_spine", "h1,h4"), ("trunk", "h2,h1"), ("ring", "h2,h1")):
             found = planned(experiment, topology, {"pair": pair})
             assert {trial.topology.pair for trial in found.planned(1)} == {tuple(pair.split(","))}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "settings", "why"),
+    [
+        ("gateway", {"vrrp_priorities": "100"}, "the group has one router, and no other to take over"),
+        ("stateful_failover", {"pair": "h2,h1"}, "let h2, which is outside, begin nothing"),
+        ("atlas", {"technique": "prp", "message_interval_ms": "5"}, "messages are sent over mptcp alone"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_starts(
+    experiment: str, settings: dict[str, str], why: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        prepare.prepare(prepare.Request(experiment, None, settings, 1, 1, False, "auto", "virtual"), [])
+    assert why in caught.value.message

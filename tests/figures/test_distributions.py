@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -363,6 +364,21 @@ def test_the_atlas_has_a_panel_for_each_failure_and_one_for_the_return(tmp_path:
     assert laws == {cell: None if cell == ("spare", "silent") else 1.0 for cell in rows}
     assert (rows["spare", "silent"]["median_outage_s"], rows["spare", "silent"]["within_law"]) == (None, "no law")
     assert rows["spare", "carrier"]["within_law"] == "1 of 1"
+
+
+def test_the_atlas_names_a_lone_technique_and_keeps_levels_of_other_factors_apart(tmp_path: Path) -> None:
+    whole = synthetic.mapped(tmp_path / "run")
+    lone = [each for each in whole.records if each.case["technique"] == "802.3ad"]
+    factors = {**whole.manifest["factors"], "technique": ["802.3ad"], "mode": ["802.3ad"]}
+    run = synthetic.write(tmp_path / "lone", {**whole.manifest, "factors": factors}, lone)
+    assert legend(drawn("atlas", run)) == ["802.3ad"]
+    levels = [(ways, each) for ways in (2, 3) for each in lone]
+    longer = [
+        replace(each, case={**each.case, "ways": ways}, raw=f"raw/{number:03d}")
+        for number, (ways, each) in enumerate(levels, start=1)
+    ]
+    run = synthetic.write(tmp_path / "ways", {**whole.manifest, "factors": {**factors, "ways": [2, 3]}}, longer)
+    assert legend(drawn("atlas", run)) == ["802.3ad, ways 2", "802.3ad, ways 3"]
 
 
 def test_a_matrix_of_the_atlas_names_techniques_and_failures(tmp_path: Path) -> None:

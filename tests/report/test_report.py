@@ -315,3 +315,13 @@ def test_the_pair_is_shown_and_trials_whose_flows_were_not_hit_are_named(tmp_pat
     assert "in 2 of 3 trials no measured flow crossed what failed" in told and ": 1, 3. " in told
     page = write_report(run).read_text()
     assert "h1+h3" in page and "Not exposed: " in page
+
+
+def test_sessions_that_survived_are_counted_over_all_trials(tmp_path: Path) -> None:
+    case = {"firewall_sync": "none"}
+    metrics = [{"sessions": 10, "survivors": 0, "stall_s": None}, {"sessions": 10, "survivors": 3, "stall_s": 0.7}]
+    records = [synthetic.record(n, "stateful_failover", case, each) for n, each in enumerate(metrics, start=1)]
+    factors = {"firewall_sync": ["none"]}
+    run = synthetic.write(tmp_path / "run", synthetic.manifest("stateful_failover", factors, []), records)
+    header, (row,) = case_rows(run)
+    assert row[header.index("survivors")] == "3 of 20"

@@ -129,7 +129,7 @@ def test_loops_are_allowed_and_what_does_not_go_is_refused() -> None:
 
 #: A level of each option that is not its default.
 LEVELS = {"tree_root": "s2", "edge_ports": "none", "max_age_s": "8", "forward_delay_s": "20", "hold_count": "8"}
-LEVELS |= {"hello_s": "1", "bfd_ms": "50", "bfd_mult": "5"}
+LEVELS |= {"bfd_ms": "50", "bfd_mult": "5"}
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -22,12 +22,12 @@ RING = ring(dual_homed=False)
 def test_the_words_are_those_of_the_database() -> None:
     """ovs-vswitchd.conf.db(5): stp_enable, and the keys of other_config of Bridge and Port; 1 Gbit/s costs 4
     (IEEE 802.1D-1998, Table 8-5)."""
-    scheme = chosen({"controller": "stp", "hello_s": 1, "max_age_s": 6, "forward_delay_s": 4})
+    scheme = chosen({"controller": "stp", "max_age_s": 6, "forward_delay_s": 4})
     words = " ".join(scheme.starts(RING)[1].words)
     port = "other_config:stp-port-num=1 other_config:stp-port-priority=128 other_config:stp-path-cost=4"
     assert words.startswith(f"set Port s2-eth1 {port} --")
     assert words.endswith(
-        'set Bridge s2 stp_enable=true other_config:stp-system-id="02:02:00:00:00:02" other_config:stp-hello-time=1'
+        'set Bridge s2 stp_enable=true other_config:stp-system-id="02:02:00:00:00:02"'
         " other_config:stp-priority=32768 other_config:stp-max-age=6 other_config:stp-forward-delay=4"
     )
     assert scheme.side.tree == SpanningTree(protocol="stp", hello_s=1, max_age_s=6, forward_delay_s=4)
@@ -36,8 +36,8 @@ def test_the_words_are_those_of_the_database() -> None:
 @pytest.mark.parametrize(
     ("given", "what"),
     [
-        ({"hello_s": 11}, r"hello_s is 11; wanted 10 or less"),
-        ({"hello_s": 10}, r"wanted 2 x \(Hello Time \+ 1\) = 22 to"),
+        ({"max_age_s": 5}, r"max_age_s is 5; wanted 6 or more"),
+        ({"max_age_s": 30}, r"wanted 2 x \(Hello Time \+ 1\) = 4 to"),
     ],
 )
 def test_what_the_standard_does_not_allow_is_refused(given: dict[str, Any], what: str) -> None:
@@ -54,12 +54,14 @@ def test_it_has_not_what_rstp_brought(scheme: str, name: str, level: str) -> Non
         list_cases(experiment("failover"), ring, levels, named=settings)
 
 
-def test_rstp_has_no_hello_time_to_choose() -> None:
-    """IEEE 802.1D-2004, Table 17-1: it is fixed, at 2 s."""
-    settings = {"dual_homed": "false", "controller": "rstp", "hello_s": "1"}
-    levels = factor_levels(experiment("failover"), ring, settings, quick=False)
-    with pytest.raises(SpecError, match=r"hello_s=1: controller rstp has no hello_s"):
-        list_cases(experiment("failover"), ring, levels, named=settings)
+def test_the_hello_time_is_open_vswitchs() -> None:
+    """RSTP: IEEE 802.1D-2004, Table 17-1; STP: what stp/show of Open vSwitch 3.1 says, whatever is asked for."""
+    assert (chosen({"controller": "rstp"}).side.tree.hello_s, chosen({"controller": "stp"}).side.tree.hello_s) == (2, 1)
+    for scheme in ("rstp", "stp"):
+        with pytest.raises(SpecError, match="hello_s"):
+            factor_levels(
+                experiment("failover"), ring, {"dual_homed": "false", "controller": scheme, "hello_s": "1"}, quick=False
+            )
 
 
 def test_a_switch_with_more_ports_than_numbers_is_refused() -> None:
@@ -72,7 +74,7 @@ def test_ports_are_known_by_their_numbers_for_long_names_are_cut() -> None:
     topology = leaf_spine()
     lines = []
     for switch in topology.switches:
-        lines += [f"---- {switch.name} ----", "  stp-hello-time  2s", "  stp-max-age     20s", "  stp-fwd-delay   15s"]
+        lines += [f"---- {switch.name} ----", "  stp-hello-time  1s", "  stp-max-age     20s", "  stp-fwd-delay   15s"]
         for port in topology.interfaces(switch.name):
             at = topology.ports[port]
             role = "root" if (switch.name.startswith("leaf") and at.far.startswith("spine1")) else "designated"
