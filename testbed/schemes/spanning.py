@@ -11,7 +11,7 @@ from testbed.errors import SpecError, TrialError, unknown
 from testbed.schemes.scheme import NO_LAGS, Clock, Live, Scheme, no_lags
 from testbed.spec import SpanningTree, SwitchSide, Topology
 from testbed.spec.addressing import bridge_address
-from testbed.spec.spanning import EDGE_PORTS, FORWARD_DELAY_S, HELLO_S, HOLD_COUNT, MAX_AGE_S
+from testbed.spec.spanning import EDGE_PORTS, FORWARD_DELAY_S, HOLD_COUNT, MAX_AGE_S
 from testbed.theory.spanning import PORT_PRIORITY, Tree, path_cost
 
 _DEFAULTS = SpanningTree()
@@ -37,21 +37,19 @@ class Spanning(Scheme):
     """A spanning tree protocol on every bridge; ``protocol`` is what Open vSwitch calls it."""
 
     protocol: str
-    #: The Hello Time that Open vSwitch has.
-    hello_s: int = HELLO_S
     closed = True
     why_no_option = NO_LAGS
     #: What a port that is left out of the tree is said to do.
     idle: str
 
     def __init__(self, tree: SpanningTree | None = None) -> None:
-        self.tree = tree or SpanningTree(protocol=self.protocol, hello_s=self.hello_s)
+        self.tree = tree or SpanningTree(protocol=self.protocol)
         self.side = SwitchSide(lags=False, negotiates=False, controller=False, groups=False, tree=self.tree)
 
     def of(self, case: Mapping[str, Level]) -> Self:
         """With the parameters of a case. Errors: SpecError for what the standard does not allow."""
         given = {option.name: case[option.name] for option in self.options if option.name in case}
-        tree = SpanningTree(protocol=self.protocol, hello_s=self.hello_s, **given)  # type: ignore[arg-type]
+        tree = SpanningTree(protocol=self.protocol, **given)  # type: ignore[arg-type]
         return type(self)(tree) if given else self
 
     def check(self, topology: Topology) -> None:

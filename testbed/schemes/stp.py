@@ -23,9 +23,8 @@ class Stp(Spanning):
 
     name = protocol = "stp"
     idle = "Blocking"
-    #: Open vSwitch's says hello every second, and shows so, whatever its other_config:stp-hello-time (3.1; 60 BPDUs in
-    #: 60 s with 3 s asked for). So there is no option of that name.
-    hello_s = 1
+    #: There is no option for the Hello Time. Open vSwitch 3.1 has 2 s if nothing is said of it, and 1 s whatever
+    #: other_config:stp-hello-time says: with 3 s asked for it sent 60 BPDUs in 61 s.
     options = tuple(OPTIONS[name] for name in ("tree_root", "max_age_s", "forward_delay_s"))
 
     def check(self, topology: Topology) -> None:

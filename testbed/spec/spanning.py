@@ -14,7 +14,7 @@ EDGE_PORTS = ("admin", "auto", "none")
 MAX_AGE_S = (6, 40)
 FORWARD_DELAY_S = (4, 30)
 HOLD_COUNT = (1, 10)
-#: RSTP's Hello Time, which is fixed (Table 17-1).
+#: RSTP's Hello Time, which is fixed (Table 17-1), and the recommended one of STP (802.1D-1998, Table 8-3).
 HELLO_S = 2
 HELLO_RANGE_S = (1, 10)
 #: RSTP, and STP as it was before (IEEE 802.1D-2004, clause 17; 802.1D-1998, clause 8).

@@ -266,7 +266,7 @@ def test_silent_loss_leaves_everything_as_it_was(silent: dict[str, Any]) -> None
         kept = [line for line in during[name]["queues"].splitlines() if "clsact" not in line]
         assert kept == before[name]["queues"].splitlines()
         assert re.search(r"qdisc htb 1: root", before[name]["queues"])
-        assert "matchall" in during[name]["filters"] and "gact action drop" in during[name]["filters"]
+        assert "matchall" in during[name]["filters"] and "gact action stolen" in during[name]["filters"]
 
 
 def test_silent_loss_drops_all_frames_and_keeps_the_carrier(silent: dict[str, Any]) -> None:
