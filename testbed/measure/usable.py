@@ -60,7 +60,7 @@ def _expected(
     if time == "before" or whole.usable_links is None:
         return whole
     if time == "after":
-        why = loads.back(topology)
+        why = loads.back(topology, side)
         return loads.Expected(whole.usable_links, None, why) if why else whole
     fault, parameters = str(begin["fault"]), begin.get("parameters", {})
     down = catalogue.failed(topology, fault, str(begin["element"]), parameters)

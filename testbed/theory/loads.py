@@ -77,8 +77,14 @@ def expected(
     return left.expected(payload_bytes)
 
 
-def back(topology: Topology) -> str:
-    """Why a network need not be as it was once all is repaired; empty: it is."""
+def back(topology: Topology, side: SwitchSide) -> str:
+    """Why a packet need not cost what it did once all is repaired; empty: it does.
+
+    A change of a spanning tree makes bridges forget addresses for some seconds, again with each BPDU that says so
+    (IEEE 802.1D-2004, 17.10): a load that is not answered is flooded until then.
+    """
+    if side.tree is not None:
+        return "bridges forget addresses for some seconds after a change, and flood what is not answered"
     bonds = [topology.host(name).bond for name in topology.pair]
     stays = [b for b in bonds if b and b.mode in PRIMARY_MODES and not (b.primary and b.primary_reselect == "always")]
     return "no primary is preferred at once: which member is active depends on what failed before" if stays else ""

@@ -114,8 +114,11 @@ def test_without_a_partner_in_lacp_a_bond_has_no_law() -> None:
 
 
 def test_a_bond_without_a_primary_need_not_be_where_it_was() -> None:
-    assert back(bonded("active-backup")) == "" == back(bonded("802.3ad")) == back(two_ways(ends="switches"))
-    assert "no primary" in back(bonded("active-backup", primary_member=-1))
+    side, tree = SCHEMES["testbed"].side, SCHEMES["rstp"].side
+    assert back(bonded("active-backup"), side) == "" == back(bonded("802.3ad"), side)
+    assert back(two_ways(ends="switches"), side) == ""
+    assert "no primary" in back(bonded("active-backup", primary_member=-1), side)
+    assert "forget addresses" in back(two_ways(ends="switches"), tree)
 
 
 def test_flows_that_a_hash_places_fill_links_as_binomial_numbers_say() -> None:
