@@ -99,8 +99,8 @@ def _near(link: Link, host: str, layout: Layout) -> tuple[float, float]:
 
 
 def _node(topology: Topology, node: Node, marked: bool) -> str:
-    kinds = {"switch": topology.switches, "router": topology.routers}
-    kind = next((what for what, nodes in kinds.items() if node.name in {each.name for each in nodes}), "host")
+    kind = "switch" if any(switch.name == node.name for switch in topology.switches) else "host"
+    kind = "router" if any(router.name == node.name for router in topology.routers) else kind
     shape = f'x="{node.x:.1f}" y="{node.y:.1f}" width="{node.width:.1f}" height="{node.height}"'
     red = " marked" if marked else ""
     cross = f'<text class="cross" x="{node.x + 10:.1f}" y="{node.y + 15:.1f}">✗</text>' if marked else ""
