@@ -1,7 +1,7 @@
 """Audit: which elements of a network are single points of failure, and how long is the outage when another one fails?
 
-Question      When one element fails permanently (a link, a member, an interface, a switch, the controller), can the
-              protected hosts still reach each other, and how long is the outage until they do?
+Question      When one element fails permanently (a link, a member, an interface, a router, a switch, the controller),
+              can the protected hosts still reach each other, and how long is the outage until they do?
 Factors       The element; two that fail at once are joined by a plus sign. `testbed audit TOPOLOGY` takes every element
               in turn. The controller is killed and started again after controller_down_s, as a process supervisor
               does; a switch's connection to it (c0-s1) is away for as long. A time beyond LACP's timeout shows what

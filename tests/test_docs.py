@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 import testbed
+from testbed.experiment import discovery
+from testbed.faults import catalogue, elements
 
 ROOT = documents.ROOT
 DOCS = ROOT / "docs"
@@ -108,6 +110,37 @@ make reproduce QUICK=1; testbed list modes
 ```
 """
     assert documents.problems(right, ROOT) == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in elements.KINDS if kind != "link"])  # "member, link" is one row
+def test_the_kinds_of_elements_that_an_audit_fails_are_listed(kind: str) -> None:
+    text = (DOCS / "topologies.md").read_text()
+    assert f"\n| {'member, link' if kind == 'member' else kind} |" in text
+
+
+@pytest.mark.parametrize("name", discovery.names("experiments"))
+def test_every_experiment_is_in_the_list_of_experiments(name: str) -> None:
+    assert f"`{name}`" in (DOCS / "experiments.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "command", ["atlas", "displacement", "messages", "gateway", "stateful_failover", "failover", "tcp_failover"]
+)
+def test_the_readme_has_a_command_for_each_question(command: str) -> None:
+    more = (ROOT / "README.md").read_text().partition("## More commands")[2].partition("\n## ")[0]
+    assert f"\ntestbed run {command} " in more
+
+
+def test_the_experiments_that_take_faults_of_routers_are_named() -> None:
+    """docs/faults.md names each experiment whose factor ``fault`` takes one of a router or daemon, and no other."""
+    text = (DOCS / "faults.md").read_text().partition("**Routers and daemons**")[2].partition("\n\n")[0]
+    takes = {
+        name
+        for name in discovery.names("experiments")
+        for factor in (*discovery.experiment(name).factors, *discovery.experiment(name).options)
+        if factor.name == "fault" and set(factor.known or ()) - set(catalogue.OF_LINKS)
+    }
+    assert takes == {name for name in discovery.names("experiments") if f"`{name}`" in text} - {"audit", "chaos"}
 
 
 def test_the_citation_is_valid_and_of_this_version() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from testbed.design.factor import Factor, Level
 from testbed.experiment import discovery
 from testbed.experiment.plan import topology_defaults
-from testbed.faults.catalogue import FAULTS, Parameter
+from testbed.faults.catalogue import FAULTS, OF_LINKS, Parameter
 from testbed.schemes import SCHEMES, own_controller
 from testbed.spec import BondOptions
 from testbed.spec.bond import options
@@ -71,7 +71,12 @@ def fault(name: str) -> list[str]:
     found = FAULTS[name]
     of = [f"of a {found.element}"] if found.element != "any" else ["of any element"]
     rows = ((f"--set {each.factor}={typed(each.default)}", _limits(each)) for each in found.parameters)
-    return [found.summary, *of, *_rows(rows), f"to see what it does: testbed run failover --set fault={name}"]
+    return [found.summary, *of, *_rows(rows), f"to see what it does: testbed run {taker(name)} --set fault={name}"]
+
+
+def taker(name: str) -> str:
+    """The experiment that shows a fault: that of a router or its daemon is none of networks of links alone."""
+    return "failover" if name in OF_LINKS else "gateway"
 
 
 def controller(name: str) -> list[str]:

@@ -81,7 +81,7 @@ def _details(kind: str, name: str) -> list[str]:
     if kind == "topologies":
         function = discovery.topology(name)
         own = details.arguments(discovery.own_arguments(function))
-        return [*([text] if (text := discovery.survives(function)) else []), f"arguments: {own}"]
+        return [*([text] if (text := discovery.survives(function)) else []), f"arguments, with their defaults: {own}"]
     if kind == "experiments":
         found = discovery.experiment(name)
         factors = (f"{factor.name}={','.join(map(str, factor.levels))}" for factor in found.factors)
@@ -123,8 +123,8 @@ def show(topology: str, settings: tuple[str, ...], svg: Path | None, as_json: bo
         out.print("")
         if text := discovery.survives(function):
             out.print(text, soft_wrap=True, markup=False)
-        arguments = details.arguments(topology_defaults(function))
-        out.print(f"arguments: {arguments}", soft_wrap=True, markup=False, style="dim")
+        defaults = details.arguments(topology_defaults(function))
+        out.print(f"defaults: {defaults}", soft_wrap=True, markup=False, style="dim")
     if svg is not None:
         svg.write_text(drawing.svg(network))
         if not as_json:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from testbed.drawing.listing import rate_text
+from testbed.drawing.listing import group_text, rate_text
 from testbed.drawing.tiers import level_of, tiers
 from testbed.spec import Lag, Link, Topology
 
@@ -87,7 +87,7 @@ def lay_out(topology: Topology) -> Layout:
     y = _MARGIN + 20
     for tier in levels:
         raised = sorted((link for link in topology.links if _span(link, tier) > 1), key=lambda link: _span(link, tier))
-        height = max(_box_height(name, touching[name], beside, tier, labelled) for name in tier)
+        height = max(_box_height(topology, name, touching[name], beside, tier, labelled) for name in tier)
         y += 26.0 * len(raised)
         arcs |= {link.name: 26.0 * (place + 1) for place, link in enumerate(raised)}
         spare = total - sum(widths[name] for name in tier)
@@ -129,11 +129,14 @@ def _box_width(
     return max(text, per_end * max(ups, downs), 60.0)
 
 
-def _box_height(name: str, links: list[Link], beside: set[str], tier: list[str], labelled: bool) -> float:
-    """The height of a node's box: the ends of links to its neighbours in the tier one above the other."""
+def _box_height(
+    topology: Topology, name: str, links: list[Link], beside: set[str], tier: list[str], labelled: bool
+) -> float:
+    """The height of a node's box: its words, and the ends of links to its neighbours in the tier, fit into it."""
     places = [tier.index(link.a if link.b == name else link.b) for link in links if link.name in beside]
     most = max((places.count(place) for place in places), default=0)
-    return max(_BOX_HEIGHT, most * (_PORT_LINE if labelled else _BARE))
+    words = _LINE * len(_words(topology, name)) + 13
+    return max(_BOX_HEIGHT, words, most * (_PORT_LINE if labelled else _BARE))
 
 
 def _words(topology: Topology, name: str) -> list[str]:
@@ -141,6 +144,9 @@ def _words(topology: Topology, name: str) -> list[str]:
         if host.name == name:
             bond = [f"{host.bond.name} {host.bond.mode}"] if host.bond else []
             return [name, *bond, host.address]
+    for router in topology.routers:
+        if router.name == name:
+            return [name, "router", *(each.address for each in router.attachments)]
     return [name]
 
 
@@ -211,6 +217,7 @@ def _legend(topology: Topology) -> list[str]:
         if lags:
             switches = dict.fromkeys(topology.owner(port) for lag in lags for port in lag.ports)
             lines.append(f"LACP system {system.name} {system.system} on {', '.join(switches)}: {_named(lags)}")
+    lines += map(group_text, topology.vrrp)
     static = [lag for lag in topology.lags if lag.lacp == "off"]
     return [*lines, *([f"static: {_named(static)}"] if static else [])]
 

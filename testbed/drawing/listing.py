@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from testbed.drawing.tiers import is_marked, members
-from testbed.spec import Host, Router, Topology
+from testbed.spec import Host, Router, Topology, Vrrp
 from testbed.spec.bond import DRIVER_MODES
 
 
@@ -30,7 +30,7 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
     for switch in topology.switches:
         own = topology.interfaces(switch.name)
         between = [i for i in own if topology.link_of(i).other(i)[0] in switches]
-        text = f"{switch.name}  datapath {switch.dpid}, ports to hosts: {len(own) - len(between)}"
+        text = f"{switch.name}  datapath {switch.dpid}, {_ports(topology, own)}"
         lines.append(_crossed(text, switch.name in marked))
         lines += _links(topology, between, marked)
     for system in topology.systems:
@@ -38,13 +38,25 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
         if lags:
             lines.append(f"LACP system {system.name}  {system.system}, priority {system.priority}")
             lines += [f"    {lag.name}  {', '.join(lag.ports)}; key {lag.key}, {lag.lacp}, {lag.rate}" for lag in lags]
-    for group in topology.vrrp:
-        ranks = ", ".join(f"{name} {rank}" for name, rank in zip(group.routers, group.priorities, strict=True))
-        lines.append(f"VRRP  {', '.join(group.addresses)}: {ranks}; every {group.advert_ms} ms, follow={group.follow}")
+    lines += map(group_text, topology.vrrp)
     static = [lag for lag in topology.lags if lag.lacp == "off"]
     if static:
         lines += ["static LAGs", *(f"    {lag.name}  {', '.join(lag.ports)}" for lag in static)]
     return lines
+
+
+def group_text(group: Vrrp) -> str:
+    """A VRRP group in a line: its virtual addresses, the priority of each router, and what is configured."""
+    ranks = ", ".join(f"{name} {rank}" for name, rank in zip(group.routers, group.priorities, strict=True))
+    return f"VRRP  {', '.join(group.addresses)}: {ranks}; every {group.advert_ms} ms, follow={group.follow}"
+
+
+def _ports(topology: Topology, own: Iterable[str]) -> str:
+    """How many ports of a switch lead to hosts, and to routers where there are any."""
+    far = [topology.link_of(interface).other(interface)[0] for interface in own]
+    kinds = (("hosts", topology.hosts), ("routers", topology.routers))
+    counts = {what: sum(node in {each.name for each in nodes} for node in far) for what, nodes in kinds}
+    return ", ".join(f"ports to {what}: {count}" for what, count in counts.items() if count or what == "hosts")
 
 
 def _host(host: Host) -> str:

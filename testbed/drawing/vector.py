@@ -21,6 +21,7 @@ _STYLE = """
   .name { font-weight: bold } .small { font-size: 11px; fill: #444 } .legend { text-anchor: start; font-size: 12px }
   .port { font-size: 10px; fill: #333; paint-order: stroke; stroke: #fff; stroke-width: 3px }
   .host { fill: #eef4fb; stroke: #33597f } .switch { fill: #f1f1ee; stroke: #444 }
+  .router { fill: #fdf3e1; stroke: #8a5a12 }
   .link { fill: none; stroke: #555; stroke-width: 1.5 } .member { fill: none; stroke: #33597f; stroke-width: 3 }
   .bond { fill: none; stroke: #33597f; stroke-width: 1.2 }
   .system { fill: none; stroke: #888; stroke-dasharray: 5 4 }
@@ -99,6 +100,7 @@ def _near(link: Link, host: str, layout: Layout) -> tuple[float, float]:
 
 def _node(topology: Topology, node: Node, marked: bool) -> str:
     kind = "switch" if any(switch.name == node.name for switch in topology.switches) else "host"
+    kind = "router" if any(router.name == node.name for router in topology.routers) else kind
     shape = f'x="{node.x:.1f}" y="{node.y:.1f}" width="{node.width:.1f}" height="{node.height}"'
     red = " marked" if marked else ""
     cross = f'<text class="cross" x="{node.x + 10:.1f}" y="{node.y + 15:.1f}">✗</text>' if marked else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -48,6 +49,17 @@ def test_a_fault_with_each_parameter(name: str) -> None:
     text = listed(name)
     assert FAULTS[name].summary in text
     assert all(f"--set {each.factor}=" in text and each.meaning in text for each in FAULTS[name].parameters)
+    advice = re.search(rf" run (\w+) --set fault={name}$", text, re.MULTILINE)
+    assert advice
+    taken = next(each for each in discovery.experiment(advice[1]).factors if each.name == "fault")
+    assert name in (taken.known or ())
+
+
+@pytest.mark.parametrize("words", [["show", "back_to_back", "--set", "members=3"], ["list", "topologies"]])
+def test_defaults_are_not_taken_for_what_was_set(words: list[str]) -> None:
+    found = CliRunner().invoke(cli, words).output
+    line = next(each for each in found.splitlines() if "members=2, " in each)
+    assert line.strip().startswith(("defaults: ", "arguments, with their defaults: "))
 
 
 @pytest.mark.parametrize("name", [*SCHEMES, *MODES])

@@ -113,6 +113,31 @@ def test_the_list_shows_addresses_rates_bonds_lags_and_systems() -> None:
     assert static[static.index("static LAGs") + 1] == "    lag-h1  s1-eth1, s1-eth2"
 
 
+@pytest.mark.parametrize(
+    ("topology", "first", "virtual"),
+    [
+        (gateway_pair(), ["router", "10.0.0.253/24", "10.1.0.253/24"], "10.0.0.254/24, 10.1.0.254/24"),
+        (
+            firewall_pair(),
+            ["router", "10.0.0.253/24", "10.1.0.253/24", "10.2.0.253/24"],
+            "10.0.0.254/24, 10.1.0.254/24",
+        ),
+    ],
+    ids=lambda value: value.name if isinstance(value, Topology) else "",
+)
+def test_routers_are_drawn_as_routers_with_their_addresses(topology: Topology, first: list[str], virtual: str) -> None:
+    assert "s1  datapath 1, ports to hosts: 1, ports to routers: 2" in drawing.listing(topology)
+    root = ET.fromstring(drawing.svg(topology))
+    kinds = Counter(each.get("class") for each in root.iter() if each.tag.endswith("rect"))
+    assert (kinds["host"], kinds["router"], kinds["switch"]) == (2, 2, 2)
+    node = lay_out(topology).nodes[topology.routers[0].name]
+    inside = [t for t in lay_out(topology).texts if t.kind == "small" and abs(t.x - node.middle) < 1]
+    inside = [t for t in inside if node.y < t.box[1] and t.box[3] < node.y + node.height]
+    assert [t.text for t in inside] == first
+    legend = [t.text for t in lay_out(topology).texts if t.kind == "legend"]
+    assert any(text.startswith(f"VRRP  {virtual}: {topology.routers[0].name} 200, ") for text in legend)
+
+
 @every
 def test_the_list_names_every_interface(topology: Topology) -> None:
     text = "\n".join(drawing.listing(topology))

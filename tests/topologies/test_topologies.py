@@ -9,7 +9,9 @@ import pytest
 
 from testbed.errors import SpecError
 from testbed.experiment import discovery
+from testbed.experiment.network import check_runs
 from testbed.experiment.plan import build_from_settings, build_topology, topology_defaults
+from testbed.faults.elements import elements
 from testbed.schemes import SCHEMES
 from testbed.spec import MODES, STATIC_LAG_MODES, BondOptions, Topology
 from testbed.spec.wiring import Wiring
@@ -63,6 +65,50 @@ def test_every_mode_builds_or_is_refused(name: str, mode: str) -> None:
     else:
         with pytest.raises(SpecError, match=rf"{name} does not take mode {re.escape(mode)}: "):
             build_topology(function, {"mode": mode})
+
+
+def _shown_in_a_document(name: str, place: Path) -> str:
+    """The path of a file with the topology of that name, as docs/topologies.md has it."""
+    blocks = re.findall(
+        r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs/topologies.md").read_text(), re.DOTALL
+    )
+    (text,) = (block for block in blocks if f"\ndef {name}(" in block)
+    path = place / f"{name}.py"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "points"),
+    [
+        ("racks", {"s1", "s2"}),
+        ("office", {"s1", "s2", "desk-eth0--s1-eth1", "desk-eth0"}),  # the desk has one link to one switch
+    ],
+)
+def test_a_topology_that_a_document_shows_survives_what_it_says(name: str, points: set[str], tmp_path: Path) -> None:
+    function = discovery.topology(_shown_in_a_document(name, tmp_path))
+    topology = build_topology(function, {})
+    assert topology.name == name and discovery.survives(function).startswith("Survives ")
+    check_runs(topology, {}, "virtual")
+    hosts = topology.protected_hosts()
+    assert must_connect(expected(topology, ()), hosts) is True
+    found = {
+        e.name
+        for e in elements(topology)
+        if must_connect(expected(topology, [e.name], controller_down_s=1.5), hosts) is False
+    }
+    assert found == points
+
+
+def test_the_single_points_of_failure_of_gateway_pair_are_those_of_its_table() -> None:
+    """docs/topologies.md: the two switches, and the one link of each host."""
+    topology = build_topology(discovery.topology("gateway_pair"), {})
+    found = {
+        e.name
+        for e in elements(topology)
+        if not must_connect(expected(topology, [e.name], controller_down_s=1.5), ("h1", "h2"))
+    }
+    assert found == {"s1", "s2", "h1-eth0", "h2-eth0", "h1-eth0--s1-eth1", "h2-eth0--s2-eth1"}
 
 
 @pytest.mark.parametrize("name", NAMES)
