@@ -37,7 +37,6 @@ SERVICES = {
     "keepalived": "keepalived",
     "nft": "nftables",
     "conntrackd": "conntrackd",
-    "conntrack": "conntrack",
 }
 #: A guest that boots does so in a second; a busy machine takes longer.
 _BOOT_S = 60.0

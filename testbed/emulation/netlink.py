@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyroute2 import DiagSocket
+from pyroute2.netlink.nfnetlink.nfctsocket import NFCTSocket
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from testbed.emulation.namespace import inside
@@ -40,6 +41,12 @@ def link_messages(datagram: bytes) -> Iterator[Any]:
             message.decode()
             yield message
         offset += (length + 3) & ~3
+
+
+def forget_connections(pid: int) -> None:
+    """Empty the table of connections in the namespace of process ``pid`` (IPCTNL_MSG_CT_DELETE without a tuple)."""
+    with inside(pid), NFCTSocket() as sock:
+        sock.flush()
 
 
 @contextlib.contextmanager

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import subprocess
 from collections.abc import Iterator
 
 from testbed.emulation.daemon import Daemon
+from testbed.emulation.netlink import forget_connections
 from testbed.inject import restore, tc
 from testbed.inject.context import InjectionContext
 
@@ -49,8 +49,7 @@ def _crashed(context: InjectionContext, router: str) -> Iterator[None]:
 def _forget(context: InjectionContext, router: str) -> None:
     """The connections that a firewall knows are gone with its memory."""
     if any(router in group.routers for group in context.network.topology.firewalls):
-        words = ["mnexec", "-a", str(context.network.pid(router)), "conntrack", "-F"]
-        subprocess.run(words, capture_output=True, check=True, stdin=subprocess.DEVNULL)
+        forget_connections(context.network.pid(router))
 
 
 def _remove_virtual(context: InjectionContext, router: str) -> None:

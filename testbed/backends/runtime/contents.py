@@ -58,7 +58,6 @@ _OPTIONAL = (
         "keepalived",
         "nft",
         "conntrackd",
-        "conntrack",
         "bridge",
         "tee",
         "test",
