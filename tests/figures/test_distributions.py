@@ -334,6 +334,23 @@ def test_lanes_show_the_events_of_each_source(tmp_path: Path) -> None:
     assert axes.get_xlim()[1] == pytest.approx(1.35 * 51)  # the repair, at 2 s, is not in the window
 
 
+def test_the_outage_is_shown_where_no_packets_arrived(tmp_path: Path) -> None:
+    """Of several faults the second one stops the traffic, 2 s after the first, until 2.5 s after its end."""
+    one = synthetic.record(1, "chaos", {"mode": "active-backup"}, {"outage_s": 3.0})
+    fault = {"source": "fault", "fault": "lossy", "element": "s1-eth1"}
+    events = [{"t_s": 10.0, "event": "begin", **fault}, {"t_s": 12.5, "event": "end", **fault}]
+    received = [at / 100 for at in range(900, 1201)] + [at / 100 for at in range(1500, 1600)]
+    rows = "".join(f"h1>h2,{number},{at},{at}\n" for number, at in enumerate(received))
+    synthetic.raw_file(tmp_path / "run", one, "timeline.jsonl", "".join(json.dumps(e) + "\n" for e in events))
+    synthetic.raw_file(tmp_path / "run", one, "probe.csv", f"flow,seq,sent_s,received_s\n{rows}")
+    run = synthetic.after(tmp_path / "run", synthetic.manifest("chaos", {"mode": ["active-backup"]}, []), [one])
+    (axes,) = drawn("lanes", run).figure.axes
+    (grey,) = [patch for patch in axes.patches if patch.get_alpha() == pytest.approx(0.18)]
+    (left, _), (right, _) = axes.transData.inverted().transform(grey.get_window_extent().get_points())
+    assert (left, right) == pytest.approx((2, 5), abs=0.02)
+    assert axes.get_xlim()[1] > 5
+
+
 def test_words_do_not_overlap() -> None:
     events = [{"t_s": 1 + n / 1e4, "source": "bond", "event": f"event {n}"} for n in range(5)]
     rows = [row for row, *_ in lanes._placed(events, 1.0, -0.01, 0.1)]
