@@ -66,7 +66,7 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         schedule = schedule_of(topology, case, 1)
         schedule.checked(topology)
     except SpecError as error:
-        return error.message
+        return ". ".join(filter(None, (error.message, error.hint.removesuffix("."))))  # the hint lists what is there
     drawn_by = {"events": _EVENTS, "horizon_s": _HORIZON_S, "longest_s": _LONGEST_S}
     for name, default in drawn_by.items():
         if case.get("schedule") and case.get(name, default) != default:

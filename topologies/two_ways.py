@@ -21,7 +21,7 @@
       +----+        +----+   +-----|  s2  |--- ... ------|      |-----+   +----+        +----+
                                    +------+              +------+
 
-    ends=lag: as ends=switches with length=0, and the ways are the links of a LAG
+    ends=lag (length=0, which is then the default): as ends=switches, and the ways are the links of a LAG
 
       +----+        +----+  e1-eth2           e2-eth2  +----+        +----+
       | h1 |--------| e1 |=============================| e2 |--------| h2 |
@@ -56,7 +56,7 @@ _ROUTED_MODES = ("ecmp", "mptcp")
 def two_ways(
     *,
     ways: int = 2,
-    length: int = 1,
+    length: int = -1,
     ends: str = "hosts",
     peer_links: int = -1,
     cable: Cable = Cable(),
@@ -65,7 +65,12 @@ def two_ways(
     bonding: BondOptions = BondOptions(),
     lag: LagOptions = LagOptions(),
 ) -> Topology:
-    """Two hosts joined by ``ways`` of ``length`` switches each; ``peer_links`` 0 or 1 (-1: what the mode wants)."""
+    """Two hosts joined by ``ways`` of ``length`` switches each (-1: one, or none with ends=lag).
+
+    ``peer_links`` is 0, 1 or -1: what the mode wants, 0 for those whose ways are apart (prp, hsr, ecmp, mptcp), else 1.
+    """
+    if length == -1:
+        length = 0 if ends == "lag" else 1
     _check(ways, length, ends, peer_links)
     net = Wiring(cable=cable, bonding=bonding, lag=lag, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     if ends != "hosts":
@@ -159,10 +164,14 @@ def _check(ways: int, length: int, ends: str, peer_links: int) -> None:
         raise SpecError(
             f"two_ways with ends=lag has length=0, not {length}: LACP is between the two ends of a link"
             " (IEEE 802.1AX-2014, 6.1.1)",
-            "Type: --set length=0",
+            "Leave length out, or type: --set length=0",
         )
     if peer_links not in (-1, 0, 1):
-        raise SpecError(f"two_ways takes peer_links 0 or 1, not {peer_links}: independent switches have no LAG")
+        raise SpecError(
+            f"two_ways takes peer_links 0, 1 or -1 (what the mode wants), not {peer_links}: two switches are joined by"
+            " one link, as independent switches have no LAG",
+            "For example: --set peer_links=1",
+        )
     if peer_links >= 0 and (ends != "hosts" or length == 0):
         what = f"ends={ends}, where the ways end at one switch" if ends != "hosts" else "length=0: there is no switch"
         raise SpecError(f"two_ways takes no peer_links with {what}", "Leave peer_links out.")

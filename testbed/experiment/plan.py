@@ -12,7 +12,7 @@ from testbed import schemes
 from testbed.design.factor import Factor, Level, parse_level
 from testbed.design.trial import Trial, trial_seed
 from testbed.errors import SpecError, unknown
-from testbed.experiment import settle, user_code
+from testbed.experiment import reasons, settle, user_code
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.network import TopologyFunction as TopologyFunction
 from testbed.experiment.network import build_from_settings as build_from_settings
@@ -21,9 +21,6 @@ from testbed.experiment.network import check_names, check_runs, is_of_network, p
 from testbed.experiment.network import topology_defaults as topology_defaults
 from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
-
-#: So many reasons are listed where no case applies.
-_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,8 @@ def list_cases(
     combinations = _combinations(levels, factors)
     set_too = [name for each in combinations for name in each if name not in levels]
     levels = {**levels, **{name: _levels_of(name, combinations) for name in dict.fromkeys(set_too)}}
-    named = {*named, *set_too}
+    by_command, named = named, {*named, *set_too}
+    usual = "" if experiment.topology == topology.__name__ else experiment.topology
     of_network = {
         name: found
         for name, found in levels.items()
@@ -138,11 +136,12 @@ def list_cases(
     kept: dict[tuple[tuple[str, Level], ...], None] = {}
     left_out: list[tuple[dict[str, Level], str]] = []
     changed: dict[tuple[str, str], None] = {}
-    first: SpecError | None = None
+    refused: list[SpecError] = []
     for case in combinations:
         found = settled(tuple((name, case[name]) for name in levels if name in deciding and name in case))
         if isinstance(found, SpecError):
-            first = first or found
+            found = reasons.typed(found, case, factors, by_command, usual)
+            refused.append(found)
             left_out.append((case, found.message))
             continue
         changed |= dict.fromkeys(found.changed.items())
@@ -152,13 +151,12 @@ def list_cases(
             kept[tuple(case.items())] = None
         else:
             left_out.append((case, reason))
-    if not kept and first is not None:
-        reasons = list(dict.fromkeys(reason for _, reason in left_out))
-        if len(reasons) == 1:
-            raise first
-        raise SpecError("; or ".join(reasons[:_REASONS]), first.hint)
+    if not kept and refused:
+        brought = [name for name in levels if name not in by_command]
+        raise reasons.together(refused, (reason for _, reason in left_out), brought)
     if not kept:
-        raise SpecError(f"no case of this run applies: {left_out[0][1]}", "Vary other factors with --set.")
+        hint = reasons.advice(left_out[0][1], arguments, by_command, usual)
+        raise SpecError(f"no case of this run applies: {left_out[0][1]}", hint)
     return Cases(tuple(dict(case) for case in kept), tuple(left_out), tuple(changed))
 
 

@@ -77,10 +77,10 @@ class Schedule:
                 )
             until[injection.fault, injection.element] = injection
         for one, other in itertools.combinations(self.injections, 2):
-            if _clash(one, other):
+            if why := _clash(one, other):
                 raise SpecError(
-                    f"{one.fault} of {one.element} and {other.fault} of {other.element} overlap, but cables can be"
-                    " moved only one pair at a time, and only between switches that are there"
+                    f"{one.fault} of {one.element} and {other.fault} of {other.element} overlap, but {why}",
+                    "Let one begin when the other has ended.",
                 )
 
     @property
@@ -117,11 +117,17 @@ def _overlap(one: Injection, other: Injection) -> bool:
     return one.at_s < other.at_s + other.for_s and other.at_s < one.at_s + one.for_s
 
 
-def _clash(one: Injection, other: Injection) -> bool:
-    """Whether two injections overlap that exclude each other, though they are of different faults or elements."""
+def _clash(one: Injection, other: Injection) -> str:
+    """Why two injections that overlap exclude each other, though of different faults or elements; empty if not."""
+    if not _overlap(one, other):
+        return ""
     names = {one.fault, other.fault}
-    moved = "miscabling" in names and (len(names) == 1 or bool(names & _WITHOUT_SWITCH))
-    return (moved or _one_daemon(one, other)) and _overlap(one, other)
+    if "miscabling" in names and (len(names) == 1 or names & _WITHOUT_SWITCH):
+        return "cables can be moved only one pair at a time, and only between switches that are there"
+    if _one_daemon(one, other):
+        machine = one.element.partition(":")[0]
+        return f"both end, kill or halt daemons of {machine}: the first to end would start again what the other stopped"
+    return ""
 
 
 def _one_daemon(one: Injection, other: Injection) -> bool:

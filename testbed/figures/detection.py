@@ -36,7 +36,8 @@ def detection(run: Run) -> Drawing:
     text += (
         " of theory and the band that holds 95 % of samples of that size; p: Kolmogorov-Smirnov test; end: the exact"
     )
-    text += " 95 % interval of the uniform distribution's end, from the largest time."
+    text += " 95 % interval of the uniform distribution's end, from the largest time; both from"
+    text += f" {stats.LEAST_FOR_LAW} times on."
     cases = [found for group in series(run) if (found := _Found.of(group)).times]
     if not cases:
         return empty(run, _HEADER, text, "no trial has a detection time")
@@ -105,7 +106,8 @@ def _draw(axes: Axes, found: _Found, right_s: float, scale: float) -> list[tuple
     group, times, total = found.group, found.times, len(found.times) + found.unnoticed
     ends = (found.law.times[0], found.law.times[-1]) if found.law else None
     # The test is that of a uniform law, which alone is known by its two ends.
-    fit = stats.uniform_fit(times, *ends) if found.law and ends and len(found.law.times) == 2 else None
+    uniform = found.law is not None and len(found.law.times) == 2 and len(times) >= stats.LEAST_FOR_LAW
+    fit = stats.uniform_fit(times, *ends) if uniform and ends else None
     if found.law:
         draw_law(axes, found.law, len(times), right_s, scale)
     draw_steps(axes, times, total, group.look, right_s, scale)

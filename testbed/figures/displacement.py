@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -40,7 +41,8 @@ def displacement(run: Run) -> Drawing:
     if not rows:
         return empty(run, _HEADER, text, "no trial ended well")
     for axes, (title, _) in zip(panels, _PANELS, strict=True):
-        axes.plot(levels, [1 / level for level in levels], color=THEORY, linewidth=0.8, linestyle=":", label="1/N")
+        shares, dash = [1 / level for level in levels], _dash(levels)
+        axes.plot(levels, shares, color=THEORY, linewidth=0.8, linestyle=":", label="1/N", **dash)
         axes.set_title(title, loc="left")
         axes.set_ylabel("share of flows that move")
         axes.set_ylim(-0.02, 1.02)
@@ -54,7 +56,10 @@ def _curve(axes: Axes, group: Series, rows: list[tuple[Any, ...]], what: str, si
     """One series of a panel: theory's curve, and above it what was measured."""
     at, measured, law = (_HEADER.index(name) for name in ("members", f"{what}_share", f"law_{what}_share"))
     across = [row[at] for row in rows]
-    axes.plot(across, [row[law] for row in rows], color=THEORY, linewidth=1.6, alpha=0.5, label="theory", zorder=1)
+    dash = _dash(across)
+    axes.plot(
+        across, [row[law] for row in rows], color=THEORY, linewidth=1.6, alpha=0.5, label="theory", zorder=1, **dash
+    )
     axes.plot(
         across,
         [row[measured] for row in rows],
@@ -68,6 +73,11 @@ def _curve(axes: Axes, group: Series, rows: list[tuple[Any, ...]], what: str, si
         label=group.name,
         zorder=2,
     )
+
+
+def _dash(across: Sequence[int]) -> dict[str, Any]:
+    """How a line is drawn that has one point: by a dash there."""
+    return {"marker": "_", "markersize": 22} if len(across) == 1 else {}
 
 
 def _count(metrics: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -23,6 +24,8 @@ _LEAST_S = 0.002
 _LETTER_IN, _LEFT_IN, _ROW_IN = 0.048, 1.0, 0.125
 #: The number of ticks that can be distinguished on the width of a page.
 _TICKS = 600
+#: By how much a gap between packets may differ from the outage that it is, for pauses of the sender are subtracted.
+_ALIKE_S = 0.02
 
 
 def lanes(run: Run) -> Drawing:
@@ -34,7 +37,8 @@ def lanes(run: Run) -> Drawing:
         return empty(run, _HEADER, text, "no trial that ended well has a fault in its timeline.jsonl")
     events = _timeline(run, record)
     began_s, ended_s, _ = fault_windows(events)[0]
-    left, right = _window(record, events, began_s, ended_s)
+    outage = _outage(run, record, began_s)
+    left, right = _window(outage[1], events, began_s, ended_s)
     shown = [event for event in events if left <= float(event["t_s"]) - began_s <= right]
     by_lane: dict[str, list[Event]] = {}
     for event in shown:
@@ -65,7 +69,8 @@ def lanes(run: Run) -> Drawing:
         ticks.append((top, flow))
         table += [(record.number, f"received {flow}", at + began_s, at, "") for at in times]
         top += 1
-    _outage(axes, record, scale)
+    if outage[1]:
+        axes.axvspan(outage[0] * scale, outage[1] * scale, color=THEORY, alpha=0.18, linewidth=0, zorder=0.5)
     axes.axvline(0, color="black", linewidth=0.9, linestyle="--", zorder=1)
     axes.set_xlim(left * scale, right * scale)
     axes.set_ylim(top - 0.3, -0.7)
@@ -78,12 +83,13 @@ def lanes(run: Run) -> Drawing:
     return Drawing(figure, _HEADER, table, caption(run, f"{text} Trial {record.number} ({case})."))
 
 
-def _window(record: Record, events: list[Event], began_s: float, ended_s: float | None) -> tuple[float, float]:
+def _window(outage_end_s: float, events: list[Event], began_s: float, ended_s: float | None) -> tuple[float, float]:
     """From shortly before the fault to shortly after traffic recovered, or after the last event before the repair."""
     ended_s = float(events[-1]["t_s"]) if ended_s is None else ended_s
     during = [float(e["t_s"]) - began_s for e in events if began_s < float(e["t_s"]) < ended_s]
-    length = max([float(record.metrics.get("outage_s") or 0.0), _LEAST_S, *during])
-    return -_BEFORE * length, min((1 + _AFTER) * length, ended_s - began_s)
+    length = max([outage_end_s, _LEAST_S, *during])
+    right = min((1 + _AFTER) * length, ended_s - began_s)
+    return -_BEFORE * length, right if outage_end_s <= right else (1 + _AFTER) * outage_end_s
 
 
 def describe(event: Event) -> str:
@@ -169,7 +175,18 @@ def _apart(times: list[float], least_s: float) -> list[float]:
     return kept
 
 
-def _outage(axes: Axes, record: Record, scale: float) -> None:
+def _outage(run: Run, record: Record, began_s: float) -> tuple[float, float]:
+    """When the outage began and ended, after the fault: the gap in a flow's packets that is as long; (0, 0) for none.
+
+    Without such a gap, as for an outage that is no probe's, it begins with the fault.
+    """
     outage_s = float(record.metrics.get("outage_s") or 0.0)
-    if outage_s:
-        axes.axvspan(0, outage_s * scale, color=THEORY, alpha=0.18, linewidth=0, zorder=0.5)
+    table = readable_csv(run.path / record.raw / "probe.csv", PROBE_COLUMNS)
+    gaps: list[tuple[float, float]] = []
+    for rows in table.by("flow").values():
+        at_s = table["received_s"][rows] - began_s
+        at_s = np.sort(at_s[at_s >= -_ALIKE_S])
+        gaps += zip(at_s[:-1].tolist(), at_s[1:].tolist(), strict=True)
+    differs = {gap: abs(gap[1] - gap[0] - outage_s) for gap in gaps}
+    found = min(differs, key=differs.__getitem__, default=None)
+    return found if outage_s and found and differs[found] <= _ALIKE_S else (0.0, outage_s)

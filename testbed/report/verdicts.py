@@ -17,8 +17,6 @@ REACHED = 0.99
 MORE = 1.001
 #: The level of the test: a sample of theory's own distribution is rejected in this part of all cases.
 LEVEL = 0.01
-#: Fewer detection times than these say little about a distribution.
-LEAST_TIMES = 10
 
 #: How much two parts of a distribution may differ, as a part of its width, that is uniform but for rounding.
 _EVEN = 1e-6
@@ -171,7 +169,7 @@ def _detection(records: Sequence[Record]) -> Claim | None:
     quantiles = next((found for record in records if (found := record.metrics.get("law_quantiles_s"))), None)
     even = quantiles is None or (abs(2 * expected - low - bound) < _EVEN * (bound - low) and _straight(quantiles))
     law = f"{'uniform' if even else 'spread'} over ({low * 1e3:g}, {bound * 1e3:g}] ms"
-    if len(times) < LEAST_TIMES:
+    if len(times) < stats.LEAST_FOR_LAW:
         return f"{len(times)} detection times are too few to compare with theory ({law}).{missed}", None
     fit = stats.uniform_fit(times, low, bound) if even else stats.quantile_fit(times, quantiles or [])
     assert fit is not None

@@ -31,7 +31,8 @@ _SAME = (
     *("experiment", "topology", "factors", "repetitions", "until_ci", "seed", "backend", "clock"),
     *("user_code", "user_controllers", "user_topology", "networks", "code", "kernel", "runtime", "tools", "digests"),
 )
-
+#: Of these, what is not one thing: "other factors", not "another".
+_SEVERAL = {"code", "factors", "repetitions", "user_controllers", "networks", "tools", "digests"}
 #: Of these, what changed on this machine and not in the command.
 _FILES = {
     "user_code": "the experiment's files",
@@ -285,7 +286,8 @@ def _check_same(place: Path, manifest: Mapping[str, Any]) -> None:
             hint = "Resume with the same arguments, or give another --out."
             if key in _FILES:
                 hint = f"The run has trials with {_FILES[key]} as it was: undo the change, or give another --out."
-            raise SpecError(f"{place} holds a run with another {key}: {_differing(was, wanted)}", hint)
+            other = f"other {key}" if key in _SEVERAL else f"another {key}"
+            raise SpecError(f"{place} holds a run with {other}: {_differing(was, wanted)}", hint)
 
 
 def _differing(was: Any, wanted: Any) -> str:

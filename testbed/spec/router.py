@@ -47,9 +47,8 @@ class Router:
         validation.unique(f"interfaces of router {self.name!r}", [each.interface for each in self.attachments])
         validation.unique(f"subnets of router {self.name!r}", [each.subnet for each in self.attachments])
         if len(self.attachments) < 2:
-            raise SpecError(
-                f"router {self.name!r} is in {len(self.attachments)} subnets; wanted two or more to forward between"
-            )
+            number = "one subnet" if self.attachments else "no subnet"
+            raise SpecError(f"router {self.name!r} is in {number}; wanted two or more to forward between")
 
     def attachment(self, interface: str) -> Attachment:
         """What the router has on an interface. Errors: StopIteration if nothing."""

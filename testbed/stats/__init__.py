@@ -6,7 +6,15 @@ theory, and the interval of its parameter. scipy takes most of a second to load,
 """
 
 from testbed.stats.differences import Difference, delta, difference, fisher, holm
-from testbed.stats.fits import Fit, high_end_interval, low_end_interval, quantile_fit, uniform_fit, uniform_power
+from testbed.stats.fits import (
+    LEAST_FOR_LAW,
+    Fit,
+    high_end_interval,
+    low_end_interval,
+    quantile_fit,
+    uniform_fit,
+    uniform_power,
+)
 from testbed.stats.summaries import (
     LEAST_FOR_INTERVAL,
     RESAMPLES,
@@ -20,6 +28,7 @@ from testbed.stats.survival import Survival, dkw_band, survival
 
 __all__ = [
     "LEAST_FOR_INTERVAL",
+    "LEAST_FOR_LAW",
     "RESAMPLES",
     "Difference",
     "Fit",

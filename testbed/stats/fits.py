@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+#: Fewer values than these say little about a distribution.
+LEAST_FOR_LAW = 10
 #: So many samples are drawn for a power, always the same ones.
 POWER_SAMPLES = 2000
 _SEED = 1958

@@ -70,6 +70,14 @@ def test_instants_are_in_order_and_ends_come_first() -> None:
         ("slow s1-eth1 0 for 1 delay_ms=much", "'much' is not a number for delay_ms of slow"),
         ("slow s1-eth1 0 for 2; slow s1-eth1 1 for 2", "begins at 1 s, but one that began at 0 s lasts until 2 s"),
         ("miscabling s1-eth1 0 for 2; switch_crash s1 1 for 2", "overlap, but cables can be moved only one pair"),
+        (
+            "router_crash r1 0.5 for 2; router_hang r1 1 for 2",
+            "router_crash of r1 and router_hang of r1 overlap, but both end, kill or halt daemons of r1: ",
+        ),
+        (
+            "service_stop r1:keepalived 0 for 2; router_crash r1 1 for 2",
+            "overlap, but both end, kill or halt daemons of r1",
+        ),
         ("[1, 2]", "this is not a schedule"),
     ],
 )

@@ -215,6 +215,20 @@ def test_the_end_of_the_law_has_its_interval(tmp_path: Path) -> None:
         assert all(row[9:] == pytest.approx((low, high)) for row in drawing.rows if row[4] == end_s)
 
 
+@pytest.mark.parametrize("count", [3, 9, 10])
+def test_a_few_times_are_not_tested_against_a_law(tmp_path: Path, count: int) -> None:
+    """As in the report, which calls fewer than ten too few to compare."""
+    metrics = {"detections_s": [0.09 + place / 1000 for place in range(count)], "bound_s": 0.1, "expected_s": 0.05}
+    metrics["expected_low_s"] = 0.0
+    manifest = synthetic.manifest("miimon", {"mode": ["active-backup"]}, [])
+    record = synthetic.record(1, "miimon", {"mode": "active-backup"}, metrics)
+    drawing = drawn("detection", synthetic.write(tmp_path / "run", manifest, [record]))
+    enough = count >= 10
+    assert (", p = " in titles(drawing)[0]) is enough
+    assert bool(drawing.figure.axes[0].get_title(loc="right")) is enough
+    assert all((row[8] is not None) is enough for row in drawing.rows)
+
+
 def test_a_fault_that_was_not_detected_counts(tmp_path: Path) -> None:
     case = {"mode": "active-backup"}
     metrics = {"detections_s": [0.02, None, 0.08], "bound_s": 0.1, "expected_s": 0.05}
@@ -321,6 +335,23 @@ def test_lanes_show_the_events_of_each_source(tmp_path: Path) -> None:
     assert axes.get_xlim()[1] == pytest.approx(1.35 * 51)  # the repair, at 2 s, is not in the window
 
 
+def test_the_outage_is_shown_where_no_packets_arrived(tmp_path: Path) -> None:
+    """Of several faults the second one stops the traffic, 2 s after the first, until 2.5 s after its end."""
+    one = synthetic.record(1, "chaos", {"mode": "active-backup"}, {"outage_s": 3.0})
+    fault = {"source": "fault", "fault": "lossy", "element": "s1-eth1"}
+    events = [{"t_s": 10.0, "event": "begin", **fault}, {"t_s": 12.5, "event": "end", **fault}]
+    received = [at / 100 for at in range(900, 1201)] + [at / 100 for at in range(1500, 1600)]
+    rows = "".join(f"h1>h2,{number},{at},{at}\n" for number, at in enumerate(received))
+    synthetic.raw_file(tmp_path / "run", one, "timeline.jsonl", "".join(json.dumps(e) + "\n" for e in events))
+    synthetic.raw_file(tmp_path / "run", one, "probe.csv", f"flow,seq,sent_s,received_s\n{rows}")
+    run = synthetic.after(tmp_path / "run", synthetic.manifest("chaos", {"mode": ["active-backup"]}, []), [one])
+    (axes,) = drawn("lanes", run).figure.axes
+    (grey,) = [patch for patch in axes.patches if patch.get_alpha() == pytest.approx(0.18)]
+    (left, _), (right, _) = axes.transData.inverted().transform(grey.get_window_extent().get_points())
+    assert (left, right) == pytest.approx((2, 5), abs=0.02)
+    assert axes.get_xlim()[1] > 5
+
+
 def test_words_do_not_overlap() -> None:
     events = [{"t_s": 1 + n / 1e4, "source": "bond", "event": f"event {n}"} for n in range(5)]
     rows = [row for row, *_ in lanes._placed(events, 1.0, -0.01, 0.1)]
@@ -350,6 +381,16 @@ def test_displacement_is_shown_against_the_number_of_members_with_theorys(tmp_pa
         ("placed_by switch", 4, 0.25, 0.25, 0, 0),
     ]
     assert legend(drawing) == ["theory", "placed_by host", "placed_by switch", "1/N"]
+
+
+def test_a_displacement_of_one_number_of_members_still_has_its_laws(tmp_path: Path) -> None:
+    """A line over one point is invisible: what the legend names is a dash there."""
+    whole = synthetic.displaced(tmp_path / "run")
+    kept = [record for record in whole.records if len(record.metrics["measured_member_flows"]) == 2]
+    drawing = drawn("displacement", synthetic.write(tmp_path / "one", whole.manifest, kept))
+    for axes in drawing.figure.axes:
+        laws = [line for line in axes.get_lines() if line.get_label() in ("theory", "1/N")]
+        assert laws and all(len(np.asarray(line.get_xdata())) == 1 and line.get_marker() == "_" for line in laws)
 
 
 def test_the_atlas_has_a_panel_for_each_failure_and_one_for_the_return(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import synthetic
 
 from testbed.backends.watchdog import Watchdog
 from testbed.design.trial import Trial
@@ -78,7 +79,7 @@ def test_a_finished_run_grows_by_more_repetitions(carry: Carry) -> None:
     assert many.records[:2] == few.records
     assert many.manifest["repetitions"] == 5 and many.planned == 5
     assert many.manifest["argv"] == ["testbed", "run", "failover", "--repetitions", "5"]
-    with pytest.raises(SpecError, match="holds a run with another repetitions: 5, not 3"):
+    with pytest.raises(SpecError, match="holds a run with other repetitions: 5, not 3"):
         carry(None, 3, resume=True)
 
 
@@ -113,8 +114,16 @@ def test_other_code_or_tools_are_refused(carry: Carry, monkeypatch: pytest.Monke
     carry(None, 1)
     value = {"iperf3": "0.0"} if key == "tools" else "another"
     monkeypatch.setattr(f"testbed.run.prepare.{name}", lambda *_: value)
-    with pytest.raises(SpecError, match=f"holds a run with another {key}: "):
+    with pytest.raises(SpecError, match=f"holds a run with other {key}: "):
         carry(None, 1, resume=True)
+
+
+def test_another_level_of_a_factor_is_refused(tmp_path: Path) -> None:
+    text = synthetic.manifest("gateway", {"faults": [3]}, [], repetitions=1)
+    place = synthetic.write(tmp_path / "run", text, []).path
+    wanted = {**result.load(place).manifest, "factors": {"faults": [4]}}
+    with pytest.raises(SpecError, match=r"holds a run with other factors: faults \[3\], not \[4\]"):
+        prepare._check_same(place, wanted)
 
 
 def test_networks_that_differ_though_no_file_does_are_refused(
@@ -124,5 +133,5 @@ def test_networks_that_differ_though_no_file_does_are_refused(
     net.write_text(text.replace("from helper import MEMBERS\n", ""))
     carry(str(net), 1)
     monkeypatch.setenv("MEMBERS", "3")
-    with pytest.raises(SpecError, match="holds a run with another networks: "):
+    with pytest.raises(SpecError, match="holds a run with other networks: "):
         carry(str(net), 1, resume=True)

@@ -64,7 +64,7 @@ def test_the_machines_are_hosts_and_routers_and_every_name_is_a_node() -> None:
         (lambda: VrrpOptions(preempt=False, preempt_delay_s=1.0), "vrrp_preempt_delay_s has no effect without"),
         (lambda: gateway_pair(vrrp=VrrpOptions(priorities="200+200")), "two routers of one priority|of two routers"),
         (lambda: gateway_pair(vrrp=VrrpOptions(priorities="255+100")), "wanted 254 or less: 255 owns the address"),
-        (lambda: Router("r1", (Attachment("r1-eth0", "10.0.0.1/24"),)), "is in 1 subnets; wanted two or more"),
+        (lambda: Router("r1", (Attachment("r1-eth0", "10.0.0.1/24"),)), "is in one subnet; wanted two or more"),
         (
             lambda: Router("r1", (Attachment("r1-eth0", "10.0.0.1/24"), Attachment("r1-eth1", "10.0.0.2/24"))),
             "subnets of router 'r1' must be different.*10.0.0.0/24",

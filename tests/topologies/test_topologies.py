@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,20 @@ def _shown_in_a_document(name: str, place: Path) -> str:
     path = place / f"{name}.py"
     path.write_text(text)
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ({"ends": "lag"}, {"ends": "lag", "length": 0}),
+        ({}, {"length": 1, "peer_links": 1}),
+        ({"ends": "switches"}, {"ends": "switches", "length": 1}),
+        ({"bonding": BondOptions(mode="prp")}, {"bonding": BondOptions(mode="prp"), "length": 1, "peer_links": 0}),
+    ],
+)
+def test_the_defaults_of_two_ways_are_what_fits(asked: dict[str, Any], meant: dict[str, Any]) -> None:
+    """docs/topologies.md: what -1 stands for."""
+    assert two_ways(**asked) == two_ways(**meant)
 
 
 @pytest.mark.parametrize(
@@ -215,15 +230,15 @@ def test_a_ring_closes() -> None:
             "Use another mode, or --topology single_switch.",
         ),
         (lambda: two_ways(ways=1), "two_ways needs 2 ways or more, not 1\nFor one: --topology unprotected."),
-        (lambda: two_ways(length=-1), "length of the ways is -1; wanted 0 switches or more"),
+        (lambda: two_ways(length=-2), "length of the ways is -2; wanted 0 switches or more"),
         (
             lambda: two_ways(ends="host"),
             "two_ways has ends='host'; wanted hosts, switches or lag\nFor example: --set ends=switches",
         ),
         (
-            lambda: two_ways(ends="lag"),
+            lambda: two_ways(ends="lag", length=1),
             "two_ways with ends=lag has length=0, not 1: LACP is between the two ends of a link (IEEE 802.1AX-2014,"
-            " 6.1.1)\nType: --set length=0",
+            " 6.1.1)\nLeave length out, or type: --set length=0",
         ),
         (
             lambda: two_ways(ends="lag", length=0, peer_links=1),
@@ -231,7 +246,8 @@ def test_a_ring_closes() -> None:
         ),
         (
             lambda: two_ways(peer_links=2),
-            "two_ways takes peer_links 0 or 1, not 2: independent switches have no LAG",
+            "two_ways takes peer_links 0, 1 or -1 (what the mode wants), not 2: two switches are joined by one link, as"
+            " independent switches have no LAG\nFor example: --set peer_links=1",
         ),
         (
             lambda: two_ways(ends="switches", peer_links=0),
