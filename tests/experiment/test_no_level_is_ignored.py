@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from testbed import schemes
+from testbed import schemes, services
 from testbed.controller.config import to_yaml
 from testbed.design.trial import Trial
 from testbed.errors import SpecError
@@ -61,6 +61,10 @@ LEVELS: dict[str, tuple[str, str]] = {
     "tree_root": ("e1", "e2"),
     "edge_ports": ("admin", "none"),
     "bfd_ms": ("100", "50"),
+    "vrrp_advert_ms": ("1000", "100"),
+    "vrrp_priorities": ("200+100", "200+50"),
+    "vrrp_follow": ("track", "none"),
+    "firewall_sync": ("ftfw", "none"),
 }
 
 
@@ -85,7 +89,11 @@ def described(trial: Trial) -> str:
     ]
     links = [dataclasses.asdict(link) for link in topology.links]
     switches = [(switch.name, switch.dpid) for switch in topology.switches]
-    return json.dumps([own, hosts, bonds, links, switches, _switch_side(scheme.name, scheme.lags(topology))])
+    daemons = [
+        (each.node, each.name, dict(each.files(Path())), dict(each.settings())) for each in services.wanted(topology)
+    ]
+    switch_side = _switch_side(scheme.name, scheme.lags(topology))
+    return json.dumps([own, hosts, bonds, links, switches, daemons, switch_side])
 
 
 def _switch_side(controller: str, topology: Topology) -> Any:
