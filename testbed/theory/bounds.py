@@ -116,6 +116,8 @@ def _predicted(
     if watched(bonded.bond) and fault in ("carrier_loss", "switch_crash", "flapping", "silent_loss"):
         found = detection(bonded.bond)  # who sees a lost carrier is a matter of the network (testbed.theory.routed)
         return replace(found, low_s=found.low_s if fault == "silent_loss" else 0.0, law=None)
+    if bonded.bond.mode == "ecmp" and bonded.bond.ecmp_group == "resilient" and fault == "flapping":
+        return "the kernel deletes a next hop at each loss of carrier, and the host makes it again at each return"
     if bonded.bond.driver == "nexthop" and fault in ("carrier_loss", "switch_crash", "flapping"):
         return AT_THE_EVENT
     if bonded.bond.driver == "nexthop" and fault == "silent_loss":

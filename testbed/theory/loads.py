@@ -33,6 +33,7 @@ _COPYING = ("broadcast", "prp", "hsr")
 #: A hash of each flow chooses the member.
 _HASHING = ("802.3ad", "balance-xor", "ecmp")
 _SENDS_BY_LOAD = ("balance-tlb", "balance-alb")
+_FLOODED = "bridges forget addresses for some time after a change, and flood what is not answered"
 _NO_LAW = {
     "mptcp": "RFC 8684 leaves the scheduler open: no document says what it sends by which subflow",
 }
@@ -73,8 +74,10 @@ def expected(
         return nothing("what the controller does is not known")
     if bond is not None and bond.mode == "802.3ad" and not answered:
         return nothing("without a partner in LACP a bond uses one member, and it is not known which")
-    left = _Left(topology, side, frozenset(down), frozenset(silent))
-    return left.expected(payload_bytes)
+    found = _Left(topology, side, frozenset(down), frozenset(silent)).expected(payload_bytes)
+    if side.tree is not None and side.tree.protocol == "stp":
+        return Expected(found.usable_links, None, _FLOODED)  # for Max Age and Forward Delay (802.1D-1998, 8.5.3.13)
+    return found
 
 
 def back(topology: Topology, side: SwitchSide) -> str:
@@ -84,7 +87,7 @@ def back(topology: Topology, side: SwitchSide) -> str:
     (IEEE 802.1D-2004, 17.10): a load that is not answered is flooded until then.
     """
     if side.tree is not None:
-        return "bridges forget addresses for some seconds after a change, and flood what is not answered"
+        return _FLOODED
     bonds = [topology.host(name).bond for name in topology.pair]
     stays = [b for b in bonds if b and b.mode in PRIMARY_MODES and not (b.primary and b.primary_reselect == "always")]
     return "no primary is preferred at once: which member is active depends on what failed before" if stays else ""

@@ -25,8 +25,9 @@ FAULTS = ("carrier_loss", "silent_loss", "switch_crash")
 #: millisecond: what is behind a gap the application does not read, so nothing is acknowledged with its next answer.
 DELAYED_S = 0.041
 #: The timer that repeats by a backup: only if the others have made no progress since the last one
-#: (mptcp_subflow_get_retrans, min_stale_count > 1).
-_BACKUP_TIMERS = 2
+#: (mptcp_subflow_get_retrans, min_stale_count > 1): the second, or the third if acknowledgements that were on their way
+#: at the first one counted as progress, as where one direction alone is silent.
+_BACKUP_TIMERS = 3
 #: From so many losses on, a subflow that carries data counts as an alternative at each timer (pm.c,
 #: active_max_loss_cnt: one less than the losses, and its own count goes from 0 to 1 and back); else at every second.
 _STEADY_LOSSES = 3

@@ -33,7 +33,7 @@ def test_a_backup_repeats_when_the_others_made_no_progress_between_two_timers() 
     """protocol.c, mptcp_subflow_get_retrans: min_stale_count > 1."""
     for losses in (0, 1, 4, 255):
         found = theory.handover(mptcp(backup=True, losses=losses), "silent_loss", rtt_s=0.001)
-        assert isinstance(found, theory.OutageBound) and 2 * 0.201 <= found.bound_s <= 2 * 0.209
+        assert isinstance(found, theory.OutageBound) and 3 * 0.201 <= found.bound_s <= 3 * 0.209
 
 
 @pytest.mark.parametrize(
