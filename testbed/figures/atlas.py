@@ -10,6 +10,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import BboxBase
 
 from testbed import stats
 from testbed.figures.style import PAGE_IN, THEORY, Drawing, Series, caption, empty, legend_above, series
@@ -38,7 +39,7 @@ _BEYOND = 4.0
 #: The radius of a point whose packets cost one packet, and its number's letters, in points.
 _RADIUS_PT, _LETTERS_PT = 3.6, 5.0
 #: Where a point is moved aside, in radii, the nearest place first; a step to a side, where the outage is, counts more.
-_ASIDE = sorted(itertools.product(range(-5, 6), range(-12, 13)), key=lambda at: (2 * abs(at[0]) + abs(at[1]), at))
+_ASIDE = sorted(itertools.product(range(-9, 10), range(-14, 15)), key=lambda at: (2 * abs(at[0]) + abs(at[1]), at))
 
 
 def atlas(run: Run) -> Drawing:
@@ -145,7 +146,7 @@ def _drawn(axes: Axes, points: Sequence[_Point]) -> None:
     for point in points:
         radius = _RADIUS_PT * math.sqrt(point.cost) * scale
         true = axes.transData.transform((point.median_s, point.links))
-        x, y = _free(float(true[0]), float(true[1]), radius, taken)
+        x, y = _free(float(true[0]), float(true[1]), radius, taken, axes.bbox)
         taken.append((x, y, radius))
         at = axes.transData.inverted().transform((x, y))
         axes.plot([point.shortest_s, point.longest_s], [at[1], at[1]], color=point.colour, linewidth=0.8, zorder=2)
@@ -159,11 +160,15 @@ def _drawn(axes: Axes, points: Sequence[_Point]) -> None:
         axes.text(at[0], at[1], str(point.number), fontsize=_LETTERS_PT, clip_on=False, **middle)
 
 
-def _free(x: float, y: float, radius: float, taken: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
-    """The place nearest to (x, y) where a disc hides none of those drawn; up or down rather than to a side."""
+def _free(
+    x: float, y: float, radius: float, taken: Sequence[tuple[float, float, float]], page: BboxBase
+) -> tuple[float, float]:
+    """The place nearest to (x, y) on the ``page`` where a disc hides none of those drawn; up or down rather than to a
+    side."""
     for right, up in _ASIDE:
         at = x + right * radius, y + up * radius
-        if all(math.dist(at, other[:2]) >= radius + other[2] for other in taken):
+        inside = page.x0 + radius <= at[0] <= page.x1 - radius and page.y0 + radius <= at[1] <= page.y1 - radius
+        if inside and all(math.dist(at, other[:2]) >= radius + other[2] for other in taken):
             return at
     return x, y
 
