@@ -166,6 +166,10 @@ def _detection(records: Sequence[Record]) -> Claim | None:
     low = next(iter(quantities(records, "low_s")), 2 * expected - bound)
     unnoticed = len(noticed) - len(times)
     missed = f" {unnoticed} of {len(noticed)} faults were not noticed." if unnoticed else ""
+    if times and low == bound:
+        text = f"{len(times)} detection times from {min(times) * 1e3:.2f} to {max(times) * 1e3:.2f} ms;"
+        text += f" by theory each is {bound * 1e3:g} ms, up to the kernel's tick.{missed}"
+        return text, low <= min(times) and max(times) <= bound + _TICK_S and not unnoticed
     quantiles = next((found for record in records if (found := record.metrics.get("law_quantiles_s"))), None)
     even = quantiles is None or (abs(2 * expected - low - bound) < _EVEN * (bound - low) and _straight(quantiles))
     law = f"{'uniform' if even else 'spread'} over ({low * 1e3:g}, {bound * 1e3:g}] ms"

@@ -25,8 +25,8 @@ class Fit:
 
 
 def uniform_fit(values: Sequence[float], low: float, high: float) -> Fit | None:
-    """``values`` compared with the uniform distribution on (low, high]; None if there are none."""
-    if not values:
+    """``values`` compared with the uniform distribution on (low, high]; None without values, or without a width."""
+    if not values or high <= low:
         return None
     from scipy.stats import kstest
 

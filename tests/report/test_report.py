@@ -211,6 +211,19 @@ def test_detection_times_are_compared_with_their_distribution(tmp_path: Path) ->
         assert "A Kolmogorov-Smirnov test rejects that" in found.text
 
 
+@pytest.mark.parametrize(
+    ("latest", "holds"), [(0.6094, True), (0.6103, True), (0.6104, False), (0.6093, False), (None, False)]
+)
+def test_a_law_of_one_time_holds_up_to_the_tick(tmp_path: Path, latest: float | None, holds: bool) -> None:
+    # RFC 5798, 6.1: after an orderly stop the other router waits the skew, (256 - 100) / 256 of the interval: one time.
+    skew = 156 / 256
+    metrics = {"detections_s": [skew, latest], "low_s": skew, "expected_s": skew, "bound_s": skew}
+    one = synthetic.record(1, "gateway", {"fault": "service_stop"}, metrics)
+    run = synthetic.write(tmp_path / "run", synthetic.manifest("gateway", {"fault": ["service_stop"]}, []), [one])
+    (found,) = verdicts(run)
+    assert "by theory each is 609.375 ms" in found.text and found.holds is holds
+
+
 def test_an_experiment_with_other_metrics_has_a_table_of_these(tmp_path: Path) -> None:
     metrics = {"shuffled_ratio": 0.25, "kept": True, "name": "x", "many": [1]}
     one = synthetic.record(1, "reordering", {"mode": "balance-rr"}, metrics)

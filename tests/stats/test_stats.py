@@ -195,6 +195,7 @@ def test_a_uniform_sample_fits_and_others_do_not() -> None:
         other = stats.uniform_fit(list(values), 0.0, 0.1)
         assert other is not None and other.p < 0.01
     assert stats.uniform_fit([], 0.0, 0.1) is None
+    assert stats.uniform_fit([0.1, 0.1], 0.1, 0.1) is None
 
 
 def test_the_quick_computation_of_many_medians_agrees_with_the_slow_one() -> None:
