@@ -33,10 +33,10 @@ def router_crash(context: InjectionContext, element: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _crashed(context: InjectionContext, router: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
-        for daemon in _daemons(context, router):
+        for daemon in _daemons(context, router).values():
             stack.enter_context(_killed(daemon))
         for interface in context.network.topology.interfaces(router):
-            # The carriers first: a daemon that is killed says nothing, and nothing of it is heard.
+            # The carriers go before addresses and connections: no frame meets a router that has lost only these.
             context.network.set_link(interface, up=False)
         _remove_virtual(context, router)
         _forget(context, router)
@@ -71,8 +71,8 @@ def router_hang(context: InjectionContext, element: str) -> Iterator[None]:
             if element in (link.a, link.b):
                 for end in (link.a_interface, link.b_interface):
                     stack.enter_context(tc.dropping(context, end))
-        for daemon in _daemons(context, element):
-            stack.enter_context(context.shared(("halted", daemon.name), lambda daemon=daemon: _halted(daemon)))  # type: ignore[misc]
+        for name in _daemons(context, element):
+            stack.enter_context(service_pause(context, name))
         yield
 
 
@@ -101,8 +101,9 @@ def service_pause(context: InjectionContext, element: str) -> Iterator[None]:
         yield
 
 
-def _daemons(context: InjectionContext, machine: str) -> list[Daemon]:
-    return [daemon for name, daemon in context.network.daemons.items() if name.startswith(f"{machine}:")]
+def _daemons(context: InjectionContext, machine: str) -> dict[str, Daemon]:
+    """The daemons of a machine, by the names that faults have for them."""
+    return {name: daemon for name, daemon in context.network.daemons.items() if name.startswith(f"{machine}:")}
 
 
 @contextlib.contextmanager

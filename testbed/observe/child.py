@@ -29,6 +29,18 @@ def end(child: int) -> None:
     os.waitpid(child, 0)
 
 
+def asked_to_end() -> Callable[[], bool]:
+    """From now on SIGTERM ends nothing by itself: the function that is returned tells whether it came."""
+    ended = False
+
+    def note(*_: object) -> None:
+        nonlocal ended
+        ended = True
+
+    signal.signal(signal.SIGTERM, note)
+    return lambda: ended
+
+
 def no_timer_slack() -> None:
     """Wake up when due, not up to 50 us later (prctl(2), PR_SET_TIMERSLACK)."""
     with contextlib.suppress(OSError):

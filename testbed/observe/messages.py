@@ -126,19 +126,13 @@ def _send(
     made: list[float] = []
     waiting = [bytearray() for _ in opened]
     broken: dict[str, str] = {}
-    ended = False
-
-    def end(*_: object) -> None:
-        nonlocal ended
-        ended = True
-
-    signal.signal(signal.SIGTERM, end)
+    ended = child.asked_to_end()
     for each in opened:
         each.sender.setblocking(False)
     child.no_timer_slack()
     clocks.wait_until(begin_s)
     begin = clocks.origin_s + begin_s
-    while not ended or not made:
+    while not ended() or not made:
         due = begin + len(made) * interval_s
         if due > (now := time.time()):
             time.sleep(due - now)

@@ -17,7 +17,6 @@ import contextlib
 import csv
 import ipaddress
 import json
-import signal
 import socket
 import struct
 import time
@@ -133,13 +132,7 @@ def _send(flows: Sequence[Flow], interval_s: float, path: Path, clocks: Clocks, 
     and a gap that the sender made between reading the clock and sending does not count as an outage.
     """
     sent: list[float] = []
-    ended = False
-
-    def end(*_: object) -> None:
-        nonlocal ended
-        ended = True
-
-    signal.signal(signal.SIGTERM, end)
+    ended = child.asked_to_end()
     for flow in flows:
         flow.sender.setblocking(False)
     ways = [(number, flow.sender.sendto, flow.destination) for number, flow in enumerate(flows)]
@@ -147,7 +140,7 @@ def _send(flows: Sequence[Flow], interval_s: float, path: Path, clocks: Clocks, 
     child.no_timer_slack()
     clocks.wait_until(begin_s)
     now = time.time()
-    while not ended:
+    while not ended():
         if due > now:
             time.sleep(due - now)
             now = time.time()
@@ -164,16 +157,10 @@ def _send(flows: Sequence[Flow], interval_s: float, path: Path, clocks: Clocks, 
 def _receive(flows: Sequence[Flow], path: Path) -> None:
     """Receive until terminated; then read what is still queued, and write all."""
     received: list[tuple[int, int, float]] = []
-    ended = False
-
-    def end(*_: object) -> None:
-        nonlocal ended
-        ended = True
-
-    signal.signal(signal.SIGTERM, end)
+    ended = child.asked_to_end()
     batches = Batches()
     while True:
-        last = ended
+        last = ended()
         for flow in flows:
             for at, _, octets in batches.drain(flow.receiver):
                 if len(octets) == PACKET.size:

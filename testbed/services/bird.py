@@ -15,7 +15,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from testbed.services.service import Service
 from testbed.spec import Bond, Host, Topology
@@ -42,18 +42,13 @@ TICK_S = 1
 class Bird(Service):
     """The BIRD of a host: ``ways`` are its interfaces, each with the addresses of the others there, in one order."""
 
+    name: ClassVar[str] = "bird"
+    program: ClassVar[str] = "bird"
+
     own: str
     others: tuple[str, ...]
     ways: tuple[tuple[str, tuple[str, ...]], ...]
     bond: Bond
-
-    @property
-    def name(self) -> str:
-        return "bird"
-
-    @property
-    def program(self) -> str:
-        return "bird"
 
     @property
     def period_s(self) -> float:

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from testbed.services.service import Service
 from testbed.spec import Firewall, Router, Topology
@@ -26,18 +27,13 @@ class Conntrackd(Service):
     ``ignored`` are the addresses of the firewall itself: what it says to others is no matter of theirs.
     """
 
+    name: ClassVar[str] = "conntrackd"
+    program: ClassVar[str] = "conntrackd"
+
     interface: str
     own: str
     other: str
     ignored: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return "conntrackd"
-
-    @property
-    def program(self) -> str:
-        return "conntrackd"
 
     @property
     def period_s(self) -> float:

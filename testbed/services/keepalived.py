@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from testbed.services.service import Service
 from testbed.spec import Topology, Vrrp
@@ -22,18 +23,13 @@ _STATE = re.compile(r"^(?P<time>.*?): \((?P<instance>[\w.-]+)\) Entering (?P<sta
 class Keepalived(Service):
     """The keepalived of a router: ``sides`` are its interfaces, each with the virtual address and identifier there."""
 
+    name: ClassVar[str] = "keepalived"
+    program: ClassVar[str] = "keepalived"
+
     sides: tuple[tuple[str, str, int], ...]
     priority: int
     best: bool
     group: Vrrp
-
-    @property
-    def name(self) -> str:
-        return "keepalived"
-
-    @property
-    def program(self) -> str:
-        return "keepalived"
 
     @property
     def period_s(self) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from testbed.services.service import Service
 from testbed.spec import Firewall, Topology
@@ -22,18 +23,13 @@ _SYN = "tcp flags & (fin | syn | rst | ack) == syn "
 class Rules(Service):
     """The rules of a firewall: ``inside`` and ``outside`` are its interfaces, ``translated`` the address of NAT."""
 
+    name: ClassVar[str] = "nftables"
+    program: ClassVar[str] = "nft"
+
     inside: str
     outside: str
     translated: str
     group: Firewall
-
-    @property
-    def name(self) -> str:
-        return "nftables"
-
-    @property
-    def program(self) -> str:
-        return "nft"
 
     @property
     def period_s(self) -> float:

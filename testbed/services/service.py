@@ -17,24 +17,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
 class Service(ABC):
     """One daemon on the node ``node``."""
 
+    #: Its name on its node; its log is NAME.log.
+    name: ClassVar[str]
+    #: The program of its command (testbed.backends.readiness.SERVICES has its Debian package).
+    program: ClassVar[str]
+
     node: str
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Its name on its node; its log is NAME.log."""
-
-    @property
-    @abstractmethod
-    def program(self) -> str:
-        """The program of its command (testbed.backends.readiness.SERVICES has its Debian package)."""
 
     @property
     @abstractmethod
