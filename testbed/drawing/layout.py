@@ -160,7 +160,7 @@ def _attach(
     """Spread the ends of a node's links along its edges, in the order of their far ends."""
     edges: dict[str, list[Link]] = {"top": [], "bottom": [], "left": [], "right": []}
     for link in links:
-        other = nodes[link.b if link.a == node.name else link.a]
+        other = nodes[link.beyond(node.name)]
         if level[other.name] != level[node.name]:
             edges["top" if level[other.name] > level[node.name] else "bottom"].append(link)
         elif link.name in arcs:
@@ -169,7 +169,7 @@ def _attach(
             edges["right" if other.x > node.x else "left"].append(link)
     for edge, own in edges.items():
         if edge in ("top", "bottom"):
-            own = sorted(own, key=lambda link: nodes[link.b if link.a == node.name else link.a].middle)
+            own = sorted(own, key=lambda link: nodes[link.beyond(node.name)].middle)
         for place, link in enumerate(own):
             share = (place + 0.5) / len(own)
             x = node.x + node.width * share

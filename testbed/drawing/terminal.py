@@ -104,7 +104,7 @@ def _place(topology: Topology, levels: Sequence[Sequence[str]], marked: frozense
 
 
 def _far_middle(boxes: dict[str, _Box], link: Link, node: str) -> int:
-    other = boxes[link.b if node == link.a else link.a]
+    other = boxes[link.beyond(node)]
     return other.left * 2 + other.width
 
 

@@ -227,9 +227,7 @@ def cut_links(topology: Topology, name: str, element: str) -> tuple[Link, ...]:
     switches, near = {switch.name for switch in topology.switches}, peers(topology, element)
     wanted = near if name == "peer_link_loss" else switches - near
     found = tuple(
-        link
-        for link in topology.links
-        if element in (link.a, link.b) and (link.b if link.a == element else link.a) in wanted & switches
+        link for link in topology.links if element in (link.a, link.b) and link.beyond(element) in wanted & switches
     )
     if not found:
         what = "peer link" if name == "peer_link_loss" else "uplink"

@@ -17,8 +17,7 @@ from testbed.theory import OutageBound, vrrp
 
 def best(topology: Topology) -> str:
     """The router that is master while all live: that with the highest priority."""
-    group = topology.vrrp[0]
-    return max(zip(group.priorities, group.routers, strict=True))[1]
+    return topology.vrrp[0].best
 
 
 def takeovers(timeline: Sequence[Event], topology: Topology) -> list[float | None]:

@@ -12,7 +12,7 @@ from testbed.schemes.scheme import NO_LAGS, Clock, Live, Program, Scheme, no_lag
 from testbed.spec import FastFailover, SwitchSide, Topology
 from testbed.spec.addressing import detour_address
 from testbed.spec.fast_failover import BFD_MULT
-from testbed.theory.detours import Choice, Detours
+from testbed.theory.detours import Choice, detours_of
 
 _DEFAULTS = FastFailover()
 OPTIONS = (
@@ -73,7 +73,8 @@ class FastFailoverGroups(Scheme):
         if not self.watch.bfd_ms:
             return []
         found = []
-        for switch, ports in ((each, Detours(topology).between(each)) for each in Detours(topology).switches):
+        detours = detours_of(topology)
+        for switch, ports in ((each, detours.between(each)) for each in detours.switches):
             settings = [f"bfd:min_tx={self.watch.bfd_ms}", f"bfd:min_rx={self.watch.bfd_ms}"]
             settings += [f"bfd:mult={self.watch.bfd_mult}", "bfd:enable=true"]
             words = [word for port in ports for word in ("--", "set", "Interface", port, *settings)]
@@ -85,7 +86,7 @@ class FastFailoverGroups(Scheme):
         """The groups and flows of a switch, as ovs-ofctl(8) takes them."""
         groups: dict[str, int] = {}
         flows: list[str] = []
-        detours = Detours(topology)
+        detours = detours_of(topology)
         between = detours.between(switch)
         for place, host in enumerate(topology.hosts, start=1):
             home, port = detours.home(host.name)
@@ -118,7 +119,7 @@ class FastFailoverGroups(Scheme):
             "Forwarding": "true",
             **dict.fromkeys(("TX Interval", "RX Interval"), f"Approx {self.watch.bfd_ms}ms"),
         }
-        sessions, detours = _sessions(live), Detours(live.topology)
+        sessions, detours = _sessions(live), detours_of(live.topology)
         lacking = []
         for port in (port for each in detours.switches for port in detours.between(each)):
             found = sessions.get(port, {})

@@ -88,6 +88,15 @@ class Link:
         """Node and interface of each end."""
         return (self.a, self.a_interface), (self.b, self.b_interface)
 
+    @property
+    def elements(self) -> frozenset[str]:
+        """Its name and those of its nodes and interfaces: it is out when one of these has failed."""
+        return frozenset((self.name, self.a, self.b, self.a_interface, self.b_interface))
+
+    def beyond(self, node: str) -> str:
+        """The node at the far end, seen from ``node``."""
+        return self.b if self.a == node else self.a
+
     def end(self, node: str) -> str:
         """The interface of this link on ``node``."""
         return self.a_interface if node == self.a else self.b_interface

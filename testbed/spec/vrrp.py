@@ -106,6 +106,11 @@ class Vrrp:
             )
 
     @property
+    def best(self) -> str:
+        """The router of the highest priority: it is master while all live."""
+        return max(zip(self.priorities, self.routers, strict=True))[1]
+
+    @property
     def identifiers(self) -> tuple[int, ...]:
         """The virtual router identifier of each subnet."""
         return tuple(FIRST_ID + place for place in range(len(self.addresses)))

@@ -13,7 +13,7 @@ from testbed.spec import Bond
 from testbed.theory.laws import Apart, Later, Longest, Sum
 from testbed.theory.monitors import ANY_FRAME, arp_bound, carrier_event_bound, mii_bound
 from testbed.theory.multipath import handover
-from testbed.theory.outage_bound import LEAVE_PAUSE_S, RELEARN_PAUSE_S, OutageBound, of_law
+from testbed.theory.outage_bound import LEAVE_PAUSE_S, RELEARN_PAUSE_S, OutageBound, of_law, slowed
 from testbed.theory.routed import AT_THE_EVENT, detection, watched
 from testbed.theory.seamless import FAULTS_OF_A_WAY, SEAMLESS
 from testbed.theory.ticks import monitor_period_s
@@ -134,10 +134,7 @@ def _predicted(
     if fault == "lacp_loss":
         return _lacp_alone(bonded, direction)
     if fault == "slow":
-        if parameters.get("rate_mbps"):
-            return "at a lower rate the delay is that of the queue, whatever it grows to"
-        delay_s = float(parameters.get("delay_ms", FAULTS[fault].parameters[0].default)) / 1e3
-        return OutageBound(0.0, delay_s, f"{delay_s * 1e3:g} ms of added delay")
+        return slowed(parameters)
     if fault == "miscabling":
         return _miscabled(bonded, float(parameters.get("unplugged_ms", FAULTS[fault].parameters[1].default)))
     if fault in ("controller_crash", "controller_pause", "controller_cut", "switch_software_crash"):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from testbed.spec import FastFailover, Topology
 from testbed.theory.laws import Longest, Rest
@@ -47,9 +47,17 @@ class Detours:
         """After so many detours a frame is dropped."""
         return len(self.switches)
 
+    @cached_property
+    def _between(self) -> dict[str, list[str]]:
+        topology = self.topology
+        return {
+            name: [i for i in topology.interfaces(name) if topology.far(i).node in self.switches]
+            for name in self.switches
+        }
+
     def between(self, switch: str) -> list[str]:
         """The ports of a switch to other switches, in their order."""
-        return [i for i in self.topology.interfaces(switch) if self.topology.far(i).node in self.switches]
+        return self._between[switch]
 
     def home(self, host: str) -> tuple[str, str]:
         """The switch of a host with one link, and its port there."""
@@ -70,30 +78,29 @@ class Detours:
         return found
 
     @cached_property
-    def _order(self) -> dict[tuple[str, str], list[str]]:
-        """For each switch and each other as target: its ports on ways that do not come back, the cheapest first."""
-        found = {}
-        for here in self.switches:
-            for target in self.switches:
-                if here == target:
-                    continue
-                costs = self._costs(target, without=here)
-                ports = [port for port in self.between(here) if self.topology.far(port).node in costs]
-                found[here, target] = sorted(
-                    ports,
-                    key=lambda port, costs=costs: (  # type: ignore[misc]
-                        costs[self.topology.far(port).node] + path_cost(self.topology.link_of(port)),
-                        self.topology.ports[port].number,
-                    ),
-                )
-        return found
+    def _orders(self) -> dict[tuple[str, str], list[str]]:
+        """What `_order` has computed."""
+        return {}
+
+    def _order(self, here: str, target: str) -> list[str]:
+        """A switch's ports on ways to another that do not come back, the cheapest first."""
+        if (here, target) not in self._orders:
+            costs = self._costs(target, without=here)
+            self._orders[here, target] = sorted(
+                (port for port in self.between(here) if self.topology.far(port).node in costs),
+                key=lambda port: (
+                    costs[self.topology.far(port).node] + path_cost(self.topology.link_of(port)),
+                    self.topology.ports[port].number,
+                ),
+            )
+        return self._orders[here, target]
 
     def choices(self, switch: str, target: str, came_by: str, detours: int) -> list[Choice]:
         """The ports by which a switch sends a frame on to a host at switch ``target``: the first that is live counts.
 
         ``came_by`` is the port that it came in by, which is the last choice, ``detours`` how many it has behind it.
         """
-        order = self._order[switch, target]
+        order = self._order(switch, target)
         best = order[:1]
         found = [Choice(port, port not in best) for port in order if port != came_by]
         if came_by in self.between(switch) and came_by not in best:
@@ -119,6 +126,12 @@ class Detours:
         return found
 
 
+@lru_cache(maxsize=4)
+def detours_of(topology: Topology) -> Detours:
+    """The groups, computed once for all switches and pairs of hosts that are asked for in turn."""
+    return Detours(topology)
+
+
 def detoured(
     topology: Topology,
     watch: FastFailover,
@@ -132,7 +145,7 @@ def detoured(
     A port that hears nothing knows bfd_mult intervals after the last packet, of which each is up to a quarter shorter
     than the interval (RFC 5880, 6.8.4 and 6.8.7). One that hears, but is not heard, is told by the other's next packet.
     """
-    detours = Detours(topology)
+    detours = detours_of(topology)
     silent = {topology.link_of(port).name for port in deaf}
     ways = [detours.way(*ends) or [] for ends in (pair, pair[::-1])]
     others = [detours.way(*ends, silent.union(lost)) or [] for ends in (pair, pair[::-1])]

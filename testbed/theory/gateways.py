@@ -118,9 +118,8 @@ def bound(left: Uses) -> OutageBound | None:
     """
     found = OutageBound(0.0, 0.0, "no router is hit")
     for group in left.topology.vrrp:
-        best = max(zip(group.priorities, group.routers, strict=True))[1]
-        interfaces = left.topology.interfaces(best)
-        if best in left.failed or not all(left.has_carrier(interface) for interface in interfaces):
+        interfaces = left.topology.interfaces(group.best)
+        if group.best in left.failed or not all(left.has_carrier(interface) for interface in interfaces):
             longest = vrrp.outage(group, "router_crash")
             if isinstance(longest, str):
                 return None

@@ -21,9 +21,9 @@ from functools import cached_property
 from testbed.spec import Bond, Host, Link, SwitchSide, Topology
 from testbed.spec.bond import PRIMARY_MODES
 from testbed.theory.capacity import pair_mbps
-from testbed.theory.detours import Detours
+from testbed.theory.detours import detours_of
 from testbed.theory.goodput import ETHERNET_OVERHEAD_BYTES
-from testbed.theory.spanning import Tree
+from testbed.theory.spanning import tree_of
 from testbed.theory.wire_cost import frame_octets, shortest_way
 
 #: The load that fills the ways: so many flows, and so many times what all links of the client carry of payload.
@@ -32,7 +32,6 @@ FULL_FLOWS, FULL_TIMES = 128, 1.4
 _COPYING = ("broadcast", "prp", "hsr")
 #: A hash of each flow chooses the member.
 _HASHING = ("802.3ad", "balance-xor", "ecmp")
-_SENDS_BY_LOAD = ("balance-tlb", "balance-alb")
 _FLOODED = "bridges forget addresses for some time after a change, and flood what is not answered"
 _NO_LAW = {
     "mptcp": "RFC 8684 leaves the scheduler open: no document says what it sends by which subflow",
@@ -143,16 +142,13 @@ class _Left:
     @cached_property
     def _lost(self) -> frozenset[str]:
         """The links that carry nothing."""
-        ends = ("name", "a", "b", "a_interface", "b_interface")
         failed = self.down | self.silent
-        return frozenset(
-            link.name for link in self.topology.links if not failed.isdisjoint(getattr(link, end) for end in ends)
-        )
+        return frozenset(link.name for link in self.topology.links if not link.elements.isdisjoint(failed))
 
     def _ways(self, client: Host, server: Host) -> list[int] | str:
         """The number of links of the way that begins with each member of the client which it uses; text: not known."""
         if client.bond is None and self.side.detour is not None and self.topology.switches:
-            crossed = Detours(self.topology).way(client.name, server.name, self._lost)
+            crossed = detours_of(self.topology).way(client.name, server.name, self._lost)
             own = [self.topology.link_of(i).name for host in (client, server) for i in self.topology.members(host.name)]
             return [len(crossed) + len(own)] if crossed is not None and self._lost.isdisjoint(own) else []
         if self._is_parted():
@@ -215,7 +211,7 @@ class _Left:
             here = waiting.popleft()
             for link in self._inner:
                 if here in (link.a, link.b):
-                    other = link.b if link.a == here else link.a
+                    other = link.beyond(here)
                     if other in passing and other not in found:
                         found[other] = found[here] + 1
                         waiting.append(other)
@@ -228,7 +224,7 @@ class _Left:
         if self.side.tree is None:
             return left
         gone = frozenset(self.down).intersection(switch.name for switch in self.topology.switches)
-        roles = Tree(self.topology, self.side.tree, gone=gone, lost=self._lost).roles
+        roles = tree_of(self.topology, self.side.tree, gone, self._lost).roles
         return [link for link in left if all(roles.get(end) in ("Root", "Designated") for _, end in link.ends)]
 
 

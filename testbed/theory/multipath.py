@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from testbed.theory.outage_bound import OutageBound
-from testbed.theory.tcp import RTO_MIN_S
-from testbed.theory.ticks import GUEST_HZ, monitor_period_s
+from testbed.theory.tcp import RTO_MIN_S, kernel_timer_s
+from testbed.theory.ticks import GUEST_HZ
 
 #: Faults that a subflow does not survive, and that leave the others alone.
 FAULTS = ("carrier_loss", "silent_loss", "switch_crash")
@@ -54,7 +54,7 @@ def timer_s(rtt_s: float, hz: int = GUEST_HZ) -> float:
     It is the longest time that a subflow's own timer still has to go, RFC 6298's, but no subflow's that made no
     progress since the last one; TCP's least timeout if none runs (mptcp_subflow_get_send, __mptcp_set_timeout).
     """
-    return monitor_period_s(math.ceil((RTO_MIN_S + rtt_s) * 1000), hz)
+    return kernel_timer_s(RTO_MIN_S + rtt_s, hz)
 
 
 def timers(options: Options) -> int | None:
@@ -82,9 +82,8 @@ def handover(options: Options, fault: str, rtt_s: float = DELAYED_S, hz: int = G
             "with mptcp_stale_losses=0 a subflow is never stale, and what it lost is repeated only when another one has"
             " nothing unacknowledged, which is chance"
         )
-    least = monitor_period_s(math.ceil(RTO_MIN_S * 1000), hz)
     label = f"{count} retransmission timers of Multipath TCP" if count > 1 else "its retransmission timer"
-    return OutageBound(min(RTO_MIN_S, least), count * timer_s(rtt_s, hz), label)
+    return OutageBound(RTO_MIN_S, count * timer_s(rtt_s, hz), label)
 
 
 def _why(fault: str) -> str:

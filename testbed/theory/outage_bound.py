@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from testbed.design.factor import Level
+from testbed.faults.catalogue import FAULTS
 from testbed.theory.laws import Law, Sum, mean_s, quantiles_s
 
 #: What a switch may take, in seconds, to leave a port that is down, or to learn a host anew after that. No standard
@@ -83,3 +86,11 @@ def uniform(low_s: float, width_s: float, label: str, tolerance_s: float = SWITC
 def of_law(law: Law, label: str, tolerance_s: float = SWITCH_PAUSE_S) -> OutageBound:
     """The bound whose ends are those of the law."""
     return OutageBound(law.low_s, law.high_s, label, law, tolerance_s)
+
+
+def slowed(parameters: Mapping[str, Level]) -> OutageBound | str:
+    """The outage by fault slow where nothing leaves the link for it; text: there is no bound, and why."""
+    if parameters.get("rate_mbps"):
+        return "at a lower rate the delay is that of the queue, whatever it grows to"
+    delay_s = float(parameters.get("delay_ms", FAULTS["slow"].parameters[0].default)) / 1e3
+    return OutageBound(0.0, delay_s, f"{delay_s * 1e3:g} ms of added delay")

@@ -37,7 +37,7 @@ class Parts:
 
     def _up(self, link: Link) -> bool:
         """Whether the link has carrier, and both its nodes live."""
-        return self.failed.isdisjoint((link.name, link.a, link.b, link.a_interface, link.b_interface))
+        return self.failed.isdisjoint(link.elements)
 
     def _lag(self, port: str) -> Lag | None:
         return self.topology.ports[port].lag

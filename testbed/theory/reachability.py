@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
@@ -181,17 +182,23 @@ class _Remains(Uses):
             return False
         if any(host.bond and host.bond.driver != "hsr" for host in (one, other)):
             return None  # it is not known which of the two copies a bond takes in
-        control = {name for name in self.failed if name == CONTROLLER or name.startswith(CONTROL)}
-        found = seamless.reached(self.topology, self.failed - control, self.silent, one.name, other.name)
-        alone = not control or not (self.failed - control or self.silent)  # flows that are in place go on
-        return found if found is False or alone else None
+        found = seamless.reached(self.topology, self.failed - self._control, self.silent, one.name, other.name)
+        return found if found is False or self._flows_stay else None
 
     def _routed(self, a: str, b: str) -> routed.Ways:
         """Two hosts whose ways are joined by routing; flows that are in place go on without a controller."""
-        control = {name for name in self.failed if name == CONTROLLER or name.startswith(CONTROL)}
-        found = routed.between(self.topology, self.failed - control, self.silent, a, b)
-        alone = not control or not (self.failed - control or self.silent)
-        return found if found.connected is False or alone else routed.Ways(None)
+        found = routed.between(self.topology, self.failed - self._control, self.silent, a, b)
+        return found if found.connected is False or self._flows_stay else routed.Ways(None)
+
+    @cached_property
+    def _control(self) -> frozenset[str]:
+        """The controller and the control channels that have failed."""
+        return frozenset(name for name in self.failed if name == CONTROLLER or name.startswith(CONTROL))
+
+    @property
+    def _flows_stay(self) -> bool:
+        """Whether the switches forward as they should: with control, or by flows in place that nothing else changes."""
+        return not self._control or not (self.failed - self._control or self.silent)
 
     def _directly(self, one: Host, other: Host, links: list[Link]) -> bool | None:
         """Two hosts joined without a switch."""
@@ -282,17 +289,18 @@ class _Remains(Uses):
 
     def bound(self, a: str, b: str) -> theory.OutageBound | None:
         """The longest outage that these failures may cause between two hosts that still reach each other."""
-        if any(host.bond and host.bond.driver == "hsr" for host in map(self.topology.host, (a, b))):
-            lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
+        bonds = [host.bond for host in map(self.topology.host, (a, b)) if host.bond]
+        drivers = {bond.driver for bond in bonds}
+        lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
+        if "hsr" in drivers:
             return seamless.SEAMLESS if seamless.untouched(self.topology, lost, a, b) else None
-        if any(host.bond and host.bond.driver == "nexthop" for host in map(self.topology.host, (a, b))):
-            lost = {name for name in self.failed | self.silent if not name.startswith(CONTROLLER)}
+        if "nexthop" in drivers:
             return routed.longest(self.topology, self.failed, lost, (a, b))
-        if any(host.bond and host.bond.driver == "mptcp" for host in map(self.topology.host, (a, b))):
+        if "mptcp" in drivers:
             own = [theory.handover(self.topology.bond(name), "silent_loss") for name in (a, b)]
             known = [each for each in own if isinstance(each, theory.OutageBound)]
             return max(known, key=lambda each: each.limit_s) if len(known) == len(own) else None
-        if any(host.bond and separate.searches(self.topology, host.bond) for host in map(self.topology.host, (a, b))):
+        if any(separate.searches(self.topology, bond) for bond in bonds):
             return None  # as `testbed.theory.separate.SEARCHING` says
         at_once = theory.OutageBound(0.0, 0.0, "the switches react at once")
         nodes = {switch.name for switch in self.topology.switches}

@@ -16,7 +16,7 @@ from collections.abc import Collection
 from testbed.spec import Link, SpanningTree, Topology
 from testbed.theory.laws import Sum
 from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound, of_law
-from testbed.theory.spanning import Tree
+from testbed.theory.spanning import Tree, tree_of
 
 #: ovs-vswitchd goes round its main loop every half a second unless an event wakes it, and counts RSTP's seconds and
 #: forgets addresses there only (rstp_run, ofproto/ofproto-dpif.c; seen with Open vSwitch 3.1): each may be as late.
@@ -52,7 +52,7 @@ def reconvergence(
     ends: Ends,
 ) -> OutageBound | str:
     """The outage between hosts on these switches when switches are gone, links have lost carrier or fallen silent."""
-    before, after = Tree(topology, protocol), Tree(topology, protocol, gone, lost | silent)
+    before, after = tree_of(topology, protocol), tree_of(topology, protocol, gone, lost | silent)
     below = before.below(gone, lost | silent)
     if not _hit(before, below, gone, lost | silent, ends):
         return OutageBound(0.0, 0.0, "the tree's way stays as it is")
@@ -123,11 +123,7 @@ def _by_timers(
 
 def _hears(before: Tree, below: Collection[str], link: Link, name: str) -> bool:
     """Whether a bridge hears of the root by this link as well: at the designated port of a link nobody says hello."""
-    return _far(link, name) not in below and before.roles[link.end(name)] != "Designated"
-
-
-def _far(link: Link, node: str) -> str:
-    return link.b if link.a == node else link.a
+    return link.beyond(name) not in below and before.roles[link.end(name)] != "Designated"
 
 
 def _hit(tree: Tree, below: Collection[str], gone: Collection[str], out: Collection[str], ends: Ends) -> bool:

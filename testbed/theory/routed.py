@@ -14,10 +14,11 @@ from testbed.design.factor import Level
 from testbed.faults.cabling import link_named
 from testbed.faults.catalogue import FAULTS, cut_links
 from testbed.spec import Bond, Link, Topology
+from testbed.spec.ways import lans
 from testbed.theory.laws import Longest, Rest, Sum
 from testbed.theory.multipath import handover
-from testbed.theory.outage_bound import SWITCH_PAUSE_S, OutageBound, of_law
-from testbed.theory.seamless import links_of_way, reaches
+from testbed.theory.outage_bound import SWITCH_PAUSE_S, OutageBound, of_law, slowed
+from testbed.theory.seamless import FAULTS_OF_A_WAY, links_of_way, reaches
 
 #: A route leaves a next hop with the event of its interface (networking/ip-sysctl.rst, ignore_routes_with_linkdown).
 AT_THE_EVENT = OutageBound(0.0, 0.0, "carrier event at the next hop's own interface", tolerance_s=SWITCH_PAUSE_S)
@@ -30,9 +31,6 @@ _LEAST, _MOST = 0.75, 0.90
 _BIRD_S = 0.002
 #: BIRD's OSPF announces its links and computes its routes at its next tick (`tick`, 1 s; ospf_disp).
 TICK_S = 1.0
-
-#: The faults that a way may have, and what else than carrier sees them.
-_OF_A_WAY = ("carrier_loss", "switch_crash", "flapping", "silent_loss", "lossy", "slow")
 
 
 def watched(bond: Bond | None) -> bool:
@@ -79,14 +77,17 @@ def bound(
     ``senders`` are those of the two whose flows were on that way; None: both.
     """
     bond = topology.host(pair[0]).bond
-    if bond is None or not watched(bond) or fault not in _OF_A_WAY:
+    if bond is None or not watched(bond) or fault not in FAULTS_OF_A_WAY:
         return None
     found = detection(bond)
     name = "BFD" if bond.ecmp_detect == "bfd" else "OSPF"
     if fault == "lossy":
         return f"frames still pass; a host leaves the way when all of {name}'s packets in a row are lost"
     if fault == "slow":
-        return _slowed(bond, parameters, found)
+        delayed = slowed(parameters)
+        if isinstance(delayed, OutageBound) and delayed.bound_s >= found.low_s:
+            return "the packets that watch the way come so late once that it may be left"
+        return delayed
     by_cable = FAULTS[fault].element == "cable"
     links = (link_named(topology, element)[0],) if by_cable else cut_links(topology, fault, element)
     gone = {element} if fault == "switch_crash" else set()
@@ -146,33 +147,15 @@ def _one_way(
 
 def _beyond(topology: Topology, link: Link, node: str, pair: tuple[str, str]) -> set[str]:
     """Those of the two hosts that reach a node by switches without this link."""
-    switches = {switch.name for switch in topology.switches}
-    found, waiting = {node}, [node]
-    while waiting:
-        here = waiting.pop()
-        if here not in switches:
-            continue
-        for each in topology.links:
-            if each.name != link.name and here in (each.a, each.b):
-                far = each.b if each.a == here else each.a
-                if far not in found:
-                    found.add(far)
-                    waiting.append(far)
-    return found.intersection(pair)
+    others = [each for each in topology.links if each.name != link.name]
+    part = lans(topology.switches, others).get(node, frozenset())
+    near = {end for each in others if {each.a, each.b} & part for end in (each.a, each.b)}
+    return {node, *near}.intersection(pair)
 
 
 def _rest(bond: Bond) -> Rest:
     interval_s = bond.ecmp_bfd_ms / 1e3
     return Rest(bond.ecmp_bfd_mult * interval_s, _LEAST * interval_s, _MOST * interval_s)
-
-
-def _slowed(bond: Bond, parameters: Mapping[str, Level], found: OutageBound) -> OutageBound | str:
-    if parameters.get("rate_mbps"):
-        return "at a lower rate the delay is that of the queue, whatever it grows to"
-    delay_s = float(parameters.get("delay_ms", FAULTS["slow"].parameters[0].default)) / 1e3
-    if delay_s >= found.low_s:
-        return "the packets that watch the way come so late once that it may be left"
-    return OutageBound(0.0, delay_s, f"{delay_s * 1e3:g} ms of added delay")
 
 
 def _own(topology: Topology, host: str, way: int) -> Link:
@@ -243,5 +226,4 @@ def between(topology: Topology, failed: Collection[str], silent: Collection[str]
 
 
 def _up(topology: Topology, failed: Collection[str], interface: str) -> bool:
-    link = topology.link_of(interface)
-    return set(failed).isdisjoint((link.name, link.a, link.b, link.a_interface, link.b_interface))
+    return topology.link_of(interface).elements.isdisjoint(failed)

@@ -55,7 +55,9 @@ def untouched(topology: Topology, lost: Collection[str], a: str, b: str) -> bool
     for member in topology.members(a):
         first = topology.link_of(member)
         part = _part(topology, first, topology.links, a, b)
-        own = part.union(*((link.name, *_ends(link)) for link in links_of_way(topology, member, a, b)))
+        own = part.union(
+            *((link.name, link.a_interface, link.b_interface) for link in links_of_way(topology, member, a, b))
+        )
         if _joined(topology, first, topology.links, a, b) and own.isdisjoint(lost):
             return True
     return False
@@ -73,7 +75,7 @@ def reaches(
 ) -> bool | None:
     """Whether frames that ``a`` sends by this member reach ``b``."""
     first = topology.link_of(member)
-    up = [link for link in topology.links if not set(failed) & {link.name, link.a, link.b, *_ends(link)}]
+    up = [link for link in topology.links if link.elements.isdisjoint(failed)]
     if first not in up or not _joined(topology, first, up, a, b):
         return False
     sound = [link for link in up if link.name not in silent]
@@ -81,10 +83,6 @@ def reaches(
         return False
     crossed = _part(topology, first, up, a, b)
     return True if all(link in sound for link in up if {link.a, link.b} <= crossed) else None
-
-
-def _ends(link: Link) -> tuple[str, str]:
-    return link.a_interface, link.b_interface
 
 
 def _part(topology: Topology, first: Link, links: Collection[Link], a: str, b: str) -> set[str]:

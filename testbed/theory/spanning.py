@@ -16,7 +16,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from testbed.spec import Link, SpanningTree, Topology
 
@@ -87,7 +87,7 @@ class Tree:
                 here = waiting.pop()
                 if here not in found:
                     found[here] = name
-                    waiting += [link.b if link.a == here else link.a for link in self.links[here]]
+                    waiting += [link.beyond(here) for link in self.links[here]]
         return found
 
     @cached_property
@@ -165,12 +165,10 @@ class Tree:
         """The switches that lose their way to the root when these switches and links fail."""
         found = set()
         for switch in self.switches:
-            nodes = {switch}
-            links = self.way_up(switch)
-            for name in links:
-                link = next(each for each in self.topology.links if each.name == name)
-                nodes |= {link.a, link.b}
-            if switch not in gone and (nodes & set(gone) or set(links) & set(lost)):
+            nodes, here = {switch}, switch
+            while here := self.above(here):
+                nodes.add(here)
+            if switch not in gone and not (nodes.isdisjoint(gone) and set(lost).isdisjoint(self.way_up(switch))):
                 found.add(switch)
         return frozenset(found)
 
@@ -186,3 +184,11 @@ class Tree:
                     return True
                 parts = {each: there if found == here else found for each, found in parts.items()}
         return False
+
+
+@lru_cache(maxsize=8)
+def tree_of(
+    topology: Topology, protocol: SpanningTree, gone: frozenset[str] = frozenset(), lost: frozenset[str] = frozenset()
+) -> Tree:
+    """The tree, computed once for all pairs of hosts that are asked for in turn."""
+    return Tree(topology, protocol, gone, lost)

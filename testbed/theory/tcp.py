@@ -30,11 +30,11 @@ def tries_s(rtt_s: float, hz: int = GUEST_HZ) -> Iterator[float]:
     """When a sender tries again, at the latest, in seconds after the last acknowledgement, if the round-trip time was
     steady at ``rtt_s``: a probe after two of them (RFC 8985, 7.2), then after the retransmission timeout (RFC 6298,
     2.3), which doubles each time (5.5). Each timer is as coarse as the kernel's wheel."""
-    at_s = _timer_s(2 * rtt_s + _PROBE_TICKS / hz, hz)
+    at_s = kernel_timer_s(2 * rtt_s + _PROBE_TICKS / hz, hz)
     yield at_s
     timeout_s = rtt_s + RTO_MIN_S
     while True:
-        at_s += _timer_s(timeout_s, hz)
+        at_s += kernel_timer_s(timeout_s, hz)
         yield at_s
         timeout_s *= 2
 
@@ -52,7 +52,7 @@ def mistaken_s(first_s: float, rtt_s: float, hz: int = GUEST_HZ) -> float:
     into which the stall has been counted.
     """
     smoothed_s = (1 - _SAMPLE) * rtt_s + _SAMPLE * first_s
-    return first_s + _timer_s(2 * smoothed_s + _PROBE_TICKS / hz, hz)
+    return first_s + kernel_timer_s(2 * smoothed_s + _PROBE_TICKS / hz, hz)
 
 
 def second_try_s(outage_s: float, rtt_s: float, hz: int = GUEST_HZ) -> float:
@@ -78,6 +78,6 @@ def _longest_s(outage_s: float, rtt_s: float, hz: int) -> float:
     return mistaken_s(first_s + rtt_s, rtt_s, hz) + 2 * rtt_s
 
 
-def _timer_s(seconds: float, hz: int) -> float:
+def kernel_timer_s(seconds: float, hz: int) -> float:
     """How long a timer of the kernel takes at the most."""
     return monitor_period_s(math.ceil(seconds * 1000), hz)

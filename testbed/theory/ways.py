@@ -13,8 +13,8 @@ from testbed.faults.cabling import link_named
 from testbed.faults.catalogue import FAULTS, cut_links
 from testbed.spec import Link, SpanningTree, SwitchSide, Topology
 from testbed.theory import routed, trunks
-from testbed.theory.detours import Detours, detoured
-from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound
+from testbed.theory.detours import detoured, detours_of
+from testbed.theory.outage_bound import RELEARN_PAUSE_S, OutageBound, slowed
 from testbed.theory.reconvergence import ASKED_AGAIN_S, KEPT_HELLOS, MIGRATE_S, WAKE_S, ends_of, reconvergence
 from testbed.theory.spanning import Tree
 
@@ -83,10 +83,8 @@ def bound(
         return OutageBound(0.0, 0.0, "no LACP is spoken between the switches")
     if fault == "miscabling":
         return "with another cable the network is another"
-    if fault == "slow" and parameters.get("rate_mbps"):
-        return "at a lower rate the delay is that of the queue, whatever it grows to"
     if fault == "slow":
-        return _slowed(side, float(parameters.get("delay_ms", FAULTS[fault].parameters[0].default)) / 1e3)
+        return _slowed(side, slowed(parameters))
     if fault == "lossy":
         return f"frames still pass; a switch leaves the link when {_missed(side)} in a row are lost"
     if fault == "silent_loss":
@@ -156,11 +154,13 @@ def _missed(side: SwitchSide) -> str:
     return f"{KEPT_HELLOS} hellos"
 
 
-def _slowed(side: SwitchSide, delay_s: float) -> OutageBound | str:
+def _slowed(side: SwitchSide, found: OutageBound | str) -> OutageBound | str:
     watch = side.detour
-    if watch and watch.bfd_ms and delay_s >= (watch.bfd_mult - 1) * watch.bfd_ms / 1e3:
+    if isinstance(found, str) or not watch or not watch.bfd_ms:
+        return found
+    if found.bound_s >= (watch.bfd_mult - 1) * watch.bfd_ms / 1e3:
         return "BFD's packets come so late once that the session may go down"
-    return OutageBound(0.0, delay_s, f"{delay_s * 1e3:g} ms of added delay")
+    return found
 
 
 def _parted(
@@ -230,7 +230,7 @@ def left(
     if not set(own) <= set(up) or not set(own).isdisjoint(silent):
         return False, None
     dead = {link.name for link in topology.links}.difference(up)
-    detours = Detours(topology)
+    detours = detours_of(topology)
     for way in (detours.way(*ends, dead.union(silent if watch.bfd_ms else ())) for ends in (pair, pair[::-1])):
         if way is None or not set(way).isdisjoint(silent):
             return False, None if watch.bfd_ms else "without BFD (bfd_ms=0) nothing watches the ways"
