@@ -119,11 +119,12 @@ def test_a_next_hop_is_left_at_the_event_and_comes_back(runs: dict[str, Run]) ->
 def test_connections_of_multipath_tcp_go_on_by_the_other_way_within_some_timers(
     runs: dict[str, Run], name: str
 ) -> None:
-    """net/mptcp: the first timer, of 200 ms, repeats what is missing if it can, the fifth at the latest, a backup's
-    the second."""
+    """net/mptcp: the first timer, of 200 ms, repeats what is missing if it can, the fifth at the latest. A
+    backup is used at the second, or at the third if an acknowledgement that was on its way counted as progress at the
+    first (mptcp_subflow_get_retrans)."""
     records = runs[name].records
     assert [record.status for record in records] == ["ok"] * len(records), [record.reason for record in records]
-    timers = 2 if "backup" in name else 5
+    timers = 3 if "backup" in name else 5
     for record in records:
         assert record.metrics["lost"] == 0 and record.metrics["broken"] == 0
         assert 0.200 <= record.metrics["outage_s"] <= record.metrics["bound_s"] + 0.010
