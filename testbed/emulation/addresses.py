@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pyroute2 import IPRoute
 
-from testbed.emulation.namespace import inside
+from testbed.emulation.namespace import set_kernel
 from testbed.spec import Host, Topology
 
 _IFA_F_NODAD = 0x02  # linux/if_addr.h
@@ -87,8 +86,4 @@ def add(netlink: IPRoute, interface: str, address: str) -> None:
 
 
 def _set(pid: int, interface: str, settings: tuple[tuple[str, str], ...]) -> None:
-    with inside(pid):
-        place = Path("/proc/sys/net/ipv6/conf") / interface
-        for name, value in settings:
-            if (place / name).exists():  # a kernel may be without IPv6
-                (place / name).write_text(value)
+    set_kernel(pid, ((f"ipv6/conf/{interface}/{name}", value) for name, value in settings), may_lack=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -95,6 +96,24 @@ class Daemon:
             last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
             raise TrialError(f"{self.name} ended with code {code}; see {self._log.name}: {''.join(last)}")
         return self._ready()
+
+    @contextlib.contextmanager
+    def killed(self) -> Iterator[None]:
+        """Killed while the block runs; then it starts again."""
+        self.kill()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextlib.contextmanager
+    def halted(self) -> Iterator[None]:
+        """Halted while the block runs; then it continues."""
+        self.halt()
+        try:
+            yield
+        finally:
+            self.resume()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:

@@ -14,12 +14,9 @@ def set_mtu(network: Network, mtu: int) -> None:
     What PRP or HSR adds to a packet is within it.
     """
     topology = network.topology
-    for switch in topology.switches:
-        for interface in topology.interfaces(switch.name):
-            network.netlink(switch.name).link("set", index=network.index(interface), mtu=mtu)
-    for router in topology.routers:
-        for interface in topology.interfaces(router.name):
-            network.netlink(router.name).link("set", index=network.index(interface), mtu=mtu)
+    for node in [each.name for each in topology.switches] + [each.name for each in topology.routers]:
+        for interface in topology.interfaces(node):
+            network.netlink(node).link("set", index=network.index(interface), mtu=mtu)
     for host in topology.hosts:
         netlink = network.netlink(host.name)
         for interface in topology.interfaces(host.name):

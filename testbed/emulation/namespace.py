@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from pyroute2 import IPRoute
 
@@ -44,3 +45,15 @@ def inside(pid: int) -> Iterator[None]:
             _enter(home)
     finally:
         os.close(home)
+
+
+def set_kernel(pid: int, settings: Iterable[tuple[str, str]], *, may_lack: bool = False) -> None:
+    """Write settings of the kernel in the network namespace of process ``pid``: files below /proc/sys/net, and text.
+
+    One that the kernel does not have is left out if it ``may_lack`` some, as IPv6's; else: FileNotFoundError.
+    """
+    with inside(pid):
+        for name, text in settings:
+            place = Path("/proc/sys/net") / name
+            if not may_lack or place.exists():
+                place.write_text(text)

@@ -20,29 +20,27 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from pyroute2 import IPRoute
 
 from testbed.background import in_background
 from testbed.emulation.bonds import Member, Shown
-from testbed.emulation.namespace import inside
+from testbed.emulation.namespace import inside, set_kernel
 from testbed.emulation.netlink import monitor_socket
 from testbed.errors import MachineError, TrialError
 from testbed.spec import Host, Topology
 from testbed.spec.addressing import MOST_WAYS, way_address
+from testbed.spec.bond.drivers import MOST_SUBFLOWS
 
 #: Settings of IPv4 (networking/ip-sysctl.rst): a flow is placed by addresses and ports; a next hop without carrier is
 #: left; an interface answers ARP for its own address alone, and asks from it.
 _SETTINGS = {
-    "fib_multipath_hash_policy": "1",
-    "conf/{}/ignore_routes_with_linkdown": "1",
-    "conf/{}/arp_ignore": "1",
-    "conf/{}/arp_announce": "2",
-    "conf/{}/rp_filter": "0",
+    "ipv4/fib_multipath_hash_policy": "1",
+    "ipv4/conf/{}/ignore_routes_with_linkdown": "1",
+    "ipv4/conf/{}/arp_ignore": "1",
+    "ipv4/conf/{}/arp_announce": "2",
+    "ipv4/conf/{}/rp_filter": "0",
 }
-#: The most that kernels before 6.19 take as the limit of subflows (net/mptcp, MPTCP_PM_ADDR_MAX).
-_MOST_SUBFLOWS = 8
 #: The numbers of groups of next hops are those of hosts, from here on; below are those of single next hops.
 _GROUPS = 1 << 24
 #: The kernel's main routing table (linux/rtnetlink.h, RT_TABLE_MAIN).
@@ -68,7 +66,7 @@ def ways(topology: Topology, host: Host) -> list[str]:
         more = len(own) - 1
         return [
             *found,
-            f"mptcp limits set subflows {min(2 * more, _MOST_SUBFLOWS)} add_addr_accepted {more}",
+            f"mptcp limits set subflows {min(2 * more, MOST_SUBFLOWS)} add_addr_accepted {more}",
             *(f"mptcp endpoint add {address.partition('/')[0]} dev {member} {flags}" for address, member in own[1:]),
         ]
     found += [f"address add {address} dev {member}" for address, member in own]
@@ -112,9 +110,12 @@ class Routed:
         """Make the interface of the host's own address, and the ways. Errors: MachineError without Multipath TCP."""
         if self._bond.driver == "mptcp":
             self._allow_mptcp()
-        for name, value in _SETTINGS.items():
-            for place in ("all", "default", *self._bond.members) if "{}" in name else ("",):
-                self._set(name.format(place), value)
+        settings = [
+            (name.format(place), value)
+            for name, value in _SETTINGS.items()
+            for place in (("all", "default", *self._bond.members) if "{}" in name else ("",))
+        ]
+        set_kernel(self._pid, settings)
         self._ip(ways(self._topology, self._host))
 
     @contextlib.contextmanager
@@ -123,7 +124,7 @@ class Routed:
 
         Multipath TCP needs none: each way is one subnet.
         """
-        if self._bond.driver == "mptcp" or self._bond.ecmp_detect != "carrier":
+        if self._bond.driver == "mptcp" or self._bond.watched:
             yield
             return
         if self._bond.ecmp_group != "resilient":
@@ -170,7 +171,7 @@ class Routed:
         """The ways, those with carrier as usable; where a service makes the routes, those that are in all of these."""
         netlink = self._netlink()
         up = set(self._usable(netlink))
-        if self._bond.mode == "ecmp" and self._bond.ecmp_detect != "carrier":
+        if self._bond.watched:
             up &= self._routed(netlink)
         members = enumerate(self._bond.members)
         return Shown(None, None, tuple(Member(name, way in up, None, None, None) for way, name in members))
@@ -183,12 +184,12 @@ class Routed:
 
     def _allow_mptcp(self) -> None:
         try:
-            self._set("../mptcp/enabled", "1")
+            set_kernel(self._pid, [("mptcp/enabled", "1")])
         except FileNotFoundError:
             raise MachineError(
                 "this kernel has no Multipath TCP, which mode mptcp needs (CONFIG_MPTCP)", "Type: testbed kernel build"
             ) from None
-        self._set("../mptcp/stale_loss_cnt", str(self._bond.mptcp_stale_losses))
+        set_kernel(self._pid, [("mptcp/stale_loss_cnt", str(self._bond.mptcp_stale_losses))])
 
     def _usable(self, netlink: IPRoute) -> tuple[int, ...]:
         """The ways with carrier."""
@@ -217,10 +218,6 @@ class Routed:
         if set(usable) - set(self._carriers):
             self._ip(routes(self._topology, self._host, usable))
         self._carriers = usable
-
-    def _set(self, name: str, value: str) -> None:
-        with inside(self._pid):
-            (Path("/proc/sys/net/ipv4") / name).write_text(value)
 
     def _ip(self, lines: list[str]) -> None:
         """Carry out words for ip(8) in the host's namespace. Errors: TrialError with what it says."""

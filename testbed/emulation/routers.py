@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pyroute2 import IPRoute
 
 from testbed.emulation import addresses
-from testbed.emulation.namespace import inside
+from testbed.emulation.namespace import set_kernel
 from testbed.spec import Router
 
 #: networking/ip-sysctl.rst: forward; never tell a host of a better way, which would lead past a virtual address.
@@ -21,12 +19,11 @@ _FORWARDS = (
 
 def configure(netlink: IPRoute, pid: int, router: Router) -> None:
     """The router's interfaces are up, with their addresses, and it forwards; ``pid`` is a process in its namespaces."""
-    for name, value in _FORWARDS:
-        _set(pid, name, value)
+    set_kernel(pid, _FORWARDS, may_lack=True)
     netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
     for attachment in router.attachments:
         (index,) = netlink.link_lookup(ifname=attachment.interface)
-        _set(pid, f"ipv4/conf/{attachment.interface}/send_redirects", "0")
+        set_kernel(pid, [(f"ipv4/conf/{attachment.interface}/send_redirects", "0")])
         if ":" in attachment.address:
             addresses.enable_ipv6(pid, attachment.interface)
         netlink.link("set", index=index, state="up")
@@ -40,10 +37,3 @@ def set_gateway(netlink: IPRoute, interface: str, gateway: str) -> None:
     """
     (index,) = netlink.link_lookup(ifname=interface)
     netlink.route("replace", dst="default", gateway=gateway, oif=index, flags=["onlink"])
-
-
-def _set(pid: int, name: str, value: str) -> None:
-    with inside(pid):
-        place = Path("/proc/sys/net") / name
-        if place.exists():  # a kernel may be without IPv6
-            place.write_text(value)

@@ -34,17 +34,8 @@ def controller_crash(context: InjectionContext, element: str) -> Iterator[None]:
     secure mode), and try to connect every second.
     """
     process = _process(context, "controller_crash", element)
-    with context.shared(CONTROLLER, lambda: _killed(process)):
+    with context.shared(CONTROLLER, process.killed):
         yield
-
-
-@contextlib.contextmanager
-def _killed(process: Daemon) -> Iterator[None]:
-    process.kill()
-    try:
-        yield
-    finally:
-        process.start()
 
 
 @contextlib.contextmanager
@@ -54,17 +45,8 @@ def controller_pause(context: InjectionContext, element: str) -> Iterator[None]:
     Its connections stay open until a switch gets no answer to its echo requests and closes its own.
     """
     process = _process(context, "controller_pause", element)
-    with context.shared((CONTROLLER, "halted"), lambda: _halted(process)):
+    with context.shared((CONTROLLER, "halted"), process.halted):
         yield
-
-
-@contextlib.contextmanager
-def _halted(process: Daemon) -> Iterator[None]:
-    process.halt()
-    try:
-        yield
-    finally:
-        process.resume()
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ router_crash: power is lost            router_hang: it does nothing          ser
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 from collections.abc import Iterator
 
 from testbed.emulation.daemon import Daemon
@@ -34,7 +33,7 @@ def router_crash(context: InjectionContext, element: str) -> Iterator[None]:
 def _crashed(context: InjectionContext, router: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for daemon in _daemons(context, router).values():
-            stack.enter_context(_killed(daemon))
+            stack.enter_context(daemon.killed())
         for interface in context.network.topology.interfaces(router):
             # The carriers go before addresses and connections: no frame meets a router that has lost only these.
             context.network.set_link(interface, up=False)
@@ -55,7 +54,7 @@ def _forget(context: InjectionContext, router: str) -> None:
 def _remove_virtual(context: InjectionContext, router: str) -> None:
     """Remove the addresses of VRRP groups from the interfaces of a router."""
     topology, netlink = context.network.topology, context.network.netlink(router)
-    virtual = {str(ipaddress.ip_interface(each).ip) for group in topology.vrrp for each in group.addresses}
+    virtual = {ip for group in topology.vrrp for ip in group.ips}
     for interface in topology.interfaces(router):
         index = context.network.index(interface)
         for address in netlink.get_addr(index=index):
@@ -90,35 +89,17 @@ def service_stop(context: InjectionContext, element: str) -> Iterator[None]:
 @contextlib.contextmanager
 def service_crash(context: InjectionContext, element: str) -> Iterator[None]:
     """The daemon is killed (SIGKILL), with what it has started; it starts again when the fault ends."""
-    with _killed(context.network.daemons[element]):
+    with context.network.daemons[element].killed():
         yield
 
 
 @contextlib.contextmanager
 def service_pause(context: InjectionContext, element: str) -> Iterator[None]:
     """The daemon is halted (SIGSTOP), with what it has started, and continues when the fault ends (SIGCONT)."""
-    with context.shared(("halted", element), lambda: _halted(context.network.daemons[element])):
+    with context.shared(("halted", element), context.network.daemons[element].halted):
         yield
 
 
 def _daemons(context: InjectionContext, machine: str) -> dict[str, Daemon]:
     """The daemons of a machine, by the names that faults have for them."""
     return {name: daemon for name, daemon in context.network.daemons.items() if name.startswith(f"{machine}:")}
-
-
-@contextlib.contextmanager
-def _killed(daemon: Daemon) -> Iterator[None]:
-    daemon.kill()
-    try:
-        yield
-    finally:
-        daemon.start()
-
-
-@contextlib.contextmanager
-def _halted(daemon: Daemon) -> Iterator[None]:
-    daemon.halt()
-    try:
-        yield
-    finally:
-        daemon.resume()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Self
 
 from testbed.design.factor import Factor, Level
 from testbed.errors import SpecError, TrialError
+from testbed.schemes import ovs_shown
 from testbed.schemes.scheme import NO_LAGS, Clock, Live, Program, Scheme, no_lags
 from testbed.spec import FastFailover, SwitchSide, Topology
 from testbed.spec.addressing import detour_address
@@ -23,8 +23,6 @@ OPTIONS = (
 _MOST = 0xFFFF
 _HOME, _ONWARD = 200, 100
 _BROADCAST = "ff:ff:ff:ff:ff:ff"
-#: In bfd/show: the port of a session, and a line of what it shows (bfd_put_details, lib/bfd.c).
-_PORT, _SHOWN = re.compile(r"^---- (\S+) ----$"), re.compile(r"^  ([A-Z].*?): (.*)$")
 
 
 class FastFailoverGroups(Scheme):
@@ -51,7 +49,7 @@ class FastFailoverGroups(Scheme):
 
     def of(self, case: Mapping[str, Level]) -> Self:
         """With the parameters of a case. Errors: SpecError for values out of range."""
-        given = {option.name: case[option.name] for option in self.options if option.name in case}
+        given = self._given(case)
         return type(self)(FastFailover(**given)) if given else self  # type: ignore[arg-type]
 
     def check(self, topology: Topology) -> None:
@@ -147,13 +145,7 @@ class FastFailoverGroups(Scheme):
 
 def _sessions(live: Live) -> dict[str, dict[str, str]]:
     """What BFD shows of each port."""
-    found: dict[str, dict[str, str]] = {}
-    for line in live.ask_switches("bfd/show").splitlines():
-        if port := _PORT.match(line):
-            found[port[1]] = {}
-        elif (shown := _SHOWN.match(line)) and found:
-            found[next(reversed(found))][shown[1]] = shown[2]
-    return found
+    return {port: each.fields for port, each in ovs_shown.sections(live.ask_switches("bfd/show")).items()}
 
 
 def _asked(ip: str, version: int) -> str:

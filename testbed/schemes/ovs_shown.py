@@ -1,6 +1,6 @@
-"""What ovs-vswitchd shows of its bonds and their LACP, of groups and flows, as values. Pure.
+"""What ovs-vswitchd shows of its bonds and their LACP, of BFD's sessions, of groups and flows, as values. Pure.
 
-Commands: bond/show, lacp/show and bridge/dump-flows of ovs-appctl(8), and dump-groups of ovs-ofctl(8).
+Commands: bond/show, lacp/show, bfd/show and bridge/dump-flows of ovs-appctl(8), and dump-groups of ovs-ofctl(8).
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ Partner = tuple[str, "int | None"]
 
 @dataclass
 class Section:
-    """One bond: its own fields, and those of each member; a member's ``status`` is what stands behind its name."""
+    """One bond: its own fields, and those of each member; a member's ``status`` is what stands behind its name.
+
+    Of BFD it is one session, which has no members.
+    """
 
     fields: Fields = field(default_factory=dict)
     members: dict[str, Fields] = field(default_factory=dict)
 
 
 def sections(text: str) -> dict[str, Section]:
-    """The bonds in the answer to one of the two commands, by name."""
+    """The bonds, or the ports with a session, in the answer to one of the first three commands, by name."""
     found: dict[str, Section] = {}
     at: Fields = {}
     for line in text.splitlines():

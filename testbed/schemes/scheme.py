@@ -116,6 +116,10 @@ class Scheme:
         del case
         return self
 
+    def _given(self, case: Mapping[str, Level]) -> dict[str, Level]:
+        """What a case sets of the options."""
+        return {option.name: case[option.name] for option in self.options if option.name in case}
+
     def lags(self, topology: Topology) -> Topology:
         """The topology as this scheme takes it."""
         return topology

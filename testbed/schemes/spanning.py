@@ -48,9 +48,8 @@ class Spanning(Scheme):
 
     def of(self, case: Mapping[str, Level]) -> Self:
         """With the parameters of a case. Errors: SpecError for what the standard does not allow."""
-        given = {option.name: case[option.name] for option in self.options if option.name in case}
-        tree = SpanningTree(protocol=self.protocol, **given)  # type: ignore[arg-type]
-        return type(self)(tree) if given else self
+        given = self._given(case)
+        return type(self)(SpanningTree(protocol=self.protocol, **given)) if given else self  # type: ignore[arg-type]
 
     def check(self, topology: Topology) -> None:
         """It is between switches, knows no LAGs, and its information goes over as many bridges as Max Age says."""

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from testbed.services.service import Service
 from testbed.spec import Bond, Host, Topology
 from testbed.spec.addressing import way_address
+from testbed.spec.bond.options import OSPF_TICK_S
 
 _ANSWER_BYTES, _DEADLINE_S = 1 << 16, 10.0
 #: The end of an answer: a code of four digits and a space; lines before it have a minus there, or a space first.
@@ -34,8 +35,6 @@ _NEIGHBOR = re.compile(
 _ORIGINATED = re.compile(r"^([\d.]+) <TRACE> \w+: Originating LSA", re.MULTILINE)
 #: RFC 2328, appendix B.
 MIN_LS_INTERVAL_S = 5.0
-#: How often OSPF computes its routes, in seconds (`tick`, whose least value this is).
-TICK_S = 1
 
 
 @dataclass(frozen=True)
@@ -98,11 +97,7 @@ class Bird(Service):
 
 def of(topology: Topology) -> list[Bird]:
     """The BIRD of every host whose ways something else than their carrier has to watch."""
-    return [
-        _of(topology, host, host.bond)
-        for host in topology.hosts
-        if host.bond is not None and host.bond.mode == "ecmp" and host.bond.ecmp_detect != "carrier"
-    ]
+    return [_of(topology, host, host.bond) for host in topology.hosts if host.bond is not None and host.bond.watched]
 
 
 def _of(topology: Topology, host: Host, bond: Bond) -> Bird:
@@ -157,7 +152,7 @@ def _ospf(bird: Bird, interfaces: str) -> str:
 protocol ospf v2 {{
   debug {{ events }};
   ecmp on;
-  tick {TICK_S};
+  tick {OSPF_TICK_S};
   ipv4 {{ import where net.len = 32 && net != {bird.own}/32; export none; }};
   area 0 {{
     stubnet {bird.own}/32;

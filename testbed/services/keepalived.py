@@ -73,8 +73,8 @@ def _sides(topology: Topology, group: Vrrp, name: str) -> tuple[tuple[str, str, 
     """Each interface of a router in a subnet of the group, with the virtual address and identifier there."""
     found = []
     for attachment in topology.router(name).attachments:
-        for address, identifier in zip(group.addresses, group.identifiers, strict=True):
-            if group.address_in(attachment.subnet) == address.partition("/")[0]:
+        for address, ip, identifier in zip(group.addresses, group.ips, group.identifiers, strict=True):
+            if group.address_in(attachment.subnet) == ip:
                 found.append((attachment.interface, address, identifier))
     return tuple(found)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.emulation.daemon import Daemon
-from testbed.emulation.namespace import inside
+from testbed.emulation.namespace import set_kernel
 from testbed.emulation.network import Network
 from testbed.errors import MachineError, TrialError
 from testbed.services.service import Service
@@ -37,9 +37,7 @@ class Running:
     def prepare(self, network: Network) -> None:
         """Set what it needs of its machine's kernel. Errors: TrialError with what its command says."""
         pid = network.pid(self.service.node)
-        with inside(pid):
-            for name, text in self.service.settings().items():
-                (Path("/proc/sys/net") / name).write_text(text)
+        set_kernel(pid, self.service.settings().items())
         if words := self.service.once(self.directory):
             command = ["mnexec", "-a", str(pid), *words]
             done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)

@@ -14,7 +14,7 @@ from testbed.spec.vrrp import Vrrp
 
 def addresses(hosts: Sequence[Host], routers: Sequence[Router], vrrp: Sequence[Vrrp]) -> list[str]:
     """Every address that something has, without its prefix length."""
-    virtual = [str(ipaddress.ip_interface(each).ip) for group in vrrp for each in group.addresses]
+    virtual = [ip for group in vrrp for ip in group.ips]
     return [host.ip for host in hosts] + [own.ip for router in routers for own in router.attachments] + virtual
 
 

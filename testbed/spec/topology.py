@@ -165,11 +165,7 @@ class Topology:
 
     def services(self) -> tuple[str, ...]:
         """The daemons beside the machines' kernels, as elements that may fail: r1:keepalived."""
-        watched = (
-            f"{host.name}:bird"
-            for host in self.hosts
-            if host.bond is not None and host.bond.mode == "ecmp" and host.bond.ecmp_detect != "carrier"
-        )
+        watched = (f"{host.name}:bird" for host in self.hosts if host.bond is not None and host.bond.watched)
         shared = (f"{name}:conntrackd" for group in self.firewalls if group.sync != "none" for name in group.routers)
         return (*watched, *shared, *(f"{name}:keepalived" for group in self.vrrp for name in group.routers))
 

@@ -115,6 +115,11 @@ class Vrrp:
         """The virtual router identifier of each subnet."""
         return tuple(FIRST_ID + place for place in range(len(self.addresses)))
 
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """The virtual addresses, without their prefix length."""
+        return tuple(str(ipaddress.ip_interface(each).ip) for each in self.addresses)
+
     def address_in(self, subnet: str) -> str:
         """The group's address in a subnet, without its prefix length; empty: it has none there."""
         own = ipaddress.ip_network(subnet)

@@ -41,6 +41,11 @@ def lans(switches: Iterable[Switch], links: Iterable[Link]) -> dict[str, frozens
     return part
 
 
+def _lan(part: Mapping[str, frozenset[str]], port: Port, ports: Ports) -> frozenset[str]:
+    """The LAN that a host's port leads to, by what is in it."""
+    return part.get(ports[port.far].node, frozenset({port.link.a_interface, port.link.b_interface}))
+
+
 def _check_lans(hosts: Sequence[Host], switches: Iterable[Switch], ports: Ports) -> None:
     """LANs A and B of PRP are independent, and port A of every node is on LAN A (IEC 62439-3, 4.1)."""
     part = lans(switches, [port.link for port in ports.values()])
@@ -49,8 +54,8 @@ def _check_lans(hosts: Sequence[Host], switches: Iterable[Switch], ports: Ports)
         if host.bond is None or host.bond.mode != "prp":
             continue
         for place, member in enumerate(host.bond.members):
-            link, far = ports[member].link, ports[ports[member].far]
-            lan = part.get(far.node, frozenset({link.a_interface, link.b_interface}))
+            link = ports[member].link
+            lan = _lan(part, ports[member], ports)
             if lan in side and side[lan][0] != place:
                 other = side[lan][1]
                 what = " and ".join(sorted(lan)) if lan & part.keys() else f"the link {link.name}"
@@ -82,8 +87,7 @@ def _check_routed(hosts: Sequence[Host], switches: Iterable[Switch], ports: Port
                 "Leave ip and vlan out.",
             )
         for place, member in enumerate(host.bond.members):
-            link, far = ports[member].link, ports[ports[member].far]
-            lan = part.get(far.node, frozenset({link.a_interface, link.b_interface}))
+            lan = _lan(part, ports[member], ports)
             there, other = first.setdefault(place, (lan, member))
             if lan != there:
                 raise SpecError(

@@ -14,6 +14,7 @@ from testbed.design.factor import Level
 from testbed.faults.cabling import link_named
 from testbed.faults.catalogue import FAULTS, cut_links
 from testbed.spec import Bond, Link, Topology
+from testbed.spec.bond.options import OSPF_TICK_S
 from testbed.spec.ways import lans
 from testbed.theory.laws import Longest, Rest, Sum
 from testbed.theory.multipath import handover
@@ -29,13 +30,13 @@ _LEAST, _MOST = 0.75, 0.90
 #: BIRD waits in whole milliseconds, and up to one more, for each timer (io_loop and birdloop_main): for the packet
 #: that was sent last, and for the end of the detection time. The kernel's route is then another at once.
 _BIRD_S = 0.002
-#: BIRD's OSPF announces its links and computes its routes at its next tick (`tick`, 1 s; ospf_disp).
-TICK_S = 1.0
+#: BIRD's OSPF announces its links and computes its routes at its next tick (ospf_disp).
+TICK_S = float(OSPF_TICK_S)
 
 
 def watched(bond: Bond | None) -> bool:
     """Whether something else than their carrier tells a host which of its ways work."""
-    return bond is not None and bond.mode == "ecmp" and bond.ecmp_detect != "carrier"
+    return bond is not None and bond.watched
 
 
 def detection(bond: Bond) -> OutageBound:

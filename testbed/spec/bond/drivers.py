@@ -17,8 +17,6 @@ from testbed.spec.bond.options import OptionValues
 
 #: Drivers that take exactly two interfaces (IEC 62439-3: ports A and B of a node).
 _TWO_PORTS = ("hsr",)
-
-
 #: The subflows that a host of every kernel can ask for (net/mptcp, MPTCP_PM_ADDR_MAX), the first one included.
 MOST_SUBFLOWS = 8
 #: Options of ECMP that count with one value of ecmp_detect.
@@ -71,17 +69,19 @@ def check_members(bond: OptionValues, members: tuple[str, ...]) -> None:
         raise SpecError(f"mode {bond.mode} has {len(members)} members; wanted {MOST_WAYS} at most: each has a subnet")
     if bond.mode == "ecmp":
         _check_ecmp(bond)
+        if bond.ecmp_buckets < len(members):
+            raise SpecError(
+                f"ecmp_buckets is {bond.ecmp_buckets}; wanted one for each of {len(members)} members at least"
+            )
     if bond.driver == "mptcp" and len(members) > MOST_SUBFLOWS:
         raise SpecError(
             f"mode mptcp has {len(members)} members; wanted {MOST_SUBFLOWS} at most: a connection has no more subflows"
         )
-    if bond.mode == "ecmp" and bond.ecmp_buckets < len(members):
-        raise SpecError(f"ecmp_buckets is {bond.ecmp_buckets}; wanted one for each of {len(members)} members at least")
 
 
 def _check_ecmp(bond: OptionValues) -> None:
     """Errors: SpecError for options of ECMP that do not go together."""
-    if bond.ecmp_group != "resilient" and bond.ecmp_buckets != 64:
+    if bond.ecmp_group != "resilient" and bond.ecmp_buckets != type(bond).ecmp_buckets:
         raise SpecError(
             f"ecmp_buckets={bond.ecmp_buckets} needs ecmp_group=resilient: hash-threshold has no buckets",
             "For example: --set ecmp_group=resilient",

@@ -20,6 +20,8 @@ DRIVERS = ("bonding", "team", *dict.fromkeys(DRIVER_MODES.values()))
 
 #: What tells a host in mode ecmp that a way has failed.
 ECMP_DETECT = ("carrier", "bfd", "routing")
+#: How often BIRD's OSPF announces links and computes routes, in seconds (`tick`, whose least value this is).
+OSPF_TICK_S = 1
 
 _LACP = ("802.3ad",)
 _ADAPTIVE = ("balance-tlb", "balance-alb")
@@ -261,3 +263,8 @@ class OptionValues:
         since=(5, 15),
     )
     queue_id: str = option("", "QUEUE_ID", "the queue that traffic control chooses a member by", each=True, high=16)
+
+    @property
+    def watched(self) -> bool:
+        """Whether a service tells the host which of its ways work, and makes its routes; else their carrier does."""
+        return self.mode == "ecmp" and self.ecmp_detect != "carrier"
