@@ -172,4 +172,5 @@ def atlas() -> Experiment:
         limit_s=600.0,
         messages=True,
         not_applicable=not_applicable,
+        both_ways=True,
     )

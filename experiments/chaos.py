@@ -33,7 +33,6 @@ from testbed.measure.outage import load_probe, outage, reordered
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
 from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
-from testbed.theory import gateways
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -60,8 +59,6 @@ def schedule_of(topology: Topology, case: Mapping[str, Level], seed: int) -> Sch
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why the schedule of a case cannot be played in that network; None if it can."""
-    if why := gateways.blocked_either_way(topology, *topology.pair):
-        return why
     try:
         schedule = schedule_of(topology, case, 1)
         schedule.checked(topology)
@@ -148,4 +145,5 @@ def chaos() -> Experiment:
         quick_repetitions=2,
         limit_s=300.0,
         not_applicable=not_applicable,
+        both_ways=True,
     )

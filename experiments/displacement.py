@@ -36,13 +36,13 @@ from testbed.lab import steps
 from testbed.measure.displaced import displaced
 from testbed.measure.raw import Event, controller_trouble, event_of, not_aggregated, read_json, read_timeline
 from testbed.observe import flow_places
+from testbed.observe.hosts import EPHEMERAL_PORTS
 from testbed.spec import Lag, Topology
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
 _SERVER_PORT = 5201
-_PORTS = range(32_768, 61_000)  # net.ipv4.ip_local_port_range
 PLACED_BY = ("host", "switch", "balancer")
 #: What the switch side may take after the bonds' members are back.
 _SETTLED_S = 0.5
@@ -96,7 +96,7 @@ def procedure(lab: Lab) -> None:
         _balanced(lab)
         return
     members = _members(lab.case, lab.topology)
-    ports = lab.random.sample(_PORTS, int(lab.case["flows"]))
+    ports = lab.random.sample(EPHEMERAL_PORTS, int(lab.case["flows"]))
     failed = int(lab.case.get("failed", 0)) or lab.random.randrange(len(members)) + 1
     if lab.case["placed_by"] == "switch" and (lag := _lag(lab.topology)) is not None:
         lab.write("entries.json", lab.scheme.entries(lab, lag))
@@ -116,7 +116,7 @@ def _balanced(lab: Lab) -> None:
     """The same of a balancer's servers."""
     count = len(_members(lab.case, lab.topology))
     *servers, service = lab.network.add_addresses(lab.server, count + 1)
-    ports = lab.random.sample(_PORTS, int(lab.case["flows"]))
+    ports = lab.random.sample(EPHEMERAL_PORTS, int(lab.case["flows"]))
     failed = int(lab.case.get("failed", 0)) or lab.random.randrange(count) + 1
     with balanced(lab.network, lab.client, service, _SERVER_PORT, servers) as balancer:
         flows = flow_places.FlowPlaces(
@@ -204,4 +204,4 @@ def displacement() -> Experiment:
     )
 
 
-_MOST_FLOWS = (len(_PORTS), "each has a source port of its own, of those that the kernel gives")
+_MOST_FLOWS = (len(EPHEMERAL_PORTS), "each has a source port of its own, of those that the kernel gives")

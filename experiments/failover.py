@@ -41,7 +41,7 @@ from testbed.lab import steps
 from testbed.measure.failover import measure
 from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
-from testbed.theory import gateways, trunks, ways
+from testbed.theory import trunks, ways
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -68,8 +68,6 @@ def element_of(topology: Topology, fault: str, member: str) -> str:
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why the fault of a case does not apply to that network; None if it does. Errors: SpecError for bad parameters."""
-    if why := gateways.blocked_either_way(topology, *topology.pair):
-        return why
     fault = str(case["fault"])
     bond = topology.host(topology.client).bond
     member = next(iter(ways.onward(topology, topology.client) or topology.members(topology.client)))
@@ -180,4 +178,5 @@ def failover() -> Experiment:
         quick_repetitions=1,
         limit_s=300.0,
         not_applicable=not_applicable,
+        both_ways=True,
     )

@@ -4,7 +4,8 @@ Question      How long until another router of a VRRP group has the virtual addr
 Factors       What fails, and how: the router loses power or hangs, its daemon ends in order, is killed or halted, the
               cable on one side is pulled. The interval of VRRP's advertisements, and any other argument of the topology
               (vrrp_priorities, vrrp_preempt, vrrp_follow ...).
-Procedure     1. The client and the server, in different subnets, send each other a UDP packet every probe interval.
+Procedure     1. The client and the server, in different subnets, send each other a UDP packet every probe interval,
+                 or one side does, where firewalls let the other begin nothing.
               2. One trial injects many faults in one network, each on the best router, at an instant drawn at random
                  over a whole interval of the advertisements.
               3. A fault lasts until by theory the next router must have taken over, and the flows had time to resume.
@@ -31,8 +32,9 @@ from testbed.emulation.waiting import wait_for
 from testbed.experiment.experiment import Experiment
 from testbed.lab import steps
 from testbed.measure import gateway as measured
+from testbed.observe.probe import flows, probing
 from testbed.spec import Topology
-from testbed.theory import vrrp
+from testbed.theory import gateways, vrrp
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -69,7 +71,9 @@ def procedure(lab: Lab) -> None:
     element, advert_s = _element(lab.topology, fault), group.advert_ms / 1e3
     found = vrrp.takeover(group, fault)
     lasts_s = (steps.UNNOTICED_S if isinstance(found, str) else found.limit_s) + _RESUMED_S
-    with steps.probing_both_ways(lab, float(lab.case["probe_interval_ms"]) / 1e3):
+    ways = [each for each in (lab.pair, lab.pair[::-1]) if not gateways.blocked(lab.topology, *each)]
+    interval_s = float(lab.case["probe_interval_ms"]) / 1e3
+    with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
         for _ in range(int(lab.case["faults"])):
             lab.sleep_until(lab.now() + steps.BEFORE_S)
             steps.wait_random_phase(lab, advert_s)

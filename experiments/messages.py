@@ -183,4 +183,5 @@ def messages() -> Experiment:
         limit_s=300.0,
         messages=True,
         not_applicable=not_applicable,
+        both_ways=True,
     )

@@ -31,7 +31,7 @@ from testbed.lab import steps
 from testbed.measure.gateway import best
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, event_of, read_json, read_timeline
-from testbed.observe.messages import connections, talking
+from testbed.observe.messages import PORTS, connections, talking
 from testbed.spec import Topology
 from testbed.theory import OutageBound, gateways, sessions, vrrp
 
@@ -45,7 +45,7 @@ _BEFORE_S, _RESUMED_S, _AFTER_S = 1.0, 1.0, 1.0
 _ALL = 0.99
 #: A round trip through the network, without its links' delay, takes less.
 _SHORT_S = 0.002
-_MOST = (1000, "each has a port of its own")
+_MOST = (len(PORTS), "each has a port of its own")
 
 
 def _stall_s(trial: Trial) -> float:

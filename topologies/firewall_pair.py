@@ -16,8 +16,6 @@ switches and the hosts' links are single points of failure.
 
 from __future__ import annotations
 
-import ipaddress
-
 from testbed.spec import Addressing, Cable, FirewallOptions, Topology, VrrpOptions
 from testbed.spec.wiring import Wiring
 
@@ -41,7 +39,7 @@ def firewall_pair(
     for name in pair:
         net.router(name, [(near, 0), (far, 1)])
     net.beside(*pair, 2)
-    subnets = [str(ipaddress.ip_interface(net.virtual(number)).network) for number in range(3)]
+    subnets = [net.network(number) for number in range(3)]
     return net.topology(
         "firewall_pair",
         vrrp=(vrrp.over(pair, (net.virtual(0), net.virtual(1))),),

@@ -34,7 +34,7 @@ def gateway_pair(
     net.single("h2", far)
     for number, host in enumerate(("h1", "h2")):
         net.subnet(number, host)
-    routers = tuple(f"r{place + 1}" for place in range(len(vrrp.priorities.split("+"))))
+    routers = tuple(f"r{place + 1}" for place in range(len(vrrp.numbers)))
     for router in routers:
         net.router(router, [(near, 0), (far, 1)])
     return net.topology("gateway_pair", vrrp=(vrrp.over(routers, (net.virtual(0), net.virtual(1))),))

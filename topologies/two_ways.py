@@ -41,14 +41,14 @@ import itertools
 
 from testbed.errors import SpecError
 from testbed.spec import Addressing, BondOptions, Cable, LagOptions, Topology
-from testbed.spec.wiring import Wiring
+from testbed.spec.wiring import CORE, Wiring
 
 ENDS = ("hosts", "switches", "lag")
 #: bonding.rst, 12.2: these may have a network for each member. So may active-backup, if its monitor sees whole ways.
 _SEPARATE_MODES = ("balance-rr", "broadcast")
 _ADAPTIVE = ("balance-tlb", "balance-alb")
 #: Modes whose ways have nothing in common: peer links would join them.
-_APART_MODES = ("prp", "hsr")
+_APART_MODES = ("prp",)
 #: Modes whose ways are subnets, which may be joined, to no use.
 _ROUTED_MODES = ("ecmp", "mptcp")
 
@@ -95,11 +95,8 @@ def _rows(net: Wiring, ways: int, length: int) -> list[list[str]]:
 def _between_hosts(net: Wiring, ways: int, length: int, peer_links: int) -> None:
     rows = _rows(net, ways, length)
     near, far = [row[0] for row in rows], [row[-1] for row in rows]
-    for host, own in (("h1", near), ("h2", far)):
-        if length == 1:
-            net.bonded(host, own, lag=bool(peer_links))
-        else:
-            net.bonded(host, own, system="left" if host == "h1" else "right", lag=bool(peer_links))
+    for host, own, system in (("h1", near, "left"), ("h2", far, "right")):
+        net.bonded(host, own, system=CORE if length == 1 else system, lag=bool(peer_links))
     for row in rows:
         for one, other in itertools.pairwise(row):
             net.join(one, other)
@@ -138,15 +135,12 @@ def _back_to_back(net: Wiring, ways: int, mode: str) -> None:
 def _between_switches(net: Wiring, ways: int, length: int, *, lag: bool) -> None:
     for name in ("e1", "e2"):
         net.switch(name)
-    if lag:
-        net.single("h1", "e1")
-        net.single("h2", "e2")
-        net.join("e1", "e2", members=ways, name="ways")
-        return
-    rows = _rows(net, ways, length)
     net.single("h1", "e1")
     net.single("h2", "e2")
-    for row in rows:
+    if lag:
+        net.join("e1", "e2", members=ways, name="ways")
+        return
+    for row in _rows(net, ways, length):
         for one, other in itertools.pairwise(["e1", *row, "e2"]):
             net.join(one, other)
 

@@ -46,6 +46,9 @@ class Experiment:
     options: tuple[Factor, ...] = ()
     #: Whether the experiment is about the bond of the measured client: a network in which it has none is refused.
     bonded: bool = False
+    #: Whether both measured hosts begin something with the other: cases with firewalls between them that let one begin
+    #: nothing do not apply.
+    both_ways: bool = False
     #: Python distributions and programs that the procedure needs besides the testbed's own: a trial in virtual time
     #: sees no others.
     packages: tuple[str, ...] = ()

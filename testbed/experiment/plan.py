@@ -21,6 +21,7 @@ from testbed.experiment.network import check_names, check_runs, is_of_network, p
 from testbed.experiment.network import topology_defaults as topology_defaults
 from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
+from testbed.theory import gateways
 
 
 @dataclass(frozen=True)
@@ -207,14 +208,15 @@ def _stays(name: str, settled: Mapping[str, Level], deciding: Collection[str]) -
 
 
 def _not_applicable(experiment: Experiment, case: Mapping[str, Level], network: Topology) -> str | None:
-    check = experiment.not_applicable
-    if check is None:
-        return None
-    with user_code.calling(check, "experiment"):
-        reason = check(case, network)
-    if reason is not None and not isinstance(reason, str):
-        what = f"returned {user_code.type_name(reason)}; wanted the reason as text, or None for a case that applies"
-        raise user_code.wrong(check, "experiment", what)
+    check, reason = experiment.not_applicable, None
+    if check is not None:
+        with user_code.calling(check, "experiment"):
+            reason = check(case, network)
+        if reason is not None and not isinstance(reason, str):
+            what = f"returned {user_code.type_name(reason)}; wanted the reason as text, or None for a case that applies"
+            raise user_code.wrong(check, "experiment", what)
+    if reason is None and experiment.both_ways:
+        reason = gateways.blocked_either_way(network, *network.pair)
     return reason
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from testbed.figures.style import PAGE_IN, THEORY, Drawing, caption, empty, typical
 from testbed.measure.outage import PROBE_COLUMNS
 from testbed.measure.raw import Event, fault_windows, readable_timeline
-from testbed.measure.table import readable_csv
+from testbed.measure.table import Table, readable_csv
 from testbed.results.result import Record, Run
 
 _HEADER = ("trial", "lane", "t_s", "since_fault_s", "text")
@@ -37,14 +37,15 @@ def lanes(run: Run) -> Drawing:
         return empty(run, _HEADER, text, "no trial that ended well has a fault in its timeline.jsonl")
     events = _timeline(run, record)
     began_s, ended_s, _ = fault_windows(events)[0]
-    outage = _outage(run, record, began_s)
+    probes = readable_csv(run.path / record.raw / "probe.csv", PROBE_COLUMNS)
+    outage = _outage(probes, float(record.metrics.get("outage_s") or 0.0), began_s)
     left, right = _window(outage[1], events, began_s, ended_s)
     shown = [event for event in events if left <= float(event["t_s"]) - began_s <= right]
     by_lane: dict[str, list[Event]] = {}
     for event in shown:
         by_lane.setdefault(str(event.get("source")), []).append(event)
     order = [name for name in _ORDER if name in by_lane] + sorted(set(by_lane) - set(_ORDER))
-    packets = _packets(run, record, began_s, left, right)
+    packets = _packets(probes, began_s, left, right)
     scale, unit = (1.0, "s") if right >= 2 else (1e3, "ms")
     rows_of = {name: _placed(by_lane[name], began_s, left, right) for name in order}
     height = {name: max(row for row, *_ in rows_of[name]) + 1 for name in order}
@@ -157,9 +158,8 @@ def _timeline(run: Run, record: Record) -> list[Event]:
     return readable_timeline(run.path / record.raw / "timeline.jsonl")
 
 
-def _packets(run: Run, record: Record, began_s: float, left: float, right: float) -> dict[str, list[float]]:
+def _packets(table: Table, began_s: float, left: float, right: float) -> dict[str, list[float]]:
     """When the packets of each probe flow arrived, in the window: as many as can be distinguished."""
-    table = readable_csv(run.path / record.raw / "probe.csv", PROBE_COLUMNS)
     found = {}
     for flow, rows in sorted(table.by("flow").items()):
         at_s = table["received_s"][rows] - began_s
@@ -175,13 +175,11 @@ def _apart(times: list[float], least_s: float) -> list[float]:
     return kept
 
 
-def _outage(run: Run, record: Record, began_s: float) -> tuple[float, float]:
+def _outage(table: Table, outage_s: float, began_s: float) -> tuple[float, float]:
     """When the outage began and ended, after the fault: the gap in a flow's packets that is as long; (0, 0) for none.
 
     Without such a gap, as for an outage that is no probe's, it begins with the fault.
     """
-    outage_s = float(record.metrics.get("outage_s") or 0.0)
-    table = readable_csv(run.path / record.raw / "probe.csv", PROBE_COLUMNS)
     gaps: list[tuple[float, float]] = []
     for rows in table.by("flow").values():
         at_s = table["received_s"][rows] - began_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ _DISCARD_PORT, _INTRODUCED_S = 9, 0.05
 #: Beside those of messages, which go at the same time (testbed.observe.messages).
 _STREAM_PORT = 9100
 
-#: Offers both loads once.
+#: Offers a load once, or both.
 Load = Callable[[], dict[str, Any]]
 
 
@@ -43,28 +44,28 @@ def loading(lab: Lab) -> Iterator[Load]:
         return
     with connections(lab.network, [lab.pair], ports=[_STREAM_PORT]) as (opened,):
         light_octets = round(_UNDER * min(_rates_mbps(lab)) * 1e6 / 8 * _LIGHT_S)
-
-        def load() -> dict[str, Any]:
-            before = _sent_octets(lab)
-            light = stream(opened.sender, opened.receiver, seconds=_STREAM_S, octets=light_octets)
-            octets = _sent_octets(lab) - before
-            return {
-                "light": {**light, "wire_octets": octets},
-                "full": stream(opened.sender, opened.receiver, seconds=_STREAM_S),
-            }
-
-        yield load
+        sending = functools.partial(stream, opened.sender, opened.receiver, seconds=_STREAM_S)
+        yield lambda: _both(lab, lambda: sending(octets=light_octets), sending)
 
 
 def _offered(lab: Lab) -> dict[str, Any]:
     chance = random.Random(f"loads {lab.trial.seed}")
     rates = _rates_mbps(lab)
+    offering = functools.partial(offer, lab.network, *lab.pair, chance=chance)
     _introduce(lab)
+    return _both(
+        lab,
+        lambda: offering(mbps=_UNDER * min(rates), seconds=_LIGHT_S),
+        lambda: offering(mbps=_OVER * sum(rates), seconds=_FULL_S),
+    )
+
+
+def _both(lab: Lab, light: Load, full: Load) -> dict[str, Any]:
+    """One load after the other; of the light one also the octets that all links carried meanwhile."""
     before = _sent_octets(lab)
-    light = offer(lab.network, *lab.pair, mbps=_UNDER * min(rates), seconds=_LIGHT_S, chance=chance)
+    found = light()
     octets = _sent_octets(lab) - before
-    full = offer(lab.network, *lab.pair, mbps=_OVER * sum(rates), seconds=_FULL_S, chance=chance)
-    return {"light": {**light, "wire_octets": octets}, "full": full}
+    return {"light": {**found, "wire_octets": octets}, "full": full()}
 
 
 def _introduce(lab: Lab) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from testbed import theory
 from testbed.errors import TrialError
+from testbed.observe.hosts import EPHEMERAL_PORTS
 
 if TYPE_CHECKING:
     from testbed.emulation.network import Network
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 _FIRST_SERVER_PORT = 5201
 #: Below the kernel's own range of ephemeral ports, from which iperf3's control connections get theirs.
 _CLIENT_PORTS = range(10_000, 32_768)
-#: Where the kernel chooses a sender's port from, about (net.ipv4.ip_local_port_range).
-_SENDERS_PORTS = range(32_768, 61_000)
 _TRIES = 20_000
 #: With this many ports each of eight members is almost certainly found.
 _PORTS_TRIED = 200
@@ -113,7 +112,7 @@ class Placement:
         Any place will do if it is None. None if there seems to be no such port, as where the hash takes no ports in.
         """
         for _ in range(_PORTS_TRIED):
-            port = chance.choice(_SENDERS_PORTS)
+            port = chance.choice(EPHEMERAL_PORTS)
             found = self._first(port, target_port)
             if at_target:
                 found = self.exit_member(self.flow(port, target_port, connected=False), found or 0, "udp")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from testbed import theory
 from testbed.design.factor import Level
 from testbed.lab.placement import Placement
+from testbed.observe.hosts import EPHEMERAL_PORTS
 from testbed.observe.probe import PORTS, flows, probing
 from testbed.theory import clocks, routed, trunks, ways
 
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 BEFORE_S = 0.5
 #: How long a fault lasts that no known mechanism detects, in seconds.
 UNNOTICED_S = 3.0
-#: So many flows come back where the switch cannot be asked which member they take, from ports as a kernel chooses them
-#: (net.ipv4.ip_local_port_range).
+#: So many flows come back where the switch cannot be asked which member they take, from ports as a kernel chooses them.
 _RETURN_FLOWS = 8
-_RETURN_PORTS = range(32_768, 61_000)
 #: How long a member may take to come back, after what LACP waits for first.
 REJOIN_DEADLINE_S = 10.0
 
@@ -79,7 +78,7 @@ def exposed_flows(lab: Lab) -> tuple[list[tuple[str, str]], list[int] | None]:
     found = [there.source_port(place, PORTS[place], lab.random) for place in members]
     forth = [each[0] for each in found if each is not None]
     ways = [lab.pair] * len(forth) + [lab.pair[::-1]] * _RETURN_FLOWS
-    return ways, [*forth, *lab.random.sample(_RETURN_PORTS, _RETURN_FLOWS)]
+    return ways, [*forth, *lab.random.sample(EPHEMERAL_PORTS, _RETURN_FLOWS)]
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from testbed.theory import OutageBound, vrrp
 
 def best(topology: Topology) -> str:
     """The router that is master while all live: that with the highest priority."""
-    return topology.vrrp[0].best
+    return topology.vrrp[0].ranked[0]
 
 
 def takeovers(timeline: Sequence[Event], topology: Topology) -> list[float | None]:

@@ -13,15 +13,36 @@ import struct
 INSTRUCTION = struct.Struct("@HBBI")
 #: Ports that probes are sent to (testbed.observe.probe.PORTS).
 PROBE_PORTS = range(7000, 8000)
+#: Octets of HSR's tag (IEC 62439-3, 5.7.1): it begins where the type was, and ends with it.
+HSR_TAG_BYTES = 6
 
 _LOAD_BYTE, _LOAD_HALF, _LOAD_HALF_X, _LOAD_X_IP = 0x30, 0x28, 0x48, 0xB1
 _EQUAL, _AT_LEAST, _RETURN = 0x15, 0x35, 0x06
 _SLOW_PROTOCOLS, _ARP, _LOOPBACK, _IPV4, _IPV6 = 0x8809, 0x0806, 0x9000, 0x0800, 0x86DD
-_HSR = 0x892F  # IEC 62439-3, 5.7.1: the tag begins where the type was, and ends with it
+_HSR = 0x892F  # IEC 62439-3, 5.7.1
 _UDP, _ICMPV6, _NEIGHBOUR_ADVERTISEMENT, _SOLICITED = 17, 58, 136, 0x40
 _HEADER, _IPV6_HEADER = 14, 40
-_TAG = 6
 _KEPT_BYTES = 128  # a LACPDU is 124 octets, the longest that is read
+
+_TO_PROBES = (("", _AT_LEAST, PROBE_PORTS.stop, "drop", ""), ("", _AT_LEAST, PROBE_PORTS.start, "keep", "drop"))
+
+
+def _internet(at: int, ipv6: str) -> tuple[tuple[str, int, int, str, str], ...]:
+    """What decides of a frame whose IP header begins at octet ``at``: of IPv4 here, of IPv6 from the label ``ipv6``."""
+    return (
+        ("", _EQUAL, _IPV4, "", "drop"),
+        ("", _LOAD_BYTE, at + 9, "", ""),
+        ("", _EQUAL, _UDP, "", "drop"),
+        ("", _LOAD_X_IP, at, "", ""),
+        ("", _LOAD_HALF_X, at + 2, "", ""),
+        *_TO_PROBES,
+        (ipv6, _LOAD_BYTE, at + 6, "", ""),
+        ("", _EQUAL, _ICMPV6, "keep", ""),
+        ("", _EQUAL, _UDP, "", "drop"),
+        ("", _LOAD_HALF, at + _IPV6_HEADER + 2, "", ""),
+        *_TO_PROBES,
+    )
+
 
 # Each line: a label or "", the instruction, and where it jumps to if true and if false; "" is the next line.
 _PROGRAM = (
@@ -31,35 +52,11 @@ _PROGRAM = (
     ("", _EQUAL, _LOOPBACK, "keep", ""),
     ("", _EQUAL, _IPV6, "ipv6", ""),
     ("", _EQUAL, _HSR, "hsr", ""),
-    ("", _EQUAL, _IPV4, "", "drop"),
-    ("", _LOAD_BYTE, _HEADER + 9, "", ""),
-    ("", _EQUAL, _UDP, "", "drop"),
-    ("", _LOAD_X_IP, _HEADER, "", ""),
-    ("", _LOAD_HALF_X, _HEADER + 2, "", ""),
-    ("", _AT_LEAST, PROBE_PORTS.stop, "drop", ""),
-    ("", _AT_LEAST, PROBE_PORTS.start, "keep", "drop"),
-    ("ipv6", _LOAD_BYTE, _HEADER + 6, "", ""),
-    ("", _EQUAL, _ICMPV6, "keep", ""),
-    ("", _EQUAL, _UDP, "", "drop"),
-    ("", _LOAD_HALF, _HEADER + _IPV6_HEADER + 2, "", ""),
-    ("", _AT_LEAST, PROBE_PORTS.stop, "drop", ""),
-    ("", _AT_LEAST, PROBE_PORTS.start, "keep", "drop"),
-    ("hsr", _LOAD_HALF, 12 + _TAG, "", ""),
+    *_internet(_HEADER, "ipv6"),
+    ("hsr", _LOAD_HALF, 12 + HSR_TAG_BYTES, "", ""),
     ("", _EQUAL, _ARP, "keep", ""),
     ("", _EQUAL, _IPV6, "hsr6", ""),
-    ("", _EQUAL, _IPV4, "", "drop"),
-    ("", _LOAD_BYTE, _TAG + _HEADER + 9, "", ""),
-    ("", _EQUAL, _UDP, "", "drop"),
-    ("", _LOAD_X_IP, _TAG + _HEADER, "", ""),
-    ("", _LOAD_HALF_X, _TAG + _HEADER + 2, "", ""),
-    ("", _AT_LEAST, PROBE_PORTS.stop, "drop", ""),
-    ("", _AT_LEAST, PROBE_PORTS.start, "keep", "drop"),
-    ("hsr6", _LOAD_BYTE, _TAG + _HEADER + 6, "", ""),
-    ("", _EQUAL, _ICMPV6, "keep", ""),
-    ("", _EQUAL, _UDP, "", "drop"),
-    ("", _LOAD_HALF, _TAG + _HEADER + _IPV6_HEADER + 2, "", ""),
-    ("", _AT_LEAST, PROBE_PORTS.stop, "drop", ""),
-    ("", _AT_LEAST, PROBE_PORTS.start, "keep", "drop"),
+    *_internet(_HEADER + HSR_TAG_BYTES, "hsr6"),
     ("keep", _RETURN, _KEPT_BYTES, "", ""),
     ("drop", _RETURN, 0, "", ""),
 )
@@ -81,7 +78,7 @@ def program() -> bytes:
 def inner(frame: bytes) -> bytes:
     """The frame without the tag of HSR, if it has one."""
     if frame[12:14] == _HSR.to_bytes(2, "big"):
-        return frame[:12] + frame[12 + _TAG :]
+        return frame[:12] + frame[12 + HSR_TAG_BYTES :]
     return frame
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.emulation.clsact import COUNTING, EGRESS, INGRESS
+from testbed.observe import bpf
 from testbed.observe.flow_capture import COLUMNS
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ _ETH_P_ALL = 0x0003  # linux/if_ether.h: whatever tag a frame carries
 _HOOKS = {"out": EGRESS, "in": INGRESS}
 #: Octets of the IP header, which the ports follow. Neither TCP nor UDP of these hosts comes with IP options.
 _IP_HEADER = {4: 20, 6: 40}
-#: Octets of HSR's tag (IEC 62439-3, 5.7.1), which begins where a filter counts from.
-_HSR_TAG = 6
 
 Ports = tuple[int, int]  # of the client and of the server
 
@@ -55,7 +54,7 @@ class FlowCounters:
     def attach(self, stack: contextlib.ExitStack) -> None:
         """Add the filters; leaving ``stack`` removes them."""
         bond = self._ends[0].bond
-        tag = _HSR_TAG if bond is not None and bond.mode == "hsr" else 0
+        tag = bpf.HSR_TAG_BYTES if bond is not None and bond.mode == "hsr" else 0
         offset = tag + _IP_HEADER[6 if ":" in self._ends[0].ip else 4]
         for interface, direction in self._places:
             node, index, hook = (

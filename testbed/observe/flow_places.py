@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import socket
-import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,13 +19,12 @@ from typing import TYPE_CHECKING
 
 from testbed.emulation.namespace import inside
 from testbed.observe.flow_capture import flow_of
-from testbed.observe.recvmmsg import SO_TIMESTAMPNS, Batches
+from testbed.observe.recvmmsg import PACKET_TYPE, Batches, timestamped
 
 if TYPE_CHECKING:
     from testbed.emulation.network import Network
 
 _ETH_P_ALL = 0x0003  # linux/if_ether.h: only a socket for all protocols sees what leaves
-_LINK_LAYER = struct.Struct("@HHiHBB")  # struct sockaddr_ll (packet(7)), without the address
 #: Flows of a burst, and the octets that one of their frames needs on the wire, at most.
 _BURST, _WIRE_BYTES = 50, 100
 #: How long the last packets may take.
@@ -58,9 +56,8 @@ class FlowPlaces:
         rates_mbps = [network.topology.link_of(member).rate_mbps or 1.0 for member in network.topology.members(source)]
         #: Twice as long as the slowest member needs for a burst.
         self._apart_s = 2 * _BURST * _WIRE_BYTES * 8 / (min(rates_mbps) * 1e6)
-        self._kinds = (
-            {socket.PACKET_OUTGOING} if members[0] in network.topology.members(source) else {socket.PACKET_HOST}
-        )
+        own = members[0] in network.topology.members(source)
+        self._kind = socket.PACKET_OUTGOING if own else socket.PACKET_HOST
 
     def ask(self) -> dict[int, list[int]]:
         """The packets of each flow, by its source port, that crossed each member now: one packet was sent of each."""
@@ -86,14 +83,14 @@ class FlowPlaces:
     def _tapped(self, member: str) -> Iterator[socket.socket]:
         owner = self._network.topology.owner(member)
         with self._network.socket(owner, socket.AF_PACKET, socket.SOCK_RAW) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            timestamped(sock)
             sock.bind((member, _ETH_P_ALL))
             yield sock
 
     def _drain(self, batches: Batches, taps: Sequence[socket.socket], found: dict[int, list[int]]) -> None:
         for place, tap in enumerate(taps):
             for _, name, frame in batches.drain(tap):
-                flow = flow_of(frame) if _LINK_LAYER.unpack_from(name)[4] in self._kinds else None
+                flow = flow_of(frame) if name[PACKET_TYPE] == self._kind else None
                 if flow is not None and flow[0] == "udp" and flow[4] == self._target_port and flow[2] in found:
                     if not self._servers:
                         found[flow[2]][place] += 1

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from testbed.spec import Topology
 
+#: Where kernels take ports for senders that name none (net.ipv4.ip_local_port_range), but for the last ones.
+EPHEMERAL_PORTS = range(32_768, 61_000)
+
 
 class Hosts(Protocol):
     """Hosts at which sockets can be opened: a `Network`, or the `Lab` that has one."""

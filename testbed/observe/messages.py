@@ -12,7 +12,6 @@ probe.csv; a message that never arrived, because its connection broke, has no re
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import selectors
 import signal
@@ -28,7 +27,7 @@ from testbed.emulation.clocks import Clocks
 from testbed.emulation.netlink import diag_socket
 from testbed.emulation.waiting import wait_for
 from testbed.observe import child
-from testbed.observe.probe import COLUMNS
+from testbed.observe.probe import write_rows
 
 if TYPE_CHECKING:
     from testbed.emulation.network import Network
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 #: Octets of a message: flow number, sequence number, padding.
 MESSAGE = struct.Struct("!IQ52x")
 #: Where the receivers listen, one port for each connection.
-_PORTS = range(8000, 9000)
+PORTS = range(8000, 9000)
 #: linux/in.h; Python has a name for it from 3.10 on only where its C library has.
 _IPPROTO_MPTCP = 262
 _TAIL_S = 0.5
@@ -56,7 +55,7 @@ class Connection:
 
 @contextlib.contextmanager
 def connections(
-    network: Network, pairs: Sequence[tuple[str, str]], *, ports: Sequence[int] = _PORTS
+    network: Network, pairs: Sequence[tuple[str, str]], *, ports: Sequence[int] = PORTS
 ) -> Iterator[list[Connection]]:
     """A connection from each pair's first host to its second, without Nagle's algorithm; each to a port of its own.
 
@@ -114,9 +113,8 @@ def talking(opened: Sequence[Connection], interval_s: float, path: Path, *, cloc
         child.end(receiver)
         about = {"interval_s": interval_s, "due_s": round(begin_s, 9), "broken": json.loads(broken.read_text())}
         path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
-        _write(opened, sent, arrivals, path, clocks.origin_s)
-        for each in (sent, arrivals, broken):
-            each.unlink()
+        write_rows([each.name for each in opened], sent, arrivals, path, clocks.origin_s)
+        broken.unlink()
 
 
 def _send(
@@ -138,9 +136,9 @@ def _send(
             time.sleep(due - now)
         made.append(time.time())
         for number, (each, queue) in enumerate(zip(opened, waiting, strict=True)):
-            queue += MESSAGE.pack(number, len(made) - 1)
             if each.name in broken:
                 continue
+            queue += MESSAGE.pack(number, len(made) - 1)
             try:
                 while queue:
                     del queue[: each.sender.send(queue)]
@@ -196,21 +194,3 @@ def _receive(opened: Sequence[Connection], path: Path) -> None:
                 pass
         signal.set_wakeup_fd(-1)
     path.write_text("".join(f"{flow} {sequence} {at:.9f}\n" for flow, sequence, at in arrived))
-
-
-def _write(opened: Sequence[Connection], made: Path, arrivals: Path, path: Path, origin_s: float) -> None:
-    """A row for each message, by connection and number."""
-    received: dict[tuple[int, int], float] = {}
-    for line in arrivals.read_text().splitlines():
-        place, order, at = line.split()
-        received[int(place), int(order)] = float(at) - origin_s
-    instants = made.read_text().splitlines()
-    with path.open("w", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(COLUMNS)
-        for number, each in enumerate(opened):
-            for sequence, line in enumerate(instants):
-                got = received.get((number, sequence))
-                rows.writerow(
-                    (each.name, sequence, f"{float(line) - origin_s:.9f}", "" if got is None else f"{got:.9f}")
-                )

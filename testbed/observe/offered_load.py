@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from testbed.observe.recvmmsg import SO_TIMESTAMPNS, Batches
+from testbed.observe.hosts import EPHEMERAL_PORTS
+from testbed.observe.recvmmsg import Batches, timestamped
 from testbed.theory.loads import FULL_FLOWS
 
 if TYPE_CHECKING:
@@ -27,11 +28,10 @@ if TYPE_CHECKING:
 PAYLOAD_BYTES = 1400
 _PORT = 5301
 _FLOWS = FULL_FLOWS
-_PORTS = range(32_768, 61_000)  # net.ipv4.ip_local_port_range
 _NUMBER = struct.Struct("!I")
 _CHUNK = bytes(1 << 16)
 _PADDING = bytes(PAYLOAD_BYTES - _NUMBER.size)
-_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # asm-generic/socket.h
+_SO_SNDBUFFORCE = 32  # asm-generic/socket.h
 _TICK_S = 0.001
 #: The part of the time in which the queues begin to fill; it does not count.
 _SETTLING = 0.1
@@ -50,16 +50,14 @@ def offer(
     ``window_s``, which ends ``seconds`` after the first arrival; how many were ``delivered`` at all, and how many
     copies of these came besides (``duplicated``).
     """
-    ports = chance.sample(_PORTS, _FLOWS)
+    ports = chance.sample(EPHEMERAL_PORTS, _FLOWS)
     address = network.topology.host(target).ip
     count = max(1, round(mbps * 1e6 * seconds / (8 * PAYLOAD_BYTES)))
     arrivals: list[tuple[float, int]] = []
     room = 4 * count * PAYLOAD_BYTES + (1 << 20)
     with contextlib.ExitStack() as stack:
         receiver = stack.enter_context(network.socket(target))
-        receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        with contextlib.suppress(OSError):
-            receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, room)
+        timestamped(receiver, room)
         receiver.bind(("", _PORT))
         senders = [stack.enter_context(network.socket(source, receiver.family)) for _ in ports]
         for sender, port in zip(senders, ports, strict=True):

@@ -23,19 +23,18 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from testbed.emulation.clocks import Clocks
 from testbed.observe import child
 from testbed.observe.hosts import Hosts
-from testbed.observe.recvmmsg import SO_TIMESTAMPNS, Batches
+from testbed.observe.recvmmsg import Batches, timestamped
 
 #: The ports that probes are sent to. Taps recognise probe packets by them (testbed.observe.bpf).
 PORTS = range(7000, 8000)
 #: Octets of a probe's payload: flow number, sequence number, padding to a small packet's usual size.
 PACKET = struct.Struct("!IQ52x")
-#: asm-generic/socket.h; Python has no names for them.
-_SO_RCVBUFFORCE, _SO_MEMINFO = 33, 55
+#: asm-generic/socket.h; Python has no name for it.
+_SO_MEMINFO = 55
 _MEMINFO = struct.Struct("@9I")
 _DROPS = 8  # linux/sock_diag.h: SK_MEMINFO_DROPS
 _BATCH_S = 0.05
@@ -93,9 +92,7 @@ def probing(
     sent, arrivals = path.with_name(".sent"), path.with_name(".received")
     room = round(len(flows) * _QUEUED_BYTES * 4 * _BATCH_S / interval_s)
     for flow in flows:
-        flow.receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        with contextlib.suppress(OSError):  # only if it is allowed; dropped packets are counted below
-            flow.receiver.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, max(4 << 20, room))
+        timestamped(flow.receiver, max(4 << 20, room))  # dropped packets are counted below
     receiver = child.fork(lambda: _receive(flows, arrivals))
     begin_s = clocks.start("probe", interval_s)
     sender = child.fork(lambda: _send(flows, interval_s, sent, clocks, begin_s))
@@ -122,7 +119,8 @@ def probing(
                 for flow in flows
             ],
         }
-        _merge(flows, sent, arrivals, path, about, origin_s)
+        path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
+        write_rows([flow.name for flow in flows], sent, arrivals, path, origin_s)
 
 
 def _send(flows: Sequence[Flow], interval_s: float, path: Path, clocks: Clocks, begin_s: float) -> None:
@@ -176,23 +174,24 @@ def _dropped(sock: socket.socket) -> int:
     return int(_MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[_DROPS])
 
 
-def _merge(
-    flows: Sequence[Flow], rounds: Path, arrivals: Path, path: Path, about: dict[str, Any], origin_s: float
-) -> None:
-    """Write a row for each packet sent, and one more for each duplicate, by flow, sequence and receive time."""
+def write_rows(names: Sequence[str], rounds: Path, arrivals: Path, path: Path, origin_s: float) -> None:
+    """Write a row for each packet sent, and one more for each duplicate, by flow, sequence and receive time.
+
+    ``rounds`` has a line for each packet of every flow, when it was sent; ``arrivals`` one for each that was received:
+    its flow's place in ``names``, its number, and when. Both are then removed.
+    """
     received: dict[tuple[int, int], list[float]] = {}
     for line in arrivals.read_text().splitlines():
         place, order, at = line.split()
         received.setdefault((int(place), int(order)), []).append(float(at) - origin_s)
     sent = rounds.read_text().splitlines()
-    path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
     with path.open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
-        for number, flow in enumerate(flows):
+        for number, name in enumerate(names):
             for sequence, line in enumerate(sent):
                 at = f"{float(line) - origin_s:.9f}"
                 for text in [f"{each:.9f}" for each in sorted(received.get((number, sequence), []))] or [""]:
-                    rows.writerow((flow.name, sequence, at, text))
+                    rows.writerow((name, sequence, at, text))
     rounds.unlink()
     arrivals.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import socket
 import struct
@@ -10,11 +11,22 @@ from collections.abc import Iterator
 #: asm-generic/socket.h; Python has no name for it. With this option the kernel gives the time at which it received each
 #: packet.
 SO_TIMESTAMPNS = 35
+_SO_RCVBUFFORCE = 33
+#: The place of sll_pkttype in struct sockaddr_ll, the address of a packet socket (packet(7)).
+PACKET_TYPE = 10
 
 _COUNT = 128
 _NAME, _OCTETS, _CONTROL = 32, 128, 64
 _TIME = struct.Struct("@16xqq")  # behind the header of the control message (cmsg(3)): struct timespec
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def timestamped(sock: socket.socket, room: int = 0) -> None:
+    """Let the kernel note when each packet came; ``room`` octets for the queue (0: as it is), if that is allowed."""
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    if room:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, room)
 
 
 class _Vector(ctypes.Structure):
@@ -38,7 +50,7 @@ class _Message(ctypes.Structure):
 
 
 class Batches:
-    """Buffers for the batches of any socket that has ``SO_TIMESTAMPNS`` set."""
+    """Buffers for the batches of any socket that is `timestamped`."""
 
     def __init__(self) -> None:
         self._names = ctypes.create_string_buffer(_COUNT * _NAME)

@@ -23,17 +23,16 @@ from typing import TYPE_CHECKING
 
 from testbed.background import in_background
 from testbed.observe import bpf
-from testbed.observe.recvmmsg import SO_TIMESTAMPNS, Batches
+from testbed.observe.recvmmsg import PACKET_TYPE, Batches, timestamped
 
 if TYPE_CHECKING:
     from testbed.emulation.network import Network
 
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 _STATISTICS = struct.Struct("@II")  # struct tpacket_stats: packets, drops
-#: asm-generic/socket.h; Python has no names for them.
-_SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33
+#: asm-generic/socket.h; Python has no name for it.
+_SO_ATTACH_FILTER = 26
 _ETH_P_ALL = 0x0003  # only a socket for all protocols sees frames that are sent
-_PACKET_TYPE = 10  # the place of sll_pkttype in struct sockaddr_ll
 #: Room for the frames of a period: about 5,000.
 _QUEUE_BYTES = 4 << 20
 _PERIOD_S = 0.1
@@ -81,15 +80,13 @@ class Tap:
         code = ctypes.create_string_buffer(program)
         count = len(program) // bpf.INSTRUCTION.size
         sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", count, ctypes.addressof(code)))
-        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        with contextlib.suppress(OSError):  # only if it is allowed; dropped frames are counted
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _QUEUE_BYTES)
+        timestamped(sock, _QUEUE_BYTES)  # dropped frames are counted
         sock.bind((interface, _ETH_P_ALL))
 
     def drain(self, batches: Batches) -> Iterator[tuple[float, str, bytes]]:
         """The frames since the last call, in order: time of day, direction and octets of each."""
         for at, address, octets in batches.drain(self._socket):
-            yield at, "out" if address[_PACKET_TYPE] == socket.PACKET_OUTGOING else "in", octets
+            yield at, "out" if address[PACKET_TYPE] == socket.PACKET_OUTGOING else "in", octets
 
     @property
     def dropped(self) -> int:

@@ -12,10 +12,10 @@ from testbed.spec.bond import Bond
 
 
 @functools.lru_cache(maxsize=4096)
-def _parsed(address: str) -> tuple[str, int]:
-    """An address without its prefix length, and its version: large networks ask for them again and again."""
+def _parsed(address: str) -> tuple[str, int, str]:
+    """An address without its prefix length, its version, its subnet: large networks ask for them again and again."""
     interface = ipaddress.ip_interface(address)
-    return str(interface.ip), interface.version
+    return str(interface.ip), interface.version, str(interface.network)
 
 
 @dataclass(frozen=True)
@@ -72,3 +72,8 @@ class Host:
     def ip_version(self) -> int:
         """4 or 6."""
         return _parsed(self.address)[1]
+
+    @property
+    def subnet(self) -> str:
+        """The subnet that the host is in."""
+        return _parsed(self.address)[2]

@@ -52,9 +52,11 @@ class VrrpOptions:
         if self.preempt_delay_s and not self.preempt:
             raise SpecError("vrrp_preempt_delay_s has no effect without vrrp_preempt", "Leave one of both out.")
         validation.choice("vrrp_follow", self.follow, FOLLOWS)
-        self._numbers()
+        _ = self.numbers
 
-    def _numbers(self) -> tuple[int, ...]:
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The priorities as numbers. Errors: SpecError if they are none."""
         found = words(self.priorities)
         if not found or not all(word.isascii() and word.isdigit() for word in found):
             raise SpecError(
@@ -65,9 +67,7 @@ class VrrpOptions:
 
     def over(self, routers: tuple[str, ...], addresses: tuple[str, ...]) -> Vrrp:
         """The group of these routers, with a virtual address for each subnet."""
-        return Vrrp(
-            routers, addresses, self._numbers(), self.advert_ms, self.preempt, self.preempt_delay_s, self.follow
-        )
+        return Vrrp(routers, addresses, self.numbers, self.advert_ms, self.preempt, self.preempt_delay_s, self.follow)
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ class Vrrp:
             )
 
     @property
-    def best(self) -> str:
-        """The router of the highest priority: it is master while all live."""
-        return max(zip(self.priorities, self.routers, strict=True))[1]
+    def ranked(self) -> tuple[str, ...]:
+        """The routers, that of the highest priority first: it is master while all live."""
+        return tuple(name for _, name in sorted(zip(self.priorities, self.routers, strict=True), reverse=True))
 
     @property
     def identifiers(self) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ Interfaces are named as Mininet does, in the order in which they are made: ``h1-
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 
@@ -98,6 +99,10 @@ class Wiring:
     def virtual(self, number: int) -> str:
         """The virtual address of subnet ``number``, with its prefix length."""
         return self._addressing.router(0, number)
+
+    def network(self, number: int) -> str:
+        """Subnet ``number``: its address, with its prefix length."""
+        return str(ipaddress.ip_interface(self.virtual(number)).network)
 
     def router(self, name: str, sides: Sequence[tuple[str, int]]) -> None:
         """A router by a link to each of these nodes, in the subnet of that number there."""

@@ -35,8 +35,6 @@ LAG_MODES = ("balance-rr", "balance-xor", "802.3ad")
 #: Why an outage has no end (bonding.rst, "miimon": without miimon or arp_interval "serious network degradation will
 #: occur during link failures").
 UNMONITORED = "miimon_ms=0 and no ARP monitor: the driver never leaves a dead member"
-#: Those of them that avoid a dead member without the monitor, and may have the ARP monitor.
-ARP_AT_ONCE_MODES = ("balance-rr", "balance-xor")
 
 Side = Literal["host", "switch", "both"]
 

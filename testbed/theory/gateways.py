@@ -6,8 +6,6 @@ h1 ---- (LAN of h1) ---- r1 ---- (LAN of h2) ---- h2      each host sends to its
 
 from __future__ import annotations
 
-import ipaddress
-
 from testbed.spec import Host, Router, Topology, Vrrp
 from testbed.theory import vrrp
 from testbed.theory.outage_bound import OutageBound
@@ -16,17 +14,13 @@ from testbed.theory.uses import Uses
 
 def apart(topology: Topology, a: str, b: str) -> bool:
     """Whether two hosts are in different subnets."""
-    return _subnet(topology.host(a)) != _subnet(topology.host(b))
-
-
-def _subnet(host: Host) -> str:
-    return str(ipaddress.ip_interface(host.address).network)
+    return topology.host(a).subnet != topology.host(b).subnet
 
 
 def blocked(topology: Topology, sender: str, receiver: str) -> str | None:
     """Why firewalls let one host begin nothing with another; None if they do, or if there are none between the two."""
     for group in topology.firewalls:
-        if apart(topology, sender, receiver) and _subnet(topology.host(sender)) != group.inside:
+        if apart(topology, sender, receiver) and topology.host(sender).subnet != group.inside:
             return f"the firewalls {' and '.join(group.routers)} let {sender}, which is outside, begin nothing"
     return None
 
@@ -61,7 +55,7 @@ def _forth(left: Uses, sender: Host, receiver: Host) -> tuple[bool | None, str]:
     if router is None:
         return (None if why else False), why or f"no router has {sender.gateway}, the gateway of {sender.name}"
     for attachment in router.attachments:
-        if attachment.subnet == _subnet(receiver):
+        if attachment.subnet == receiver.subnet:
             place = _place(left, router, attachment.interface)
             reached = place is not None and place in left.places(receiver)
             return (
@@ -73,7 +67,7 @@ def _forth(left: Uses, sender: Host, receiver: Host) -> tuple[bool | None, str]:
 
 def _master(left: Uses, host: Host) -> tuple[Router | None, str]:
     """The router that has a host's gateway, where the host is; None, and why it is not known which it is."""
-    subnet, topology = _subnet(host), left.topology
+    subnet, topology = host.subnet, left.topology
     for router in topology.routers:
         own = next((each for each in router.attachments if each.ip == host.gateway), None)
         if own is not None:
@@ -82,8 +76,7 @@ def _master(left: Uses, host: Host) -> tuple[Router | None, str]:
     group = next((each for each in topology.vrrp if each.address_in(subnet) == host.gateway), None)
     if group is None:
         return None, ""
-    ranked = sorted(zip(group.priorities, group.routers, strict=True), reverse=True)
-    for _, name in ranked:
+    for name in group.ranked:
         router = topology.router(name)
         silent = [i for i in topology.interfaces(name) if topology.link_of(i).name in left.silent]
         if silent:
@@ -118,8 +111,9 @@ def bound(left: Uses) -> OutageBound | None:
     """
     found = OutageBound(0.0, 0.0, "no router is hit")
     for group in left.topology.vrrp:
-        interfaces = left.topology.interfaces(group.best)
-        if group.best in left.failed or not all(left.has_carrier(interface) for interface in interfaces):
+        best = group.ranked[0]
+        interfaces = left.topology.interfaces(best)
+        if best in left.failed or not all(left.has_carrier(interface) for interface in interfaces):
             longest = vrrp.outage(group, "router_crash")
             if isinstance(longest, str):
                 return None
