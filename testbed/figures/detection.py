@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from testbed import stats
 from testbed.figures.curves import Law, draw_law, draw_steps, law_of
-from testbed.figures.style import COLUMN_IN, Drawing, Series, caption, empty, legend_above, series
+from testbed.figures.style import COLUMN_IN, Drawing, Series, apart, caption, empty, entitle, legend_above, series
 from testbed.results.result import Run
 
 #: If times are longer than others by this factor, they need an axis of their own.
@@ -56,6 +56,8 @@ def detection(run: Run) -> Drawing:
         axes.tick_params(axis="x", labelbottom=not shared)
         if not shared:
             axes.set_xlabel(f"detection time ({unit})")
+    lines = sum(axes.get_title(loc="left").count("\n") for axes in grid)
+    figure.set_figheight(figure.get_figheight() + 0.1 * lines)
     figure.supylabel("share of faults", fontsize=8)
     legend_above(figure, *grid, columns=2)
     return Drawing(figure, _HEADER, rows, caption(run, text))
@@ -113,13 +115,14 @@ def _draw(axes: Axes, found: _Found, right_s: float, scale: float) -> list[tuple
     draw_steps(axes, times, total, group.look, right_s, scale)
     words = f"{group.name}: n = {len(times)}" + (f", p = {fit.p:.2g}" if fit else "")
     words += f", {found.unnoticed} unnoticed" if found.unnoticed else ""
-    axes.set_title(words, loc="left", fontsize=7, pad=3)
     verdict: tuple[float | None, ...] = (None,) * 4
+    last_words = ""
     if fit and ends:
         last = stats.high_end_interval(times, ends[0])
         verdict = (fit.distance, fit.p, *last)
         shown = " to ".join(f"{end * scale:.4g}" for end in last)
-        axes.set_title(f"end {shown} {'s' if scale == 1 else 'ms'}", loc="right", fontsize=7, pad=3)
+        last_words = f"end {shown} {'s' if scale == 1 else 'ms'}"
+    entitle(axes, apart(words, last_words), last_words)
     shared = *(ends or (None, None)), len(times), found.unnoticed, *verdict
     steps = zip(*stats.ecdf(times, total), strict=True)
     return [(group.name, float(at), float(share), *shared) for at, share in steps]

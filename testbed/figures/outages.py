@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from testbed import stats
 from testbed.figures.curves import briefly, draw_law, draw_steps, law_of
-from testbed.figures.style import COLUMN_IN, THEORY, Drawing, Series, caption, duration, legend_above
+from testbed.figures.style import COLUMN_IN, THEORY, Drawing, Series, apart, caption, duration, entitle, legend_above
 from testbed.results.result import Run, quantities
 
 _HEADER = ("series", "repetition", "status", "outage_ms", "bound_ms", "limit_ms", "expected_mean_ms", "within_bound")
@@ -22,8 +22,6 @@ _WIDE = 100.0
 _MOST_PANELS = 12
 #: The height of a panel and of a row of dots, in inches.
 _PANEL_IN, _ROW_IN = 0.68, 0.16
-#: So many letters fit above a panel.
-_LETTERS = 66
 
 
 @dataclass(frozen=True)
@@ -96,8 +94,7 @@ def _panels(cases: list[_Case], right_s: float, scale: float) -> Figure:
         _without(axes, case.group)
         axes.set_ylim(-0.04, 1.06)
         axes.set_yticks([0, 0.5, 1], ["0", "", "1"])
-        axes.set_title(left, loc="left", fontsize=7, pad=3)
-        axes.set_title(right, loc="right", fontsize=7, pad=3)
+        entitle(axes, left, right)
     figure.supylabel("share of trials", fontsize=8)
     return figure
 
@@ -108,9 +105,7 @@ def _head(case: _Case) -> tuple[str, str]:
     found = stats.summary(case.values)
     words = [f"median {duration(found.median)}"] if found else []
     right = ", ".join(words + ([] if case.bound_s is None else [f"bound {duration(case.bound_s)}"]))
-    if len(left) + len(right) > _LETTERS and ": n = " in left:
-        left = left.replace(": n = ", ":\nn = ")
-    return left, right
+    return apart(left, right), right
 
 
 def _bound(axes: Axes, case: _Case, scale: float, bottom: float, top: float) -> None:

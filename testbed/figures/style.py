@@ -29,6 +29,8 @@ COLUMN_IN, PAGE_IN = 3.5, 7.16
 THEORY, BAND = "0.3", "0.87"
 #: Differences below this mean nothing: the guest's clock moves by reading it (docs/limits.md).
 RESOLUTION_S = 1e-5
+#: So many letters fit above a panel.
+_LETTERS = 66
 
 _STYLE: dict[str, Any] = {
     "font.family": "STIXGeneral",
@@ -269,3 +271,14 @@ def _legend(figure: Figure, handles: list[Any], labels: list[str], columns: int)
 def wrapped(name: str) -> str:
     """A series' name below an axis: one factor in each line."""
     return name.replace(", ", "\n")
+
+
+def apart(left: str, right: str) -> str:
+    """The words above the left of a panel, on two lines if they would reach those above its right."""
+    return left.replace(": n = ", ":\nn = ") if len(left) + len(right) > _LETTERS else left
+
+
+def entitle(axes: Axes, left: str, right: str) -> None:
+    """Words above a panel, at its left and at its right."""
+    axes.set_title(left, loc="left", fontsize=7, pad=3)
+    axes.set_title(right, loc="right", fontsize=7, pad=3)
