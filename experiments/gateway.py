@@ -60,6 +60,15 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"topology {topology.name} has no VRRP group"
     if len(topology.vrrp[0].routers) < 2:
         return "vrrp_priorities has one number: the group has one router, and no other to take over"
+    best = measured.best(topology)
+    if best not in {router.name for router in topology.lone_routers}:
+        if case["fault"] == "carrier_loss":
+            return f"{best} has a bond: it keeps its addresses when it loses one member"
+        if int(case["faults"]) > 1:
+            return (
+                f"{best} has a bond: while LACP begins anew no host hears what it announces at its return, and traffic"
+                " stays with the other router (docs/services.md); type: --set faults=1"
+            )
     if not topology.vrrp[0].preempt:
         return "vrrp_preempt=false: the router that returns stays backup, and a second fault of it moves nothing"
     return None

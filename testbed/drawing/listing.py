@@ -24,7 +24,12 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
     for host in topology.hosts:
         lines.append(_crossed(_host(host), host.name in marked))
         lines += _links(topology, topology.interfaces(host.name), marked)
-    for router in topology.routers:
+        lines += [
+            f"    forwards to {each.interface}  {each.address}"
+            for each in topology.attachments(host.name)
+            if each.address != host.address
+        ]
+    for router in topology.lone_routers:
         lines.append(_crossed(f"{router.name}  router", router.name in marked))
         lines += _links(topology, topology.interfaces(router.name), marked, router)
     for switch in topology.switches:
@@ -54,7 +59,7 @@ def group_text(group: Vrrp) -> str:
 def _ports(topology: Topology, own: Iterable[str]) -> str:
     """How many ports of a switch lead to hosts, and to routers where there are any."""
     far = [topology.link_of(interface).other(interface)[0] for interface in own]
-    kinds = (("hosts", topology.hosts), ("routers", topology.routers))
+    kinds = (("hosts", topology.hosts), ("routers", topology.lone_routers))
     counts = {what: sum(node in {each.name for each in nodes} for node in far) for what, nodes in kinds}
     return ", ".join(f"ports to {what}: {count}" for what, count in counts.items() if count or what == "hosts")
 

@@ -79,7 +79,7 @@ def _place(topology: Topology, levels: Sequence[Sequence[str]], marked: frozense
         else:
             up[min(link.a, link.b, key=lambda node: level[node])].append(link)
     labels: dict[str, tuple[str, ...]] = {switch.name: (switch.name,) for switch in topology.switches}
-    labels |= {router.name: (router.name,) for router in topology.routers}
+    labels |= {router.name: (router.name,) for router in topology.lone_routers}
     for host in topology.hosts:
         bond = (host.bond.name,) if host.bond else ()
         labels[host.name] = (host.name, *bond, host.address.partition("/")[0])

@@ -7,7 +7,7 @@ from typing import Any
 from pyroute2 import IPRoute
 
 from testbed.emulation.namespace import set_kernel
-from testbed.spec import Host, Topology
+from testbed.spec import Host
 
 _IFA_F_NODAD = 0x02  # linux/if_addr.h
 _IFF_UP = 0x1  # linux/if.h
@@ -45,26 +45,25 @@ def enable_ipv6(pid: int, interface: str) -> None:
 def give(netlink: IPRoute, pid: int, host: Host, interface: str) -> str:
     """Give the host its address, on ``interface`` or on its VLAN there; returns the name of what has it.
 
-    ``pid`` is a process in the host's namespaces. A VLAN on an interface that is down comes up with it.
+    ``pid`` is a process in the host's namespaces.
     """
-    (index,) = netlink.link_lookup(ifname=interface)
     if host.vlan:
-        name = f"{interface}.{host.vlan}"
-        netlink.link("add", ifname=name, kind="vlan", link=index, vlan_id=host.vlan)
-        (message,) = netlink.get_links(index)
-        if message["flags"] & _IFF_UP:
-            netlink.link("set", index=netlink.link_lookup(ifname=name)[0], state="up")
-        interface = name
+        interface = add_vlan(netlink, interface, host.vlan)
     if host.ip_version == 6:
         _set(pid, interface, _IPV6)
     add(netlink, interface, host.address)
     return interface
 
 
-def interface_of(topology: Topology, host: Host) -> str:
-    """The name of the interface that has the host's address: its bond or only interface, or the VLAN on that."""
-    interface = host.bond.name if host.bond else topology.interfaces(host.name)[0]
-    return f"{interface}.{host.vlan}" if host.vlan else interface
+def add_vlan(netlink: IPRoute, interface: str, vlan: int) -> str:
+    """Make a VLAN on an interface: bond0.7, say. It is up with the interface."""
+    (index,) = netlink.link_lookup(ifname=interface)
+    name = f"{interface}.{vlan}"
+    netlink.link("add", ifname=name, kind="vlan", link=index, vlan_id=vlan)
+    (message,) = netlink.get_links(index)
+    if message["flags"] & _IFF_UP:
+        netlink.link("set", index=netlink.link_lookup(ifname=name)[0], state="up")
+    return name
 
 
 def found(netlink: IPRoute, interface: str) -> dict[str, Any]:

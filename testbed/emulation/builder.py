@@ -120,12 +120,13 @@ def built(topology: Topology, directory: Path, scheme: Scheme, clocks: Clocks) -
         for host in topology.hosts:
             stack.enter_context(_configured(network, host, directory))
         for router in topology.routers:
-            routers.configure(network.netlink(router.name), network.pid(router.name), router)
+            is_host = router not in topology.lone_routers
+            routers.configure(network.netlink(router.name), network.pid(router.name), router, is_host=is_host)
         _start_switches(network)
         # Open vSwitch resets the queueing of a port that it adds, so the links are shaped after that.
-        tagged = any(host.vlan for host in topology.hosts)
         for port in topology.ports.values():
-            shaping.shape(network.netlink(port.node), network.index(port.interface), port.link, tagged=tagged)
+            netlink = network.netlink(port.node)
+            shaping.shape(netlink, network.index(port.interface), port.link, tagged=topology.tagged)
         for driver in network.bonds.values():
             if isinstance(driver, routed.Routed):  # a next hop needs its interface, and this its far end
                 stack.enter_context(driver.routing())

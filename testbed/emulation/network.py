@@ -168,7 +168,7 @@ class Network:
         taken = {*self.topology.addresses(), *(own for each in self._added.values() for own in each)}
         found = more_addresses(host.address, count, taken)
         for address in found:
-            addresses.add(self.netlink(name), addresses.interface_of(self.topology, host), address)
+            addresses.add(self.netlink(name), self.topology.carrier(host), address)
         own = [address.partition("/")[0] for address in found]
         self._added.setdefault(name, []).extend(own)
         return own

@@ -39,7 +39,7 @@ def built(network: Network) -> dict[str, Any]:
 
 def _host(network: Network, host: Host) -> dict[str, Any]:
     """Its own address may be beside others that the kernel or the network gave it."""
-    found = addresses.found(network.netlink(host.name), addresses.interface_of(network.topology, host))
+    found = addresses.found(network.netlink(host.name), network.topology.carrier(host))
     for interface in network.topology.interfaces(host.name):
         found["rx_coalesce_us"] = shaping.coalesced_us(network.pid(host.name), interface)
         wanted = {"vlan": host.vlan, "rx_coalesce_us": host.rx_coalesce_us}

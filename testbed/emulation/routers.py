@@ -17,17 +17,25 @@ _FORWARDS = (
 )
 
 
-def configure(netlink: IPRoute, pid: int, router: Router) -> None:
-    """The router's interfaces are up, with their addresses, and it forwards; ``pid`` is a process in its namespaces."""
+def configure(netlink: IPRoute, pid: int, router: Router, *, is_host: bool) -> None:
+    """The router's interfaces are up, with their addresses, and it forwards; ``pid`` is a process in its namespaces.
+
+    One that is a host has its bond and its own address already: the VLANs of its other subnets are made on the bond.
+    """
     set_kernel(pid, _FORWARDS, may_lack=True)
     netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
     for attachment in router.attachments:
-        (index,) = netlink.link_lookup(ifname=attachment.interface)
+        there = netlink.link_lookup(ifname=attachment.interface)
+        if not there:
+            bond, _, vlan = attachment.interface.partition(".")
+            addresses.add_vlan(netlink, bond, int(vlan))
         set_kernel(pid, [(f"ipv4/conf/{attachment.interface}/send_redirects", "0")])
         if ":" in attachment.address:
             addresses.enable_ipv6(pid, attachment.interface)
-        netlink.link("set", index=index, state="up")
-        addresses.add(netlink, attachment.interface, attachment.address)
+        if there and not is_host:
+            netlink.link("set", index=there[0], state="up")
+        if not (there and is_host):
+            addresses.add(netlink, attachment.interface, attachment.address)
 
 
 def set_gateway(netlink: IPRoute, interface: str, gateway: str) -> None:

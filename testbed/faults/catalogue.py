@@ -59,8 +59,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Fault:
-    """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, a ``router``, a
-    ``service`` of a machine (``r1:keepalived``), the ``controller``, the ``controller or switch``, or ``any``."""
+    """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, a ``router`` (or a
+    host with services), a ``service`` of a machine (``r1:keepalived``), the ``controller``, the ``controller or
+    switch``, or ``any``."""
 
     name: str
     element: str
@@ -152,8 +153,8 @@ _ALL = (
     Fault("controller_pause", "controller", "The controller stops responding; its connections stay open."),
     Fault("controller_cut", "controller or switch", "The switch, or every switch, no longer reaches the controller."),
     Fault("host_reboot", "host", "All interfaces of the host and its bond are down, then they come up again."),
-    Fault("router_crash", "router", "The router loses power: its links have no carrier, its daemons are gone."),
-    Fault("router_hang", "router", "The router neither forwards nor answers; its links keep their carrier."),
+    Fault("router_crash", "router", "The machine loses power: its links have no carrier, its daemons are gone."),
+    Fault("router_hang", "router", "The machine neither forwards nor answers; its links keep their carrier."),
     Fault("service_stop", "service", "The daemon ends in order (SIGTERM); it starts again when the fault ends."),
     Fault("service_crash", "service", "The daemon is killed (SIGKILL); it starts again when the fault ends."),
     Fault("service_pause", "service", "The daemon is halted (SIGSTOP); it continues when the fault ends."),
@@ -266,7 +267,7 @@ def _check_element(topology: Topology, fault: Fault, element: str) -> None:
     known = {
         "switch": [switch.name for switch in topology.switches],
         "host": [host.name for host in topology.hosts],
-        "router": [router.name for router in topology.routers],
+        "router": list(topology.serving()),
         "service": list(topology.services()),
         "controller": [CONTROLLER],
         "controller or switch": [CONTROLLER, *(switch.name for switch in topology.switches)],

@@ -28,6 +28,10 @@ _CLONED = 0x200  # linux/rtnetlink.h: RTM_F_CLONED
 _ROUTE_FLAGS, _ROUTE_ASKED = 8, 0x2 | 0x4
 #: linux/rtnetlink.h: sizeof(struct rtmsg), RTA_NH_ID.
 _ROUTE_BYTES, _NEXT_HOP_ID = 12, 30
+#: linux/if_addr.h: sizeof(struct ifaddrmsg), IFA_LOCAL. linux/rtnetlink.h: RTA_DST, RTA_PREFSRC, where struct rtmsg has
+#: its protocol, and RTPROT_STATIC: that of daemons is higher.
+_ADDRESS_BYTES, _LOCAL = 8, 2
+_TO, _PREFERRED, _PROTOCOL, _STATIC = 1, 7, 5, 4
 _IFF_UP = 0x1
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
@@ -113,8 +117,31 @@ def _clear(kernel: Rtnetlink, index: int) -> None:
             kernel.change(tc.DEL_QDISC, 0, tc.message(index, queue.handle, queue.parent))
 
 
+@dataclass(frozen=True)
+class Boot:
+    """A machine boots when it is restored: addresses ``without`` which it does so, as daemons give it them, and routes
+    that daemons made, are gone."""
+
+    without: frozenset[str]
+
+    def lacks_address(self, payload: bytes) -> bool:
+        """Whether it has not the address in a message."""
+        found = attributes(payload, _ADDRESS_BYTES).get(_LOCAL, b"")
+        return bool(found) and socket.inet_ntop(_family(payload), found) in self.without
+
+    def lacks_route(self, payload: bytes) -> bool:
+        """Whether it has not the route in a message."""
+        own = attributes(payload, _ROUTE_BYTES)
+        ends = [socket.inet_ntop(_family(payload), own[kind]) for kind in (_TO, _PREFERRED) if kind in own]
+        return payload[_PROTOCOL] > _STATIC or not self.without.isdisjoint(ends)
+
+
+def _family(payload: bytes) -> int:
+    return payload[0]
+
+
 @contextlib.contextmanager
-def addressing(context: InjectionContext, host: str) -> Iterator[None]:
+def addressing(context: InjectionContext, host: str, boot: Boot | None = None) -> Iterator[None]:
     """The host's addresses and routes are as before when the block is left; those that were kept stay.
 
     Routes by next-hop objects are left to whoever made these objects, which the kernel deletes with the carrier.
@@ -122,6 +149,9 @@ def addressing(context: InjectionContext, host: str) -> Iterator[None]:
     with rtnetlink.opened(context.network, host) as kernel:
         addresses = [a for family in _FAMILIES for a in kernel.dump(_GET_ADDRESS, struct.pack("=B7x", family))]
         routes = [r for family in _FAMILIES for r in kernel.dump(_GET_ROUTE, struct.pack("=B11x", family))]
+    if boot is not None:
+        addresses = [each for each in addresses if not boot.lacks_address(each)]
+        routes = [each for each in routes if not boot.lacks_route(each)]
     try:
         yield
     finally:
@@ -145,20 +175,20 @@ def _again(kernel: Rtnetlink, kind: int, payload: bytes) -> None:
 
 
 @contextlib.contextmanager
-def down(context: InjectionContext, node: str, interface: str) -> Iterator[None]:
+def down(context: InjectionContext, node: str, interface: str, boot: Boot | None = None) -> Iterator[None]:
     """The interface of that node, which may be a bond, is administratively down while any block needs it down."""
-    with context.shared(("down", node, interface), lambda: _down(context, node, interface)):
+    with context.shared(("down", node, interface), lambda: _down(context, node, interface, boot)):
         yield
 
 
 @contextlib.contextmanager
-def _down(context: InjectionContext, node: str, interface: str) -> Iterator[None]:
+def _down(context: InjectionContext, node: str, interface: str, boot: Boot | None) -> Iterator[None]:
     netlink = context.network.netlink(node)
     index = int(netlink.link_lookup(ifname=interface)[0])
     (message,) = netlink.get_links(index)
     was_up = bool(message["flags"] & _IFF_UP)
     is_machine = any(machine.name == node for machine in context.network.topology.machines())
-    with addressing(context, node) if is_machine else contextlib.nullcontext():
+    with addressing(context, node, boot) if is_machine else contextlib.nullcontext():
         netlink.link("set", index=index, state="down")
         try:
             yield

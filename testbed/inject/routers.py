@@ -31,17 +31,18 @@ def router_crash(context: InjectionContext, element: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _crashed(context: InjectionContext, router: str) -> Iterator[None]:
+    topology = context.network.topology
+    bond = next((host.bond for host in topology.hosts if host.name == router), None)
+    boot = restore.Boot(frozenset(ip for group in topology.vrrp for ip in group.ips))
     with contextlib.ExitStack() as stack:
         for daemon in _daemons(context, router).values():
             stack.enter_context(daemon.killed())
-        for interface in context.network.topology.interfaces(router):
-            # The carriers go before addresses and connections: no frame meets a router that has lost only these.
-            context.network.set_link(interface, up=False)
-        _remove_virtual(context, router)
+        stack.enter_context(restore.addressing(context, router, boot))
+        # The carriers go before addresses and connections: no frame meets a router that has lost only these.
+        for interface in (*([bond.name] if bond else []), *topology.interfaces(router)):
+            stack.enter_context(restore.down(context, router, interface, boot))
+        _remove_virtual(context, router, boot.without)
         _forget(context, router)
-        for interface in context.network.topology.interfaces(router):
-            context.network.set_link(interface, up=True)
-            stack.enter_context(restore.down(context, router, interface))
         yield
 
 
@@ -51,15 +52,12 @@ def _forget(context: InjectionContext, router: str) -> None:
         forget_connections(context.network.pid(router))
 
 
-def _remove_virtual(context: InjectionContext, router: str) -> None:
+def _remove_virtual(context: InjectionContext, router: str, virtual: frozenset[str]) -> None:
     """Remove the addresses of VRRP groups from the interfaces of a router."""
-    topology, netlink = context.network.topology, context.network.netlink(router)
-    virtual = {ip for group in topology.vrrp for ip in group.ips}
-    for interface in topology.interfaces(router):
-        index = context.network.index(interface)
-        for address in netlink.get_addr(index=index):
-            if (ip := address.get_attr("IFA_ADDRESS")) in virtual:
-                netlink.addr("del", index=index, address=ip, prefixlen=address["prefixlen"])
+    netlink = context.network.netlink(router)
+    for address in netlink.get_addr():
+        if (ip := address.get_attr("IFA_ADDRESS")) in virtual:
+            netlink.addr("del", index=address["index"], address=ip, prefixlen=address["prefixlen"])
 
 
 @contextlib.contextmanager

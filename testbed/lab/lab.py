@@ -51,7 +51,7 @@ class Lab:
         self.network = network
         self.random = random.Random(trial.seed)
         self.clocks = clocks
-        self.services = services
+        self.services: Sequence[Running] = services
         self._watch = watch
         self._events: list[dict[str, Any]] = []
         self._built: dict[str, Any] = {}
@@ -285,10 +285,14 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
     scheme, topology = schemes.chosen(trial.case), trial.topology
     process = scheme.process(topology, trial.case, scratch) if topology.switches else None
     daemon = controller(process, raw / "controller.log", clocks) if process else None
+    # A bond of the kernel stands still until the clocks start: what runs on top of it starts after that.
+    wanted = services.wanted(topology)
+    first = [service for service in wanted if not _stands_still(topology, service.node)]
+    late = [service for service in wanted if service not in first]
     with (
         daemon or contextlib.nullcontext(),
         built(topology, scratch / "ovs", scheme, clocks) as network,
-        running(services.wanted(topology), network, scratch, raw) as daemons,
+        running(first, network, scratch, raw) as daemons,
         monitoring(network) as watch,
         queue_monitor.monitoring(network, raw / "queues.json") if trial.clock == "real" else contextlib.nullcontext(),
     ):
@@ -297,6 +301,14 @@ def opened(trial: Trial, raw: Path, scratch: Path) -> Iterator[Lab]:
         try:
             lab.keep_built(**readback.built(network))
             network.start_clocks()
-            yield lab
+            with running(late, network, scratch, raw) as others:
+                lab.services = (*daemons, *others)
+                yield lab
         finally:
             lab.finish()
+
+
+def _stands_still(topology: Topology, machine: str) -> bool:
+    """Whether the interfaces of a machine are up only once the network's clocks start."""
+    bond = next((host.bond for host in topology.hosts if host.name == machine), None)
+    return bond is not None and bond.driver in ("bonding", "team")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from testbed.services.service import Service
-from testbed.spec import Firewall, Router, Topology
+from testbed.spec import Firewall, Topology
 
 _PORT = 3780
 #: How many connections there may be, and places to find them by.
@@ -60,13 +60,16 @@ def of(topology: Topology) -> list[Conntrackd]:
     for group in topology.firewalls:
         for name, other in zip(group.routers, group.routers[::-1], strict=True):
             if group.sync != "none":
-                found.append(_of(topology.router(name), topology.router(other), group))
+                found.append(_of(topology, name, other, group))
     return found
 
 
-def _of(router: Router, other: Router, group: Firewall) -> Conntrackd:
-    here, there = (next(each for each in one.attachments if each.subnet == group.apart) for one in (router, other))
-    return Conntrackd(router.name, here.interface, here.ip, there.ip, tuple(each.ip for each in router.attachments))
+def _of(topology: Topology, name: str, other: str, group: Firewall) -> Conntrackd:
+    own = topology.attachments(name)
+    here, there = (
+        next(each for each in topology.attachments(one) if each.subnet == group.apart) for one in (name, other)
+    )
+    return Conntrackd(name, here.interface, here.ip, there.ip, tuple(each.ip for each in own))
 
 
 def configuration(service: Conntrackd, directory: Path) -> str:

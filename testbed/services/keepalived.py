@@ -72,7 +72,7 @@ def of(topology: Topology) -> list[Keepalived]:
 def _sides(topology: Topology, group: Vrrp, name: str) -> tuple[tuple[str, str, int], ...]:
     """Each interface of a router in a subnet of the group, with the virtual address and identifier there."""
     found = []
-    for attachment in topology.router(name).attachments:
+    for attachment in topology.attachments(name):
         for address, ip, identifier in zip(group.addresses, group.ips, group.identifiers, strict=True):
             if group.address_in(attachment.subnet) == ip:
                 found.append((attachment.interface, address, identifier))

@@ -57,7 +57,7 @@ def of(topology: Topology) -> list[Rules]:
     for group in topology.firewalls:
         virtual = next((v.address_in(group.outside) for v in topology.vrrp if set(v.routers) == set(group.routers)), "")
         for name in group.routers:
-            by_subnet = {each.subnet: each.interface for each in topology.router(name).attachments}
+            by_subnet = {each.subnet: each.interface for each in topology.attachments(name)}
             found.append(Rules(name, by_subnet[group.inside], by_subnet[group.outside], virtual, group))
     return found
 

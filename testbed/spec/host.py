@@ -73,6 +73,10 @@ class Host:
         """4 or 6."""
         return _parsed(self.address)[1]
 
+    def on(self, interface: str) -> str:
+        """The interface that has the address where its link or bond is ``interface``: that, or the VLAN on it."""
+        return f"{interface}.{self.vlan}" if self.vlan else interface
+
     @property
     def subnet(self) -> str:
         """The subnet that the host is in."""

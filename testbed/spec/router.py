@@ -1,4 +1,9 @@
-"""A router as a value: a node that is in several subnets, by an interface in each, and forwards between them."""
+"""A router as a value: a node that is in several subnets, by an interface in each, and forwards between them.
+
+a node of its own                    a bonded host of that name
+r1-eth0  10.0.0.253/24               bond0      10.0.0.253/24    the host's own address
+r1-eth1  10.1.0.253/24               bond0.2    10.1.0.253/24    each other subnet is a VLAN on the bond
+"""
 
 from __future__ import annotations
 
@@ -34,6 +39,7 @@ class Attachment:
 class Router:
     """A node that forwards between the subnets of its ``attachments``, which differ.
 
+    If a host has its name, the host is what forwards, by its bond; one attachment is then the host's own address.
     ``rx_coalesce_us`` is as of hosts. It knows no other subnets than its own, unless a service tells it.
     """
 

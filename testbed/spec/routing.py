@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from testbed.errors import SpecError, unknown
+from testbed.spec import validation
 from testbed.spec.firewall import Firewall
 from testbed.spec.host import Host
 from testbed.spec.router import Router
@@ -13,16 +14,23 @@ from testbed.spec.vrrp import Vrrp
 
 
 def addresses(hosts: Sequence[Host], routers: Sequence[Router], vrrp: Sequence[Vrrp]) -> list[str]:
-    """Every address that something has, without its prefix length."""
+    """Every address that something has, without its prefix length; a host that forwards has its own once."""
     virtual = [ip for group in vrrp for ip in group.ips]
-    return [host.ip for host in hosts] + [own.ip for router in routers for own in router.attachments] + virtual
+    own = {(host.name, host.ip) for host in hosts}
+    more = [each.ip for router in routers for each in router.attachments if (router.name, each.ip) not in own]
+    return [host.ip for host in hosts] + more + virtual
 
 
 def check(
     hosts: Sequence[Host], routers: Sequence[Router], vrrp: Sequence[Vrrp], interfaces: Mapping[str, Sequence[str]]
 ) -> None:
     """Errors: SpecError for what does not fit; ``interfaces`` are those of each node."""
+    known = {host.name: host for host in hosts}
+    validation.unique("names of routers", [router.name for router in routers])
     for router in routers:
+        if router.name in known:
+            _check_forwarding(known[router.name], router)
+            continue
         own = interfaces.get(router.name, ())
         for attachment in router.attachments:
             if attachment.interface not in own:
@@ -30,12 +38,13 @@ def check(
         for interface in own:
             if interface not in {each.interface for each in router.attachments}:
                 raise SpecError(f"interface {interface} of router {router.name!r} has no address; wanted one on each")
-    known = {router.name: router for router in routers}
+    subnets = {host.name: [host.subnet] for host in hosts}
+    subnets |= {router.name: [each.subnet for each in router.attachments] for router in routers}
     for group in vrrp:
         for name in group.routers:
-            if name not in known:
-                raise unknown("router of a VRRP group", name, known)
-        _check_subnets(group, [known[name] for name in group.routers])
+            if name not in subnets:
+                raise unknown("router of a VRRP group", name, subnets)
+        _check_subnets(group, subnets)
     gateways = set(addresses((), routers, vrrp))
     for host in hosts:
         if host.gateway and host.gateway not in gateways:
@@ -66,15 +75,35 @@ def check_firewalls(routers: Sequence[Router], vrrp: Sequence[Vrrp], firewalls: 
             raise SpecError(f"the firewalls {who} are no VRRP group, so there is no virtual address to translate to")
 
 
-def _check_subnets(group: Vrrp, routers: Sequence[Router]) -> None:
+def _check_forwarding(host: Host, router: Router) -> None:
+    """A host that forwards has a bond, its own address, and each other subnet on a VLAN of the bond."""
+    if host.bond is None or host.bond.driver not in ("bonding", "team"):
+        raise SpecError(
+            f"router {router.name!r} is a host without a bond; wanted a bond, for VLANs on it, or a router that is no"
+            " host"
+        )
+    own = host.on(host.bond.name)
+    for each in router.attachments:
+        bond, _, vlan = each.interface.partition(".")
+        if each.interface == own and each.address != host.address:
+            raise SpecError(f"router {router.name!r} has {each.address} on {own}; as a host it has {host.address}")
+        if each.interface != own and (bond != host.bond.name or not vlan.isdecimal() or not 1 <= int(vlan) <= 4094):
+            raise SpecError(
+                f"interface {each.interface!r} of router {router.name!r} is no VLAN on its bond",
+                f"For example: {host.bond.name}.2",
+            )
+    if own not in {each.interface for each in router.attachments}:
+        raise SpecError(f"router {router.name!r} lacks the address that it has as a host: {host.address} on {own}")
+
+
+def _check_subnets(group: Vrrp, subnets: Mapping[str, Sequence[str]]) -> None:
     """Each virtual address is in a subnet that every router of the group is in (RFC 5798, 5.2.9)."""
     for address in group.addresses:
         virtual = ipaddress.ip_interface(address)
-        for router in routers:
-            own = [ipaddress.ip_interface(each.address).network for each in router.attachments]
-            if virtual.network not in own:
+        for name in group.routers:
+            if str(virtual.network) not in subnets[name]:
                 raise SpecError(
-                    f"virtual address {address} is in no subnet of router {router.name!r}, which has"
-                    f" {', '.join(map(str, own))}",
+                    f"virtual address {address} is in no subnet of router {name!r}, which has"
+                    f" {', '.join(subnets[name])}",
                     "A virtual address is in a subnet that all routers of its group are in.",
                 )

@@ -151,23 +151,52 @@ class Topology:
         return found
 
     def nodes(self) -> list[str]:
-        """The names of all hosts, then of all switches, then of all routers."""
-        nodes: tuple[Host | Switch | Router, ...] = (*self.hosts, *self.switches, *self.routers)
+        """The names of all hosts, then of all switches, then of all routers that are no hosts."""
+        nodes: tuple[Host | Switch | Router, ...] = (*self.hosts, *self.switches, *self.lone_routers)
         return [each.name for each in nodes]
 
     def addresses(self) -> list[str]:
         """Every address that something has, without its prefix length."""
         return routing.addresses(self.hosts, self.routers, self.vrrp)
 
+    @cached_property
+    def lone_routers(self) -> tuple[Router, ...]:
+        """The routers that are nodes of their own, and no hosts."""
+        hosts = {host.name for host in self.hosts}
+        return tuple(router for router in self.routers if router.name not in hosts)
+
     def machines(self) -> tuple[Host | Router, ...]:
-        """The nodes that have an operating system of their own: hosts, then routers."""
-        return (*self.hosts, *self.routers)
+        """The nodes that have an operating system of their own: hosts, then the routers that are none."""
+        return (*self.hosts, *self.lone_routers)
+
+    def attachments(self, machine: str) -> tuple[Attachment, ...]:
+        """The interfaces of a host or router with the address of each: of one that does not forward it is one."""
+        router = next((each for each in self.routers if each.name == machine), None)
+        if router is not None:
+            return router.attachments
+        host = self.host(machine)
+        return (Attachment(self.carrier(host), host.address),)
+
+    def carrier(self, host: Host) -> str:
+        """The interface that has a host's address: its bond or only interface, or the VLAN on that."""
+        return host.on(host.bond.name if host.bond else self.interfaces(host.name)[0])
+
+    @property
+    def tagged(self) -> bool:
+        """Whether some frames carry the tag of a VLAN."""
+        forwarding = {host.name for host in self.hosts} & {router.name for router in self.routers}
+        return bool(forwarding) or any(host.vlan for host in self.hosts)
 
     def services(self) -> tuple[str, ...]:
         """The daemons beside the machines' kernels, as elements that may fail: r1:keepalived."""
         watched = (f"{host.name}:bird" for host in self.hosts if host.bond is not None and host.bond.watched)
         shared = (f"{name}:conntrackd" for group in self.firewalls if group.sync != "none" for name in group.routers)
         return (*watched, *shared, *(f"{name}:keepalived" for group in self.vrrp for name in group.routers))
+
+    def serving(self) -> tuple[str, ...]:
+        """The machines that forward, or have a service."""
+        services = (name.partition(":")[0] for name in self.services())
+        return tuple(dict.fromkeys((*(router.name for router in self.routers), *services)))
 
     def router(self, name: str) -> Router:
         """The router of that name."""

@@ -67,6 +67,8 @@ class Wiring:
         self._hosts: list[tuple[str, Bond | None]] = []
         self._routers: list[Router] = []
         self._subnets: dict[str, int] = {}
+        self._vlans: dict[int, int] = {}
+        self._forwarding: dict[str, tuple[int, ...]] = {}
         self._switches: list[Switch] = []
         self._links: list[Link] = []
         self._lags: list[Lag] = []
@@ -95,6 +97,15 @@ class Wiring:
     def subnet(self, number: int, *hosts: str) -> None:
         """These hosts are in subnet ``number``, and reach others by its virtual address; all others are in 0."""
         self._subnets |= dict.fromkeys(hosts, number)
+
+    def vlan(self, subnet: int, vlan: int) -> None:
+        """Subnet ``subnet`` is VLAN ``vlan``: of hosts in it, and of those that forward into it."""
+        self._vlans[subnet] = vlan
+
+    def forwarding(self, host: str, subnets: Sequence[int]) -> None:
+        """A bonded host forwards between these subnets; the first is that of its own address."""
+        self._subnets[host] = subnets[0]
+        self._forwarding[host] = tuple(subnets)
 
     def virtual(self, number: int) -> str:
         """The virtual address of subnet ``number``, with its prefix length."""
@@ -186,7 +197,14 @@ class Wiring:
         self._links.append((cable or self._cable).between(a, ends[0], b, ends[1]))
         return ends
 
-    def topology(self, name: str, *, vrrp: tuple[Vrrp, ...] = (), firewalls: tuple[Firewall, ...] = ()) -> Topology:
+    def topology(
+        self,
+        name: str,
+        *,
+        vrrp: tuple[Vrrp, ...] = (),
+        firewalls: tuple[Firewall, ...] = (),
+        protected: tuple[str, ...] = (),
+    ) -> Topology:
         """The network that was put together. Errors: SpecError for an impossible one."""
         if not self._lags_of_hosts:
             self._lag.check_unused()
@@ -195,17 +213,8 @@ class Wiring:
         many = len(self._hosts)
         if self._routers:
             validation.at_most("number of hosts beside routers", many, MOST_HOSTS_BESIDE)
-        hosts = tuple(
-            Host(
-                host,
-                self._addressing.address(number, many, self._subnets.get(host, 0)),
-                bond,
-                self._rx_coalesce_us,
-                self._addressing.vlan,
-                self.virtual(self._subnets[host]).partition("/")[0] if host in self._subnets else "",
-            )
-            for number, (host, bond) in enumerate(self._hosts, start=1)
-        )
+        hosts = tuple(self._host(number, many, *each) for number, each in enumerate(self._hosts, start=1))
+        forwarding = tuple(self._forwards(host) for host in hosts if host.name in self._forwarding)
         systems = self._made_systems() or (LacpSystem(CORE),)
         switches, links, lags = tuple(self._switches), tuple(self._links), tuple(self._lags)
         return Topology(
@@ -215,10 +224,36 @@ class Wiring:
             links,
             lags,
             systems,
-            routers=tuple(self._routers),
+            protected,
+            routers=(*self._routers, *forwarding),
             vrrp=vrrp,
             firewalls=firewalls,
         )
+
+    def _host(self, number: int, many: int, name: str, bond: Bond | None) -> Host:
+        """A host as a value; of one that forwards the address is that of a router."""
+        subnet = self._subnets.get(name, 0)
+        vlan = self._vlans.get(subnet, self._addressing.vlan)
+        if name in self._forwarding:
+            return Host(name, self._router_address(name, subnet), bond, self._rx_coalesce_us, vlan)
+        gateway = self.virtual(subnet).partition("/")[0] if name in self._subnets else ""
+        return Host(name, self._addressing.address(number, many, subnet), bond, self._rx_coalesce_us, vlan, gateway)
+
+    def _router_address(self, host: str, subnet: int) -> str:
+        """The address of a host that forwards: routers that are no hosts come before it."""
+        number = len(self._routers) + 1 + list(self._forwarding).index(host)
+        return self._addressing.router(number, subnet)
+
+    def _forwards(self, host: Host) -> Router:
+        """What makes a host forward: its own address, and one on a VLAN of its bond for each other subnet."""
+        bond = host.bond.name if host.bond else ""
+        others = self._forwarding[host.name][1:]
+        first = Attachment(host.on(bond), host.address)
+        more = (
+            Attachment(f"{bond}.{self._vlans.get(subnet, 0)}", self._router_address(host.name, subnet))
+            for subnet in others
+        )
+        return Router(host.name, (first, *more), self._rx_coalesce_us)
 
     def _member_cables(self, host: str, members: int) -> list[Cable]:
         """The cables of a bond's members: all alike, or by their own rates."""

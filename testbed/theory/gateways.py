@@ -6,7 +6,7 @@ h1 ---- (LAN of h1) ---- r1 ---- (LAN of h2) ---- h2      each host sends to its
 
 from __future__ import annotations
 
-from testbed.spec import Host, Router, Topology, Vrrp
+from testbed.spec import Host, Topology, Vrrp
 from testbed.theory import vrrp
 from testbed.theory.outage_bound import OutageBound
 from testbed.theory.uses import Uses
@@ -52,56 +52,51 @@ def _forth(left: Uses, sender: Host, receiver: Host) -> tuple[bool | None, str]:
         if not left.places(host):
             return False, f"{host.name} has no link left"
     router, why = _master(left, sender)
-    if router is None:
+    if not router:
         return (None if why else False), why or f"no router has {sender.gateway}, the gateway of {sender.name}"
-    for attachment in router.attachments:
+    for attachment in left.topology.attachments(router):
         if attachment.subnet == receiver.subnet:
-            place = _place(left, router, attachment.interface)
-            reached = place is not None and place in left.places(receiver)
+            reached = not left.places_at(router, attachment.interface).isdisjoint(left.places(receiver))
             return (
                 reached,
-                "" if reached else f"{router.name}, the gateway of {sender.name}, does not reach {receiver.name}",
+                "" if reached else f"{router}, the gateway of {sender.name}, does not reach {receiver.name}",
             )
-    return False, f"{router.name}, the gateway of {sender.name}, is not in the subnet of {receiver.name}"
+    return False, f"{router}, the gateway of {sender.name}, is not in the subnet of {receiver.name}"
 
 
-def _master(left: Uses, host: Host) -> tuple[Router | None, str]:
-    """The router that has a host's gateway, where the host is; None, and why it is not known which it is."""
+def _master(left: Uses, host: Host) -> tuple[str, str]:
+    """The router that has a host's gateway, where the host is; none, and why it is not known which it is."""
     subnet, topology = host.subnet, left.topology
     for router in topology.routers:
         own = next((each for each in router.attachments if each.ip == host.gateway), None)
         if own is not None:
-            here = router.name not in left.failed and _place(left, router, own.interface) in left.places(host)
-            return (router if here else None), ""
+            here = left.places_at(router.name, own.interface)
+            return ("" if here.isdisjoint(left.places(host)) else router.name), ""
     group = next((each for each in topology.vrrp if each.address_in(subnet) == host.gateway), None)
     if group is None:
-        return None, ""
+        return "", ""
     for name in group.ranked:
-        router = topology.router(name)
-        silent = [i for i in topology.interfaces(name) if topology.link_of(i).name in left.silent]
+        attached = topology.attachments(name)
+        lone = [each.interface for each in attached if each.interface in topology.ports]
+        silent = [interface for interface in lone if topology.link_of(interface).name in left.silent]
         if silent:
-            return None, f"{name} is not heard by {silent[0]} and goes on as master, beside another one"
-        if name in left.failed or not _fit(left, router, group, subnet):
+            return "", f"{name} is not heard by {silent[0]} and goes on as master, beside another one"
+        if name in left.failed or not _fit(left, name, group, subnet):
             continue
-        own = next(each for each in router.attachments if each.subnet == subnet)
-        if _place(left, router, own.interface) in left.places(host):
-            return router, ""
-    return None, ""
+        own = next(each for each in attached if each.subnet == subnet)
+        if not left.places_at(name, own.interface).isdisjoint(left.places(host)):
+            return name, ""
+    return "", ""
 
 
-def _fit(left: Uses, router: Router, group: Vrrp, subnet: str) -> bool:
+def _fit(left: Uses, router: str, group: Vrrp, subnet: str) -> bool:
     """Whether a router may be master in a subnet: it has its interface there, and the others that it has to follow."""
     watched = [
         each.interface
-        for each in router.attachments
+        for each in left.topology.attachments(router)
         if each.subnet == subnet or (group.follow != "none" and group.address_in(each.subnet))
     ]
-    return all(left.has_carrier(interface) for interface in watched)
-
-
-def _place(left: Uses, router: Router, interface: str) -> str | None:
-    """The part of the network in which a router's interface is; None if its link does not work."""
-    return left.place_of(interface) if router.name not in left.failed else None
+    return all(left.carries(router, interface) for interface in watched)
 
 
 def bound(left: Uses) -> OutageBound | None:
@@ -112,8 +107,8 @@ def bound(left: Uses) -> OutageBound | None:
     found = OutageBound(0.0, 0.0, "no router is hit")
     for group in left.topology.vrrp:
         best = group.ranked[0]
-        interfaces = left.topology.interfaces(best)
-        if best in left.failed or not all(left.has_carrier(interface) for interface in interfaces):
+        own = left.topology.attachments(best)
+        if best in left.failed or not all(left.carries(best, each.interface) for each in own):
             longest = vrrp.outage(group, "router_crash")
             if isinstance(longest, str):
                 return None

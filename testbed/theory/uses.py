@@ -47,9 +47,21 @@ class Uses(Parts):
         link = self.topology.link_of(interface)
         return self._part.get(self.topology.far(interface).node) if self._works(link) else None
 
+    def places_at(self, machine: str, interface: str) -> frozenset[str]:
+        """The parts of the network in which a machine can be reached by an interface, which may be its bond's."""
+        if interface in self.topology.ports:
+            place = self.place_of(interface) if machine not in self.failed else None
+            return frozenset() if place is None else frozenset({place})
+        return self.places(self.topology.host(machine))
+
     def has_carrier(self, interface: str) -> bool:
         """Whether the link of an interface has carrier."""
         return self._up(self.topology.link_of(interface))
+
+    def carries(self, machine: str, interface: str) -> bool:
+        """Whether an interface of a machine has carrier: that of a bond while one of its members has."""
+        own = [interface] if interface in self.topology.ports else self.topology.members(machine)
+        return any(self.has_carrier(each) for each in own)
 
     def _active(self, bond: Bond, usable: list[str]) -> str:
         """The member that the driver makes active (bonding.rst, "primary"): the primary, or the first usable."""

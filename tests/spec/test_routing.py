@@ -9,7 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from testbed.errors import SpecError
-from testbed.spec import Addressing, Attachment, Host, Router, Topology, VrrpOptions
+from testbed.spec import Addressing, Attachment, BondOptions, Host, Router, SwitchSide, Topology, VrrpOptions
+from testbed.spec.wiring import Wiring
+from testbed.theory import reachability
 from topologies.gateway_pair import gateway_pair
 from topologies.single_switch import single_switch
 
@@ -88,3 +90,64 @@ def test_what_does_not_fit_is_refused(made: Callable[[], object], said: str) -> 
     with pytest.raises(SpecError) as raised:
         made()
     assert re.search(said, raised.value.message), raised.value.message
+
+
+def chain(**changes: object) -> Topology:
+    """Two bonded firewalls on two switches, which forward between an outside VLAN and an inside one."""
+    net = Wiring(bonding=BondOptions(mode="802.3ad"))
+    switches = net.switches(2)
+    for subnet, vlan in ((0, 10), (1, 20)):
+        net.vlan(subnet, vlan)
+    for name in ("f1", "f2"):
+        net.bonded(name, switches)
+        net.forwarding(name, (0, 1))
+    net.single("h1", switches[0])
+    net.single("h2", switches[1])
+    net.join(*switches)
+    net.subnet(0, "h1")
+    net.subnet(1, "h2")
+    group = VrrpOptions().over(("f1", "f2"), (net.virtual(0), net.virtual(1)))
+    return dataclasses.replace(net.topology("chain", vrrp=(group,)), **changes)  # type: ignore[arg-type]
+
+
+def test_a_bonded_host_forwards_into_vlans_on_its_bond() -> None:
+    found = chain()
+    assert found.lone_routers == () and [router.name for router in found.routers] == ["f1", "f2"]
+    assert found.nodes() == ["f1", "f2", "h1", "h2", "s1", "s2"] and len(found.machines()) == 4
+    assert [(each.interface, each.address) for each in found.attachments("f1")] == [
+        ("bond0.10", "10.0.0.253/24"),
+        ("bond0.20", "10.1.0.253/24"),
+    ]
+    assert [(each.interface, each.address) for each in found.attachments("h2")] == [("h2-eth0.20", "10.1.0.4/24")]
+    assert found.tagged and not PAIR.tagged
+    assert Topology.from_json(found.to_json()) == found
+
+
+def test_hosts_reach_each_other_by_the_bonded_firewall_that_is_left() -> None:
+    found = chain()
+    side = SwitchSide(lags=True, negotiates=True, controller=True)
+    for failed, connected in ((set(), True), ({"f1"}, True), ({"f1", "f2"}, False), ({"f1-eth0--s1-eth1"}, True)):
+        said = reachability.expected(found, failed, side=side)
+        assert reachability.between(said, "h1", "h2").connected is connected, failed
+
+
+@pytest.mark.parametrize(
+    ("attachments", "said"),
+    [
+        ((("bond0.10", "10.0.0.9/24"), ("bond0.20", "10.1.0.9/24")), "as a host it has 10.0.0.253/24"),
+        ((("bond0.10", "10.0.0.253/24"), ("eth1", "10.1.0.9/24")), "'eth1' of router 'f1' is no VLAN on its bond"),
+        ((("bond0.10", "10.0.0.253/24"), ("bond0.5000", "10.1.0.9/24")), "is no VLAN on its bond"),
+        ((("bond0.30", "10.2.0.9/24"), ("bond0.20", "10.1.0.253/24")), "lacks the address that it has as a host"),
+    ],
+)
+def test_what_does_not_fit_a_host_that_forwards_is_refused(attachments: tuple[tuple[str, str], ...], said: str) -> None:
+    router = Router("f1", tuple(Attachment(*each) for each in attachments))
+    with pytest.raises(SpecError) as raised:
+        chain(routers=(router, chain().routers[1]))
+    assert re.search(said, raised.value.message), raised.value.message
+
+
+def test_a_host_without_a_bond_does_not_forward() -> None:
+    router = Router("h1", (Attachment("h1-eth0.10", "10.0.0.3/24"), Attachment("h1-eth0.20", "10.1.0.9/24")))
+    with pytest.raises(SpecError, match="'h1' is a host without a bond"):
+        chain(routers=(*chain().routers, router))
