@@ -1,9 +1,10 @@
 """Gateway redundancy: how long is the way out of a subnet lost when the router that leads it fails?
 
 Question      How long until another router of a VRRP group has the virtual address, and how long does traffic stop?
-Factors       What fails, and how: the router loses power or hangs, its daemon ends in order, is killed or halted, the
-              cable on one side is pulled. The interval of VRRP's advertisements, and any other argument of the topology
-              (vrrp_priorities, vrrp_preempt, vrrp_follow ...).
+Factors       What fails, and how: the router loses power or hangs, its daemon ends in order, is killed or halted, what
+              it says by VRRP is lost while it lives (split brain), the cable on one side is pulled. The interval of
+              VRRP's advertisements, and any other argument of the topology (vrrp_priorities, vrrp_preempt,
+              vrrp_follow ...).
 Procedure     1. The client and the server, in different subnets, send each other a UDP packet every probe interval,
                  or one side does, where firewalls let the other begin nothing.
               2. One trial injects many faults in one network, each on the best router, at an instant drawn at random
@@ -39,7 +40,15 @@ from testbed.theory import gateways, vrrp
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
-FAULTS = ("router_crash", "router_hang", "service_stop", "service_crash", "service_pause", "carrier_loss")
+FAULTS = (
+    "router_crash",
+    "router_hang",
+    "split_brain",
+    "service_stop",
+    "service_crash",
+    "service_pause",
+    "carrier_loss",
+)
 #: How long the flows have to resume before the repair, and how long the network rests after the return.
 _RESUMED_S, _AFTER_S = 0.5, 0.5
 #: How long a router may take to be master again, beside what VRRP waits for.

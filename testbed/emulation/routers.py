@@ -7,6 +7,7 @@ from pyroute2 import IPRoute
 from testbed.emulation import addresses
 from testbed.emulation.namespace import set_kernel
 from testbed.spec import Router
+from testbed.spec.addressing import link_local
 
 #: networking/ip-sysctl.rst: forward; never tell a host of a better way, which would lead past a virtual address.
 _FORWARDS = (
@@ -36,6 +37,9 @@ def configure(netlink: IPRoute, pid: int, router: Router, *, is_host: bool) -> N
             netlink.link("set", index=there[0], state="up")
         if not (there and is_host):
             addresses.add(netlink, attachment.interface, attachment.address)
+        if ":" in attachment.address:  # VRRP speaks from it (RFC 5798, 5.1.2.1)
+            (message,) = netlink.get_links(netlink.link_lookup(ifname=attachment.interface)[0])
+            addresses.add(netlink, attachment.interface, link_local(message.get_attr("IFLA_ADDRESS")))
 
 
 def set_gateway(netlink: IPRoute, interface: str, gateway: str) -> None:

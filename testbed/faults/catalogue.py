@@ -59,9 +59,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Fault:
-    """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, a ``router`` (or a
-    host with services), a ``service`` of a machine (``r1:keepalived``), the ``controller``, the ``controller or
-    switch``, or ``any``."""
+    """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, a ``router`` (or a host
+    with services), a ``VRRP router``, a ``service`` of a machine (``r1:keepalived``), the ``controller``, the
+    ``controller or switch``, or ``any``."""
 
     name: str
     element: str
@@ -155,6 +155,9 @@ _ALL = (
     Fault("host_reboot", "host", "All interfaces of the host and its bond are down, then they come up again."),
     Fault("router_crash", "router", "The machine loses power: its links have no carrier, its daemons are gone."),
     Fault("router_hang", "router", "The machine neither forwards nor answers; its links keep their carrier."),
+    Fault(
+        "split_brain", "VRRP router", "What the router says by VRRP is lost, all else passes: another is master too."
+    ),
     Fault("service_stop", "service", "The daemon ends in order (SIGTERM); it starts again when the fault ends."),
     Fault("service_crash", "service", "The daemon is killed (SIGKILL); it starts again when the fault ends."),
     Fault("service_pause", "service", "The daemon is halted (SIGSTOP); it continues when the fault ends."),
@@ -163,7 +166,7 @@ _ALL = (
 #: Every fault by its name.
 FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}
 #: The faults of cables, switches, hosts and the controller: those that a network without routers may have.
-OF_LINKS = tuple(fault.name for fault in _ALL if fault.element not in ("router", "service"))
+OF_LINKS = tuple(fault.name for fault in _ALL if fault.element not in ("router", "VRRP router", "service"))
 
 #: Every parameter of every fault as a factor that an experiment may offer.
 OPTIONS: tuple[Factor, ...] = tuple(
@@ -268,6 +271,7 @@ def _check_element(topology: Topology, fault: Fault, element: str) -> None:
         "switch": [switch.name for switch in topology.switches],
         "host": [host.name for host in topology.hosts],
         "router": list(topology.serving()),
+        "VRRP router": [name for group in topology.vrrp for name in group.routers],
         "service": list(topology.services()),
         "controller": [CONTROLLER],
         "controller or switch": [CONTROLLER, *(switch.name for switch in topology.switches)],

@@ -74,6 +74,15 @@ def router_hang(context: InjectionContext, element: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def split_brain(context: InjectionContext, element: str) -> Iterator[None]:
+    """What the router says by VRRP is lost on all sides, all other frames pass: it lives, and another takes over."""
+    with contextlib.ExitStack() as stack:
+        for attachment in context.network.topology.attachments(element):
+            stack.enter_context(tc.dropping_vrrp(context, element, attachment.interface))
+        yield
+
+
+@contextlib.contextmanager
 def service_stop(context: InjectionContext, element: str) -> Iterator[None]:
     """The daemon ends in order (SIGTERM): it may tell others; it starts again when the fault ends."""
     daemon = context.network.daemons[element]

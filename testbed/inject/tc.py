@@ -27,7 +27,8 @@ _MATCHALL_ACT, _U32_SEL, _U32_ACT, _GACT_PARMS, _STOLEN = 2, 5, 7, 2, 4
 
 EVERY_PROTOCOL = 0x0003  # linux/if_ether.h: ETH_P_ALL
 SLOW_PROTOCOLS = 0x8809  # IEEE 802.3, annex 57A: LACP among them
-_IPV4 = 0x0800
+_IPV4, _IPV6 = 0x0800, 0x86DD
+_VRRP = 112
 _LOOPBACK_INDEX = 1  # net/core/dev.c: the first interface of every namespace
 #: struct tcmsg: family, index, handle, parent, info.
 MESSAGE = struct.Struct("=BxxxiIII")
@@ -74,6 +75,21 @@ def cut_off(context: InjectionContext, address: str, port: int) -> Iterator[None
     with contextlib.ExitStack() as stack:
         for matches in directions:
             stack.enter_context(_filter(context, node, _LOOPBACK_INDEX, _IPV4, "u32", _u32(matches)))
+        yield
+
+
+@contextlib.contextmanager
+def dropping_vrrp(context: InjectionContext, machine: str, interface: str) -> Iterator[None]:
+    """VRRP's packets (RFC 5798, 5.1.1.4: IP protocol 112) that a machine would send by an interface are dropped.
+
+    The interface may be one on top of a link's: a bond, or a VLAN on it.
+    """
+    (index,) = context.network.netlink(machine).link_lookup(ifname=interface)
+    # IPv4's protocol is octet 9 of its header, IPv6's next header octet 6.
+    places = ((_IPV4, (8, _VRRP << 16, 0x00FF_0000)), (_IPV6, (4, _VRRP << 8, 0x0000_FF00)))
+    with contextlib.ExitStack() as stack:
+        for protocol, match in places:
+            stack.enter_context(_filter(context, machine, int(index), protocol, "u32", _u32([match])))
         yield
 
 

@@ -39,7 +39,7 @@ from testbed.spec import Bond, Topology
 from testbed.theory import LAG_MODES, routed
 
 Event = Mapping[str, Any]
-_ANNOUNCEMENTS = ("gratuitous_arp", "unsolicited_neighbour_advertisement")
+ANNOUNCEMENTS = ("gratuitous_arp", "unsolicited_neighbour_advertisement")
 #: When the fault was detected, when a decision was taken, when it was in force; None: no event shows it.
 Marks = tuple[float | None, float | None, float | None]
 
@@ -117,7 +117,7 @@ def _by_host(events: Sequence[Event], host: str, bond: Bond, members: set[str]) 
     if decided is not None:
         announced = _when(
             [event for event in events if event["t_s"] >= decided],
-            lambda e: e["event"] in _ANNOUNCEMENTS and e["interface"] in bond.members and e["direction"] == "out",
+            lambda e: e["event"] in ANNOUNCEMENTS and e["interface"] in bond.members and e["direction"] == "out",
         )
     return _first(going, backup), decided, announced
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.design.trial import Measured, Trial
+from testbed.measure.breakdown import ANNOUNCEMENTS
 from testbed.measure.impact import rounded
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import Event, controller_trouble, fault_windows, read_timeline
@@ -27,7 +28,8 @@ def takeovers(timeline: Sequence[Event], topology: Topology) -> list[float | Non
     said = [
         event["t_s"]
         for event in timeline
-        if (event["source"], event["event"]) == ("wire", "gratuitous_arp")
+        if event["source"] == "wire"
+        and event["event"] in ANNOUNCEMENTS
         and event["address"] == gateway
         and event["interface"] not in own
         and event["direction"] == "out"

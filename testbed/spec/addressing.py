@@ -6,6 +6,7 @@
     02:03:dd:dd:hh:hh    a host, by its place from 1, in a frame after so many detours (controller=fast-failover)
     10.0.0.0/24          hosts, in the order of the topology, from 1; /16 if there are more than 254
     10.k.0.0/24          subnet k, up to 63, of networks with routers: these from .253 down, .254 is a virtual address
+    fe80::/64            interfaces of routers over IPv6, by their MAC address
     2001:db8::/64        hosts over IPv6 (RFC 3849); subnet k is 2001:db8:0:k::/64
     10.64.0.0/16 ...     the ways of hosts that are joined by routing: 10.64 to 10.127 by the place of the member
     the host's subnet    more addresses of a host: those from the top of the subnet that no host has
@@ -74,6 +75,13 @@ def check_vlan(what: str, vlan: int) -> None:
 def way_address(way: int, number: int) -> str:
     """The address of host ``number`` (from 1) on its way ``way`` (from 0), with its prefix length."""
     return f"10.{64 + way}.{number >> 8}.{number & 255}/16"
+
+
+def link_local(mac: str) -> str:
+    """The link-local IPv6 address of an interface, by its MAC address (RFC 4291, 2.5.6 and appendix A)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    identifier = bytes([octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]])
+    return f"{ipaddress.IPv6Address(bytes([0xFE, 0x80, *bytes(6)]) + identifier)}/64"
 
 
 def interface_mac(node: int, port: int) -> str:

@@ -29,7 +29,15 @@ def takeover(group: Vrrp, fault: str) -> OutageBound | str:
     waits_s = skew_s(next_best, advert_s)
     if fault in ("service_stop",):
         return of_law(Sum(waits_s), f"a last Advertisement with priority 0, then the skew of priority {next_best}")
-    if fault in ("router_crash", "router_hang", "service_crash", "service_pause", "carrier_loss", "silent_loss"):
+    if fault in (
+        "router_crash",
+        "router_hang",
+        "service_crash",
+        "service_pause",
+        "carrier_loss",
+        "silent_loss",
+        "split_brain",
+    ):
         label = f"{_ADVERTS} Advertisements of {advert_s:g} s missing, and the skew of priority {next_best}"
         return of_law(Sum((_ADVERTS - 1) * advert_s + waits_s, (advert_s,)), label)
     return f"VRRP has no part in {fault}"
@@ -44,6 +52,8 @@ def outage(group: Vrrp, fault: str) -> OutageBound | str:
         return OutageBound(
             0.0, 0.0, "the kernel forwards until another router has the address", tolerance_s=REROUTE_PAUSE_S
         )
+    if fault == "split_brain":
+        return OutageBound(0.0, 0.0, "both routers are master, and both forward", tolerance_s=REROUTE_PAUSE_S)
     if fault == "silent_loss":
         return "the router that is not heard goes on as master, and keeps the other sides' addresses"
     if fault == "carrier_loss" and group.follow == "none":

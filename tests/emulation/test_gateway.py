@@ -24,7 +24,7 @@ _LATE_S = 0.001
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     place = tmp_path_factory.mktemp("gateway") / "run"
-    faults = "router_crash,router_hang,service_stop,service_crash,carrier_loss"
+    faults = "router_crash,router_hang,split_brain,service_stop,service_crash,carrier_loss"
     words = ("--set", f"fault={faults}", "--set", "vrrp_advert_ms=100", "--set", "faults=5", "--repetitions", "1")
     answer = ended(started("run", "gateway", *words, "--seed", "5", "--out", str(place)))
     assert answer.returncode == 0, answer.stderr
@@ -37,7 +37,7 @@ def times(run: Run, fault: str, metric: str) -> list[float]:
     return [float(each) for each in record.metrics[metric]]
 
 
-@pytest.mark.parametrize("fault", ["router_crash", "router_hang", "service_crash", "carrier_loss"])
+@pytest.mark.parametrize("fault", ["router_crash", "router_hang", "split_brain", "service_crash", "carrier_loss"])
 def test_the_next_router_waits_for_three_advertisements_and_the_skew(run: Run, fault: str) -> None:
     found = times(run, fault, "detections_s")
     assert len(found) == 5 and all(_LOW_S <= at <= _HIGH_S + _LATE_S for at in found), found
@@ -55,8 +55,8 @@ def test_a_crash_stops_traffic_for_as_long_and_the_return_does_not(run: Run) -> 
     assert max(times(run, "router_crash", "reversions_s")) <= 0.002
 
 
-@pytest.mark.parametrize("fault", ["service_stop", "service_crash"])
-def test_a_kernel_forwards_without_its_daemon(run: Run, fault: str) -> None:
+@pytest.mark.parametrize("fault", ["service_stop", "service_crash", "split_brain"])
+def test_a_kernel_forwards_without_its_daemon_and_two_masters_both_forward(run: Run, fault: str) -> None:
     assert max(times(run, fault, "outages_s")) <= 0.002
 
 
@@ -64,3 +64,11 @@ def test_each_routers_files_are_kept(run: Run) -> None:
     for router in ("r1", "r2"):
         kept = {path.name for path in (Path(run.path) / "raw/001/services" / router).iterdir()}
         assert kept == {"keepalived.conf", "keepalived.out"}
+
+
+def test_over_ipv6_the_law_is_the_same(tmp_path: Path) -> None:
+    words = ("--set", "ip=6", "--set", "fault=router_crash", "--set", "vrrp_advert_ms=100", "--set", "faults=3")
+    answer = ended(started("run", "gateway", *words, "--repetitions", "1", "--out", str(tmp_path / "run")))
+    assert answer.returncode == 0, answer.stderr
+    found = times(load(tmp_path / "run"), "router_crash", "detections_s")
+    assert len(found) == 3 and all(_LOW_S <= at <= _HIGH_S + _LATE_S for at in found), found

@@ -17,6 +17,7 @@ from testbed.spec.addressing import (
     MOST_SYSTEMS,
     controller_address,
     interface_mac,
+    link_local,
     more_addresses,
     system_id,
 )
@@ -144,3 +145,12 @@ def test_one_host_alone_is_no_pair() -> None:
     net.single("h1", "s1")
     with pytest.raises(SpecError, match="has 1 host; wanted two or more, a client and a server"):
         _ = net.topology("alone").pair
+
+
+@pytest.mark.parametrize(
+    ("mac", "address"),
+    [("34:56:78:9a:bc:de", "fe80::3656:78ff:fe9a:bcde/64"), ("02:00:00:00:00:01", "fe80::ff:fe00:1/64")],
+)
+def test_a_link_local_address_is_that_of_the_modified_eui_64(mac: str, address: str) -> None:
+    """RFC 4291, appendix A, has the first one as an example: 34-56-78-9A-BC-DE."""
+    assert link_local(mac) == address

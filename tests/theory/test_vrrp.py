@@ -55,6 +55,8 @@ def test_a_router_that_ends_in_order_leaves_the_skew_and_its_kernel_loses_nothin
 
 def test_a_silent_cable_has_no_bound_and_says_why() -> None:
     assert isinstance(vrrp.outage(group_of().vrrp[0], "silent_loss"), str)
+    both = vrrp.outage(group_of().vrrp[0], "split_brain")
+    assert isinstance(both, OutageBound) and both.bound_s == 0.0
     assert "vrrp_follow=none" in str(vrrp.outage(group_of(follow="none").vrrp[0], "carrier_loss"))
 
 
