@@ -57,9 +57,9 @@ def together(refused: Sequence[SpecError], others: Iterable[str], brought: Itera
     found: dict[str, str] = {}
     for reason in (*(error.message for error in errors), *others):
         found.setdefault(re.sub(r"=\S+", "=", _body(reason)), reason)
-    lines = list(found.values())[:_MOST]
-    if len(lines) > 1:
-        lines = ["no case of this run applies:", *(f"  {line}" for line in lines)]
+    if len(found) == 1:
+        return errors[0]  # it may be of an unknown name, which is shown with the known ones
+    lines = ["no case of this run applies:", *(f"  {line}" for line in list(found.values())[:_MOST])]
     return SpecError("\n".join(lines), errors[0].hint)
 
 
