@@ -37,6 +37,7 @@ SERVICES = {
     "keepalived": "keepalived",
     "nft": "nftables",
     "conntrackd": "conntrackd",
+    "haproxy": "haproxy",
 }
 #: A guest that boots does so in a second; a busy machine takes longer.
 _BOOT_S = 60.0

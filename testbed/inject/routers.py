@@ -33,7 +33,7 @@ def router_crash(context: InjectionContext, element: str) -> Iterator[None]:
 def _crashed(context: InjectionContext, router: str) -> Iterator[None]:
     topology = context.network.topology
     bond = next((host.bond for host in topology.hosts if host.name == router), None)
-    boot = restore.Boot(frozenset(ip for group in topology.vrrp for ip in group.ips))
+    boot = restore.Boot(frozenset(ip for group in topology.vrrp if router in group.routers for ip in group.ips))
     with contextlib.ExitStack() as stack:
         for daemon in _daemons(context, router).values():
             stack.enter_context(daemon.killed())

@@ -1,4 +1,7 @@
-"""keepalived on the routers of a VRRP group (RFC 5798): one instance for each subnet; keepalived.conf(5).
+"""keepalived on the machines of a VRRP group (RFC 5798): one instance for each subnet; keepalived.conf(5).
+
+On balancers of layer 4 it also fills the kernel's table of servers (IPVS) with those that pass their health checks, and
+has the master tell the others of its connections. On those of layer 7 a script asks whether HAProxy answers.
 
 Its parser wants every keyword on a line of its own: of several on one line it takes the first and drops the others
 without a word (seen with 2.2.7).
@@ -7,21 +10,35 @@ without a word (seen with 2.2.7).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from testbed.services import notify_program
+from testbed.services.haproxy import ALIVE, ALIVE_PORT, real_servers
 from testbed.services.service import Service
-from testbed.spec import Topology, Vrrp
+from testbed.spec import Balancer, Topology, Vrrp
+from testbed.spec.server import HEALTH
 
 #: A line of the log about an instance; they are named by their interface.
 _STATE = re.compile(r"^(?P<time>.*?): \((?P<instance>[\w.-]+)\) Entering (?P<state>MASTER|BACKUP|FAULT) STATE", re.M)
+#: A line of the log of notify_program: when, and what keepalived says of a server.
+_SERVER = re.compile(r"^(?P<time>[\d.]+) RS \[(?P<address>[^\]]+)\]:tcp:\d+ \S+ (?P<state>UP|DOWN)$", re.M)
+#: How often the script asks HAProxy, and how long it waits for the answer, in seconds (keepalived counts whole ones).
+SCRIPT_S, SCRIPT_WAITS_S = 1, 0.5
+#: The identifier of the daemons by which IPVS synchronises connections: those of one group have the same.
+_SYNC_ID = 51
 
 
 @dataclass(frozen=True)
 class Keepalived(Service):
-    """The keepalived of a router: ``sides`` are its interfaces, each with the virtual address and identifier there."""
+    """The keepalived of a machine: ``sides`` are its interfaces, each with the virtual address and identifier there.
+
+    ``balancer`` is the group of balancers that the machine is in, with the ``servers`` that it balances to: name,
+    address and port of each.
+    """
 
     name: ClassVar[str] = "keepalived"
     program: ClassVar[str] = "keepalived"
@@ -30,18 +47,33 @@ class Keepalived(Service):
     priority: int
     best: bool
     group: Vrrp
+    balancer: Balancer | None = None
+    servers: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def period_s(self) -> float:
         return self.group.advert_ms / 1e3
 
     def files(self, directory: Path) -> Mapping[str, str]:
-        return {"keepalived.conf": configuration(self)}
+        found = {"keepalived.conf": configuration(self, directory)}
+        if self.balancer is not None and self.balancer.layer == 7:
+            found["keepalived.script"] = _ASKS
+        return found
+
+    def settings(self) -> Mapping[str, str]:
+        """A packet of a connection whose server was taken out is refused, not dropped (ipvs-sysctl.rst)."""
+        return {"ipv4/vs/expire_nodest_conn": "1"} if self._four else {}
+
+    @property
+    def _four(self) -> bool:
+        return self.balancer is not None and self.balancer.layer == 4
 
     def command(self, directory: Path) -> Sequence[str]:
         own = {"--use-file": "keepalived.conf", "--pid": "keepalived.pid", "--vrrp_pid": "vrrp.pid"}
+        own |= {"--checkers_pid": "checkers.pid"} if self._four else {}
         places = [f"{flag}={directory / name}" for flag, name in own.items()]
-        return [self.program, "--dont-fork", "--vrrp", "--log-console", "--log-detail", "--no-syslog", *places]
+        alone = [] if self._four else ["--vrrp"]
+        return [self.program, "--dont-fork", *alone, "--log-console", "--log-detail", "--no-syslog", *places]
 
     def missing(self, directory: Path) -> str:
         """By its log: every instance is master, of the router with the best priority, or backup."""
@@ -54,6 +86,18 @@ class Keepalived(Service):
             if states.get(interface) not in wanted
         )
 
+    def events(self, log: str) -> Iterator[dict[str, Any]]:
+        """Of servers that its checks put in or take out."""
+        names = {address: name for name, address, _ in self.servers}
+        for found in _SERVER.finditer(log):
+            yield {
+                "time": float(found["time"]),
+                "source": "balancer",
+                "event": "server",
+                "server": names.get(found["address"], found["address"]),
+                "state": found["state"].lower(),
+            }
+
 
 def _states(log: str) -> dict[str, str]:
     """The last state of each instance by the log."""
@@ -61,12 +105,15 @@ def _states(log: str) -> dict[str, str]:
 
 
 def of(topology: Topology) -> list[Keepalived]:
-    """The keepalived of every router that is in a VRRP group."""
-    return [
-        Keepalived(name, _sides(topology, group, name), priority, priority == max(group.priorities), group)
-        for group in topology.vrrp
-        for name, priority in zip(group.routers, group.priorities, strict=True)
-    ]
+    """The keepalived of every machine that is in a VRRP group."""
+    found = []
+    for group in topology.vrrp:
+        for name, priority in zip(group.routers, group.priorities, strict=True):
+            balancer = next((each for each in topology.balancers if name in each.machines), None)
+            servers = real_servers(topology, balancer) if balancer is not None else ()
+            sides, best = _sides(topology, group, name), priority == max(group.priorities)
+            found.append(Keepalived(name, sides, priority, best, group, balancer, servers))
+    return found
 
 
 def _sides(topology: Topology, group: Vrrp, name: str) -> tuple[tuple[str, str, int], ...]:
@@ -79,15 +126,30 @@ def _sides(topology: Topology, group: Vrrp, name: str) -> tuple[tuple[str, str, 
     return tuple(found)
 
 
-def configuration(service: Keepalived) -> str:
+#: The script that asks HAProxy whether it lives: bash(1) connects by itself, and waits no longer than it may.
+_ASKS = f"""\
+exec 3<>/dev/tcp/127.0.0.1/{ALIVE_PORT} || exit 1
+printf 'GET {ALIVE} HTTP/1.0\\r\\n\\r\\n' >&3
+read -r -t {SCRIPT_WAITS_S} answer <&3 && [[ $answer == *" 200 "* ]]
+"""
+
+
+def configuration(service: Keepalived, directory: Path) -> str:
     """The text of keepalived.conf."""
-    group = service.group
+    group, balancer = service.group, service.balancer
     lines = [
         *("global_defs {", f"  router_id {service.node}", "  vrrp_version 3"),
         # A master announces its addresses when it becomes master (RFC 5798, 6.4.1), and keepalived 5 s later again; not
         # every minute, as it would by default.
-        *("  vrrp_garp_master_refresh 0", "}"),
+        "  vrrp_garp_master_refresh 0",
+        *(_globals(service, balancer, directory) if balancer is not None else ()),
+        "}",
     ]
+    if balancer is not None and balancer.layer == 7:
+        lines += [
+            *("vrrp_script alive {", f'  script "/bin/bash {directory}/keepalived.script"', f"  interval {SCRIPT_S}"),
+            *(f"  timeout {SCRIPT_S}", "  fall 1", "  rise 1", "}"),
+        ]
     for interface, address, identifier in service.sides:
         lines += [
             f"vrrp_instance {interface} {{",
@@ -101,7 +163,43 @@ def configuration(service: Keepalived) -> str:
         lines += ["  virtual_ipaddress {", f"    {address} dev {interface}", "  }"]
         if group.follow == "track":
             lines += ["  track_interface {", *(f"    {each}" for each, _, _ in service.sides), "  }"]
+        if balancer is not None and balancer.layer == 7:
+            lines += ["  track_script {", "    alive", "  }"]
         lines.append("}")
     if group.follow == "group":
         lines += ["vrrp_sync_group all {", "  group {", *(f"    {each}" for each, _, _ in service.sides), "  }", "}"]
+    if balancer is not None and balancer.layer == 4:
+        lines += _virtual_server(balancer, service.servers)
     return "\n".join(lines) + "\n"
+
+
+def _globals(service: Keepalived, balancer: Balancer, directory: Path) -> list[str]:
+    """What keepalived does for balancers beside VRRP."""
+    if balancer.layer == 7:
+        return ["  script_user root"]
+    command = " ".join([sys.executable, "-I", str(Path(notify_program.__file__)), str(directory / "keepalived.log")])
+    found = [
+        *("  script_user root", "  lvs_flush"),
+        *(f"  lvs_notify_fifo {directory}/keepalived.fifo", f'  lvs_notify_fifo_script "{command}"'),
+    ]
+    if balancer.sync:
+        front = next(interface for interface, address, _ in service.sides if address.startswith(f"{balancer.address}/"))
+        found.append(f"  lvs_sync_daemon {front} {front} id {_SYNC_ID}")
+    return found
+
+
+def _virtual_server(balancer: Balancer, servers: Sequence[tuple[str, str, int]]) -> list[str]:
+    """The service, and each server with its check: the first failure is followed by others before it counts."""
+    lines = [
+        f"virtual_server {balancer.address} {balancer.port} {{",
+        *(f"  delay_loop {balancer.check_ms / 1e3:g}", f"  lb_algo {balancer.scheduler}"),
+        *(f"  lb_kind {balancer.kind.upper()}", "  protocol TCP"),
+    ]
+    for _, address, port in servers:
+        lines += [
+            *(f"  real_server {address} {port} {{", "    weight 1", "    HTTP_GET {"),
+            *("      url {", f"        path {HEALTH}", "        status_code 200", "      }"),
+            *(f"      connect_timeout {balancer.timeout_ms / 1e3:g}", f"      retry {balancer.fall - 1}"),
+            *(f"      delay_before_retry {balancer.check_ms / 1e3:g}", "    }", "  }"),
+        ]
+    return [*lines, "}"]

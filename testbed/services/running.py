@@ -71,8 +71,10 @@ class Running:
                 path.unlink()
 
     def _log(self) -> str:
-        log = self.directory / f"{self.service.name}.log"
-        return log.read_text(errors="replace") if log.exists() else ""
+        for name in (f"{self.service.name}.log", f"{self.service.name}.out"):
+            if (place := self.directory / name).exists():
+                return place.read_text(errors="replace")
+        return ""
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from testbed.spec.addressing import Addressing
+from testbed.spec.balancer import Balancer, BalancerOptions
 from testbed.spec.bond import (
     LACP_RATES,
     MODES,
@@ -19,6 +20,7 @@ from testbed.spec.host import Host
 from testbed.spec.lag import LacpOptions, Lag, LagOptions
 from testbed.spec.link import RATE_RANGE_MBPS, Cable, Link, Port
 from testbed.spec.router import Attachment, Router
+from testbed.spec.server import Server
 from testbed.spec.spanning import SpanningTree
 from testbed.spec.switch import LacpSystem, Switch, SwitchSide
 from testbed.spec.topology import Topology
@@ -33,6 +35,8 @@ __all__ = [
     "XMIT_HASH_POLICIES",
     "Addressing",
     "Attachment",
+    "Balancer",
+    "BalancerOptions",
     "Bond",
     "BondOptions",
     "Cable",
@@ -47,6 +51,7 @@ __all__ = [
     "Link",
     "Port",
     "Router",
+    "Server",
     "SpanningTree",
     "Switch",
     "SwitchSide",

@@ -14,14 +14,16 @@ from functools import cached_property
 from typing import Any
 
 from testbed.errors import SpecError, unknown
-from testbed.spec import plain, routing, validation, ways
+from testbed.spec import balancing, plain, routing, validation, ways
 from testbed.spec.addressing import interface_mac
+from testbed.spec.balancer import Balancer
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
 from testbed.spec.firewall import Firewall
 from testbed.spec.host import Host
 from testbed.spec.lag import Lag
 from testbed.spec.link import Link, Port
 from testbed.spec.router import Attachment, Router
+from testbed.spec.server import Server
 from testbed.spec.switch import LacpSystem, Switch
 from testbed.spec.vrrp import Vrrp
 
@@ -48,6 +50,9 @@ class Topology:
     vrrp: tuple[Vrrp, ...] = ()
     #: Groups of routers that are firewalls.
     firewalls: tuple[Firewall, ...] = ()
+    #: Web servers, and groups of machines that balance what comes for them.
+    servers: tuple[Server, ...] = ()
+    balancers: tuple[Balancer, ...] = ()
 
     def __post_init__(self) -> None:
         validation.at_most(f"number of links of topology {self.name!r}", len(self.links), MOST_LINKS, MOST_LINKS_WHY)
@@ -79,6 +84,7 @@ class Topology:
         ways.check(self.hosts, self.switches, self.ports)
         routing.check(self.hosts, self.routers, self.vrrp, self._interfaces)
         routing.check_firewalls(self.routers, self.vrrp, self.firewalls)
+        balancing.check(self.hosts, self.routers, self.vrrp, self.servers, self.balancers)
         for name in self.protected:
             if name not in {host.name for host in self.hosts}:
                 raise unknown(f"protected host of topology {self.name!r}", name, [host.name for host in self.hosts])
@@ -191,7 +197,10 @@ class Topology:
         """The daemons beside the machines' kernels, as elements that may fail: r1:keepalived."""
         watched = (f"{host.name}:bird" for host in self.hosts if host.bond is not None and host.bond.watched)
         shared = (f"{name}:conntrackd" for group in self.firewalls if group.sync != "none" for name in group.routers)
-        return (*watched, *shared, *(f"{name}:keepalived" for group in self.vrrp for name in group.routers))
+        serving = (f"{each.host}:http" for each in self.servers)
+        placing = (f"{name}:haproxy" for group in self.balancers if group.layer == 7 for name in group.machines)
+        vrrp = (f"{name}:keepalived" for group in self.vrrp for name in group.routers)
+        return (*watched, *serving, *shared, *placing, *vrrp)
 
     def serving(self) -> tuple[str, ...]:
         """The machines that forward, or have a service."""
@@ -326,6 +335,8 @@ class Topology:
             "systems": [plain.made(LacpSystem, each) for each in data["systems"]],
             "vrrp": [plain.made(Vrrp, each) for each in data.get("vrrp", [])],
             "firewalls": [plain.made(Firewall, each) for each in data.get("firewalls", [])],
+            "servers": [plain.made(Server, each) for each in data.get("servers", [])],
+            "balancers": [plain.made(Balancer, each) for each in data.get("balancers", [])],
             "routers": [
                 plain.made(Router, {**each, "attachments": [plain.made(Attachment, a) for a in each["attachments"]]})
                 for each in data.get("routers", [])

@@ -22,6 +22,7 @@ from testbed.errors import SpecError
 from testbed.spec import (
     Addressing,
     Attachment,
+    Balancer,
     Bond,
     BondOptions,
     Cable,
@@ -32,6 +33,7 @@ from testbed.spec import (
     LagOptions,
     Link,
     Router,
+    Server,
     Switch,
     Topology,
     Vrrp,
@@ -203,6 +205,8 @@ class Wiring:
         *,
         vrrp: tuple[Vrrp, ...] = (),
         firewalls: tuple[Firewall, ...] = (),
+        servers: tuple[Server, ...] = (),
+        balancers: tuple[Balancer, ...] = (),
         protected: tuple[str, ...] = (),
     ) -> Topology:
         """The network that was put together. Errors: SpecError for an impossible one."""
@@ -228,6 +232,8 @@ class Wiring:
             routers=(*self._routers, *forwarding),
             vrrp=vrrp,
             firewalls=firewalls,
+            servers=servers,
+            balancers=balancers,
         )
 
     def _host(self, number: int, many: int, name: str, bond: Bond | None) -> Host:

@@ -58,6 +58,7 @@ _OPTIONAL = (
         "keepalived",
         "nft",
         "conntrackd",
+        "haproxy",
         "bridge",
         "tee",
         "test",

@@ -1,0 +1,123 @@
+"""Health checks: how long does a load balancer send requests to a server that has failed, and how many of them fail?
+
+Question      A balancer asks its servers for their health. How long until it places nothing on one that has failed, and
+              which requests fail until then?
+Factors       How the server fails: its process is killed, and its machine refuses connections; it is halted, and takes
+              connections without an answer; its cable carries nothing. The layer at which is balanced (4: IPVS, with
+              keepalived's checks; 7: HAProxy), the interval of checks, how many must fail in a row, and any other
+              argument of the topology (balancer_timeout_ms, balancer_redispatch, balancer_kind ...).
+Procedure     1. The client sends the service a request every interval, on a new connection each or with keep-alive.
+              2. One trial injects many faults in one network, each on the first server, at an instant drawn at random
+                 over a whole interval of the checks.
+              3. A fault lasts until by theory the server must have been taken out, and the requests that wait for it
+                 have given up. Then it is repaired, and the next one follows once the server is back.
+Measurement   Detection: from the fault to the master's log that says that the server is down. Failed requests, each
+              from when it was due; and when the last one was sent.
+Expectation   theory/health_checks.py, from the manuals of HAProxy and keepalived: with an interval I, F failures in a
+              row and a time-out T, a server that refuses is taken out (F - 1) I to F I after the fault, evenly. One
+              that is silent T later by HAProxy, F T later by keepalived. Of n servers in turn one gets every nth
+              request, and these fail; none does where HAProxy cannot connect and chooses another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed import schemes
+from testbed.design.factor import Factor, Level
+from testbed.design.trial import Measured, Trial
+from testbed.experiment.experiment import Experiment
+from testbed.lab import steps
+from testbed.measure import health_checks as measured
+from testbed.observe.requests import requesting
+from testbed.spec import Topology
+from testbed.theory import OutageBound
+from testbed.theory import health_checks as theory
+
+if TYPE_CHECKING:
+    from testbed.lab.lab import Lab
+
+FAULTS = (theory.REFUSES, theory.HALTED, theory.UNHEARD)
+#: How long a client waits for an answer; how long the network rests before a repair, and after a return.
+_TIMEOUT_S, _AFTER_S = 1.0, 0.5
+
+
+def _server(topology: Topology) -> str:
+    """The server that fails: the first one."""
+    return topology.balancers[0].servers[0]
+
+
+def _element(topology: Topology, fault: str) -> str:
+    """What a fault hits of the server: its process, or its cable."""
+    server = _server(topology)
+    return f"{server}:http" if fault.startswith("service_") else topology.interfaces(server)[0]
+
+
+def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
+    """Why no server can fail in that network, or no other one takes over; None if it can."""
+    if not topology.balancers:
+        return f"topology {topology.name} has no balancer"
+    if len(topology.balancers[0].servers) < 2:
+        return "the balancer has one server, and no other to place requests on"
+    if case["keep_alive"] and topology.balancers[0].layer == 4:
+        return "keep_alive=true: at layer 4 one connection has one server, so requests are not placed in turn"
+    return None
+
+
+def procedure(lab: Lab) -> None:
+    """Inside: fail the first server again and again, with requests from the client."""
+    fault, group = str(lab.case["fault"]), lab.topology.balancers[0]
+    found = theory.detection(group, fault)
+    assert isinstance(found, OutageBound)
+    interval_s = float(lab.case["request_interval_ms"]) / 1e3
+    with requesting(
+        lab.network,
+        lab.client,
+        (group.address, group.port),
+        interval_s,
+        lab.raw / "requests.csv",
+        clocks=lab.clocks,
+        keep_alive=bool(lab.case["keep_alive"]),
+        timeout_s=_TIMEOUT_S,
+    ):
+        for _ in range(int(lab.case["faults"])):
+            lab.sleep_until(lab.now() + steps.BEFORE_S)
+            steps.wait_random_phase(lab, group.check_ms / 1e3)
+            with lab.fault(fault, _element(lab.topology, fault)):
+                lab.sleep_until(lab.now() + found.limit_s + _TIMEOUT_S + _AFTER_S)
+            lab.sleep_until(lab.now() + theory.reinstated_s(group) + _AFTER_S)
+
+
+def read(raw: Path, trial: Trial) -> Measured:
+    """Outside: the metrics of a trial from its raw files."""
+    return measured.measure(raw, trial, _server(trial.topology), float(trial.case["request_interval_ms"]) / 1e3)
+
+
+def health_checks() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        name="health_checks",
+        title="Health checks",
+        question="How long does a load balancer send requests to a server that has failed?",
+        topology="balancer_pair",
+        factors=(
+            Factor("fault", FAULTS, "what happens to the first server", FAULTS[:2], known=FAULTS),
+            schemes.FACTOR,
+            Factor("balancer_layer", (4, 7), "4: connections (IPVS); 7: requests (HAProxy)", network=True),
+            Factor("balancer_check_ms", (1000, 200), "interval of the health checks", (200,), network=True),
+            Factor("balancer_fall", (3,), "failures in a row that take a server out", network=True),
+            Factor("faults", (20,), "faults in one trial", (5,), least=1),
+            Factor("request_interval_ms", (20.0,), "time between two requests", least=2.0),
+            Factor("keep_alive", (False,), "whether a connection carries more than one request"),
+        ),
+        procedure=procedure,
+        measure=read,
+        figures=("detection",),
+        repetitions=5,
+        quick_repetitions=1,
+        limit_s=1200.0,
+        primary="median_failed",
+        not_applicable=not_applicable,
+    )

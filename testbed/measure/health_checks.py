@@ -1,0 +1,90 @@
+"""What the faults of a server cost: when its balancer took it out, and which requests failed until then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from testbed import stats
+from testbed.design.trial import Measured, Trial
+from testbed.measure.gateway import best
+from testbed.measure.impact import rounded
+from testbed.measure.raw import Event, controller_trouble, fault_windows, read_timeline
+from testbed.measure.requests import Request, felt, last_failed_s, load_requests
+from testbed.spec import Topology
+from testbed.theory import OutageBound, health_checks
+
+
+def taken_out(timeline: Sequence[Event], topology: Topology, server: str) -> list[float | None]:
+    """For each fault, in order: seconds until the master took the server out; None: it did not in time."""
+    said = [
+        event["t_s"]
+        for event in timeline
+        if (event["source"], event["event"], event.get("state")) == ("balancer", "server", "down")
+        and (event["host"], event["server"]) == (best(topology), server)
+    ]
+    found: list[float | None] = []
+    for begin_s, end_s, _ in fault_windows(timeline):
+        last_s = float("inf") if end_s is None else end_s
+        found.append(next((round(at - begin_s, 9) for at in said if begin_s <= at < last_s), None))
+    return found
+
+
+def measure(raw: Path, trial: Trial, server: str, interval_s: float) -> Measured:
+    """The metrics of a trial with many faults of one server (results/README.md)."""
+    timeline, requests = read_timeline(raw / "timeline.jsonl"), load_requests(raw / "requests.csv")
+    group, fault = trial.topology.balancers[0], str(trial.case["fault"])
+    windows = [(begin_s, end_s) for begin_s, end_s, _ in fault_windows(timeline) if end_s is not None]
+    taken = taken_out(timeline, trial.topology, server)[: len(windows)]
+    each = [felt(requests, *window, late_s=interval_s) for window in windows]
+    last = [last_failed_s(requests, *window) for window in windows]
+    law, share = health_checks.detection(group, fault), health_checks.failing_share(group, fault)
+    placed = [_placed(requests, begin_s, at) for (begin_s, _), at in zip(windows, taken, strict=True)]
+    outside = sum(not one.answered for one in requests) - sum(one.failed for one in each)
+    found = stats.summary([one.failed for one in each])
+    metrics: dict[str, Any] = {
+        "faults": len(windows),
+        "detections_s": taken,
+        "last_failed_s": [None if at is None else rounded(at) for at in last],
+        "failed": [one.failed for one in each],
+        "median_failed": found.median if found else None,
+        "failed_share": _share(each, placed),
+        "failed_share_by_theory": None if share is None else rounded(share),
+        "failed_outside": outside,
+        "longest_gap_s": rounded(max((one.longest_gap_s for one in each), default=0.0)),
+        "slowest_s": rounded(max((one.slowest_s or 0.0 for one in each), default=0.0)),
+        "low_s": rounded(law.low_s) if isinstance(law, OutageBound) else None,
+        "bound_s": rounded(law.bound_s) if isinstance(law, OutageBound) else None,
+        "expected_s": rounded(law.expected_s) if isinstance(law, OutageBound) else None,
+        "why_no_bound": law if isinstance(law, str) else None,
+        "within_bound": _within(law, share, taken, [one.failed for one in each], placed) and outside == 0,
+    }
+    warnings = tuple(controller_trouble(timeline))
+    if None in taken:
+        warnings = (*warnings, f"{best(trial.topology)} did not take {server} out in {taken.count(None)} faults")
+    return Measured(metrics, warnings=warnings)
+
+
+def _placed(requests: Sequence[Request], begin_s: float, detected_s: float | None) -> int:
+    """How many requests were sent from the fault until it was detected."""
+    return sum(begin_s <= one.sent_s < begin_s + (detected_s or 0.0) for one in requests)
+
+
+def _share(each: Sequence[Any], placed: Sequence[int]) -> float | None:
+    return rounded(sum(one.failed for one in each) / sum(placed)) if sum(placed) else None
+
+
+def _within(
+    law: OutageBound | str,
+    share: float | None,
+    taken: Sequence[float | None],
+    failed: Sequence[int],
+    placed: Sequence[int],
+) -> bool:
+    """Whether the server was taken out as theory says, and as many requests failed: in turn it gets every nth one."""
+    if isinstance(law, str) or not all(at is not None and law.holds(at, 0.0) for at in taken):
+        return False
+    if share is None:
+        return True
+    return all(abs(bad - share * sent) <= (1.0 if share else 0.0) for bad, sent in zip(failed, placed, strict=True))

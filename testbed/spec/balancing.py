@@ -1,0 +1,71 @@
+"""Whether servers and balancers fit into a network: their machines, an address that VRRP moves, a way back. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+
+from testbed.errors import SpecError, unknown
+from testbed.spec import validation
+from testbed.spec.balancer import Balancer
+from testbed.spec.host import Host
+from testbed.spec.router import Router
+from testbed.spec.server import Server
+from testbed.spec.vrrp import Vrrp
+
+
+def check(
+    hosts: Sequence[Host],
+    routers: Sequence[Router],
+    vrrp: Sequence[Vrrp],
+    servers: Sequence[Server],
+    balancers: Sequence[Balancer],
+) -> None:
+    """Errors: SpecError for what does not fit."""
+    known = {host.name: host for host in hosts}
+    validation.unique("hosts of servers", [each.host for each in servers])
+    validation.unique("balancers", [name for group in balancers for name in group.machines])
+    for server in servers:
+        if server.host not in known:
+            raise unknown("host of a server", server.host, known)
+    ports = {each.host: each.port for each in servers}
+    for group in balancers:
+        who = " and ".join(group.machines)
+        shared = next((each for each in vrrp if set(each.routers) == set(group.machines)), None)
+        if shared is None or group.address not in shared.ips:
+            raise SpecError(
+                f"the balancers {who} share {group.address}, which is no virtual address of a VRRP group of theirs",
+                "VRRP moves the address of a service from one balancer to another: it has to be one of that group's.",
+            )
+        if ":" in group.address:
+            raise SpecError(f"the balancers {who} share {group.address}; wanted an IPv4 address", "Type: --set ip=4")
+        for name in group.servers:
+            if name not in ports:
+                raise unknown(f"server of the balancers {who}", name, ports)
+            if name in group.machines:
+                raise SpecError(f"{name} is a balancer and a server of it; wanted one or the other")
+            if group.kind == "dr":
+                _check_routed(group, known[name], ports[name])
+            if group.kind == "nat" and known[name].gateway not in {*shared.ips} - {group.address}:
+                raise SpecError(
+                    f"the gateway of server {name!r} is {known[name].gateway or 'none'}; wanted another virtual address"
+                    f" of the balancers {who}: with balancer_kind=nat answers go back by the balancer",
+                    "Type: --set balancer_kind=dr",
+                )
+        if group.kind == "nat" and not set(group.machines) <= {router.name for router in routers}:
+            raise SpecError(f"the balancers {who} are no routers; wanted some that forward, with balancer_kind=nat")
+
+
+def _check_routed(group: Balancer, host: Host, port: int) -> None:
+    """A packet that goes to a server as it is reaches it in the balancers' own subnet, at the service's own port."""
+    if ipaddress.ip_address(group.address) not in ipaddress.ip_network(host.subnet):
+        raise SpecError(
+            f"server {host.name!r} is in {host.subnet}, and the service's address is {group.address};"
+            " wanted one subnet, with balancer_kind=dr: a packet keeps its destination",
+            "Type: --set balancer_kind=nat",
+        )
+    if port != group.port:
+        raise SpecError(
+            f"server {host.name!r} listens at port {port}, and the service is at port {group.port};"
+            " wanted one port, with balancer_kind=dr: a packet keeps its destination",
+        )

@@ -1,0 +1,49 @@
+"""How long a balancer takes to find out that a server has failed, and which requests fail until then. Pure.
+
+server   c     c     c X   c     c     c              a check every I, answered at once; the server fails at X
+refuses                    1     2     3 -> out       F failures in a row: (F - 1) I to F I after X
+halted                     1---  2---  3--- -> out    HAProxy: each gets the time-out T, the last one counts: + T
+halted                     1---     2---     3---     keepalived: each begins I after the end of the last: + F T
+
+HAProxy's configuration manual, 5.2 (inter, fall) and 4.2 (timeout check, timeout connect, option redispatch);
+keepalived.conf(5), real_server: delay_loop, delay_before_retry, retry, connect_timeout.
+"""
+
+from __future__ import annotations
+
+from testbed.spec import Balancer
+from testbed.theory.laws import Sum
+from testbed.theory.outage_bound import OutageBound, of_law
+
+#: Faults after which a server's machine refuses connections, takes them and says nothing, or is not heard of.
+REFUSES, HALTED, UNHEARD = "service_crash", "service_pause", "silent_loss"
+#: What checks, timers that count in milliseconds, and a process that is woken may add, in seconds.
+_LATE_S = 0.005
+
+
+def detection(group: Balancer, fault: str) -> OutageBound | str:
+    """How long after a fault of a server the balancer places nothing on it any more; text: it does not, and why."""
+    if fault not in (REFUSES, HALTED, UNHEARD):
+        return f"no check notices {fault}"
+    every_s, waits_s, more = group.check_ms / 1e3, group.timeout_ms / 1e3, group.fall - 1
+    fixed_s = more * every_s
+    if fault != REFUSES:
+        fixed_s += waits_s if group.layer == 7 else group.fall * waits_s
+    label = f"{group.fall} checks fail, {every_s:g} s apart" + ("" if fault == REFUSES else f", time-out {waits_s:g} s")
+    return of_law(Sum(fixed_s, (every_s,)), label, tolerance_s=_LATE_S * group.fall)
+
+
+def reinstated_s(group: Balancer) -> float:
+    """How long a server that works again may take to be back: successes in a row, after a check that still failed."""
+    return (group.rise * group.check_ms + group.timeout_ms) / 1e3
+
+
+def failing_share(group: Balancer, fault: str) -> float | None:
+    """The share of requests, each on a connection of its own, that fail while a fault is not detected; None: unknown.
+
+    A balancer of layer 7 that cannot connect to a server may choose another (option redispatch); one that has connected
+    waits for the answer. In turn each server gets the same share; by a hash of the client's address one gets all.
+    """
+    if group.redispatch and fault in (REFUSES, UNHEARD):
+        return 0.0
+    return 1 / len(group.servers) if group.scheduler == "rr" else None

@@ -1,0 +1,59 @@
+"""A client, two load balancers that stand in for one another by VRRP, and web servers behind them.
+
+      balancer_layer=4 (kind dr), 7              balancer_layer=4, balancer_kind=nat
+
+               +------+   10.0.0.254                         +------+
+           +---|  b1  |   virtual: the             +---------|  b1  |---------+   +------+
+           |   +------+   master's                 |         +------+         | +-|  w1  |
+ +----+  +----+           +------+       +----+  +----+ 10.0.0.254 10.1.0.254 +----+-----+
+ | h1 |--| s1 |-----------|  w1  |       | h1 |--| s1 |    virtual, the       | s2 | ...
+ +----+  +----+---- ...   +------+       +----+  +----+    master's           +----+-----+
+           |   +------+   +------+                 |         +------+         | +-|  w3  |
+           +---|  b2  |   |  w3  |                 +---------|  b2  |---------+   +------+
+               +------+   +------+                           +------+
+
+Survives the loss of either balancer and of all servers but one. The switches and the client's link are single points of
+failure. Requests go to port 80 of 10.0.0.254.
+"""
+
+from __future__ import annotations
+
+from testbed.spec import Addressing, BalancerOptions, Cable, Server, Topology, VrrpOptions
+from testbed.spec.wiring import Wiring
+
+
+def balancer_pair(
+    *,
+    cable: Cable = Cable(),
+    rx_coalesce_us: int = 100,
+    addressing: Addressing = Addressing(),
+    vrrp: VrrpOptions = VrrpOptions(preempt=False),
+    balancer: BalancerOptions = BalancerOptions(),
+    servers: int = 3,
+) -> Topology:
+    """A client, as many balancers as there are priorities, and ``servers`` web servers."""
+    net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
+    between = balancer.layer == 4 and balancer.kind == "nat"
+    near, *more = net.switches(2 if between else 1)
+    far = more[0] if more else near
+    net.single("h1", near)
+    names = tuple(f"w{number + 1}" for number in range(servers))
+    for name in names:
+        net.single(name, far)
+    pair = tuple(f"b{place + 1}" for place in range(len(vrrp.numbers)))
+    for name in pair:
+        if between:
+            net.router(name, [(near, 0), (far, 1)])
+        else:
+            net.single(name, near)
+    if between:
+        net.subnet(0, "h1")
+        net.subnet(1, *names)
+    addresses = (net.virtual(0), net.virtual(1)) if between else (net.virtual(0),)
+    group = vrrp.over(pair, addresses)
+    return net.topology(
+        "balancer_pair",
+        vrrp=(group,),
+        servers=tuple(Server(name) for name in names),
+        balancers=(balancer.over(pair, group.ips[0], 80, names),),
+    )
