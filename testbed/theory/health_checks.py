@@ -5,6 +5,10 @@ refuses                    1     2     3 -> out       F failures in a row: (F - 
 halted                     1---  2---  3--- -> out    HAProxy: each gets the time-out T, the last one counts: + T
 halted                     1---     2---     3---     keepalived: each begins I after the end of the last: + F T
 
+A server whose process is halted still takes connections, by its kernel. keepalived does not go on before the end of a
+connection is acknowledged (socket(7), SO_LINGER), and by a process that reads nothing it is 40 ms later (TCP_DELACK_MIN
+in include/net/tcp.h).
+
 HAProxy's configuration manual, 5.2 (inter, fall) and 4.2 (timeout check, timeout connect, option redispatch);
 keepalived.conf(5), real_server: delay_loop, delay_before_retry, retry, connect_timeout.
 """
@@ -17,6 +21,8 @@ from testbed.theory.outage_bound import OutageBound, of_law
 
 #: Faults after which a server's machine refuses connections, takes them and says nothing, or is not heard of.
 REFUSES, HALTED, UNHEARD = "service_crash", "service_pause", "silent_loss"
+#: How long the kernel keeps an acknowledgement back for a process that may answer.
+_DELAYED_ACK_S = 0.040
 #: What checks, timers that count in milliseconds, and a process that is woken may add, in seconds.
 _LATE_S = 0.005
 
@@ -29,6 +35,8 @@ def detection(group: Balancer, fault: str) -> OutageBound | str:
     fixed_s = more * every_s
     if fault != REFUSES:
         fixed_s += waits_s if group.layer == 7 else group.fall * waits_s
+    if fault == HALTED and group.layer == 4:
+        fixed_s += more * _DELAYED_ACK_S
     label = f"{group.fall} checks fail, {every_s:g} s apart" + ("" if fault == REFUSES else f", time-out {waits_s:g} s")
     return of_law(Sum(fixed_s, (every_s,)), label, tolerance_s=_LATE_S * group.fall)
 
