@@ -14,9 +14,9 @@ Procedure     1. The client sends the service a request every interval, on a new
 Measurement   Detection: from the fault to the master's log that says that the server is down. Failed requests, each
               from when it was due; and when the last one was sent.
 Expectation   theory/health_checks.py, from the manuals of HAProxy and keepalived: with an interval I, F failures in a
-              row and a time-out T, a server that refuses is taken out (F - 1) I to F I after the fault, evenly. One
-              that is silent T later by HAProxy, F T later by keepalived. Of n servers in turn one gets every nth
-              request, and these fail; none does where HAProxy cannot connect and chooses another one.
+              row and a time-out T, a server that refuses is taken out (F - 1) I to F I after the fault, evenly, and one
+              that is silent F T later. Of n servers in turn one gets every nth request, and these fail; none does where
+              HAProxy cannot connect and chooses another one.
 """
 
 from __future__ import annotations

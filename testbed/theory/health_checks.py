@@ -2,15 +2,15 @@
 
 server   c     c     c X   c     c     c              a check every I, answered at once; the server fails at X
 refuses                    1     2     3 -> out       F failures in a row: (F - 1) I to F I after X
-halted                     1---  2---  3--- -> out    HAProxy: each gets the time-out T, the last one counts: + T
-halted                     1---     2---     3---     keepalived: each begins I after the end of the last: + F T
+silent                     1---     2---     3---     each gets the time-out T, the next is due I after its end: + F T
+
+HAProxy's configuration manual, 5.2 (inter, fall) and 4.2 (timeout check, timeout connect, option redispatch); that the
+interval begins at the end of a check is in process_chk_conn of its src/check.c. keepalived.conf(5), real_server:
+delay_loop, delay_before_retry, retry, connect_timeout.
 
 A server whose process is halted still takes connections, by its kernel. keepalived does not go on before the end of a
 connection is acknowledged (socket(7), SO_LINGER), and by a process that reads nothing it is 40 ms later (TCP_DELACK_MIN
 in include/net/tcp.h).
-
-HAProxy's configuration manual, 5.2 (inter, fall) and 4.2 (timeout check, timeout connect, option redispatch);
-keepalived.conf(5), real_server: delay_loop, delay_before_retry, retry, connect_timeout.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ def detection(group: Balancer, fault: str) -> OutageBound | str:
     if fault not in (REFUSES, HALTED, UNHEARD):
         return f"no check notices {fault}"
     every_s, waits_s, more = group.check_ms / 1e3, group.timeout_ms / 1e3, group.fall - 1
-    fixed_s = more * every_s
-    if fault != REFUSES:
-        fixed_s += waits_s if group.layer == 7 else group.fall * waits_s
+    fixed_s = more * every_s + (0.0 if fault == REFUSES else group.fall * waits_s)
     if fault == HALTED and group.layer == 4:
         fixed_s += more * _DELAYED_ACK_S
     label = f"{group.fall} checks fail, {every_s:g} s apart" + ("" if fault == REFUSES else f", time-out {waits_s:g} s")
