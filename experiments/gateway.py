@@ -69,6 +69,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"topology {topology.name} has no VRRP group"
     if len(topology.vrrp[0].routers) < 2:
         return "vrrp_priorities has one number: the group has one router, and no other to take over"
+    if topology.host(topology.client).gateway not in topology.vrrp[0].ips:
+        return f"the gateway of {topology.client} is no address of the VRRP group: no traffic of its goes through it"
     best = measured.best(topology)
     if best not in {router.name for router in topology.lone_routers}:
         if case["fault"] == "carrier_loss":

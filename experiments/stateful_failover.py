@@ -1,20 +1,21 @@
-"""Stateful failover: how many connections survive when the firewall that carries them fails, and how long do they stop?
+"""Stateful failover: how many connections survive when what carries them fails, and how long do they stop?
 
-Question      Of many TCP connections through a pair of firewalls, how many go on when another firewall takes over, and
-              how long does each stop?
+Question      Of many TCP connections through a pair of firewalls, or of load balancers, how many go on when another one
+              takes over, and how long does each stop?
 Factors       What fails, and how; whether the firewalls share what they know of connections (`firewall_sync`),
               translate addresses (`firewall_nat`), and may pick up a connection in its middle (`firewall_loose`);
-              VRRP's interval (`vrrp_advert_ms`), and any other argument of the topology.
+              whether balancers of layer 4 do (`balancer_sync`); VRRP's interval (`vrrp_advert_ms`), and any other
+              argument of the topology.
 Procedure     1. The client opens the sessions, one after the other, and sends a numbered message on each every
-                 interval.
-              2. The first firewall fails at an instant drawn at random over VRRP's interval, for as long as TCP by
-                 theory may need to go on, and a second more. Then it is repaired.
+                 interval: to the server, or to a service that balancers place, whose servers send it back.
+              2. The first firewall or balancer fails at an instant drawn at random over VRRP's interval, for as long as
+                 TCP by theory may need to go on, and a second more. Then it is repaired.
 Measurement   A session survives if a message of it arrived before the repair. Its stall is the longest time between two
               of its messages (messages.csv).
 Expectation   The network is away for as long as VRRP needs (theory/vrrp.py). With shared state, or where the middle of
               a connection is picked up, every session goes on with TCP's next try after that (RFC 6298: each is twice
-              as far away as the one before). Otherwise none does: its packets belong to no connection that is known
-              (theory/sessions.py).
+              as far away as the one before). Otherwise none does (theory/sessions.py): its packets belong to no
+              connection that is known, and firewalls drop them; a balancer refuses them.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab import steps
-from testbed.measure.gateway import best
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, event_of, read_json, read_timeline
 from testbed.observe.messages import PORTS, connections, talking
-from testbed.spec import Topology
+from testbed.observe.messages import sessions as echoed
+from testbed.spec import Balancer, Firewall, Topology, Vrrp
 from testbed.theory import OutageBound, gateways, sessions, vrrp
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 FAULTS = ("router_crash", "router_hang")
 #: How long messages go before the earliest fault, how long they have to go on before the repair, and after it.
 _BEFORE_S, _RESUMED_S, _AFTER_S = 1.0, 1.0, 1.0
+#: Balancers of layer 4 tell each other of a connection some seconds after it began.
+_TOLD_S = sessions.SYNC_TOLD_S + 1.0
 #: What is taken for all sessions: as the firewalls tell each other of a connection after it has begun.
 _ALL = 0.99
 #: A round trip through the network, without its links' delay, takes less.
@@ -48,9 +51,20 @@ _SHORT_S = 0.002
 _MOST = (len(PORTS), "each has a port of its own")
 
 
+def _group(topology: Topology) -> Firewall | Balancer:
+    """What carries the sessions: the balancers of a service if there is one, or the firewalls."""
+    return topology.balancers[0] if topology.balancers else topology.firewalls[0]
+
+
+def _shared(topology: Topology) -> Vrrp:
+    """The VRRP group of the machines that carry the sessions."""
+    group = _group(topology)
+    return topology.shared_by(group.machines if isinstance(group, Balancer) else group.routers)
+
+
 def _stall_s(trial: Trial) -> float:
     """The longest stall by theory of a session that survives."""
-    found = vrrp.outage(trial.topology.vrrp[0], str(trial.case["fault"]))
+    found = vrrp.outage(_shared(trial.topology), str(trial.case["fault"]))
     away_s = found.limit_s if isinstance(found, OutageBound) else 0.0
     delay_s = 6 * trial.topology.links[0].delay_ms / 1e3  # three links there, three back
     return theory.longest_stall_s(away_s, _SHORT_S + delay_s)
@@ -59,22 +73,27 @@ def _stall_s(trial: Trial) -> float:
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why no firewall can be replaced in that network, or no session begun; None if one can."""
     del case
+    if topology.balancers:
+        return None
     if not topology.firewalls:
-        return f"topology {topology.name} has no group of firewalls"
+        return f"topology {topology.name} has no group of firewalls or balancers"
     return gateways.blocked(topology, topology.client, topology.server)
 
 
 def procedure(lab: Lab) -> None:
-    """Inside: open the sessions, fail the first firewall, repair it."""
-    interval_s = float(lab.case["message_interval_ms"]) / 1e3
-    pairs = [lab.pair] * int(lab.case["sessions"])
+    """Inside: open the sessions, fail the first firewall or balancer, repair it."""
+    interval_s, count = float(lab.case["message_interval_ms"]) / 1e3, int(lab.case["sessions"])
+    group, shared = _group(lab.topology), _shared(lab.topology)
+    balanced = isinstance(group, Balancer)
     with (
-        connections(lab.network, pairs) as opened,
+        echoed(lab.network, lab.client, (group.address, group.port), count)
+        if isinstance(group, Balancer)
+        else connections(lab.network, [lab.pair] * count) as opened,
         talking(opened, interval_s, lab.raw / "messages.csv", clocks=lab.clocks),
     ):
-        lab.sleep_until(lab.now() + _BEFORE_S)
-        steps.wait_random_phase(lab, lab.topology.vrrp[0].advert_ms / 1e3)
-        with lab.fault(str(lab.case["fault"]), best(lab.topology)):
+        lab.sleep_until(lab.now() + (_TOLD_S if balanced else _BEFORE_S))
+        steps.wait_random_phase(lab, shared.advert_ms / 1e3)
+        with lab.fault(str(lab.case["fault"]), shared.ranked[0]):
             lab.sleep_until(lab.now() + _stall_s(lab.trial) + interval_s + _RESUMED_S)
         lab.sleep_until(lab.now() + _AFTER_S)
 
@@ -87,7 +106,8 @@ def read(raw: Path, trial: Trial) -> Measured:
     during = [outage(flow, interval_s, begin_s, end_s) for flow in flows]
     stalls = sorted(each.outage_s for each in during if each.recovered)
     share, bound_s = len(stalls) / len(during), _stall_s(trial)
-    expected, why = sessions.survive(trial.topology.firewalls[0])
+    group = _group(trial.topology)
+    expected, why = sessions.survive_balancer(group) if isinstance(group, Balancer) else sessions.survive(group)
     kept = share >= _ALL and stalls[-1] <= bound_s + 2 * interval_s if expected else share == 0
     found = stats.summary(stalls)
     metrics: dict[str, Any] = {
@@ -111,12 +131,13 @@ def stateful_failover() -> Experiment:
     return Experiment(
         name="stateful_failover",
         title="Stateful failover",
-        question="How many connections survive when the firewall that carries them fails?",
+        question="How many connections survive when the firewall or balancer that carries them fails?",
         topology="firewall_pair",
         factors=(
             Factor("fault", ("router_crash",), "what happens to the first firewall", known=FAULTS),
             schemes.FACTOR,
             Factor("firewall_sync", ("ftfw", "none"), "what firewalls tell each other of connections", network=True),
+            Factor("balancer_sync", (True, False), "whether balancers tell each other of connections", network=True),
             Factor("vrrp_advert_ms", (100,), "interval of VRRP's advertisements", network=True),
             Factor("sessions", (100,), "TCP connections from the client to the server", (20,), least=1, most=_MOST),
             Factor("message_interval_ms", (100.0,), "time between two messages of a session", least=1.0),

@@ -8,7 +8,6 @@ from typing import Any
 
 from testbed import stats
 from testbed.design.trial import Measured, Trial
-from testbed.measure.gateway import best
 from testbed.measure.impact import rounded
 from testbed.measure.raw import Event, controller_trouble, fault_windows, read_timeline
 from testbed.measure.requests import Request, felt, last_failed_s, load_requests
@@ -22,7 +21,7 @@ def taken_out(timeline: Sequence[Event], topology: Topology, server: str) -> lis
         event["t_s"]
         for event in timeline
         if (event["source"], event["event"], event.get("state")) == ("balancer", "server", "down")
-        and (event["host"], event["server"]) == (best(topology), server)
+        and (event["host"], event["server"]) == (_master(topology), server)
     ]
     found: list[float | None] = []
     for begin_s, end_s, _ in fault_windows(timeline):
@@ -62,8 +61,13 @@ def measure(raw: Path, trial: Trial, server: str, interval_s: float) -> Measured
     }
     warnings = tuple(controller_trouble(timeline))
     if None in taken:
-        warnings = (*warnings, f"{best(trial.topology)} did not take {server} out in {taken.count(None)} faults")
+        warnings = (*warnings, f"{_master(trial.topology)} did not take {server} out in {taken.count(None)} faults")
     return Measured(metrics, warnings=warnings)
+
+
+def _master(topology: Topology) -> str:
+    """The balancer that has the service's address while all live."""
+    return topology.shared_by(topology.balancers[0].machines).ranked[0]
 
 
 def _placed(requests: Sequence[Request], begin_s: float, detected_s: float | None) -> int:

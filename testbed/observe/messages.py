@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from testbed.emulation.clocks import Clocks
 from testbed.emulation.netlink import diag_socket
 from testbed.emulation.waiting import wait_for
+from testbed.errors import TrialError
 from testbed.observe import child
 from testbed.observe.probe import write_rows
 
@@ -39,6 +40,9 @@ PORTS = range(8000, 9000)
 #: linux/in.h; Python has a name for it from 3.10 on only where its C library has.
 _IPPROTO_MPTCP = 262
 _TAIL_S = 0.5
+#: What asks a server to echo, and how long it may take to answer.
+_ECHO = "Connection: Upgrade\r\nUpgrade: echo"
+_ANSWERED_S = 10.0
 #: How long the subflows of a connection may take; an announcement that is lost is repeated after a second or less.
 _JOINED_S = 10.0
 _ESTABLISHED = 1 << 1  # include/net/tcp_states.h
@@ -46,7 +50,8 @@ _ESTABLISHED = 1 << 1  # include/net/tcp_states.h
 
 @dataclass(frozen=True)
 class Connection:
-    """An open connection: messages go from ``sender`` to ``receiver``, which are in two hosts."""
+    """An open connection: messages go from ``sender`` to ``receiver``, which are in two hosts; or in one, by way of a
+    server that sends them back."""
 
     name: str
     sender: socket.socket
@@ -78,6 +83,36 @@ def connections(
             found.append(Connection(f"{source}>{target}" + (f"#{again + 1}" if again else ""), sender, receiver))
             if protocol and bond is not None:
                 _wait_joined(network, target, ports[number], len(bond.members))
+        yield found
+
+
+@contextlib.contextmanager
+def sessions(network: Network, client: str, service: tuple[str, int], count: int) -> Iterator[list[Connection]]:
+    """Connections from a host to a web service, an address and a port, on which every message comes back.
+
+    The server of each is asked to echo (testbed.services.http_program). Errors: TrialError if one does not.
+    """
+    with contextlib.ExitStack() as stack:
+        found = []
+        for number in range(count):
+            sock = stack.enter_context(network.socket(client, socket.AF_INET, socket.SOCK_STREAM))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(_ANSWERED_S)
+            try:
+                sock.connect(service)
+                sock.sendall(f"GET / HTTP/1.1\r\nHost: {service[0]}\r\n{_ECHO}\r\n\r\n".encode())
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):  # nothing comes after it before we send
+                    if not (octets := sock.recv(1 << 16)):
+                        break
+                    head += octets
+            except OSError as error:
+                raise TrialError(f"session {number + 1} of {client} with {service[0]} is not made: {error}") from error
+            if b" 101 " not in head.partition(b"\r\n")[0]:
+                said = head.partition(b"\r\n")[0].decode(errors="replace")
+                raise TrialError(f"session {number + 1} of {client} with {service[0]} is not made: {said or 'closed'}")
+            receiver = stack.enter_context(sock.dup())
+            found.append(Connection(f"{client}>{service[0]}#{number + 1}", sock, receiver))
         yield found
 
 

@@ -2,6 +2,7 @@
 
     python http_program.py NAME PORT READY      READY is a file that is written once it listens
 
+A connection that asks to be upgraded to "echo" (RFC 9110, 7.8) becomes one on which every octet comes back.
 One process, one thread. It imports nothing of ours, so it starts within a few hundredths of a second.
 """
 
@@ -17,8 +18,16 @@ _END_OF_HEAD = b"\r\n\r\n"
 _MOST_BYTES = 1 << 16
 
 
+def upgraded(head: bytes) -> bool:
+    """Whether a request asks for a connection that echoes."""
+    return any(line.split() == [b"upgrade:", b"echo"] for line in head.lower().split(b"\r\n"))
+
+
 def answered(head: bytes, name: str) -> tuple[bytes, bool]:
     """The answer to a request, and whether the connection stays open after it (RFC 9112, 9.3)."""
+    if upgraded(head):
+        text = f"HTTP/1.1 101 Switching Protocols\r\nServer: {name}\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+        return text.encode(), True
     first, *rest = head.lower().split(b"\r\n")
     options = b",".join(line.partition(b":")[2] for line in rest if line.startswith(b"connection:"))
     asked = {each.strip() for each in options.split(b",")}
@@ -34,7 +43,7 @@ def serve(name: str, port: int, ready: Path) -> None:
     with socket.create_server(("", port), backlog=4096) as listener, selectors.DefaultSelector() as selector:
         listener.setblocking(False)
         selector.register(listener, selectors.EVENT_READ)
-        heard: dict[socket.socket, bytes] = {}
+        heard: dict[socket.socket, bytes | None] = {}  # what has come of the next request; None: octets are echoed
         ready.write_text("")
         while True:
             for key, _ in selector.select():
@@ -53,20 +62,28 @@ def serve(name: str, port: int, ready: Path) -> None:
                     del heard[sock]
 
 
-def _read(sock: socket.socket, heard: dict[socket.socket, bytes], name: str) -> bool:
+def _read(sock: socket.socket, heard: dict[socket.socket, bytes | None], name: str) -> bool:
     """Answer what has come; whether the connection stays open."""
     try:
-        octets = sock.recv(_MOST_BYTES)
-        heard[sock] += octets
-        while _END_OF_HEAD in heard[sock]:
-            head, _, heard[sock] = heard[sock].partition(_END_OF_HEAD)
+        octets, before = sock.recv(_MOST_BYTES), heard[sock]
+        if before is None:
+            sock.sendall(octets)
+            return bool(octets)
+        rest = before + octets
+        while _END_OF_HEAD in rest:
+            head, _, rest = rest.partition(_END_OF_HEAD)
             answer, stays = answered(head, name)
             sock.sendall(answer)
             if not stays:
                 return False
+            if upgraded(head):
+                heard[sock] = None
+                sock.sendall(rest)
+                return True
+        heard[sock] = rest
     except OSError:
         return False
-    return bool(octets) and len(heard[sock]) < _MOST_BYTES
+    return bool(octets) and len(rest) < _MOST_BYTES
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -206,6 +207,10 @@ class Topology:
         """The machines that forward, or have a service."""
         services = (name.partition(":")[0] for name in self.services())
         return tuple(dict.fromkeys((*(router.name for router in self.routers), *services)))
+
+    def shared_by(self, machines: Sequence[str]) -> Vrrp:
+        """The VRRP group of exactly these machines. Errors: StopIteration if there is none."""
+        return next(group for group in self.vrrp if set(group.routers) == set(machines))
 
     def router(self, name: str) -> Router:
         """The router of that name."""
