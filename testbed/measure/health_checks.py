@@ -36,18 +36,22 @@ def measure(raw: Path, trial: Trial, server: str, interval_s: float) -> Measured
     group, fault = trial.topology.balancers[0], str(trial.case["fault"])
     windows = [(begin_s, end_s) for begin_s, end_s, _ in fault_windows(timeline) if end_s is not None]
     taken = taken_out(timeline, trial.topology, server)[: len(windows)]
-    each = [felt(requests, *window, late_s=interval_s) for window in windows]
+    each = [felt(requests, *window, interval_s=interval_s) for window in windows]
     last = [last_failed_s(requests, *window) for window in windows]
     law, share = health_checks.detection(group, fault), health_checks.failing_share(group, fault)
     placed = [_placed(requests, begin_s, at) for (begin_s, _), at in zip(windows, taken, strict=True)]
-    outside = sum(not one.answered for one in requests) - sum(one.failed for one in each)
-    found = stats.summary([one.failed for one in each])
+    outside = sum(not one.answered for one in requests) - sum(one.failed_requests for one in each)
+    found = stats.summary([one.failed_requests for one in each])
     metrics: dict[str, Any] = {
         "faults": len(windows),
         "detections_s": taken,
+        "detection_min_s": min((at for at in taken if at is not None), default=None),
+        "detection_max_s": max((at for at in taken if at is not None), default=None),
         "last_failed_s": [None if at is None else rounded(at) for at in last],
-        "failed": [one.failed for one in each],
+        "failed_each": [one.failed_requests for one in each],
         "median_failed": found.median if found else None,
+        "failed_requests": sum(one.failed_requests for one in each),
+        "requests": sum(placed),
         "failed_share": _share(each, placed),
         "failed_share_by_theory": None if share is None else rounded(share),
         "failed_outside": outside,
@@ -57,7 +61,7 @@ def measure(raw: Path, trial: Trial, server: str, interval_s: float) -> Measured
         "bound_s": rounded(law.bound_s) if isinstance(law, OutageBound) else None,
         "expected_s": rounded(law.expected_s) if isinstance(law, OutageBound) else None,
         "why_no_bound": law if isinstance(law, str) else None,
-        "within_bound": _within(law, share, taken, [one.failed for one in each], placed) and outside == 0,
+        "within_bound": _within(law, share, taken, [one.failed_requests for one in each], placed) and outside == 0,
     }
     warnings = tuple(controller_trouble(timeline))
     if None in taken:
@@ -76,7 +80,7 @@ def _placed(requests: Sequence[Request], begin_s: float, detected_s: float | Non
 
 
 def _share(each: Sequence[Any], placed: Sequence[int]) -> float | None:
-    return rounded(sum(one.failed for one in each) / sum(placed)) if sum(placed) else None
+    return rounded(sum(one.failed_requests for one in each) / sum(placed)) if sum(placed) else None
 
 
 def _within(

@@ -51,13 +51,13 @@ def load_requests(path: Path) -> list[Request]:
 class Felt:
     """What the users of a window felt: of ``requests`` that were due in it, and until it ended.
 
-    ``late`` succeeded after more than so long. ``failed_span_s``: from when the first one that failed was due to when
-    the last one was. ``longest_gap_s``: the longest time between two successes, one of which was in the window.
+    ``late`` succeeded after more than an interval. ``failed_span_s``: from when the first one that failed was due to when
+    the last one was. ``longest_gap_s``: the longest time between two successes, the second of which was first missing in the window.
     ``slowest_s``: of those that succeeded. ``by_server``: how many each answered.
     """
 
     requests: int
-    failed: int
+    failed_requests: int
     late: int
     failed_span_s: float
     longest_gap_s: float
@@ -69,8 +69,8 @@ class Felt:
         """The same, as metrics of a trial (results/README.md)."""
         return {
             "requests": self.requests,
-            "failed": self.failed,
-            "late": self.late,
+            "failed_requests": self.failed_requests,
+            "late_requests": self.late,
             "failed_span_s": round(self.failed_span_s, 9),
             "longest_gap_s": round(self.longest_gap_s, 9),
             "slowest_s": None if self.slowest_s is None else round(self.slowest_s, 9),
@@ -79,30 +79,32 @@ class Felt:
         }
 
 
-def felt(requests: list[Request], begin_s: float, end_s: float, *, late_s: float) -> Felt:
-    """What the users felt whose requests were due from ``begin_s`` to before ``end_s``."""
+def felt(requests: list[Request], begin_s: float, end_s: float, *, interval_s: float) -> Felt:
+    """What the users felt whose requests were due, every ``interval_s``, from ``begin_s`` to before ``end_s``."""
     own = [each for each in requests if begin_s <= each.due_s < end_s]
     good = [each for each in own if each.answered]
     bad = [each.due_s for each in own if not each.answered]
     return Felt(
         len(own),
         len(bad),
-        sum(each.took_s > late_s for each in good),
+        sum(each.took_s > interval_s for each in good),
         max(bad) - min(bad) if bad else 0.0,
-        _longest_gap_s(requests, begin_s, end_s),
+        _longest_gap_s(requests, begin_s, end_s, interval_s),
         max((each.took_s for each in good), default=None),
         dict(sorted(Counter(each.server for each in good).items())),
         dict(sorted(Counter(each.status for each in own).items())),
     )
 
 
-def _longest_gap_s(requests: list[Request], begin_s: float, end_s: float) -> float:
-    """The longest time from one success to the next that touches the window; an end without success counts as one."""
+def _longest_gap_s(requests: list[Request], begin_s: float, end_s: float, interval_s: float) -> float:
+    """The longest time from one success to the next, if one was missing first within the window.
+
+    Where none comes any more, until the last request was done.
+    """
     done = sorted(each.done_s for each in requests if each.answered)
-    first = [] if done and done[0] <= begin_s else [begin_s]
-    last = [] if done and done[-1] >= end_s else [end_s]
-    steps = itertools.pairwise([*first, *done, *last])
-    return max((b - a for a, b in steps if b > begin_s and a < end_s), default=0.0)
+    edges = [*(done or [begin_s - interval_s]), max(each.done_s for each in requests)]
+    steps = itertools.pairwise(edges)
+    return max((b - a for a, b in steps if begin_s <= a + interval_s < end_s), default=0.0)
 
 
 def last_failed_s(requests: list[Request], begin_s: float, end_s: float) -> float | None:

@@ -107,6 +107,10 @@ COLUMNS = (
     Column("stall_s", "stall ms", _median("stall_s", "{:.1f}", 1e3)),
     Column("stall_s", "95 % interval", _interval("stall_s", "{:.1f}", 1e3)),
     Column("stall_s", "longest ms", _most("stall_s", "{:.1f}", 1e3)),
+    Column("failed_requests", "failed", lambda records: _of_all(records, "failed_requests", "requests")),
+    Column("late_requests", "late", _median("late_requests", "{:.0f}")),
+    Column("longest_gap_s", "longest gap ms", _most("longest_gap_s", "{:.1f}", 1e3)),
+    Column("slowest_s", "slowest ms", _most("slowest_s", "{:.1f}", 1e3)),
     Column("detections_s", "faults", lambda records: str(len(listed(records, "detections_s")))),
     Column("detection_min_s", "shortest ms", lambda records: _end(records, min)),
     Column("detection_max_s", "longest ms", lambda records: _end(records, max)),
@@ -141,7 +145,7 @@ COLUMNS = (
     Column("placement_as_predicted", "as predicted", share_true("placement_as_predicted")),
 )
 #: The main metrics; the table of a run without any of them shows its other metrics as well.
-_KNOWN = ("goodput_mbps", "outage_s", "stall_s", "detections_s", "moved_share")
+_KNOWN = ("goodput_mbps", "outage_s", "stall_s", "detections_s", "longest_gap_s", "moved_share")
 #: At most this many of these others.
 _MOST_OTHERS = 6
 

@@ -20,14 +20,15 @@ from testbed.services import notify_program
 from testbed.services.haproxy import ALIVE, ALIVE_PORT, real_servers
 from testbed.services.service import Service
 from testbed.spec import Balancer, Topology, Vrrp
+from testbed.spec.balancer import ALIVE_S, ALIVE_WAITS_S
 from testbed.spec.server import HEALTH
 
 #: A line of the log about an instance; they are named by their interface.
 _STATE = re.compile(r"^(?P<time>.*?): \((?P<instance>[\w.-]+)\) Entering (?P<state>MASTER|BACKUP|FAULT) STATE", re.M)
+#: What an instance says when it begins.
+_BEGINS = "Entering BACKUP STATE (init)"
 #: A line of the log of notify_program: when, and what keepalived says of a server.
 _SERVER = re.compile(r"^(?P<time>[\d.]+) RS \[(?P<address>[^\]]+)\]:tcp:\d+ \S+ (?P<state>UP|DOWN)$", re.M)
-#: How often the script asks HAProxy, and how long it waits for the answer, in seconds (keepalived counts whole ones).
-SCRIPT_S, SCRIPT_WAITS_S = 1, 0.5
 #: The identifier of the daemons by which IPVS synchronises connections: those of one group have the same.
 _SYNC_ID = 51
 
@@ -76,10 +77,15 @@ class Keepalived(Service):
         return [self.program, "--dont-fork", *alone, "--log-console", "--log-detail", "--no-syslog", *places]
 
     def missing(self, directory: Path) -> str:
-        """By its log: every instance is master, of the router with the best priority, or backup."""
+        """By its log: every instance is master, of the router with the best priority, or backup.
+
+        Once started again the best one is backup too, unless it takes the address from the other one.
+        """
         log = directory / "keepalived.out"
-        states = _states(log.read_text(errors="replace") if log.exists() else "")
-        wanted = ("MASTER",) if self.best else ("MASTER", "BACKUP")
+        text = log.read_text(errors="replace") if log.exists() else ""
+        states = _states(text)
+        again = any(text.count(f"({interface}) {_BEGINS}") > 1 for interface, _, _ in self.sides)
+        wanted = ("MASTER",) if self.best and (self.group.preempt or not again) else ("MASTER", "BACKUP")
         return ", ".join(
             f"{interface} is {states.get(interface, 'not there')}"
             for interface, _, _ in self.sides
@@ -130,7 +136,7 @@ def _sides(topology: Topology, group: Vrrp, name: str) -> tuple[tuple[str, str, 
 _ASKS = f"""\
 exec 3<>/dev/tcp/127.0.0.1/{ALIVE_PORT} || exit 1
 printf 'GET {ALIVE} HTTP/1.0\\r\\n\\r\\n' >&3
-read -r -t {SCRIPT_WAITS_S} answer <&3 && [[ $answer == *" 200 "* ]]
+read -r -t {ALIVE_WAITS_S} answer <&3 && [[ $answer == *" 200 "* ]]
 """
 
 
@@ -147,8 +153,8 @@ def configuration(service: Keepalived, directory: Path) -> str:
     ]
     if balancer is not None and balancer.layer == 7:
         lines += [
-            *("vrrp_script alive {", f'  script "/bin/bash {directory}/keepalived.script"', f"  interval {SCRIPT_S}"),
-            *(f"  timeout {SCRIPT_S}", "  fall 1", "  rise 1", "}"),
+            *("vrrp_script alive {", f'  script "/bin/bash {directory}/keepalived.script"', f"  interval {ALIVE_S}"),
+            *(f"  timeout {ALIVE_S}", "  fall 1", "  rise 1", "}"),
         ]
     for interface, address, identifier in service.sides:
         lines += [

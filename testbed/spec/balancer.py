@@ -20,6 +20,9 @@ KINDS = ("dr", "nat")
 #: Who gets the next connection, or request: each in turn, the one with the fewest connections, by a hash of the
 #: client's address, or by Maglev hashing of it (ipvsadm(8), --scheduler).
 SCHEDULERS = ("rr", "wlc", "sh", "mh")
+#: How often a balancer of layer 7 asks the HAProxy on it whether it lives, and how long it waits, in seconds
+#: (keepalived.conf(5), vrrp_script, counts whole ones).
+ALIVE_S, ALIVE_WAITS_S = 1, 0.5
 #: The range of an interval between checks, and of how many make a difference.
 CHECK_MS, COUNTS = (10, 3_600_000), (1, 100)
 
