@@ -51,9 +51,9 @@ def load_requests(path: Path) -> list[Request]:
 class Felt:
     """What the users of a window felt: of ``requests`` that were due in it, and until it ended.
 
-    ``late`` succeeded after more than an interval. ``failed_span_s``: from when the first one that failed was due to when
-    the last one was. ``longest_gap_s``: the longest time between two successes, the second of which was first missing in the window.
-    ``slowest_s``: of those that succeeded. ``by_server``: how many each answered.
+    ``late`` succeeded after more than an interval. ``failed_span_s``: from when the first one that failed was due to
+    when the last one was. ``longest_gap_s``: the longest time between two successes, the second of which was first
+    missing in the window. ``slowest_s``: of those that succeeded. ``by_server``: how many each answered.
     """
 
     requests: int
