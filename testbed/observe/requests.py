@@ -128,7 +128,7 @@ class _Load:
         self._text = f"GET / HTTP/1.1\r\nHost: {service[0]}\r\nConnection: {said}\r\n\r\n".encode()
         self._waiting: dict[int, _Request] = {}
         self._free: list[socket.socket] = []
-        self._rows: list[tuple[int, float, float, float, str, str]] = []
+        self._rows: list[tuple[int, float, float, str, str]] = []
 
     def run(self, clocks: Clocks, begin_s: float, path: Path) -> None:
         """Ask from ``begin_s`` on until terminated, wait for the last answers, write all."""
@@ -148,7 +148,7 @@ class _Load:
             wake = min([due] * asks + ([oldest.due + self._timeout_s] if oldest else []))
             self._wait(wake)
             self._give_up()
-        self._write(path, clocks.origin_s)
+        self._write(path, clocks.origin_s, begin_s)
 
     def _ask(self, number: int, due: float) -> None:
         sock = self._free.pop() if self._free else None
@@ -208,21 +208,22 @@ class _Load:
             self._done(request, TIMEOUT)
 
     def _done(self, request: _Request, status: str, server: str = "", *, stays: bool = False) -> None:
-        self._rows.append((request.number, request.due, request.sent, time.time(), status, server))
+        self._rows.append((request.number, request.sent, time.time(), status, server))
         self._waiting.pop(request.sock.fileno(), None)
         if stays and self._keep_alive:
             self._free.append(request.sock)
         else:
             request.sock.close()
 
-    def _write(self, path: Path, origin_s: float) -> None:
+    def _write(self, path: Path, origin_s: float, begin_s: float) -> None:
         for sock in self._free:
             sock.close()
         with path.open("w", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(COLUMNS)
-            for number, *times, status, server in sorted(self._rows):
-                rows.writerow((number, *(f"{at - origin_s:.9f}" for at in times), status, server))
+            for number, sent, done, status, server in sorted(self._rows):
+                times = (begin_s + number * self._interval_s, sent - origin_s, done - origin_s)
+                rows.writerow((number, *(f"{at:.9f}" for at in times), status, server))
 
 
 def _failure(code: int) -> str:
