@@ -106,7 +106,7 @@ def health_checks() -> Experiment:
             Factor("fault", FAULTS, "what happens to the first server", FAULTS[:2], known=FAULTS),
             schemes.FACTOR,
             Factor("balancer_layer", (4, 7), "4: connections (IPVS); 7: requests (HAProxy)", network=True),
-            Factor("balancer_check_ms", (1000, 200), "interval of the health checks", (200,), network=True),
+            Factor("balancer_check_ms", (1000, 500), "interval of the health checks", (500,), network=True),
             Factor("balancer_fall", (3,), "failures in a row that take a server out", network=True),
             Factor("faults", (20,), "faults in one trial", (5,), least=1),
             Factor("request_interval_ms", (20.0,), "time between two requests", least=2.0),

@@ -65,6 +65,9 @@ LEVELS: dict[str, tuple[str, str]] = {
     "vrrp_priorities": ("200+100", "200+50"),
     "vrrp_follow": ("track", "none"),
     "firewall_sync": ("ftfw", "none"),
+    "balancer_layer": ("4", "7"),
+    "balancer_kind": ("dr", "nat"),
+    "balancer_scheduler": ("rr", "wlc"),
 }
 
 

@@ -11,7 +11,9 @@ from testbed.run import prepare
 
 EXPERIMENTS, TOPOLOGIES = discovery.names("experiments"), discovery.names("topologies")
 #: Networks of routers, whose hosts have no bonds.
-ROUTED = ("gateway_pair", "firewall_pair")
+ROUTED = ("gateway_pair", "firewall_pair", "balancer_pair")
+#: Experiments that ask a service through balancers.
+OF_BALANCERS = ("health_checks", "requests")
 _NO_BOND = "has no host h1 with a bond"
 #: Independent switches form no LAG (802.1AX), and a mode that sends on both moves addresses between them (bonding.rst).
 _NO_LAG = "its two independent switches cannot form one LAG"
@@ -21,10 +23,17 @@ APART = {
         (name, topology): _NO_BOND
         for name in EXPERIMENTS
         for topology in ("unprotected", *ROUTED)
-        if name not in ("audit", "chaos", "failover", "messages", "scaling", "gateway", "stateful_failover")
+        if name
+        not in ("audit", "chaos", "failover", "messages", "scaling", "gateway", "stateful_failover", *OF_BALANCERS)
     },
     **{("gateway", name): "has no VRRP group" for name in TOPOLOGIES if name not in ROUTED},
-    **{("stateful_failover", name): "has no group of firewalls" for name in TOPOLOGIES if name != "firewall_pair"},
+    **{
+        ("stateful_failover", name): "has no group of firewalls or balancers"
+        for name in TOPOLOGIES
+        if name not in ("firewall_pair", "balancer_pair")
+    },
+    **{(name, each): "has no balancer" for name in OF_BALANCERS for each in TOPOLOGIES if each != "balancer_pair"},
+    ("gateway", "balancer_pair"): "the gateway of h1 is no address of the VRRP group",
     ("gateway", "firewall_pair"): "vrrp_preempt=false: the router that returns stays backup",
     **{
         (name, "firewall_pair"): "the firewalls f1 and f2 let h2, which is outside, begin nothing"

@@ -29,6 +29,7 @@ from topologies.unprotected import unprotected
 
 NAMES = (
     "back_to_back",
+    "balancer_pair",
     "dual_switch",
     "firewall_pair",
     "gateway_pair",
@@ -53,7 +54,7 @@ def test_the_names() -> None:
 def test_every_mode_builds_or_is_refused(name: str, mode: str) -> None:
     function = discovery.topology(name)
     if "mode" not in topology_defaults(function):
-        assert name in ("firewall_pair", "gateway_pair", "unprotected")
+        assert name in ("balancer_pair", "firewall_pair", "gateway_pair", "unprotected")
     elif mode in TAKES.get(name, MODES):
         topology = build_topology(function, {"mode": mode})
         bonds = [host.bond for host in topology.hosts if host.bond]
