@@ -23,7 +23,7 @@ setup: debian ## install what is needed: Debian packages (as root), Python parts
 setup-ryu: setup ## install Ryu in .venv-ryu, for controller=ryu-example
 	@$(INSTALL) ryu
 
-setup-services: setup ## install the daemons of services (BIRD, keepalived), for ecmp_detect and gateway_pair
+setup-services: setup ## install the daemons of services (BIRD, keepalived, HAProxy ...), for ecmp_detect, gateway_pair, balancer_pair
 	@$(INSTALL) debian-services
 
 ryu-tests: setup

@@ -1,19 +1,27 @@
 """A client, two load balancers that stand in for one another by VRRP, and web servers behind them.
 
-      balancer_layer=4 (kind dr), 7              balancer_layer=4, balancer_kind=nat
+      +------+    +------+    +------+    balancer_layer=4 and balancer_kind=dr, or balancer_layer=7
+      |  h1  |----|  s1  |----|  b1  |
+      +------+    +------+    +------+    10.0.0.254: virtual, the master's
+      10.0.0.1     | | | |    +------+
+                   | | | +----|  b2  |
+                   | | |      +------+
+                   | | +------  w1
+                   | +--------  w2
+                   +----------  w3
 
-               +------+   10.0.0.254                         +------+
-           +---|  b1  |   virtual: the             +---------|  b1  |---------+   +------+
-           |   +------+   master's                 |         +------+         | +-|  w1  |
- +----+  +----+           +------+       +----+  +----+ 10.0.0.254 10.1.0.254 +----+-----+
- | h1 |--| s1 |-----------|  w1  |       | h1 |--| s1 |    virtual, the       | s2 | ...
- +----+  +----+---- ...   +------+       +----+  +----+    master's           +----+-----+
-           |   +------+   +------+                 |         +------+         | +-|  w3  |
-           +---|  b2  |   |  w3  |                 +---------|  b2  |---------+   +------+
-               +------+   +------+                           +------+
+                                     +------+               balancer_layer=4 and balancer_kind=nat
+                     +---------------|  b1  |---------------+
+                     |               +------+               |    +---  w1
+      +------+    +------+                              +------+ |
+      |  h1  |----|  s1  |    10.0.0.254  10.1.0.254    |  s2  |-+---  w2
+      +------+    +------+    virtual: the master's     +------+ |
+      10.0.0.1       |               +------+               |    +---  w3
+                     +---------------|  b2  |---------------+
+                                     +------+
 
-Survives the loss of either balancer and of all servers but one. The switches and the client's link are single points of
-failure. Requests go to port 80 of 10.0.0.254.
+Survives the loss of either balancer, and of all servers but one. The switches and the client's link are single points
+of failure. Requests go to port 80 of 10.0.0.254.
 """
 
 from __future__ import annotations

@@ -14,9 +14,10 @@ import pytest
 from testbed import drawing
 from testbed.drawing.layout import lay_out
 from testbed.drawing.tiers import tiers
-from testbed.spec import BondOptions, Cable, FirewallOptions, Topology, VrrpOptions
+from testbed.spec import BalancerOptions, BondOptions, Cable, FirewallOptions, Topology, VrrpOptions
 from testbed.spec.wiring import Wiring
 from topologies.back_to_back import back_to_back
+from topologies.balancer_pair import balancer_pair
 from topologies.dual_switch import dual_switch
 from topologies.firewall_pair import firewall_pair
 from topologies.gateway_pair import gateway_pair
@@ -167,6 +168,7 @@ SIZES: tuple[tuple[Callable[..., Topology], dict[str, Iterable[object]]], ...] =
     (ring, {"switches": range(3, 8), "dual_homed": (True, False)}),
     (leaf_spine, {"spines": (1, 2, 4), "leaves": (2, 4, 6), "hosts": (2, 4, 12)}),
     (firewall_pair, {"firewall": (FirewallOptions(), FirewallOptions(sync="none"))}),
+    (balancer_pair, {"balancer": (BalancerOptions(), BalancerOptions(kind="nat")), "servers": (1, 3, 8)}),
     (gateway_pair, {"vrrp": (VrrpOptions(), VrrpOptions(priorities="200+150+100+50"))}),
     (unprotected, {"switches": range(1, 6)}),
     (two_ways, {"ways": (2, 3, 4), "length": (0, 1, 2, 3, 4)}),
