@@ -61,6 +61,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"topology {topology.name} has no balancer"
     if len(topology.balancers[0].servers) < 2:
         return "the balancer has one server, and no other to place requests on"
+    if case["fault"] == theory.UNHEARD and topology.host(_server(topology)).bond is not None:
+        return f"{_server(topology)} has a bond: it is heard of by its other member"
     if case["keep_alive"] and topology.balancers[0].layer == 4:
         return "keep_alive=true: at layer 4 one connection has one server, so requests are not placed in turn"
     return None

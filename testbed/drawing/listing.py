@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from testbed.drawing.tiers import is_marked, members
-from testbed.spec import Host, Router, Topology, Vrrp
+from testbed.spec import Balancer, Host, Router, Topology, Vrrp
 from testbed.spec.bond import DRIVER_MODES
 
 
@@ -44,6 +44,7 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
             lines.append(f"LACP system {system.name}  {system.system}, priority {system.priority}")
             lines += [f"    {lag.name}  {', '.join(lag.ports)}; key {lag.key}, {lag.lacp}, {lag.rate}" for lag in lags]
     lines += map(group_text, topology.vrrp)
+    lines += map(service_text, topology.balancers)
     static = [lag for lag in topology.lags if lag.lacp == "off"]
     if static:
         lines += ["static LAGs", *(f"    {lag.name}  {', '.join(lag.ports)}" for lag in static)]
@@ -54,6 +55,14 @@ def group_text(group: Vrrp) -> str:
     """A VRRP group in a line: its virtual addresses, the priority of each router, and what is configured."""
     ranks = ", ".join(f"{name} {rank}" for name, rank in zip(group.routers, group.priorities, strict=True))
     return f"VRRP  {', '.join(group.addresses)}: {ranks}; every {group.advert_ms} ms, follow={group.follow}"
+
+
+def service_text(group: Balancer) -> str:
+    """A balanced service in a line: its address, who balances and how, to whom, and the checks."""
+    how = f"layer {group.layer}" + (f" {group.kind}" if group.kind else "")
+    checks = f"{group.fall} checks every {group.check_ms} ms"
+    where = f"{group.address}:{group.port}"
+    return f"service  {where}: {', '.join(group.machines)} by {how} to {', '.join(group.servers)}; {checks}"
 
 
 def _ports(topology: Topology, own: Iterable[str]) -> str:

@@ -112,6 +112,8 @@ def test_the_list_shows_addresses_rates_bonds_lags_and_systems() -> None:
     assert "h1  10.0.0.1/24  bond0: active-backup, miimon 100 ms, primary h1-eth1" in backup
     static = drawing.listing(single_switch(bonding=BondOptions(mode="balance-xor")))
     assert static[static.index("static LAGs") + 1] == "    lag-h1  s1-eth1, s1-eth2"
+    service = "service  10.0.0.254:80: b1, b2 by layer 4 dr to w1, w2, w3; 3 checks every 1000 ms"
+    assert service in drawing.listing(balancer_pair())
 
 
 @pytest.mark.parametrize(
