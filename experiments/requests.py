@@ -117,22 +117,23 @@ def read(raw: Path, trial: Trial) -> Measured:
     begin_s, end_s = (event_of(timeline, "fault", edge)["t_s"] for edge in ("begin", "end"))
     during, last_s = felt(requests, begin_s, end_s, interval_s=interval_s), max(one.due_s for one in requests)
     after = felt(requests, end_s, last_s, interval_s=interval_s)
-    bound, (machine, _, daemon) = _bound(trial), _element(case, topology).partition(":")
+    bound, daemon = _bound(trial), _element(case, topology).partition(":")[2]
     group = topology.balancers[0]
+    shared = topology.shared_by(group.machines)
     taken_s = next(
         (
             event["t_s"]
             for event in timeline
             if (event["source"], event["event"]) == ("wire", "gratuitous_arp")
             and (event["direction"], event["address"]) == ("out", group.address)
-            and topology.owner(event["interface"]) != machine
+            and topology.owner(event["interface"]) != shared.ranked[0]
             and begin_s <= event["t_s"] < end_s
         ),
         None,
     )
     away = isinstance(bound, OutageBound) and bound.bound_s > 0
     back_s = taken_s if away and taken_s is not None else begin_s
-    refused_s = balancers.refused_s(topology.shared_by(group.machines), daemon, back_s - begin_s)
+    refused_s = balancers.refused_s(shared, daemon, back_s - begin_s)
     predicted = balancers.failing([one.due_s for one in requests], begin_s, back_s, timeout_s, refused_s)
     metrics: dict[str, Any] = {
         "takeover_s": None if taken_s is None else rounded(taken_s - begin_s),

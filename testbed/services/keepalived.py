@@ -62,8 +62,9 @@ class Keepalived(Service):
         return found
 
     def settings(self) -> Mapping[str, str]:
-        """A packet of a connection whose server was taken out is refused, not dropped (ipvs-sysctl.rst)."""
-        return {"ipv4/vs/expire_nodest_conn": "1"} if self._four else {}
+        """Of IPVS (ipvs-sysctl.rst): a packet of a connection whose server was taken out is refused, not dropped; a
+        connection from a port that was used before is a new one, though the end of the last one was seen by half."""
+        return {"ipv4/vs/expire_nodest_conn": "1", "ipv4/vs/conn_reuse_mode": "3"} if self._four else {}
 
     @property
     def _four(self) -> bool:
