@@ -18,13 +18,16 @@ needs_keepalived = pytest.mark.skipif(
     shutil.which("keepalived") is None, reason="keepalived is not installed (make setup-services)"
 )
 
+#: Where a router's files would be: nothing of a router that balances nothing is there.
+PLACE = Path("/nowhere")
+
 
 def both(**options: str | int | bool | float) -> list[Keepalived]:
     return of(gateway_pair(vrrp=VrrpOptions(**options)))  # type: ignore[arg-type]
 
 
 def lines(service: Keepalived) -> list[str]:
-    return [line.strip() for line in configuration(service).splitlines()]
+    return [line.strip() for line in configuration(service, PLACE).splitlines()]
 
 
 def test_every_router_of_a_group_has_one_and_no_other_network_has() -> None:
@@ -56,7 +59,7 @@ def test_options_are_keywords_on_lines_of_their_own() -> None:
 def test_no_line_has_more_than_one_keyword() -> None:
     """Of several keywords on a line keepalived 2.2.7 reads the first, and says nothing of the others."""
     for service in both(follow="group", preempt_delay_s=1.0):
-        for line in configuration(service).splitlines():
+        for line in configuration(service, PLACE).splitlines():
             assert line.count("{") + line.count("}") <= 1 and (not line.rstrip().endswith("}") or line.strip() == "}")
 
 
@@ -64,7 +67,7 @@ def test_no_line_has_more_than_one_keyword() -> None:
 @pytest.mark.parametrize("follow", ["track", "group", "none"])
 def test_keepalived_finds_no_fault_in_it(follow: str, tmp_path: Path) -> None:
     place = tmp_path / "keepalived.conf"
-    place.write_text(configuration(both(follow=follow)[0]))
+    place.write_text(configuration(both(follow=follow)[0], PLACE))
     words = ["keepalived", "--config-test", "--use-file", str(place)]
     done = subprocess.run(words, capture_output=True, text=True)
     said = [line for line in done.stderr.splitlines() if "Unknown keyword" in line or "must" in line.lower()]
@@ -75,7 +78,7 @@ def test_keepalived_finds_no_fault_in_it(follow: str, tmp_path: Path) -> None:
 def test_keepalived_refuses_another_text(tmp_path: Path) -> None:
     """The judge can say no."""
     place = tmp_path / "keepalived.conf"
-    place.write_text(configuration(both()[0]).replace("  priority 200", "  prioritat 200"))
+    place.write_text(configuration(both()[0], PLACE).replace("  priority 200", "  prioritat 200"))
     done = subprocess.run(["keepalived", "--config-test", "--use-file", str(place)], capture_output=True, text=True)
     assert done.returncode != 0 and "prioritat" in done.stderr
 
