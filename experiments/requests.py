@@ -34,9 +34,10 @@ from testbed.measure.impact import rounded
 from testbed.measure.raw import controller_trouble, event_of, read_timeline
 from testbed.measure.requests import felt, load_requests
 from testbed.observe.requests import check, requesting
-from testbed.spec import Topology
+from testbed.spec import Topology, Vrrp
 from testbed.spec.balancer import ALIVE_S
 from testbed.theory import OutageBound, balancers
+from testbed.theory.outage_bound import REROUTE_PAUSE_S
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -150,10 +151,21 @@ def read(raw: Path, trial: Trial) -> Measured:
     if isinstance(bound, OutageBound):
         gap = bound.holds(during.longest_gap_s, interval_s)
         failed = abs(during.failed_requests - predicted) <= (_EDGES if away else 0)
-        # A balancer that hung is master again, announces nothing, and the other one gives up the address.
-        returned = after.failed_requests == 0 or case["fault"] == "router_hang"
+        returned = after.failed_requests == 0 and after.longest_gap_s <= _back_s(shared, case, interval_s)
+        if case["fault"] == "router_hang" and not shared.refresh_s:
+            returned = True  # nobody announces the address, and theory does not say when the client asks for it
         metrics["within_bound"] = gap and failed and returned
     return Measured(metrics, warnings=tuple(controller_trouble(timeline)))
+
+
+def _back_s(shared: Vrrp, case: Mapping[str, Level], interval_s: float) -> float:
+    """The longest time without an answer after the repair.
+
+    A balancer that hung is master still, and the other one gives up the address at its first word: who has learnt that
+    one does not reach the service until the master announces the address again.
+    """
+    away_s = shared.refresh_s + shared.advert_ms / 1e3 if case["fault"] == "router_hang" else 0.0
+    return away_s + 2 * interval_s + REROUTE_PAUSE_S
 
 
 def requests() -> Experiment:

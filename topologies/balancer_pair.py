@@ -35,7 +35,7 @@ def balancer_pair(
     cable: Cable = Cable(),
     rx_coalesce_us: int = 100,
     addressing: Addressing = Addressing(),
-    vrrp: VrrpOptions = VrrpOptions(preempt=False),
+    vrrp: VrrpOptions = VrrpOptions(preempt=False, refresh_s=1),
     balancer: BalancerOptions = BalancerOptions(),
     servers: int = 3,
 ) -> Topology:

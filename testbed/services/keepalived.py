@@ -146,9 +146,8 @@ def configuration(service: Keepalived, directory: Path) -> str:
     group, balancer = service.group, service.balancer
     lines = [
         *("global_defs {", f"  router_id {service.node}", "  vrrp_version 3"),
-        # A master announces its addresses when it becomes master (RFC 5798, 6.4.1), and keepalived 5 s later again; not
-        # every minute, as it would by default.
-        "  vrrp_garp_master_refresh 0",
+        # A master announces its addresses when it becomes master (RFC 5798, 6.4.1), and keepalived 5 s later again.
+        f"  vrrp_garp_master_refresh {group.refresh_s}",
         *(_globals(service, balancer, directory) if balancer is not None else ()),
         "}",
     ]

@@ -30,7 +30,8 @@ class VrrpOptions:
 
     ``advert_ms``: the master says every so many milliseconds that it lives. ``priorities``, joined by '+', one for each
     router: the highest is master. ``preempt``: a router of higher priority becomes master again when it returns,
-    ``preempt_delay_s`` later. ``follow``: what one side of a router learns of its other sides.
+    ``preempt_delay_s`` later. ``follow``: what one side of a router learns of its other sides. ``refresh_s``: a master
+    announces its addresses again every so many seconds; 0: only when it becomes master.
     """
 
     advert_ms: int = field(default=1000, metadata={"setting": "vrrp_advert_ms"})
@@ -38,6 +39,7 @@ class VrrpOptions:
     preempt: bool = field(default=True, metadata={"setting": "vrrp_preempt"})
     preempt_delay_s: float = field(default=0.0, metadata={"setting": "vrrp_preempt_delay_s"})
     follow: str = field(default=FOLLOWS[0], metadata={"setting": "vrrp_follow"})
+    refresh_s: int = field(default=0, metadata={"setting": "vrrp_refresh_s"})
 
     def __post_init__(self) -> None:
         validation.at_least("vrrp_advert_ms", self.advert_ms, ADVERT_MS[0])
@@ -52,6 +54,8 @@ class VrrpOptions:
         if self.preempt_delay_s and not self.preempt:
             raise SpecError("vrrp_preempt_delay_s has no effect without vrrp_preempt", "Leave one of both out.")
         validation.choice("vrrp_follow", self.follow, FOLLOWS)
+        validation.at_least("vrrp_refresh_s", self.refresh_s, 0)
+        validation.at_most("vrrp_refresh_s", self.refresh_s, 3600)
         _ = self.numbers
 
     @property
@@ -67,7 +71,16 @@ class VrrpOptions:
 
     def over(self, routers: tuple[str, ...], addresses: tuple[str, ...]) -> Vrrp:
         """The group of these routers, with a virtual address for each subnet."""
-        return Vrrp(routers, addresses, self.numbers, self.advert_ms, self.preempt, self.preempt_delay_s, self.follow)
+        return Vrrp(
+            routers,
+            addresses,
+            self.numbers,
+            self.advert_ms,
+            self.preempt,
+            self.preempt_delay_s,
+            self.follow,
+            self.refresh_s,
+        )
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,7 @@ class Vrrp:
     preempt: bool
     preempt_delay_s: float
     follow: str
+    refresh_s: int = 0
 
     def __post_init__(self) -> None:
         validation.unique("routers of a VRRP group", self.routers)
