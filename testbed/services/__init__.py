@@ -5,14 +5,14 @@ What a topology asks for is `wanted`, as values; testbed.services.running starts
 
 from __future__ import annotations
 
-from testbed.services import bird, conntrackd, keepalived, nftables
+from testbed.services import bgp, bird_ways, conntrackd, keepalived, nftables
 from testbed.services.service import Service
 from testbed.spec import Topology
 
 
 def wanted(topology: Topology) -> list[Service]:
     """Every service that the topology's hosts need."""
-    return [*bird.of(topology), *nftables.of(topology), *conntrackd.of(topology), *keepalived.of(topology)]
+    return [*bird_ways.of(topology), *bgp.of(topology), *nftables.of(topology), *conntrackd.of(topology), *keepalived.of(topology)]
 
 
 __all__ = ["Service", "wanted"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from testbed.spec.addressing import Addressing
+from testbed.spec.bgp import Bgp, BgpOptions, BgpSession, BgpSpeaker
 from testbed.spec.bond import (
     LACP_RATES,
     MODES,
@@ -33,6 +34,10 @@ __all__ = [
     "XMIT_HASH_POLICIES",
     "Addressing",
     "Attachment",
+    "Bgp",
+    "BgpOptions",
+    "BgpSession",
+    "BgpSpeaker",
     "Bond",
     "BondOptions",
     "Cable",

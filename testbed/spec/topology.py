@@ -16,6 +16,7 @@ from typing import Any
 from testbed.errors import SpecError, unknown
 from testbed.spec import plain, routing, validation, ways
 from testbed.spec.addressing import interface_mac
+from testbed.spec.bgp import Bgp, BgpSession, BgpSpeaker
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
 from testbed.spec.firewall import Firewall
 from testbed.spec.host import Host
@@ -48,6 +49,8 @@ class Topology:
     vrrp: tuple[Vrrp, ...] = ()
     #: Groups of routers that are firewalls.
     firewalls: tuple[Firewall, ...] = ()
+    #: Groups of machines that speak BGP.
+    bgp: tuple[Bgp, ...] = ()
 
     def __post_init__(self) -> None:
         validation.at_most(f"number of links of topology {self.name!r}", len(self.links), MOST_LINKS, MOST_LINKS_WHY)
@@ -79,6 +82,7 @@ class Topology:
         ways.check(self.hosts, self.switches, self.ports)
         routing.check(self.hosts, self.routers, self.vrrp, self._interfaces)
         routing.check_firewalls(self.routers, self.vrrp, self.firewalls)
+        routing.check_bgp(self.bgp, {each.name: self.attachments(each.name) for each in self.machines()}, self.vrrp)
         for name in self.protected:
             if name not in {host.name for host in self.hosts}:
                 raise unknown(f"protected host of topology {self.name!r}", name, [host.name for host in self.hosts])
@@ -191,7 +195,15 @@ class Topology:
         """The daemons beside the machines' kernels, as elements that may fail: r1:keepalived."""
         watched = (f"{host.name}:bird" for host in self.hosts if host.bond is not None and host.bond.watched)
         shared = (f"{name}:conntrackd" for group in self.firewalls if group.sync != "none" for name in group.routers)
-        return (*watched, *shared, *(f"{name}:keepalived" for group in self.vrrp for name in group.routers))
+        speakers = (f"{each.machine}:bird" for group in self.bgp for each in group.speakers)
+        return (*watched, *shared, *speakers, *(f"{name}:keepalived" for group in self.vrrp for name in group.routers))
+
+    def loopback(self, machine: str) -> str:
+        return ""
+
+    def bgp_identifier(self, machine: str) -> str:
+        """The BGP Identifier of a speaker: an address of its own (RFC 4271, 4.2), here that of its first interface."""
+        return self.attachments(machine)[0].ip
 
     def serving(self) -> tuple[str, ...]:
         """The machines that forward, or have a service."""
@@ -326,6 +338,17 @@ class Topology:
             "systems": [plain.made(LacpSystem, each) for each in data["systems"]],
             "vrrp": [plain.made(Vrrp, each) for each in data.get("vrrp", [])],
             "firewalls": [plain.made(Firewall, each) for each in data.get("firewalls", [])],
+            "bgp": [
+                plain.made(
+                    Bgp,
+                    {
+                        **each,
+                        "speakers": [plain.made(BgpSpeaker, one) for one in each["speakers"]],
+                        "sessions": [plain.made(BgpSession, one) for one in each["sessions"]],
+                    },
+                )
+                for each in data.get("bgp", [])
+            ],
             "routers": [
                 plain.made(Router, {**each, "attachments": [plain.made(Attachment, a) for a in each["attachments"]]})
                 for each in data.get("routers", [])
