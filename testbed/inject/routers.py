@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from testbed.emulation.daemon import Daemon
 from testbed.emulation.netlink import forget_connections
 from testbed.inject import restore, tc
 from testbed.inject.context import InjectionContext
+from testbed.services import bird
 
 
 @contextlib.contextmanager
@@ -105,6 +107,23 @@ def service_pause(context: InjectionContext, element: str) -> Iterator[None]:
     """The daemon is halted (SIGSTOP), with what it has started, and continues when the fault ends (SIGCONT)."""
     with context.shared(("halted", element), context.network.daemons[element].halted):
         yield
+
+
+@contextlib.contextmanager
+def route_withdrawal(context: InjectionContext, element: str) -> Iterator[None]:
+    """The speaker withdraws what it has announced, as an operator asks it to; then it announces it again."""
+    directory = context.network.directories[element]
+    with context.shared(("withdrawn", element), lambda: _withdrawn(directory)):
+        yield
+
+
+@contextlib.contextmanager
+def _withdrawn(directory: Path) -> Iterator[None]:
+    bird.configured(directory, "withdrawn.conf")
+    try:
+        yield
+    finally:
+        bird.configured(directory, "bird.conf")
 
 
 def _daemons(context: InjectionContext, machine: str) -> dict[str, Daemon]:

@@ -24,7 +24,8 @@ from testbed.spec.bgp import DEFAULT
 
 #: Lines of the log about a session, after `debug { states, events }`.
 _BGP = re.compile(
-    r"^([\d.]+) <TRACE> n(\d+): (BGP session established|BGP session closed|BFD session down|Link down)", re.MULTILINE
+    r"^([\d.]+) <TRACE> n(\d+): (BGP session established|BGP session closed|BFD session down|Link down|State changed to down)",
+    re.MULTILINE,
 )
 _HELD = re.compile(r"^([\d.]+) <\w+> n(\d+): (Error: Hold timer expired)", re.MULTILINE)
 _EVENTS = {
@@ -32,6 +33,7 @@ _EVENTS = {
     "BGP session closed": "closed",
     "BFD session down": "bfd_down",
     "Link down": "link_down",
+    "State changed to down": "left",
     "Error: Hold timer expired": "hold_expired",
 }
 
@@ -78,6 +80,30 @@ class SpeakerService(BirdService):
 
     def configuration(self, directory: Path) -> str:
         return configuration(self, directory)
+
+    def files(self, directory: Path) -> Mapping[str, str]:
+        """Beside its configuration the one with which it announces nothing (testbed.inject.routers)."""
+        return {**super().files(directory), "withdrawn.conf": configuration(self, directory, announces=False)}
+
+    def missing(self, directory: Path) -> str:
+        """It answers: its sessions wait for the other speakers, which may not have started."""
+        try:
+            shared.asked(directory / "bird.ctl", "show status")
+        except OSError as error:
+            return f"an answer at its control socket: {error}"
+        return ""
+
+    def unsettled(self, log: str, now: float) -> str:
+        """The sessions that are not established, or that BFD does not watch yet."""
+        del now
+        last = {int(number): _EVENTS[text] for _, number, text in _BGP.findall(log)}
+        seen = {address: state for _, address, _, state in shared.SESSION.findall(log)}
+        waiting = [
+            each.name
+            for number, each in enumerate(self.neighbors, start=1)
+            if last.get(number) != "established" or (self.group.bfd_ms and seen.get(each.address) != "Up")
+        ]
+        return f"no session with {' and '.join(waiting)}" if waiting else ""
 
     def events(self, log: str) -> Iterator[dict[str, Any]]:
         yield from shared.bfd_events(log, {each.address: each.interface for each in self.neighbors})
@@ -132,14 +158,14 @@ def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
     )
 
 
-def configuration(service: SpeakerService, directory: Path) -> str:
-    """The text of bird.conf."""
+def configuration(service: SpeakerService, directory: Path, *, announces: bool = True) -> str:
+    """The text of bird.conf; that of withdrawn.conf if it ``announces`` nothing."""
     group = service.group
     text = shared.head(service.identifier, directory) + _own(service) + _kernel(service)
     if group.bfd_ms:
         interfaces = ", ".join(f'"{each}"' for each in dict.fromkeys(n.interface for n in service.neighbors))
         text += shared.bfd(interfaces, group.bfd_ms, group.bfd_mult)
-    return text + "".join(_session(service, n, number) for number, n in enumerate(service.neighbors, start=1))
+    return text + "".join(_session(service, n, number, announces=announces) for number, n in enumerate(service.neighbors, start=1))
 
 
 def _own(service: SpeakerService) -> str:
@@ -172,14 +198,15 @@ protocol kernel {{
 """
 
 
-def _session(service: SpeakerService, neighbor: Neighbor, number: int) -> str:
+def _session(service: SpeakerService, neighbor: Neighbor, number: int, *, announces: bool) -> str:
     group, speaker = service.group, service.speaker
     prepended = f" bgp_path.prepend({speaker.asn});" * speaker.prepend
     own_default = f"net = {DEFAULT} && source = RTS_STATIC"
     passed = f"if !({own_default}) then reject;" if neighbor.default else f"if {own_default} then reject;"
     if not neighbor.default and (DEFAULT in speaker.announces or not speaker.default_to):
         passed = ""
-    channel = ["import all;", f"export filter {{ {' '.join(filter(None, [passed, prepended.strip(), 'accept;']))} }};"]
+    said = f"filter {{ {' '.join(filter(None, [passed, prepended.strip(), 'accept;']))} }}" if announces else "none"
+    channel = ["import all;", f"export {said};"]
     if neighbor.next_hop:
         channel.append(f"next hop address {neighbor.next_hop};")
     elif neighbor.asn == speaker.asn:

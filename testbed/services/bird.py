@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from testbed.errors import TrialError
 from testbed.services.service import Service
 
 _ANSWER_BYTES, _DEADLINE_S = 1 << 16, 10.0
@@ -21,8 +22,10 @@ _ANSWER_BYTES, _DEADLINE_S = 1 << 16, 10.0
 _END = re.compile(r"^\d{4} ", re.MULTILINE)
 #: A line of `show protocols`: the name, the protocol, its table, and its state.
 _PROTOCOL = re.compile(r"^(?:1002-| )(\S+)\s+(\S+)\s+\S+\s+(\S+)", re.MULTILINE)
+#: What it says of a configuration that it takes, now or once what was there before is down.
+_TAKEN = re.compile(r"^00(03|04|18) ", re.MULTILINE)
 #: A line of the log, which begins each with the seconds since the epoch.
-_SESSION = re.compile(r"^([\d.]+) <TRACE> \w+: Session to (\S+) changed state from (\w+) to (\w+)", re.MULTILINE)
+SESSION = re.compile(r"^([\d.]+) <TRACE> \w+: Session to (\S+) changed state from (\w+) to (\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ protocol bfd {{
 
 def bfd_events(log: str, interfaces: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The changes of BFD sessions; ``interfaces`` has that to each neighbor by its address."""
-    for at, address, old, new in _SESSION.findall(log):
+    for at, address, old, new in SESSION.findall(log):
         yield {
             "time": float(at),
             "source": "bfd",
@@ -106,6 +109,13 @@ def _answer(sock: socket.socket) -> str:
             raise OSError("the connection was closed")
         found += more.decode()
     return found
+
+
+def configured(directory: Path, name: str) -> None:
+    """BIRD goes on with another file of its directory. Errors: TrialError with what it says if it refuses."""
+    said = asked(directory / "bird.ctl", f'configure "{directory / name}"')
+    if not _TAKEN.search(said):
+        raise TrialError(f"BIRD refuses {name}: {' '.join(said.split())}")
 
 
 def unready(answer: str) -> str:

@@ -38,6 +38,17 @@ class Forwarding:
                 return Way(False, f"{name} has no link left")
         return self._walk(sender, topology.host(receiver).ip, ())
 
+    def trail(self, sender: str, receiver: str) -> tuple[str, ...]:
+        """The machines that packets pass, both ends included, by the first of equal ways; empty: they do not arrive."""
+        to, found = self._topology.host(receiver).ip, [sender]
+        while found[-1] != receiver:
+            hops, _ = self._hops(found[-1], to)
+            step = self._next(found[-1], hops[0])[0] if hops else None
+            if step is None or step in found:
+                return ()
+            found.append(step)
+        return tuple(found)
+
     def segments(self, machine: str, attachment: Attachment) -> frozenset[str]:
         """The segments that an interface of a machine is in; none if its link does not work, or carries no frames.
 
@@ -97,19 +108,22 @@ class Forwarding:
 
     def _by(self, machine: str, hop: str, to: str, before: tuple[str, ...]) -> Way:
         """The way of a packet that a machine hands to an address in a subnet of its own."""
-        topology = self._topology
+        holder, way = self._next(machine, hop)
+        return way if holder is None else self._walk(holder, to, before)
+
+    def _next(self, machine: str, hop: str) -> tuple[str | None, Way]:
+        """The machine that has an address in a subnet of this one's; None, and why it has not, or why that is not
+        known."""
         own = next(
             each
-            for each in topology.attachments(machine)
+            for each in self._topology.attachments(machine)
             if ipaddress.ip_address(hop) in ipaddress.ip_network(each.subnet)
         )
         here = self.segments(machine, own)
         if not here:
-            return Way(False, f"{machine} has lost its link to {own.subnet}")
+            return None, Way(False, f"{machine} has lost its link to {own.subnet}")
         holder, why = self._holder(hop, own.subnet, here)
-        if holder is None:
-            return Way(None if why else False, why or f"nothing that {machine} reaches has {hop}")
-        return self._walk(holder, to, before)
+        return holder, Way(None if why else False, why or f"nothing that {machine} reaches has {hop}")
 
     def _holder(self, address: str, subnet: str, here: frozenset[str]) -> tuple[str | None, str]:
         """The machine in these segments that has an address; None, and why it is not known which it is."""
