@@ -7,8 +7,8 @@ Factors       What fails, and how: the cable is pulled or carries nothing any mo
               keepalive times, BFD's interval (bgp_bfd_ms, 0: none), ECMP, what providers announce (provider_routes).
 Procedure     1. The client and the server send each other UDP packets every probe interval, by one flow each way or
                  by several, which ECMP spreads over the lines.
-              2. One trial injects many faults in one network, each on the provider that the client's edge prefers, at an
-                 instant drawn at random over several intervals of what watches the sessions.
+              2. One trial injects many faults in one network, each on the provider that the client's edge prefers, at
+                 an instant drawn at random over several intervals of what watches the sessions.
               3. A fault lasts until by theory both ends must have left the way, and the flows had time to resume.
                  Then it is repaired, and the next one follows once all sessions are established again.
 Measurement   Detection: from the fault until a speaker whose session is dead drops it, as its log says; there are two
@@ -54,7 +54,7 @@ FAULTS = (
 _RESUMED_S, _AFTER_S = 0.5, 0.5
 #: How long the sessions may take to be established again.
 _BACK_S = 60.0
-#: A fault's instant is drawn over so many intervals of keepalives or of BFD: these are random, too, so that one interval
+#: A fault's instant is drawn over so many intervals of keepalives or of BFD: these are random, too, so that one of them
 #: after a session began would not show all phases alike.
 _INTERVALS = 4
 

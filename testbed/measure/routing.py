@@ -17,9 +17,7 @@ from testbed.theory import OutageBound, bgp, lines
 def detections(timeline: Sequence[Event], spared: str) -> list[list[float]]:
     """For each fault, in order: seconds until each speaker that lost a session had left it, but for ``spared``."""
     left = [
-        event
-        for event in timeline
-        if (event["source"], event["event"]) == ("bgp", "left") and event["host"] != spared
+        event for event in timeline if (event["source"], event["event"]) == ("bgp", "left") and event["host"] != spared
     ]
     found = []
     for begin_s, end_s, _ in fault_windows(timeline):

@@ -12,7 +12,13 @@ from testbed.spec import Topology
 
 def wanted(topology: Topology) -> list[Service]:
     """Every service that the topology's hosts need."""
-    return [*bird_ways.of(topology), *bgp.of(topology), *nftables.of(topology), *conntrackd.of(topology), *keepalived.of(topology)]
+    return [
+        *bird_ways.of(topology),
+        *bgp.of(topology),
+        *nftables.of(topology),
+        *conntrackd.of(topology),
+        *keepalived.of(topology),
+    ]
 
 
 __all__ = ["Service", "wanted"]

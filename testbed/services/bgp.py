@@ -165,7 +165,9 @@ def configuration(service: SpeakerService, directory: Path, *, announces: bool =
     if group.bfd_ms:
         interfaces = ", ".join(f'"{each}"' for each in dict.fromkeys(n.interface for n in service.neighbors))
         text += shared.bfd(interfaces, group.bfd_ms, group.bfd_mult)
-    return text + "".join(_session(service, n, number, announces=announces) for number, n in enumerate(service.neighbors, start=1))
+    return text + "".join(
+        _session(service, n, number, announces=announces) for number, n in enumerate(service.neighbors, start=1)
+    )
 
 
 def _own(service: SpeakerService) -> str:

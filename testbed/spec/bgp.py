@@ -132,7 +132,9 @@ class Bgp:
     def __post_init__(self) -> None:
         known = [each.machine for each in self.speakers]
         validation.unique("BGP speakers", known)
-        validation.unique("BGP sessions", [f"{'-'.join(sorted((s.one, s.other)))} in {s.subnet}" for s in self.sessions])
+        validation.unique(
+            "BGP sessions", [f"{'-'.join(sorted((s.one, s.other)))} in {s.subnet}" for s in self.sessions]
+        )
         for name in (name for session in self.sessions for name in (session.one, session.other)):
             if name not in known:
                 raise SpecError(f"a BGP session names {name!r}; the speakers are {', '.join(known) or 'none'}")

@@ -105,8 +105,7 @@ def _check_next_hop(
     inside = [
         session.subnet
         for session in group.of(speaker.machine)
-        if speaker.next_hop in known
-        and ipaddress.ip_address(speaker.next_hop) in ipaddress.ip_network(session.subnet)
+        if speaker.next_hop in known and ipaddress.ip_address(speaker.next_hop) in ipaddress.ip_network(session.subnet)
     ]
     if not inside:
         raise SpecError(

@@ -1,7 +1,7 @@
 """Which routes BGP speakers have once they have settled: each the best path to every prefix (RFC 4271, 9.1). Pure.
 
-x announces P: (65030)      ia: P by x, path 65030            e1: P by ia, path 65010 65030   the shortest path; of equal
-                            ib: P by x, path 65030                P by ib, path 65020 65030   ones the lower identifier
+x announces P: (65030)      ia: P by x, path 65030           e1: P by ia, path 65010 65030   the shortest path; of equal
+                            ib: P by x, path 65030               P by ib, path 65020 65030   ones the lower identifier
 """
 
 from __future__ import annotations

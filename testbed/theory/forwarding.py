@@ -69,7 +69,9 @@ class Forwarding:
     def session_up(self, session: BgpSession) -> bool:
         """Whether the two speakers of a session still reach each other in its subnet."""
         found = [
-            self.segments(name, next(each for each in self._topology.attachments(name) if each.subnet == session.subnet))
+            self.segments(
+                name, next(each for each in self._topology.attachments(name) if each.subnet == session.subnet)
+            )
             for name in (session.one, session.other)
         ]
         return not found[0].isdisjoint(found[1])

@@ -5,6 +5,8 @@ client --- edge === line === provider in use === uplink === (internet) --- serve
 
 from __future__ import annotations
 
+import itertools
+
 from testbed.errors import SpecError
 from testbed.faults.catalogue import FAULTS
 from testbed.faults.cabling import link_named
@@ -61,7 +63,7 @@ def outage(topology: Topology, fault: str, hit: str) -> OutageBound | str:
         link = link_named(topology, hit)[0]
         beyond = found[1] not in (link.a, link.b)
     told = not beyond or found[1] not in group.speaker(found[2]).default_to
-    links = [_between(topology, one, other) for one, other in zip(found, found[1:], strict=False)]
+    links = [_between(topology, one, other) for one, other in itertools.pairwise(found)]
     delay_s = sum(link.delay_ms for link in links if link is not None) / 1e3
     return bgp.outage(group, fault, told=told, delay_s=delay_s)
 
