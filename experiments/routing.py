@@ -10,9 +10,11 @@ Procedure     1. The client and the server send each other UDP packets every pro
               2. One trial injects many faults in one network, each on the provider that the client's edge prefers, at
                  an instant drawn at random over several intervals of what watches the sessions.
               3. A fault lasts until by theory both ends must have left the way, and the flows had time to resume.
-                 Then it is repaired, and the next one follows once all sessions are established again.
+                 Then it is repaired, and the next one follows once all sessions are established, and all routes
+                 in the kernels, as before.
 Measurement   Detection: from the fault until a speaker whose session is dead drops it, as its log says; there are two
-              such speakers. Outage: the longest gap of any flow. Reversion: the same when the way returns.
+              such speakers. Outage: the longest gap of any flow. Reversion: the same when the way returns. Whether
+              the kernels at both ends have left the provider by the end of the fault.
 Expectation   theory/bgp.py. Lost carrier is an event at both ends. Silence is noticed by the hold time or by BFD, by
               each end at a time of its own, and each direction waits for its own: the outage is the longer one. A
               provider whose daemon alone fails forwards on, and its neighbors leave it without a loss. A default route
@@ -31,7 +33,7 @@ from testbed.design.trial import Measured, Trial
 from testbed.emulation.waiting import wait_for
 from testbed.experiment.experiment import Experiment
 from testbed.faults.catalogue import FAULTS as CATALOGUE
-from testbed.lab import steps
+from testbed.lab import routes, steps
 from testbed.measure import routing as measured
 from testbed.observe.probe import flows, probing
 from testbed.spec import Topology
@@ -82,20 +84,23 @@ def procedure(lab: Lab) -> None:
         lasts_s += lines.noticed_s(group)
     ways = [lab.pair, lab.pair[::-1]] * int(lab.case["flows"])
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
+    wait_for("all routes are there", lambda: _lacking(lab), deadline_s=_BACK_S, step_s=0.1)
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
         for _ in range(int(lab.case["faults"])):
             lab.sleep_until(lab.now() + steps.BEFORE_S)
             steps.wait_random_phase(lab, _INTERVALS * lines.period_s(group))
             with lab.fault(fault, element):
                 lab.sleep_until(lab.now() + lasts_s)
-            wait_for("all sessions are established again", lambda: _lacking(lab), deadline_s=_BACK_S, step_s=0.1)
+                hops = [routes.in_use(lab, edge, lab.topology.host(to).ip) for edge, to in lines.edges(lab.topology)]
+                lab.note("network", "next_hops", hops=hops)
+            wait_for("everything is as before", lambda: _lacking(lab), deadline_s=_BACK_S, step_s=0.1)
             lab.note("network", "routed_again")
             lab.sleep_until(lab.now() + _AFTER_S)
 
 
 def _lacking(lab: Lab) -> str:
-    """The sessions that are not established."""
-    return "; ".join(filter(None, (each.unsettled() for each in lab.services)))
+    """The sessions that are not established, and the routes that are not as while nothing fails."""
+    return "; ".join(filter(None, (*(each.unsettled() for each in lab.services), routes.lacking(lab))))
 
 
 def read(raw: Path, trial: Trial) -> Measured:

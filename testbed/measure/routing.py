@@ -30,6 +30,16 @@ def detections(timeline: Sequence[Event], spared: str) -> list[list[float]]:
     return found
 
 
+def _moved(timeline: Sequence[Event], trial: Trial) -> list[bool]:
+    """For each fault whether both ends sent by another provider by its end: without that an outage of 0 says nothing."""
+    topology = trial.topology
+    before = [lines.next_hops(topology, edge, to) for edge, to in lines.edges(topology)]
+    seen = [event["hops"] for event in timeline if (event["source"], event["event"]) == ("network", "next_hops")]
+    return [
+        all(now and not set(now) & set(first[:1]) for now, first in zip(hops, before, strict=True)) for hops in seen
+    ]
+
+
 def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     """The metrics of a trial with many faults (results/README.md)."""
     flows = load_probe(raw / "probe.csv")
@@ -55,6 +65,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "element": element,
         "detections_s": [at for each in found for at in each],
         "outages_s": [rounded(each) for each in outages],
+        "moved": _moved(timeline, trial)[: len(windows)],
         "flows_hit": [sum(found.lost > 0 for found in each) for each in during],
         "reversions_s": [rounded(each) for each in back],
         "outage_s": rounded(max(outages, default=0.0)),
@@ -70,9 +81,8 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     }
     if isinstance(bound, OutageBound):
         low = not topology.bgp[0].ecmp
-        metrics["within_bound"] = all(bound.holds(each, interval_s, low=low) for each in outages) and (
-            not timed or all(one.holds(at, 0.0) for each in found for at in each)
-        )
+        kept = all(bound.holds(each, interval_s, low=low) for each in outages) and all(metrics["moved"])
+        metrics["within_bound"] = kept and (not timed or all(one.holds(at, 0.0) for each in found for at in each))
     warnings = (*check_probe(raw / "probe.json", flows), *controller_trouble(timeline), *unseen(timeline))
     if len(windows) < int(trial.case["faults"]):
         return Measured(metrics, "failed", f"only {len(windows)} faults: the sessions did not come back", warnings)

@@ -24,7 +24,8 @@ from testbed.spec.bgp import DEFAULT
 
 #: Lines of the log about a session, after `debug { states, events }`.
 _BGP = re.compile(
-    r"^([\d.]+) <TRACE> n(\d+): (BGP session established|BGP session closed|BFD session down|Link down|State changed to down)",
+    r"^([\d.]+) <TRACE> n(\d+): (BGP session established|BGP session closed|BFD session down|Link down"
+    r"|State changed to down)",
     re.MULTILINE,
 )
 _HELD = re.compile(r"^([\d.]+) <\w+> n(\d+): (Error: Hold timer expired)", re.MULTILINE)

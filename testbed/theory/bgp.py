@@ -9,7 +9,8 @@ By the standard the hold timer has no jitter. BIRD 2.0.12 shortens it, too, by u
 (bgp_start_timer, proto/bgp/bgp.c). It leaves the routes of a session whose hold timer has expired at the next turn of
 its main loop, which waits for the next timer or packet, for 3 s at most: io_loop (sysdep/unix/io.c) looks for events
 before it fires timers, and an event that a timer made waits for the next turn. What BFD, the kernel or a neighbor says
-is an event of its own, and BIRD acts on it at once.
+is an event of its own, and BIRD acts on it at once. A session that is established again sends its routes as late, for
+the same reason: ev_run_list of what is to be sent comes before that of the work that decides it.
 """
 
 from __future__ import annotations

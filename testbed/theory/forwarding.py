@@ -49,6 +49,10 @@ class Forwarding:
             found.append(step)
         return tuple(found)
 
+    def next_hops(self, machine: str, to: str) -> list[str]:
+        """The addresses to which a machine hands packets for an address; none: it has no route."""
+        return self._hops(machine, to)[0]
+
     def segments(self, machine: str, attachment: Attachment) -> frozenset[str]:
         """The segments that an interface of a machine is in; none if its link does not work, or carries no frames.
 
@@ -98,7 +102,7 @@ class Forwarding:
         topology, target = self._topology, ipaddress.ip_address(to)
         if any(target in ipaddress.ip_network(each.subnet) for each in topology.attachments(machine)):
             return [to], ""
-        routes = self._routes.get(machine, {})
+        routes = self.routes.get(machine, {})
         fit = [prefix for prefix in routes if target in ipaddress.ip_network(prefix)]
         if fit:
             best = max(fit, key=lambda prefix: ipaddress.ip_network(prefix).prefixlen)
@@ -163,7 +167,8 @@ class Forwarding:
         return all(self._left.carries(name, each.interface) for each in watched)
 
     @cached_property
-    def _routes(self) -> dict[str, dict[str, Sequence[bgp_routes.Path]]]:
+    def routes(self) -> dict[str, dict[str, Sequence[bgp_routes.Path]]]:
+        """What each BGP speaker uses to each prefix that others announce."""
         found: dict[str, dict[str, Sequence[bgp_routes.Path]]] = {}
         for group in self._topology.bgp:
             up = [session for session in group.sessions if self.session_up(session)]
@@ -173,7 +178,7 @@ class Forwarding:
         return found
 
     def _own(self, machine: str, announces: Sequence[str]) -> list[str]:
-        """The prefixes of a speaker that it announces now: a subnet of an interface goes with the interface's carrier."""
+        """The prefixes that a speaker announces now: a subnet of an interface goes with its carrier."""
         attached = {each.subnet: each.interface for each in self._topology.attachments(machine)}
         return [each for each in announces if each not in attached or self._left.carries(machine, attached[each])]
 

@@ -237,7 +237,8 @@ class Wait:
 
 @dataclass(frozen=True)
 class Rest:
-    """What is left, at an instant of no matter which phase, of ``total_s`` since the last of a row of packets (`Wait`)."""
+    """What is left, at an instant of no matter which phase, of ``total_s`` since the last of a row of packets: less
+    their `Wait`."""
 
     total_s: float
     least_s: float

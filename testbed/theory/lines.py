@@ -8,8 +8,8 @@ from __future__ import annotations
 import itertools
 
 from testbed.errors import SpecError
-from testbed.faults.catalogue import FAULTS
 from testbed.faults.cabling import link_named
+from testbed.faults.catalogue import FAULTS
 from testbed.spec import Bgp, Link, SwitchSide, Topology
 from testbed.theory import bgp
 from testbed.theory.forwarding import Forwarding
@@ -29,11 +29,34 @@ def trail(topology: Topology) -> tuple[str, ...]:
     return _forwarding(topology).trail(topology.client, topology.server)
 
 
+def routes(topology: Topology) -> dict[str, dict[str, list[str]]]:
+    """The next hops that every speaker has to every prefix that others announce, while nothing fails."""
+    found = _forwarding(topology).routes
+    return {
+        machine: {prefix: [path.next_hop for path in paths] for prefix, paths in own.items()}
+        for machine, own in found.items()
+    }
+
+
+def next_hops(topology: Topology, edge: str, to: str) -> list[str]:
+    """The next hops by which a speaker sends to a host, while nothing fails."""
+    return _forwarding(topology).next_hops(edge, topology.host(to).ip)
+
+
 def provider(topology: Topology) -> str | None:
     """The speaker that the client's edge hands packets to; None if the edge is no speaker, or the last machine."""
     found = trail(topology)
     speakers = {each.machine for group in topology.bgp for each in group.speakers}
     return found[2] if len(found) > 3 and {found[1], found[2]} <= speakers else None
+
+
+def edges(topology: Topology) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The two speakers that choose a provider, each with the host that it sends to: of the client, and of the server.
+
+    Errors: ValueError if packets pass fewer machines.
+    """
+    client, edge, *_, other, server = trail(topology)
+    return (edge, server), (other, client)
 
 
 def uplink(topology: Topology) -> Link | None:
@@ -47,7 +70,7 @@ def element(topology: Topology, fault: str, place: str) -> str:
     found = trail(topology)
     if FAULTS[fault].element == "router":
         return found[2]
-    if FAULTS[fault].element == "service":
+    if FAULTS[fault].element in ("service", "speaker"):
         return f"{found[2]}:bird"
     link = uplink(topology) if place == "uplink" else _between(topology, found[1], found[2])
     if link is None:
