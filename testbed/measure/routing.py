@@ -31,7 +31,7 @@ def detections(timeline: Sequence[Event], spared: str) -> list[list[float]]:
 
 
 def _moved(timeline: Sequence[Event], trial: Trial) -> list[bool]:
-    """For each fault whether both ends sent by another provider by its end: without that an outage of 0 says nothing."""
+    """For each fault whether both ends had left the provider by its end: without that an outage of 0 says nothing."""
     topology = trial.topology
     before = [lines.next_hops(topology, edge, to) for edge, to in lines.edges(topology)]
     seen = [event["hops"] for event in timeline if (event["source"], event["event"]) == ("network", "next_hops")]
