@@ -45,7 +45,7 @@ def two_lines(
     net.router("x", [("h2", 1)])
     to_edge = ("e1",) if provider_routes == "default" else ()
     speakers = (
-        BgpSpeaker("e1", 65001, (net.network(0),)),
+        BgpSpeaker("e1", 65001, (net.network(0),), transit=False),
         BgpSpeaker("ia", 65010, default_to=to_edge),
         BgpSpeaker("ib", 65020, default_to=to_edge),
         BgpSpeaker("x", 65030, (net.network(1),)),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,12 @@ class SpeakerService(BirdService):
         """Beside its configuration the one with which it announces nothing (testbed.inject.routers)."""
         return {**super().files(directory), "withdrawn.conf": configuration(self, directory, announces=False)}
 
+    def once(self, directory: Path) -> Sequence[str]:
+        """Its anycast address is on its loopback interface."""
+        del directory
+        own = self.speaker.anycast
+        return ["ip", "address", "replace", f"{own}/32", "dev", "lo"] if own else []
+
     def missing(self, directory: Path) -> str:
         """It answers: its sessions wait for the other speakers, which may not have started."""
         try:
@@ -145,15 +151,14 @@ def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
         )
     attached = {each.subnet: each.interface for each in here}
     source = topology.loopback(speaker.machine)
-    if source:
-        attached[f"{source}/32"] = "lo"
+    attached |= {f"{own}/32": "lo" for own in (source, speaker.anycast) if own}
     return SpeakerService(
         speaker.machine,
         topology.bgp_identifier(speaker.machine),
         speaker,
         tuple(neighbors),
-        tuple(attached[each] for each in speaker.announces if each in attached),
-        tuple(each for each in speaker.announces if each not in attached),
+        tuple(dict.fromkeys(attached[each] for each in speaker.prefixes if each in attached)),
+        tuple(each for each in speaker.prefixes if each not in attached),
         source,
         group,
     )
@@ -176,7 +181,7 @@ def _own(service: SpeakerService) -> str:
     text = ""
     if service.attached:
         interfaces = ", ".join(f'"{each}"' for each in service.attached)
-        wanted = ", ".join(each for each in service.speaker.announces if each not in service.others)
+        wanted = ", ".join(each for each in service.speaker.prefixes if each not in service.others)
         text += f"""\
 protocol direct {{
   ipv4 {{ import where net ~ [ {wanted} ]; }};
@@ -203,12 +208,16 @@ protocol kernel {{
 
 def _session(service: SpeakerService, neighbor: Neighbor, number: int, *, announces: bool) -> str:
     group, speaker = service.group, service.speaker
-    prepended = f" bgp_path.prepend({speaker.asn});" * speaker.prepend
     own_default = f"net = {DEFAULT} && source = RTS_STATIC"
-    passed = f"if !({own_default}) then reject;" if neighbor.default else f"if {own_default} then reject;"
-    if not neighbor.default and (DEFAULT in speaker.announces or not speaker.default_to):
-        passed = ""
-    said = f"filter {{ {' '.join(filter(None, [passed, prepended.strip(), 'accept;']))} }}" if announces else "none"
+    steps = []
+    if neighbor.default:
+        steps.append(f"if !({own_default}) then reject;")
+    elif speaker.default_to and DEFAULT not in speaker.announces:
+        steps.append(f"if {own_default} then reject;")
+    if not speaker.transit:
+        steps.append("if source = RTS_BGP then reject;")
+    steps += [*([f"bgp_path.prepend({speaker.asn});"] * speaker.prepend), "accept;"]
+    said = f"filter {{ {' '.join(steps)} }}" if announces else "none"
     channel = ["import all;", f"export {said};"]
     if neighbor.next_hop:
         channel.append(f"next hop address {neighbor.next_hop};")

@@ -71,7 +71,9 @@ class BgpSpeaker:
     loopback interface, or others, which it announces always. ``next_hop``: the address that it gives as the next hop of
     its announcements in the subnet of that address, such as a virtual one; empty: its own. ``default_to``: speakers to
     which it announces a default route, and nothing else. ``prepend``: how many times more its AS number stands in the
-    paths that it announces, which makes them longer.
+    paths that it announces, which makes them longer. ``transit``: it tells its neighbors what it heard from others; an
+    edge does not, for that leaks routes (RFC 7908). ``anycast``: an address that it has on its loopback interface and
+    announces, as other machines do (RFC 4786): packets go to the nearest of them.
     """
 
     machine: str
@@ -80,6 +82,8 @@ class BgpSpeaker:
     next_hop: str = ""
     default_to: tuple[str, ...] = ()
     prepend: int = 0
+    transit: bool = True
+    anycast: str = ""
 
     def __post_init__(self) -> None:
         what = f"AS number of {self.machine!r}"
@@ -89,6 +93,13 @@ class BgpSpeaker:
             raise SpecError(f"{what} is {AS_TRANS}, which is AS_TRANS (RFC 6793, 9); wanted another")
         validation.at_least(f"prepend of {self.machine!r}", self.prepend, 0)
         validation.at_most(f"prepend of {self.machine!r}", self.prepend, MOST_PREPENDED)
+        if self.anycast:
+            try:
+                ipaddress.IPv4Address(self.anycast)
+            except ValueError:
+                raise SpecError(
+                    f"anycast address {self.anycast!r} of {self.machine!r} is no IPv4 address without a prefix"
+                ) from None
         validation.unique(f"prefixes of {self.machine!r}", self.announces)
         for prefix in self.announces:
             try:
@@ -98,6 +109,11 @@ class BgpSpeaker:
                     f"{self.machine!r} announces {prefix!r}; wanted an IPv4 prefix without host bits, such as"
                     " 10.1.0.0/24"
                 ) from None
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Its own prefixes, that of its anycast address included."""
+        return (*self.announces, *([f"{self.anycast}/32"] if self.anycast else []))
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ def check(
     for router in routers:
         if router.name in known:
             _check_forwarding(known[router.name], router)
-            continue
+            if not known[router.name].loopback:
+                continue
         own = interfaces.get(router.name, ())
         for attachment in router.attachments:
             if attachment.interface not in own:
@@ -116,7 +117,10 @@ def _check_next_hop(
 
 
 def _check_forwarding(host: Host, router: Router) -> None:
-    """A host that forwards has a bond, its own address, and each other subnet on a VLAN of the bond."""
+    """A host that forwards has a bond, its own address, and each other subnet on a VLAN of the bond; or its address on
+    its loopback interface, and links as a router has."""
+    if host.loopback:
+        return
     if host.bond is None or host.bond.driver not in ("bonding", "team"):
         raise SpecError(
             f"router {router.name!r} is a host without a bond; wanted a bond, for VLANs on it, or a router that is no"

@@ -89,6 +89,13 @@ class Topology:
 
     def _check_host(self, host: Host) -> None:
         own = self.interfaces(host.name)
+        if host.loopback:
+            if host.name not in {router.name for router in self.routers}:
+                raise SpecError(
+                    f"host {host.name!r} has its address on its loopback interface, and no router of its name says what"
+                    " its links have"
+                )
+            return
         if host.bond is None:
             if len(own) != 1:
                 raise SpecError(
@@ -182,13 +189,15 @@ class Topology:
         return (Attachment(self.carrier(host), host.address),)
 
     def carrier(self, host: Host) -> str:
-        """The interface that has a host's address: its bond or only interface, or the VLAN on that."""
+        """The interface that has a host's address: its bond or only interface, or the VLAN on that; or lo."""
+        if host.loopback:
+            return "lo"
         return host.on(host.bond.name if host.bond else self.interfaces(host.name)[0])
 
     @property
     def tagged(self) -> bool:
         """Whether some frames carry the tag of a VLAN."""
-        forwarding = {host.name for host in self.hosts} & {router.name for router in self.routers}
+        forwarding = {host.name for host in self.hosts if host.bond} & {router.name for router in self.routers}
         return bool(forwarding) or any(host.vlan for host in self.hosts)
 
     def services(self) -> tuple[str, ...]:
@@ -199,7 +208,13 @@ class Topology:
         return (*watched, *shared, *speakers, *(f"{name}:keepalived" for group in self.vrrp for name in group.routers))
 
     def loopback(self, machine: str) -> str:
-        return ""
+        """The address of a host on its loopback interface, without its prefix length; empty: it has none."""
+        return next((host.ip for host in self.hosts if host.name == machine and host.loopback), "")
+
+    def anycast(self, machine: str) -> str:
+        """The address that a machine shares with others (`BgpSpeaker.anycast`); empty: none."""
+        speakers = (each for group in self.bgp for each in group.speakers)
+        return next((each.anycast for each in speakers if each.machine == machine), "")
 
     def bgp_identifier(self, machine: str) -> str:
         """The BGP Identifier of a speaker: an address of its own (RFC 4271, 4.2), here that of its first interface."""

@@ -71,6 +71,7 @@ class Wiring:
         self._vlans: dict[int, int] = {}
         self._forwarding: dict[str, tuple[int, ...]] = {}
         self._gateways: dict[str, str] = {}
+        self._loopbacks: set[str] = set()
         self._switches: list[Switch] = []
         self._links: list[Link] = []
         self._lags: list[Lag] = []
@@ -171,6 +172,12 @@ class Wiring:
             self._aggregate(found)
             self._lags_of_hosts = True
 
+    def loopback(self, host: str, subnet: int) -> None:
+        """A host with an address of subnet ``subnet`` on its loopback interface; `beside` makes its links."""
+        self._hosts.append((host, None))
+        self._subnets[host] = subnet
+        self._loopbacks.add(host)
+
     def plain(self, host: str) -> None:
         """A host without a bond, whose one link is there already."""
         self._hosts.append((host, None))
@@ -246,6 +253,9 @@ class Wiring:
         if name in self._forwarding:
             return Host(name, self._router_address(name, subnet), bond, self._rx_coalesce_us, vlan)
         address = self._addressing.address(number, many, subnet)
+        if name in self._loopbacks:
+            ip = address.partition("/")[0]
+            return Host(name, f"{ip}/32", None, self._rx_coalesce_us, loopback=True)
         return Host(name, address, bond, self._rx_coalesce_us, vlan, self._gateway(name))
 
     def _router_address(self, host: str, subnet: int) -> str:

@@ -75,7 +75,8 @@ def _announced(
     inside = sender.next_hop and ipaddress.ip_address(sender.next_hop) in ipaddress.ip_network(session.subnet)
     next_hop = sender.next_hop if inside else here
     said: list[tuple[str, Path | None]] = [(prefix, None) for prefix in own[sender.machine]]
-    said += [(prefix, paths[0]) for prefix, paths in before[sender.machine].items()]
+    if sender.transit:
+        said += [(prefix, paths[0]) for prefix, paths in before[sender.machine].items()]
     if receiver.machine in sender.default_to:
         said = [(DEFAULT, None)]
     found = []

@@ -38,10 +38,11 @@ class Forwarding:
                 return Way(False, f"{name} has no link left")
         return self._walk(sender, topology.host(receiver).ip, ())
 
-    def trail(self, sender: str, receiver: str) -> tuple[str, ...]:
-        """The machines that packets pass, both ends included, by the first of equal ways; empty: they do not arrive."""
-        to, found = self._topology.host(receiver).ip, [sender]
-        while found[-1] != receiver:
+    def trail(self, sender: str, to: str) -> tuple[str, ...]:
+        """The machines that packets to an address pass, from the sender to the one that has it, by the first of equal
+        ways; empty: they do not arrive."""
+        found = [sender]
+        while not self._has(found[-1], to):
             hops, _ = self._hops(found[-1], to)
             step = self._next(found[-1], hops[0])[0] if hops else None
             if step is None or step in found:
@@ -80,10 +81,14 @@ class Forwarding:
         ]
         return not found[0].isdisjoint(found[1])
 
+    def _has(self, machine: str, address: str) -> bool:
+        """Whether an address is one of a machine's own."""
+        own = {each.ip for each in self._topology.attachments(machine)}
+        return address in {*own, self._topology.loopback(machine), self._topology.anycast(machine)}
+
     def _walk(self, machine: str, to: str, before: tuple[str, ...]) -> Way:
         """The way of a packet from a machine on."""
-        topology = self._topology
-        if to in {each.ip for each in topology.attachments(machine)} or to == topology.loopback(machine):
+        if self._has(machine, to):
             return Way(True)
         if machine in before:
             return Way(False, f"packets to {to} go round: {' - '.join((*before, machine))}")
@@ -172,7 +177,7 @@ class Forwarding:
         found: dict[str, dict[str, Sequence[bgp_routes.Path]]] = {}
         for group in self._topology.bgp:
             up = [session for session in group.sessions if self.session_up(session)]
-            own = {each.machine: self._own(each.machine, each.announces) for each in group.speakers}
+            own = {each.machine: self._own(each.machine, each.prefixes) for each in group.speakers}
             settled = bgp_routes.settled(self._topology, group, up, own)
             found |= {machine: dict(routes) for machine, routes in settled.items()}
         return found

@@ -26,7 +26,7 @@ def _forwarding(topology: Topology) -> Forwarding:
 
 def trail(topology: Topology) -> tuple[str, ...]:
     """The machines that packets from client to server pass while nothing fails, both included; empty: they do not."""
-    return _forwarding(topology).trail(topology.client, topology.server)
+    return _forwarding(topology).trail(topology.client, topology.host(topology.server).ip)
 
 
 def routes(topology: Topology) -> dict[str, dict[str, list[str]]]:
@@ -70,7 +70,7 @@ def element(topology: Topology, fault: str, place: str) -> str:
     found = trail(topology)
     if FAULTS[fault].element == "router":
         return found[2]
-    if FAULTS[fault].element in ("service", "speaker"):
+    if FAULTS[fault].element in ("service", "BGP speaker"):
         return f"{found[2]}:bird"
     link = uplink(topology) if place == "uplink" else _between(topology, found[1], found[2])
     if link is None:
