@@ -84,7 +84,7 @@ def procedure(lab: Lab) -> None:
         lasts_s += lines.noticed_s(group)
     ways = [lab.pair, lab.pair[::-1]] * int(lab.case["flows"])
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
-    wait_for("all routes are there", lambda: _lacking(lab), deadline_s=_BACK_S, step_s=0.1)
+    wait_for("all routes are there", lambda: routes.unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
         for _ in range(int(lab.case["faults"])):
             lab.sleep_until(lab.now() + steps.BEFORE_S)
@@ -93,14 +93,9 @@ def procedure(lab: Lab) -> None:
                 lab.sleep_until(lab.now() + lasts_s)
                 hops = [routes.in_use(lab, edge, lab.topology.host(to).ip) for edge, to in lines.edges(lab.topology)]
                 lab.note("network", "next_hops", hops=hops)
-            wait_for("everything is as before", lambda: _lacking(lab), deadline_s=_BACK_S, step_s=0.1)
+            wait_for("everything is as before", lambda: routes.unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
             lab.note("network", "routed_again")
             lab.sleep_until(lab.now() + _AFTER_S)
-
-
-def _lacking(lab: Lab) -> str:
-    """The sessions that are not established, and the routes that are not as while nothing fails."""
-    return "; ".join(filter(None, (*(each.unsettled() for each in lab.services), routes.lacking(lab))))
 
 
 def read(raw: Path, trial: Trial) -> Measured:

@@ -26,6 +26,11 @@ def lacking(lab: Lab) -> str:
     return "; ".join(found)
 
 
+def unsettled(lab: Lab) -> str:
+    """What of the services is still under way, and which routes are lacking; empty for nothing."""
+    return "; ".join(filter(None, (*(each.unsettled() for each in lab.services), lacking(lab))))
+
+
 def in_use(lab: Lab, machine: str, to: str) -> list[str]:
     """The next hops by which a machine's kernel sends packets to an address; none: it has no such route."""
     there, target = _kernel(lab, machine), ipaddress.ip_address(to)

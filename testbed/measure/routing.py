@@ -30,10 +30,9 @@ def detections(timeline: Sequence[Event], spared: str) -> list[list[float]]:
     return found
 
 
-def _moved(timeline: Sequence[Event], trial: Trial) -> list[bool]:
-    """For each fault whether both ends had left the provider by its end: without that an outage of 0 says nothing."""
-    topology = trial.topology
-    before = [lines.next_hops(topology, edge, to) for edge, to in lines.edges(topology)]
+def moved(timeline: Sequence[Event], before: Sequence[Sequence[str]]) -> list[bool]:
+    """For each fault whether the speakers that choose a way had all left it by its end, so that an outage of 0 says
+    something; ``before`` are the next hops of each while nothing fails, the one that is hit first."""
     seen = [event["hops"] for event in timeline if (event["source"], event["event"]) == ("network", "next_hops")]
     return [
         all(now and not set(now) & set(first[:1]) for now, first in zip(hops, before, strict=True)) for hops in seen
@@ -41,16 +40,32 @@ def _moved(timeline: Sequence[Event], trial: Trial) -> list[bool]:
 
 
 def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
-    """The metrics of a trial with many faults (results/README.md)."""
+    """The metrics of a trial of `routing` (results/README.md)."""
+    topology, fault = trial.topology, str(trial.case["fault"])
+    element = lines.element(topology, fault, str(trial.case["place"]))
+    before = [lines.next_hops(topology, edge, topology.host(to).ip) for edge, to in lines.edges(topology)]
+    return measured(raw, trial, interval_s, element, lines.outage(topology, fault, element), before)
+
+
+def measured(
+    raw: Path,
+    trial: Trial,
+    interval_s: float,
+    element: str,
+    bound: OutageBound | str,
+    before: Sequence[Sequence[str]],
+    hit: int | None = None,
+) -> Measured:
+    """The metrics of a trial with many faults on ``element``, each by theory with an outage of ``bound`` for the first
+    ``hit`` flows, or for all; ``before`` is as in `moved`."""
     flows = load_probe(raw / "probe.csv")
     check_clock(flows)
     timeline = read_timeline(raw / "timeline.jsonl")
-    topology, fault = trial.topology, str(trial.case["fault"])
-    element = lines.element(topology, fault, str(trial.case["place"]))
+    group, fault = trial.topology.bgp[0], str(trial.case["fault"])
     windows = [(begin_s, end_s) for begin_s, end_s, _ in fault_windows(timeline) if end_s is not None]
     lasts = [begin_s for begin_s, _ in windows[1:]] + [min(float(flow.sent_s[-1]) for flow in flows)]
     during = [[outage(flow, interval_s, *window) for flow in flows] for window in windows]
-    outages = [max(found.outage_s for found in each) for each in during]
+    outages = [max(found.outage_s for found in each[:hit]) for each in during]
     back = [
         max(outage(flow, interval_s, end_s, last_s).outage_s for flow in flows)
         for (_, end_s), last_s in zip(windows, lasts, strict=True)
@@ -58,14 +73,13 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     # A speaker that is itself gone or halted says nothing, or says it late.
     spared = element.partition(":")[0] if "--" not in element else ""
     found = detections(timeline, spared)[: len(windows)]
-    bound, one = lines.outage(topology, fault, element), bgp.detection(topology.bgp[0])
-    timed = fault in bgp.SILENT
+    one, timed = bgp.detection(group), fault in bgp.SILENT
     metrics: dict[str, Any] = {
         "faults": len(windows),
         "element": element,
         "detections_s": [at for each in found for at in each],
         "outages_s": [rounded(each) for each in outages],
-        "moved": _moved(timeline, trial)[: len(windows)],
+        "moved": moved(timeline, before)[: len(windows)],
         "flows_hit": [sum(found.lost > 0 for found in each) for each in during],
         "reversions_s": [rounded(each) for each in back],
         "outage_s": rounded(max(outages, default=0.0)),
@@ -80,7 +94,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "within_bound": None,
     }
     if isinstance(bound, OutageBound):
-        low = not topology.bgp[0].ecmp
+        low = not group.ecmp
         kept = all(bound.holds(each, interval_s, low=low) for each in outages) and all(metrics["moved"])
         metrics["within_bound"] = kept and (not timed or all(one.holds(at, 0.0) for each in found for at in each))
     warnings = (*check_probe(raw / "probe.json", flows), *controller_trouble(timeline), *unseen(timeline))

@@ -29,6 +29,14 @@ PAUSE_S = SWITCH_PAUSE_S + BIRD_S
 #: Both ends lose carrier, or are told: traffic has another way after the packets that were on the old one.
 AT_THE_EVENT = OutageBound(0.0, 0.0, "an event at each end: carrier, or the neighbor says so", tolerance_s=PAUSE_S)
 
+#: A speaker that says two things at once sends the second with the acknowledgement of the first (RFC 896), which the
+#: other one delays by so much (RFC 1122, 4.2.3.2; TCP_DELACK_MIN, include/net/tcp.h).
+DELAYED_ACK_S = 0.040
+#: The same where the speaker that notices withdraws the subnet of its interface beside what it had by its session.
+BESIDE_A_SUBNET = OutageBound(
+    0.0, DELAYED_ACK_S, "an event, and of two withdrawals the second waits for an acknowledgement", tolerance_s=PAUSE_S
+)
+
 #: The faults of a speaker's daemon alone: its kernel forwards on.
 OF_DAEMON = ("service_stop", "service_crash", "service_pause", "route_withdrawal")
 #: The faults that neighbors only notice because nothing comes any more.

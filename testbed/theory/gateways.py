@@ -62,7 +62,9 @@ def bound(left: Uses) -> OutageBound | None:
     for speakers, session in forwarding.lost_sessions():
         alive = [name for name in (session.one, session.other) if name not in left.failed]
         deaf = [name for name in alive if not forwarding.sees(session, name)]
-        found = max(found, bgp.detection(speakers) if deaf else bgp.AT_THE_EVENT, key=lambda each: each.limit_s)
+        beside = any(session.subnet in speakers.speaker(name).announces for name in alive)
+        event = bgp.BESIDE_A_SUBNET if beside else bgp.AT_THE_EVENT
+        found = max(found, bgp.detection(speakers) if deaf else event, key=lambda each: each.limit_s)
     for group in left.topology.vrrp:
         best = group.ranked[0]
         own = left.topology.attachments(best)

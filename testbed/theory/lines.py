@@ -39,8 +39,8 @@ def routes(topology: Topology) -> dict[str, dict[str, list[str]]]:
 
 
 def next_hops(topology: Topology, edge: str, to: str) -> list[str]:
-    """The next hops by which a speaker sends to a host, while nothing fails."""
-    return _forwarding(topology).next_hops(edge, topology.host(to).ip)
+    """The next hops by which a speaker sends to an address, while nothing fails."""
+    return _forwarding(topology).next_hops(edge, to)
 
 
 def provider(topology: Topology) -> str | None:
