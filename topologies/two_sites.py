@@ -12,8 +12,8 @@
                       |  w1  |  on lo of each       |  w2  |        servers
                       +------+                      +------+
 
-The service survives the loss of either site: of its router, its server, its line. With `sites=standby` w2 announces a
-longer path, and all clients use w1 while it is there. Each client has one link to the internet.
+Survives the loss of either site, for clients of the service: of its router, its server, its line. With `sites=standby`
+w2 announces a longer path, and all clients use w1 while it is there. Each client has one link to the internet.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
     lines = []
     for host in topology.hosts:
         lines.append(_crossed(_host(host), host.name in marked))
-        own = topology.router(host.name) if host.loopback else None
-        lines += _links(topology, topology.interfaces(host.name), marked, own)
+        addressed = topology.router(host.name) if host.loopback else None
+        lines += _links(topology, topology.interfaces(host.name), marked, addressed)
         lines += [
             f"    forwards to {each.interface}  {each.address}"
             for each in topology.attachments(host.name)
