@@ -297,9 +297,7 @@ _SERVICES = (
         5,
         daemon="bird",
     ),
-    _step(
-        "routing_hold", "routing fault=silent_loss bgp_bfd_ms=0 faults=20 probe_interval_ms=5", 5, daemon="bird"
-    ),
+    _step("routing_hold", "routing fault=silent_loss bgp_bfd_ms=0 faults=20 probe_interval_ms=5", 5, daemon="bird"),
     _step(
         "sites",
         "sites fault=router_crash,router_hang,carrier_loss,silent_loss place=site,server bgp_bfd_ms=100 faults=20",

@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 
 from testbed.errors import SpecError
-from testbed.spec import Bgp, BgpOptions, BgpSession, BgpSpeaker, Topology
+from testbed.spec import Bgp, BgpOptions, BgpSession, BgpSpeaker, Host, Topology
 from testbed.spec.bgp import AS_TRANS
+from tests.emulation.dual_homed import dual_homed
 from topologies.gateway_pair import gateway_pair
 from topologies.two_lines import two_lines
 
@@ -112,3 +113,28 @@ def test_a_topology_with_speakers_survives_json() -> None:
 
 def test_speakers_are_services_that_may_fail() -> None:
     assert two_lines().services() == ("e1:bird", "ia:bird", "ib:bird", "x:bird")
+
+
+def test_a_host_with_its_address_on_the_loopback_interface_has_links_of_a_router() -> None:
+    topology = dual_homed()
+    host = topology.host("c")
+    assert (host.address, topology.carrier(host), topology.loopback("c")) == ("10.0.0.1/32", "lo", "10.0.0.1")
+    assert [each.interface for each in topology.attachments("c")] == ["c-eth0", "c-eth1"]
+    assert Topology.from_json(topology.to_json()) == topology
+    with pytest.raises(SpecError, match="no router of its name"):
+        dataclasses.replace(topology, routers=topology.routers[1:], bgp=())
+
+
+@pytest.mark.parametrize(
+    "fields", [{"address": "10.0.0.1/24"}, {"vlan": 7}, {"gateway": "10.0.0.2"}, {"address": "2001:db8::1/128"}]
+)
+def test_a_loopback_address_is_one_with_nothing_beside_it(fields: dict[str, str | int]) -> None:
+    with pytest.raises(SpecError, match=r"loopback interface|another address of its subnet"):
+        Host(**{"name": "c", "address": "10.0.0.1/32", "loopback": True, **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", ["10.0.0.0/24", "2001:db8::1", "here"])
+def test_an_anycast_address_is_an_ipv4_address(address: str) -> None:
+    with pytest.raises(SpecError, match="anycast address"):
+        BgpSpeaker("a", 65001, anycast=address)
+    assert BgpSpeaker("a", 65001, ("10.0.0.0/24",), anycast="10.9.0.1").prefixes == ("10.0.0.0/24", "10.9.0.1/32")

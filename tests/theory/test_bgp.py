@@ -17,6 +17,8 @@ from testbed.spec import Attachment, Bgp, BgpOptions, BgpSession, BgpSpeaker, Ho
 from testbed.theory import OutageBound, bgp, bgp_routes, lines, mean_s
 from testbed.theory.laws import First, Law, Sum, Total, Wait
 from testbed.theory.reachability import Expectation, expected
+from tests.emulation.dual_homed import dual_homed
+from tests.emulation.shared_next_hop import shared_next_hop
 from topologies.two_lines import two_lines
 
 SIDE = schemes.chosen({"controller": "testbed"}).side
@@ -133,6 +135,41 @@ def test_a_longer_path_is_for_later() -> None:
     first, ia, *others = topology.bgp[0].speakers
     far = dataclasses.replace(topology.bgp[0], speakers=(first, dataclasses.replace(ia, prepend=3), *others))
     assert lines.trail(dataclasses.replace(topology, bgp=(far,))) == ("h1", "e1", "ib", "x", "h2")
+
+
+def test_a_next_hop_that_two_routers_share_leads_to_the_one_that_has_it() -> None:
+    topology = shared_next_hop()
+    assert lines.routes(topology)["x"] == {"10.0.0.0/24": ["10.1.0.254"]}
+    for lost in ("f1", "f2", "f1-eth0", "f2-eth1"):
+        assert after(topology, lost).connected is True, lost
+    assert after(topology, "f1", "f2").connected is False
+    # The router that is master has lost its session, and knows no way to the other subnet.
+    alone = after(topology, "x-eth0--s2-eth3")
+    assert alone.connected is False and "f1 has no route to 10.2.0.2" in alone.why
+
+
+def test_an_edge_that_passes_on_what_it_heard_would_be_a_way_between_providers() -> None:
+    """RFC 7908: ib reaches h2's subnet by e1 and ia once it has lost the internet, unless e1 keeps it to itself."""
+    topology = two_lines()
+    group = topology.bgp[0]
+    edge, *others = group.speakers
+    leaks = dataclasses.replace(group, speakers=(dataclasses.replace(edge, transit=True), *others))
+    up = [each for each in group.sessions if (each.one, each.other) != ("ib", "x")]
+    own = {each.machine: each.prefixes for each in group.speakers}
+    assert "10.1.0.0/24" not in bgp_routes.settled(topology, group, up, own)["ib"]
+    (path,) = bgp_routes.settled(topology, leaks, up, own)["ib"]["10.1.0.0/24"]
+    assert path.numbers == (65001, 65010, 65030)
+
+
+def test_equal_paths_are_used_at_once_with_ecmp() -> None:
+    assert lines.routes(two_lines(bgp=BgpOptions(ecmp=True)))["e1"]["10.1.0.0/24"] == ["10.2.0.252", "10.3.0.250"]
+    assert lines.routes(two_lines())["e1"]["10.1.0.0/24"] == ["10.2.0.252"]
+
+
+def test_a_host_with_two_lines_of_its_own_is_reached_by_its_loopback_address() -> None:
+    topology = dual_homed()
+    found = {lost: expected(topology, (lost,), side=SIDE)["c", "h2"].connected for lost in ("ia", "c-eth1", "c", "x")}
+    assert found == {"ia": True, "c-eth1": True, "c": False, "x": False}
 
 
 @st.composite
