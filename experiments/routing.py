@@ -67,6 +67,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"topology {topology.name} has no BGP speakers"
     if lines.provider(topology) is None:
         return f"topology {topology.name} has no BGP speaker at the gateway of {topology.client}"
+    if not lines.has_another(topology):
+        return f"{topology.client} and {topology.server} have no way but that by {lines.provider(topology)}"
     if case["place"] == "uplink" and CATALOGUE[str(case["fault"])].element != "cable":
         return f"{case['fault']} hits the provider, not a cable: place=uplink has no effect on it"
     if case["place"] == "uplink" and lines.uplink(topology) is None:

@@ -6,6 +6,12 @@ router_crash: power is lost            router_hang: it does nothing          ser
           |   r1   |                  frames |   r1   | no                           |   r1   | kernel forwards
           |  gone  |                  vanish | halted | frames                       | daemon |
     no    +--------+ carrier             carrier stays                               +---X----+ ended or halted
+
+split_brain: it is master unheard      route_withdrawal: it is left for others
+
+    VRRP  +--------+ all else            --> +--------+ --> kernel forwards
+    ---X  |   r1   | -------->               |   r1   |
+          +--------+                 session +--------+ says: not by me
 """
 
 from __future__ import annotations
@@ -119,11 +125,12 @@ def route_withdrawal(context: InjectionContext, element: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _withdrawn(directory: Path) -> Iterator[None]:
-    bird.configured(directory, "withdrawn.conf")
+    usual, withdrawn = ((directory / name).read_text() for name in ("bird.conf", "withdrawn.conf"))
+    bird.configured(directory, withdrawn)
     try:
         yield
     finally:
-        bird.configured(directory, "bird.conf")
+        bird.configured(directory, usual)
 
 
 def _daemons(context: InjectionContext, machine: str) -> dict[str, Daemon]:

@@ -6,6 +6,7 @@ BGP. Its manual: bird.network.cz, version 2.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 from abc import abstractmethod
@@ -111,11 +112,16 @@ def _answer(sock: socket.socket) -> str:
     return found
 
 
-def configured(directory: Path, name: str) -> None:
-    """BIRD goes on with another file of its directory. Errors: TrialError with what it says if it refuses."""
-    said = asked(directory / "bird.ctl", f'configure "{directory / name}"')
-    if not _TAKEN.search(said):
-        raise TrialError(f"BIRD refuses {name}: {' '.join(said.split())}")
+def configured(directory: Path, text: str) -> None:
+    """BIRD goes on with another bird.conf, also when it starts again; one that does not answer takes it when it does.
+
+    Errors: TrialError with what it says if it refuses.
+    """
+    (directory / "bird.conf").write_text(text)
+    with contextlib.suppress(OSError):
+        said = asked(directory / "bird.ctl", "configure")
+        if not _TAKEN.search(said):
+            raise TrialError(f"BIRD refuses its configuration: {' '.join(said.split())}")
 
 
 def unready(answer: str) -> str:

@@ -20,8 +20,8 @@ from testbed.theory.uses import Uses
 PLACES = ("line", "uplink")
 
 
-def _forwarding(topology: Topology) -> Forwarding:
-    return Forwarding(Uses(topology, frozenset(), frozenset(), SwitchSide(), None))
+def _forwarding(topology: Topology, *failed: str) -> Forwarding:
+    return Forwarding(Uses(topology, frozenset(failed), frozenset(), SwitchSide(), None))
 
 
 def trail(topology: Topology) -> tuple[str, ...]:
@@ -48,6 +48,12 @@ def provider(topology: Topology) -> str | None:
     found = trail(topology)
     speakers = {each.machine for group in topology.bgp for each in group.speakers}
     return found[2] if len(found) > 3 and {found[1], found[2]} <= speakers else None
+
+
+def has_another(topology: Topology) -> bool:
+    """Whether client and server reach each other without the provider in use, which there is."""
+    left = _forwarding(topology, trail(topology)[2])
+    return all(left.way(*ends).connected is True for ends in (topology.pair, topology.pair[::-1]))
 
 
 def edges(topology: Topology) -> tuple[tuple[str, str], tuple[str, str]]:

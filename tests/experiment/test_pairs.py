@@ -12,7 +12,10 @@ from testbed.run import prepare
 EXPERIMENTS, TOPOLOGIES = discovery.names("experiments"), discovery.names("topologies")
 #: Networks of routers, whose hosts have no bonds.
 ROUTED = ("gateway_pair", "firewall_pair")
+#: Networks of BGP speakers, whose hosts have no bonds.
+SPEAKING = ("two_lines", "two_sites")
 _NO_BOND = "has no host h1 with a bond"
+_OF_ROUTERS = ("gateway", "stateful_failover", "routing", "sites")
 #: Independent switches form no LAG (802.1AX), and a mode that sends on both moves addresses between them (bonding.rst).
 _NO_LAG = "its two independent switches cannot form one LAG"
 #: What does not go together, and why. All else is planned with the experiment's own levels.
@@ -20,9 +23,13 @@ APART = {
     **{
         (name, topology): _NO_BOND
         for name in EXPERIMENTS
-        for topology in ("unprotected", *ROUTED)
-        if name not in ("audit", "chaos", "failover", "messages", "scaling", "gateway", "stateful_failover")
+        for topology in ("unprotected", *ROUTED, *SPEAKING)
+        if name not in ("audit", "chaos", "failover", "messages", "scaling", *_OF_ROUTERS)
     },
+    **{("routing", name): "has no BGP speakers" for name in TOPOLOGIES if name not in SPEAKING},
+    ("routing", "two_sites"): "h1 and h2 have no way but that by x2",
+    **{("sites", name): "has no service at several sites" for name in TOPOLOGIES if name != "two_sites"},
+    **{("audit", name): "testbed audit TOPOLOGY takes every element in turn" for name in SPEAKING},
     **{("gateway", name): "has no VRRP group" for name in TOPOLOGIES if name not in ROUTED},
     **{("stateful_failover", name): "has no group of firewalls" for name in TOPOLOGIES if name != "firewall_pair"},
     ("gateway", "firewall_pair"): "vrrp_preempt=false: the router that returns stays backup",
@@ -47,6 +54,8 @@ TOGETHER = {
     ("mlag", "dual_switch"): {"mode": "active-backup"},
     ("audit", "back_to_back"): {"element": "h1-eth0"},
     ("audit", "leaf_spine"): {"element": "leaf1"},
+    ("audit", "two_lines"): {"element": "ia"},
+    ("audit", "two_sites"): {"element": "a"},
 }
 
 
