@@ -290,6 +290,20 @@ _SERVICES = (
         10,
         daemon="conntrackd",
     ),
+    _step(
+        "routing",
+        "routing fault=silent_loss,carrier_loss,router_crash,router_hang,service_stop,service_crash,service_pause,"
+        "route_withdrawal bgp_bfd_ms=100 faults=20",
+        5,
+        daemon="bird",
+    ),
+    _step("routing_hold", "routing fault=silent_loss bgp_bfd_ms=0 faults=20 probe_interval_ms=5", 5, daemon="bird"),
+    _step(
+        "sites",
+        "sites fault=router_crash,router_hang,carrier_loss,silent_loss place=site,server bgp_bfd_ms=100 faults=20",
+        5,
+        daemon="bird",
+    ),
 )
 
 CAMPAIGN: tuple[Step, ...] = (

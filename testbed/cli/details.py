@@ -76,7 +76,8 @@ def fault(name: str) -> list[str]:
 
 def taker(name: str) -> str:
     """The experiment that shows a fault: that of a router or its daemon is none of networks of links alone."""
-    return "failover" if name in OF_LINKS else "gateway"
+    of_speakers = FAULTS[name].element == "BGP speaker"
+    return "failover" if name in OF_LINKS else "routing" if of_speakers else "gateway"
 
 
 def controller(name: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from testbed.drawing.tiers import is_marked, members
-from testbed.spec import Balancer, Host, Router, Topology, Vrrp
+from testbed.spec import Balancer, Bgp, BgpSpeaker, Host, Router, Topology, Vrrp
 from testbed.spec.bond import DRIVER_MODES
 
 
@@ -23,11 +23,12 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
     lines = []
     for host in topology.hosts:
         lines.append(_crossed(_host(host), host.name in marked))
-        lines += _links(topology, topology.interfaces(host.name), marked)
+        addressed = topology.router(host.name) if host.loopback else None
+        lines += _links(topology, topology.interfaces(host.name), marked, addressed)
         lines += [
             f"    forwards to {each.interface}  {each.address}"
             for each in topology.attachments(host.name)
-            if each.address != host.address
+            if each.address != host.address and not host.loopback
         ]
     for router in topology.lone_routers:
         lines.append(_crossed(f"{router.name}  router", router.name in marked))
@@ -45,6 +46,8 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
             lines += [f"    {lag.name}  {', '.join(lag.ports)}; key {lag.key}, {lag.lacp}, {lag.rate}" for lag in lags]
     lines += map(group_text, topology.vrrp)
     lines += map(service_text, topology.balancers)
+    for group in topology.bgp:
+        lines += [bgp_text(group), *(_speaker(group, each) for each in group.speakers)]
     static = [lag for lag in topology.lags if lag.lacp == "off"]
     if static:
         lines += ["static LAGs", *(f"    {lag.name}  {', '.join(lag.ports)}" for lag in static)]
@@ -63,6 +66,26 @@ def service_text(group: Balancer) -> str:
     checks = f"{group.fall} checks every {group.check_ms} ms"
     where = f"{group.address}:{group.port}"
     return f"service  {where}: {', '.join(group.machines)} by {how} to {', '.join(group.servers)}; {checks}"
+
+
+def bgp_text(group: Bgp) -> str:
+    """What is configured of BGP speakers, in a line: their times, and their AS numbers."""
+    watched = f", BFD {group.bfd_mult} x {group.bfd_ms} ms" if group.bfd_ms else ""
+    numbers = ", ".join(f"{each.machine} {each.asn}" for each in group.speakers)
+    ecmp = ", ECMP" if group.ecmp else ""
+    return f"BGP  AS {numbers}; hold time {group.hold_s} s, keepalive {group.keepalive_s} s{watched}{ecmp}"
+
+
+def _speaker(group: Bgp, speaker: BgpSpeaker) -> str:
+    """A speaker in a line: its neighbors, and what it announces of its own."""
+    parts = [f"with {', '.join(each.beyond(speaker.machine) for each in group.of(speaker.machine))}"]
+    if speaker.prefixes:
+        parts.append(f"announces {', '.join(speaker.prefixes)}")
+    if speaker.default_to:
+        parts.append(f"a default route alone to {', '.join(speaker.default_to)}")
+    if speaker.prepend:
+        parts.append(f"its AS number {speaker.prepend} times more")
+    return f"    {speaker.machine}  {'; '.join(parts)}"
 
 
 def _ports(topology: Topology, own: Iterable[str]) -> str:

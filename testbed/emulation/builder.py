@@ -120,8 +120,8 @@ def built(topology: Topology, directory: Path, scheme: Scheme, clocks: Clocks) -
         for host in topology.hosts:
             stack.enter_context(_configured(network, host, directory))
         for router in topology.routers:
-            is_host = router not in topology.lone_routers
-            routers.configure(network.netlink(router.name), network.pid(router.name), router, is_host=is_host)
+            bonded = router not in topology.lone_routers and not topology.loopback(router.name)
+            routers.configure(network.netlink(router.name), network.pid(router.name), router, is_host=bonded)
         _start_switches(network)
         # Open vSwitch resets the queueing of a port that it adds, so the links are shaped after that.
         for port in topology.ports.values():
@@ -190,7 +190,9 @@ def _configured(network: Network, host: Host, directory: Path) -> Iterator[None]
     mac = network.topology.host_mac(host.name)
     netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
     with contextlib.ExitStack() as stack:
-        if host.bond is None:
+        if host.loopback:
+            interface = "lo"
+        elif host.bond is None:
             (interface,) = network.topology.interfaces(host.name)
             netlink.link("set", index=network.index(interface), state="up")
         else:

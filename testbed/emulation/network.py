@@ -43,7 +43,7 @@ class Network:
     """The live network of a topology. Interfaces are known by their names, which are unique in it.
 
     ``bonds`` has the live bond of each host that has one; ``controller`` is the scheme's process, if it has one.
-    ``daemons`` are the machines' services, by their names as elements (r1:keepalived).
+    ``daemons`` are the machines' services, by their names as elements (r1:keepalived), ``directories`` what is theirs.
     ``plan`` says when its clocks start (testbed.emulation.starts).
     """
 
@@ -59,6 +59,7 @@ class Network:
         self.controller: Daemon | None = None
         self.bonds: dict[str, BondDriver] = {}
         self.daemons: dict[str, Daemon] = {}
+        self.directories: dict[str, Path] = {}
         self._netlinks = threading.local()
         self._opened: list[IPRoute] = []
         self._index: dict[str, int] = {}

@@ -120,7 +120,7 @@ class Routed:
 
     @contextlib.contextmanager
     def routing(self) -> Iterator[None]:
-        """The routes to the other hosts, while the block runs, if no service makes them (testbed.services.bird).
+        """The routes to the other hosts, while the block runs, if no service makes them (testbed.services.bird_ways).
 
         Multipath TCP needs none: each way is one subnet.
         """

@@ -60,8 +60,8 @@ class Parameter:
 @dataclass(frozen=True)
 class Fault:
     """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, a ``router`` (or a host
-    with services), a ``VRRP router``, a ``service`` of a machine (``r1:keepalived``), the ``controller``, the
-    ``controller or switch``, or ``any``."""
+    with services), a ``VRRP router``, a ``service`` of a machine (``r1:keepalived``), a ``BGP speaker`` (``ia:bird``),
+    the ``controller``, the ``controller or switch``, or ``any``."""
 
     name: str
     element: str
@@ -161,12 +161,15 @@ _ALL = (
     Fault("service_stop", "service", "The daemon ends in order (SIGTERM); it starts again when the fault ends."),
     Fault("service_crash", "service", "The daemon is killed (SIGKILL); it starts again when the fault ends."),
     Fault("service_pause", "service", "The daemon is halted (SIGSTOP); it continues when the fault ends."),
+    Fault("route_withdrawal", "BGP speaker", "The BGP speaker withdraws all that it announces; its sessions stay."),
     Fault("none", "any", "Nothing happens: what a trial shows then is caused by the testbed itself."),
 )
 #: Every fault by its name.
 FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}
 #: The faults of cables, switches, hosts and the controller: those that a network without routers may have.
-OF_LINKS = tuple(fault.name for fault in _ALL if fault.element not in ("router", "VRRP router", "service"))
+OF_LINKS = tuple(
+    fault.name for fault in _ALL if fault.element not in ("router", "VRRP router", "service", "BGP speaker")
+)
 
 #: Every parameter of every fault as a factor that an experiment may offer.
 OPTIONS: tuple[Factor, ...] = tuple(
@@ -273,6 +276,7 @@ def _check_element(topology: Topology, fault: Fault, element: str) -> None:
         "router": list(topology.serving()),
         "VRRP router": [name for group in topology.vrrp for name in group.routers],
         "service": list(topology.services()),
+        "BGP speaker": [f"{each.machine}:bird" for group in topology.bgp for each in group.speakers],
         "controller": [CONTROLLER],
         "controller or switch": [CONTROLLER, *(switch.name for switch in topology.switches)],
     }[fault.element]

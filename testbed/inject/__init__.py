@@ -44,6 +44,7 @@ ACTIONS: dict[str, Action] = {
         routers.service_stop,
         routers.service_crash,
         routers.service_pause,
+        routers.route_withdrawal,
         nodes.none,
     )
 }

@@ -6,17 +6,25 @@ router_crash: power is lost            router_hang: it does nothing          ser
           |   r1   |                  frames |   r1   | no                           |   r1   | kernel forwards
           |  gone  |                  vanish | halted | frames                       | daemon |
     no    +--------+ carrier             carrier stays                               +---X----+ ended or halted
+
+split_brain: it is master unheard      route_withdrawal: it is left for others
+
+    VRRP  +--------+ all else            --> +--------+ --> kernel forwards
+    ---X  |   r1   | -------->               |   r1   |
+          +--------+                 session +--------+ says: not by me
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from testbed.emulation.daemon import Daemon
 from testbed.emulation.netlink import forget_connections
 from testbed.inject import restore, tc
 from testbed.inject.context import InjectionContext
+from testbed.services import bird
 
 
 @contextlib.contextmanager
@@ -109,6 +117,24 @@ def service_pause(context: InjectionContext, element: str) -> Iterator[None]:
     """The daemon is halted (SIGSTOP), with what it has started, and continues when the fault ends (SIGCONT)."""
     with context.shared(("halted", element), context.network.daemons[element].halted):
         yield
+
+
+@contextlib.contextmanager
+def route_withdrawal(context: InjectionContext, element: str) -> Iterator[None]:
+    """The speaker withdraws what it has announced, as an operator asks it to; then it announces it again."""
+    directory = context.network.directories[element]
+    with context.shared(("withdrawn", element), lambda: _withdrawn(directory)):
+        yield
+
+
+@contextlib.contextmanager
+def _withdrawn(directory: Path) -> Iterator[None]:
+    usual, withdrawn = ((directory / name).read_text() for name in ("bird.conf", "withdrawn.conf"))
+    bird.configured(directory, withdrawn)
+    try:
+        yield
+    finally:
+        bird.configured(directory, usual)
 
 
 def _daemons(context: InjectionContext, machine: str) -> dict[str, Daemon]:

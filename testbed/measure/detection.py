@@ -63,7 +63,7 @@ def first_taken_out(timeline: Sequence[Event], begin_s: float, end_s: float) -> 
 
 
 def lost_way(event: Mapping[str, Any]) -> bool:
-    """Whether a BFD session or an OSPF neighbor of a host has gone down (testbed.services.bird)."""
+    """Whether a BFD session or an OSPF neighbor of a host has gone down (testbed.services.bird_ways)."""
     return (event["source"], event["event"]) in (("bfd", "session"), ("ospf", "neighbor")) and event["new"] == "Down"
 
 

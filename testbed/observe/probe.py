@@ -46,12 +46,21 @@ COLUMNS = ("flow", "seq", "sent_s", "received_s")
 
 @dataclass(frozen=True)
 class Flow:
-    """One direction between two hosts: an open socket at each end, and the address to send to."""
+    """One direction between two hosts: an open socket at each end, and the address to send to.
+
+    Where several hosts have that address, each has a socket: ``others`` are those beside ``receiver``.
+    """
 
     name: str
     sender: socket.socket
     receiver: socket.socket
     destination: tuple[str, int]
+    others: tuple[socket.socket, ...] = ()
+
+    @property
+    def receivers(self) -> tuple[socket.socket, ...]:
+        """All sockets at which its packets may arrive."""
+        return (self.receiver, *self.others)
 
 
 @contextlib.contextmanager
@@ -91,8 +100,8 @@ def probing(
     origin_s = clocks.origin_s
     sent, arrivals = path.with_name(".sent"), path.with_name(".received")
     room = round(len(flows) * _QUEUED_BYTES * 4 * _BATCH_S / interval_s)
-    for flow in flows:
-        timestamped(flow.receiver, max(4 << 20, room))  # dropped packets are counted below
+    for sock in (sock for flow in flows for sock in flow.receivers):
+        timestamped(sock, max(4 << 20, room))  # dropped packets are counted below
     receiver = child.fork(lambda: _receive(flows, arrivals))
     begin_s = clocks.start("probe", interval_s)
     sender = child.fork(lambda: _send(flows, interval_s, sent, clocks, begin_s))
@@ -114,7 +123,7 @@ def probing(
                     "source_port": flow.sender.getsockname()[1],
                     "destination": flow.destination[0],
                     "port": flow.destination[1],
-                    "receiver_dropped": _dropped(flow.receiver),
+                    "receiver_dropped": sum(map(_dropped, flow.receivers)),
                 }
                 for flow in flows
             ],
@@ -159,8 +168,8 @@ def _receive(flows: Sequence[Flow], path: Path) -> None:
     batches = Batches()
     while True:
         last = ended()
-        for flow in flows:
-            for at, _, octets in batches.drain(flow.receiver):
+        for sock in (sock for flow in flows for sock in flow.receivers):
+            for at, _, octets in batches.drain(sock):
                 if len(octets) == PACKET.size:
                     received.append((*PACKET.unpack(octets), at))
         if last:

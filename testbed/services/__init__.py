@@ -5,15 +5,16 @@ What a topology asks for is `wanted`, as values; testbed.services.running starts
 
 from __future__ import annotations
 
-from testbed.services import bird, conntrackd, haproxy, http_server, keepalived, nftables
+from testbed.services import bgp, bird_ways, conntrackd, haproxy, http_server, keepalived, nftables
 from testbed.services.service import Service
 from testbed.spec import Topology
 
 
 def wanted(topology: Topology) -> list[Service]:
     """Every service that the topology's hosts need."""
-    beside = [*bird.of(topology), *http_server.of(topology), *nftables.of(topology), *conntrackd.of(topology)]
-    return [*beside, *haproxy.of(topology), *keepalived.of(topology)]
+    routes = [*bird_ways.of(topology), *bgp.of(topology)]
+    beside = [*http_server.of(topology), *nftables.of(topology), *conntrackd.of(topology)]
+    return [*routes, *beside, *haproxy.of(topology), *keepalived.of(topology)]
 
 
 __all__ = ["Service", "wanted"]

@@ -102,5 +102,6 @@ def running(services: Sequence[Service], network: Network, scratch: Path, raw: P
                 continue
             network.clocks.wait(f"{each.service.name} {each.service.node}", each.service.period_s)
             stack.enter_context(each.daemon)
+            network.directories[f"{each.service.node}:{each.service.name}"] = each.directory
             network.daemons[f"{each.service.node}:{each.service.name}"] = each.daemon
         yield found

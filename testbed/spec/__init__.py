@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from testbed.spec.addressing import Addressing
 from testbed.spec.balancer import Balancer, BalancerOptions
+from testbed.spec.bgp import Bgp, BgpOptions, BgpSession, BgpSpeaker
 from testbed.spec.bond import (
     LACP_RATES,
     MODES,
@@ -37,6 +38,10 @@ __all__ = [
     "Attachment",
     "Balancer",
     "BalancerOptions",
+    "Bgp",
+    "BgpOptions",
+    "BgpSession",
+    "BgpSpeaker",
     "Bond",
     "BondOptions",
     "Cable",

@@ -23,6 +23,8 @@ class Host:
     """An emulated host: its address is on its bond if it has one, on its only interface if not.
 
     With a ``vlan`` other than 0 the address is on that VLAN (IEEE 802.1Q), an interface of its own: bond0.7, say.
+    A host with ``loopback`` has its address, with /32, on its loopback interface: it has several links, each with an
+    address of its own by the router of its name, and is reached by what BGP says of it.
     ``gateway`` is the address of its subnet by which it reaches all others; empty: it reaches its own alone.
     ``rx_coalesce_us`` is how long its network cards may coalesce frames before an interrupt, in microseconds
     (ethtool's rx-usecs); 0: none.
@@ -34,12 +36,18 @@ class Host:
     rx_coalesce_us: int = 100
     vlan: int = 0
     gateway: str = ""
+    loopback: bool = False
 
     def __post_init__(self) -> None:
         validation.name("host", self.name)
         addressing.check_vlan(f"vlan of host {self.name!r}", self.vlan)
         validation.at_least(f"rx_coalesce_us of host {self.name!r}", self.rx_coalesce_us, 0)
         validation.prefixed(self.address, f"host {self.name!r}")
+        if self.loopback and (self.bond or self.vlan or self.gateway or self.address != f"{self.ip}/32"):
+            raise SpecError(
+                f"host {self.name!r} has its address {self.address} on its loopback interface; wanted an IPv4 address"
+                " with /32, and neither a bond, a VLAN nor a gateway"
+            )
         if self.gateway:
             self._check_gateway()
         if self.vlan and self.bond:

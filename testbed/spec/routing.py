@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from testbed.errors import SpecError, unknown
 from testbed.spec import validation
+from testbed.spec.bgp import Bgp, BgpSpeaker
 from testbed.spec.firewall import Firewall
 from testbed.spec.host import Host
-from testbed.spec.router import Router
+from testbed.spec.router import Attachment, Router
 from testbed.spec.vrrp import Vrrp
 
 
@@ -30,7 +31,8 @@ def check(
     for router in routers:
         if router.name in known:
             _check_forwarding(known[router.name], router)
-            continue
+            if not known[router.name].loopback:
+                continue
         own = interfaces.get(router.name, ())
         for attachment in router.attachments:
             if attachment.interface not in own:
@@ -75,8 +77,50 @@ def check_firewalls(routers: Sequence[Router], vrrp: Sequence[Vrrp], firewalls: 
             raise SpecError(f"the firewalls {who} are no VRRP group, so there is no virtual address to translate to")
 
 
+def check_bgp(groups: Sequence[Bgp], attached: Mapping[str, Sequence[Attachment]], vrrp: Sequence[Vrrp]) -> None:
+    """Errors: SpecError for speakers that are no machine, sessions in no subnet of both, next hops that nobody has;
+    ``attached`` is what each machine has on its interfaces."""
+    speakers = [speaker for group in groups for speaker in group.speakers]
+    validation.unique("machines that speak BGP", [speaker.machine for speaker in speakers])
+    for speaker in speakers:
+        if speaker.machine not in attached:
+            raise unknown("machine that speaks BGP", speaker.machine, attached)
+    for group in groups:
+        for session in group.sessions:
+            for name in (session.one, session.other):
+                own = [each.subnet for each in attached[name]]
+                if session.subnet not in own:
+                    raise unknown(f"subnet of a BGP session of {name!r}", session.subnet, own)
+                if ipaddress.ip_network(session.subnet).version != 4:
+                    raise SpecError(f"a BGP session of {name!r} is in {session.subnet}; wanted IPv4")
+        for speaker in group.speakers:
+            if speaker.next_hop:
+                _check_next_hop(group, speaker, attached, vrrp)
+
+
+def _check_next_hop(
+    group: Bgp, speaker: BgpSpeaker, attached: Mapping[str, Sequence[Attachment]], vrrp: Sequence[Vrrp]
+) -> None:
+    """A next hop is an address that something has, in the subnet of a session of the speaker (RFC 4271, 5.1.3)."""
+    known = {ip for found in vrrp for ip in found.ips} | {each.ip for own in attached.values() for each in own}
+    inside = [
+        session.subnet
+        for session in group.of(speaker.machine)
+        if speaker.next_hop in known and ipaddress.ip_address(speaker.next_hop) in ipaddress.ip_network(session.subnet)
+    ]
+    if not inside:
+        raise SpecError(
+            f"next hop {speaker.next_hop!r} of BGP speaker {speaker.machine!r} is no address that something has in the"
+            " subnet of one of its sessions",
+            f"Its sessions are in {', '.join(session.subnet for session in group.of(speaker.machine))}.",
+        )
+
+
 def _check_forwarding(host: Host, router: Router) -> None:
-    """A host that forwards has a bond, its own address, and each other subnet on a VLAN of the bond."""
+    """A host that forwards has a bond, its own address, and each other subnet on a VLAN of the bond; or its address on
+    its loopback interface, and links as a router has."""
+    if host.loopback:
+        return
     if host.bond is None or host.bond.driver not in ("bonding", "team"):
         raise SpecError(
             f"router {router.name!r} is a host without a bond; wanted a bond, for VLANs on it, or a router that is no"

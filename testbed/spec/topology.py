@@ -18,6 +18,7 @@ from testbed.errors import SpecError, unknown
 from testbed.spec import balancing, plain, routing, validation, ways
 from testbed.spec.addressing import interface_mac
 from testbed.spec.balancer import Balancer
+from testbed.spec.bgp import Bgp, BgpSession, BgpSpeaker
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
 from testbed.spec.firewall import Firewall
 from testbed.spec.host import Host
@@ -54,6 +55,8 @@ class Topology:
     #: Web servers, and groups of machines that balance what comes for them.
     servers: tuple[Server, ...] = ()
     balancers: tuple[Balancer, ...] = ()
+    #: Groups of machines that speak BGP.
+    bgp: tuple[Bgp, ...] = ()
 
     def __post_init__(self) -> None:
         validation.at_most(f"number of links of topology {self.name!r}", len(self.links), MOST_LINKS, MOST_LINKS_WHY)
@@ -86,12 +89,20 @@ class Topology:
         routing.check(self.hosts, self.routers, self.vrrp, self._interfaces)
         routing.check_firewalls(self.routers, self.vrrp, self.firewalls)
         balancing.check(self.hosts, self.routers, self.vrrp, self.servers, self.balancers)
+        routing.check_bgp(self.bgp, {each.name: self.attachments(each.name) for each in self.machines()}, self.vrrp)
         for name in self.protected:
             if name not in {host.name for host in self.hosts}:
                 raise unknown(f"protected host of topology {self.name!r}", name, [host.name for host in self.hosts])
 
     def _check_host(self, host: Host) -> None:
         own = self.interfaces(host.name)
+        if host.loopback:
+            if host.name not in {router.name for router in self.routers}:
+                raise SpecError(
+                    f"host {host.name!r} has its address on its loopback interface, and no router of its name says what"
+                    " its links have"
+                )
+            return
         if host.bond is None:
             if len(own) != 1:
                 raise SpecError(
@@ -185,13 +196,15 @@ class Topology:
         return (Attachment(self.carrier(host), host.address),)
 
     def carrier(self, host: Host) -> str:
-        """The interface that has a host's address: its bond or only interface, or the VLAN on that."""
+        """The interface that has a host's address: its bond or only interface, or the VLAN on that; or lo."""
+        if host.loopback:
+            return "lo"
         return host.on(host.bond.name if host.bond else self.interfaces(host.name)[0])
 
     @property
     def tagged(self) -> bool:
         """Whether some frames carry the tag of a VLAN."""
-        forwarding = {host.name for host in self.hosts} & {router.name for router in self.routers}
+        forwarding = {host.name for host in self.hosts if host.bond} & {router.name for router in self.routers}
         return bool(forwarding) or any(host.vlan for host in self.hosts)
 
     def services(self) -> tuple[str, ...]:
@@ -201,7 +214,21 @@ class Topology:
         serving = (f"{each.host}:http" for each in self.servers)
         placing = (f"{name}:haproxy" for group in self.balancers if group.layer == 7 for name in group.machines)
         vrrp = (f"{name}:keepalived" for group in self.vrrp for name in group.routers)
-        return (*watched, *serving, *shared, *placing, *vrrp)
+        speakers = (f"{each.machine}:bird" for group in self.bgp for each in group.speakers)
+        return (*watched, *serving, *shared, *speakers, *placing, *vrrp)
+
+    def loopback(self, machine: str) -> str:
+        """The address of a host on its loopback interface, without its prefix length; empty: it has none."""
+        return next((host.ip for host in self.hosts if host.name == machine and host.loopback), "")
+
+    def anycast(self, machine: str) -> str:
+        """The address that a machine shares with others (`BgpSpeaker.anycast`); empty: none."""
+        speakers = (each for group in self.bgp for each in group.speakers)
+        return next((each.anycast for each in speakers if each.machine == machine), "")
+
+    def bgp_identifier(self, machine: str) -> str:
+        """The BGP Identifier of a speaker: an address of its own (RFC 4271, 4.2), here that of its first interface."""
+        return self.attachments(machine)[0].ip
 
     def serving(self) -> tuple[str, ...]:
         """The machines that forward, or have a service."""
@@ -342,6 +369,17 @@ class Topology:
             "firewalls": [plain.made(Firewall, each) for each in data.get("firewalls", [])],
             "servers": [plain.made(Server, each) for each in data.get("servers", [])],
             "balancers": [plain.made(Balancer, each) for each in data.get("balancers", [])],
+            "bgp": [
+                plain.made(
+                    Bgp,
+                    {
+                        **each,
+                        "speakers": [plain.made(BgpSpeaker, one) for one in each["speakers"]],
+                        "sessions": [plain.made(BgpSession, one) for one in each["sessions"]],
+                    },
+                )
+                for each in data.get("bgp", [])
+            ],
             "routers": [
                 plain.made(Router, {**each, "attachments": [plain.made(Attachment, a) for a in each["attachments"]]})
                 for each in data.get("routers", [])

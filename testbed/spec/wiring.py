@@ -23,6 +23,7 @@ from testbed.spec import (
     Addressing,
     Attachment,
     Balancer,
+    Bgp,
     Bond,
     BondOptions,
     Cable,
@@ -67,10 +68,12 @@ class Wiring:
         self._rx_coalesce_us = rx_coalesce_us
         self._addressing = addressing
         self._hosts: list[tuple[str, Bond | None]] = []
-        self._routers: list[Router] = []
+        self._routers: dict[str, list[Attachment]] = {}
         self._subnets: dict[str, int] = {}
         self._vlans: dict[int, int] = {}
         self._forwarding: dict[str, tuple[int, ...]] = {}
+        self._gateways: dict[str, str] = {}
+        self._loopbacks: set[str] = set()
         self._switches: list[Switch] = []
         self._links: list[Link] = []
         self._lags: list[Lag] = []
@@ -96,9 +99,12 @@ class Wiring:
         self.plain(host)
         self.link(host, node)
 
-    def subnet(self, number: int, *hosts: str) -> None:
-        """These hosts are in subnet ``number``, and reach others by its virtual address; all others are in 0."""
+    def subnet(self, number: int, *hosts: str, by: str = "") -> None:
+        """These hosts are in subnet ``number``, and reach others by its virtual address, or by the router ``by``; all
+        others are in 0."""
         self._subnets |= dict.fromkeys(hosts, number)
+        if by:
+            self._gateways |= dict.fromkeys(hosts, by)
 
     def vlan(self, subnet: int, vlan: int) -> None:
         """Subnet ``subnet`` is VLAN ``vlan``: of hosts in it, and of those that forward into it."""
@@ -119,19 +125,20 @@ class Wiring:
 
     def router(self, name: str, sides: Sequence[tuple[str, int]]) -> None:
         """A router by a link to each of these nodes, in the subnet of that number there."""
-        number = len(self._routers) + 1
-        attachments = tuple(
-            Attachment(self.link(name, node)[0], self._addressing.router(number, subnet)) for node, subnet in sides
-        )
-        self._routers.append(Router(name, attachments, self._rx_coalesce_us))
+        self._routers.setdefault(name, [])
+        for node, subnet in sides:
+            self._attach(name, self.link(name, node)[0], subnet)
 
     def beside(self, one: str, other: str, subnet: int) -> None:
-        """A link between two routers that are there, as a subnet of that number in which they are alone."""
+        """A link between two routers, as a subnet of that number in which they are alone."""
+        for name in (one, other):
+            self._routers.setdefault(name, [])
         for name, interface in zip((one, other), self.link(one, other), strict=True):
-            place = next(place for place, router in enumerate(self._routers) if router.name == name)
-            here = Attachment(interface, self._addressing.router(place + 1, subnet))
-            router = self._routers[place]
-            self._routers[place] = dataclasses.replace(router, attachments=(*router.attachments, here))
+            self._attach(name, interface, subnet)
+
+    def _attach(self, router: str, interface: str, subnet: int) -> None:
+        number = list(self._routers).index(router) + 1
+        self._routers[router].append(Attachment(interface, self._addressing.router(number, subnet)))
 
     def bonded(
         self,
@@ -166,6 +173,12 @@ class Wiring:
         if lag and (found := self._lag.before(options, f"lag-{host}", ports, system=system)):
             self._aggregate(found)
             self._lags_of_hosts = True
+
+    def loopback(self, host: str, subnet: int) -> None:
+        """A host with an address of subnet ``subnet`` on its loopback interface; `beside` makes its links."""
+        self._hosts.append((host, None))
+        self._subnets[host] = subnet
+        self._loopbacks.add(host)
 
     def plain(self, host: str) -> None:
         """A host without a bond, whose one link is there already."""
@@ -208,6 +221,7 @@ class Wiring:
         servers: tuple[Server, ...] = (),
         balancers: tuple[Balancer, ...] = (),
         protected: tuple[str, ...] = (),
+        bgp: tuple[Bgp, ...] = (),
     ) -> Topology:
         """The network that was put together. Errors: SpecError for an impossible one."""
         if not self._lags_of_hosts:
@@ -217,6 +231,7 @@ class Wiring:
         many = len(self._hosts)
         if self._routers:
             validation.at_most("number of hosts beside routers", many, MOST_HOSTS_BESIDE)
+        lone = tuple(Router(each, tuple(own), self._rx_coalesce_us) for each, own in self._routers.items())
         hosts = tuple(self._host(number, many, *each) for number, each in enumerate(self._hosts, start=1))
         forwarding = tuple(self._forwards(host) for host in hosts if host.name in self._forwarding)
         systems = self._made_systems() or (LacpSystem(CORE),)
@@ -229,11 +244,12 @@ class Wiring:
             lags,
             systems,
             protected,
-            routers=(*self._routers, *forwarding),
+            routers=(*lone, *forwarding),
             vrrp=vrrp,
             firewalls=firewalls,
             servers=servers,
             balancers=balancers,
+            bgp=bgp,
         )
 
     def _host(self, number: int, many: int, name: str, bond: Bond | None) -> Host:
@@ -242,8 +258,11 @@ class Wiring:
         vlan = self._vlans.get(subnet, self._addressing.vlan)
         if name in self._forwarding:
             return Host(name, self._router_address(name, subnet), bond, self._rx_coalesce_us, vlan)
-        gateway = self.virtual(subnet).partition("/")[0] if name in self._subnets else ""
-        return Host(name, self._addressing.address(number, many, subnet), bond, self._rx_coalesce_us, vlan, gateway)
+        address = self._addressing.address(number, many, subnet)
+        if name in self._loopbacks:
+            ip = address.partition("/")[0]
+            return Host(name, f"{ip}/32", None, self._rx_coalesce_us, loopback=True)
+        return Host(name, address, bond, self._rx_coalesce_us, vlan, self._gateway(name))
 
     def _router_address(self, host: str, subnet: int) -> str:
         """The address of a host that forwards: routers that are no hosts come before it."""
@@ -260,6 +279,17 @@ class Wiring:
             for subnet in others
         )
         return Router(host.name, (first, *more), self._rx_coalesce_us)
+
+    def _gateway(self, host: str) -> str:
+        """The address by which a host reaches other subnets: of its router, or the virtual one; empty: it has none."""
+        if host not in self._subnets:
+            return ""
+        virtual = self.virtual(self._subnets[host])
+        if host not in self._gateways:
+            return virtual.partition("/")[0]
+        subnet = ipaddress.ip_interface(virtual).network
+        by = self._routers[self._gateways[host]]
+        return next(each.ip for each in by if ipaddress.ip_address(each.ip) in subnet)
 
     def _member_cables(self, host: str, members: int) -> list[Cable]:
         """The cables of a bond's members: all alike, or by their own rates."""

@@ -151,6 +151,7 @@ _UNBOUNDED = {
         ("router_crash", "router_hang", "split_brain", "service_stop", "service_crash", "service_pause"),
         "no bond decides what another router or daemon does (testbed.theory.vrrp)",
     ),
+    "route_withdrawal": "no bond decides by which routers packets go (testbed.theory.bgp)",
 }
 
 

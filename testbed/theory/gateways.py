@@ -6,8 +6,9 @@ h1 ---- (LAN of h1) ---- r1 ---- (LAN of h2) ---- h2      each host sends to its
 
 from __future__ import annotations
 
-from testbed.spec import Host, Topology, Vrrp
-from testbed.theory import vrrp
+from testbed.spec import Topology
+from testbed.theory import bgp, vrrp
+from testbed.theory.forwarding import Forwarding
 from testbed.theory.outage_bound import OutageBound
 from testbed.theory.uses import Uses
 
@@ -35,76 +36,35 @@ def between(left: Uses, a: str, b: str) -> tuple[bool | None, str]:
 
     None: theory does not say.
     """
-    one, other = left.topology.host(a), left.topology.host(b)
-    found = [_forth(left, one, other), _forth(left, other, one)]
+    forwarding = Forwarding(left)
+    found = [_forth(forwarding, left.topology, *ends) for ends in ((a, b), (b, a))]
     lost = next((why for connected, why in found if connected is False), None)
     if lost is not None:
         return False, lost
     return next(((None, why) for connected, why in found if connected is None), (True, ""))
 
 
-def _forth(left: Uses, sender: Host, receiver: Host) -> tuple[bool | None, str]:
-    if not sender.gateway:
-        return False, f"{sender.name} has no gateway"
-    if why := blocked(left.topology, sender.name, receiver.name):
+def _forth(forwarding: Forwarding, topology: Topology, sender: str, receiver: str) -> tuple[bool | None, str]:
+    if why := blocked(topology, sender, receiver):
         return False, why
-    for host in (sender, receiver):
-        if not left.places(host):
-            return False, f"{host.name} has no link left"
-    router, why = _master(left, sender)
-    if not router:
-        return (None if why else False), why or f"no router has {sender.gateway}, the gateway of {sender.name}"
-    for attachment in left.topology.attachments(router):
-        if attachment.subnet == receiver.subnet:
-            reached = not left.places_at(router, attachment.interface).isdisjoint(left.places(receiver))
-            return (
-                reached,
-                "" if reached else f"{router}, the gateway of {sender.name}, does not reach {receiver.name}",
-            )
-    return False, f"{router}, the gateway of {sender.name}, is not in the subnet of {receiver.name}"
-
-
-def _master(left: Uses, host: Host) -> tuple[str, str]:
-    """The router that has a host's gateway, where the host is; none, and why it is not known which it is."""
-    subnet, topology = host.subnet, left.topology
-    for router in topology.routers:
-        own = next((each for each in router.attachments if each.ip == host.gateway), None)
-        if own is not None:
-            here = left.places_at(router.name, own.interface)
-            return ("" if here.isdisjoint(left.places(host)) else router.name), ""
-    group = next((each for each in topology.vrrp if each.address_in(subnet) == host.gateway), None)
-    if group is None:
-        return "", ""
-    for name in group.ranked:
-        attached = topology.attachments(name)
-        lone = [each.interface for each in attached if each.interface in topology.ports]
-        silent = [interface for interface in lone if topology.link_of(interface).name in left.silent]
-        if silent:
-            return "", f"{name} is not heard by {silent[0]} and goes on as master, beside another one"
-        if name in left.failed or not _fit(left, name, group, subnet):
-            continue
-        own = next(each for each in attached if each.subnet == subnet)
-        if not left.places_at(name, own.interface).isdisjoint(left.places(host)):
-            return name, ""
-    return "", ""
-
-
-def _fit(left: Uses, router: str, group: Vrrp, subnet: str) -> bool:
-    """Whether a router may be master in a subnet: it has its interface there, and the others that it has to follow."""
-    watched = [
-        each.interface
-        for each in left.topology.attachments(router)
-        if each.subnet == subnet or (group.follow != "none" and group.address_in(each.subnet))
-    ]
-    return all(left.carries(router, interface) for interface in watched)
+    way = forwarding.way(sender, receiver)
+    return way.connected, way.why
 
 
 def bound(left: Uses) -> OutageBound | None:
     """The longest outage that these failures may cause between hosts in different subnets that still reach each other.
 
-    Nothing is lost while the best router of each group is as it was; otherwise the next one waits as VRRP has it.
+    Nothing is lost while the best router of each group is as it was; otherwise the next one waits as VRRP has it. A BGP
+    session that failures have ended is left as its speakers notice: by their carrier, by BFD, by the hold time.
     """
     found = OutageBound(0.0, 0.0, "no router is hit")
+    forwarding = Forwarding(left)
+    for speakers, session in forwarding.lost_sessions():
+        alive = [name for name in (session.one, session.other) if name not in left.failed]
+        deaf = [name for name in alive if not forwarding.sees(session, name)]
+        beside = any(session.subnet in speakers.speaker(name).announces for name in alive)
+        event = bgp.BESIDE_A_SUBNET if beside else bgp.AT_THE_EVENT
+        found = max(found, bgp.detection(speakers) if deaf else event, key=lambda each: each.limit_s)
     for group in left.topology.vrrp:
         best = group.ranked[0]
         own = left.topology.attachments(best)
@@ -112,7 +72,8 @@ def bound(left: Uses) -> OutageBound | None:
             longest = vrrp.outage(group, "router_crash")
             if isinstance(longest, str):
                 return None
-            found = OutageBound(0.0, longest.bound_s, longest.label, tolerance_s=longest.tolerance_s)
+            waits = OutageBound(0.0, longest.bound_s, longest.label, tolerance_s=longest.tolerance_s)
+            found = max(found, waits, key=lambda each: each.limit_s)
     if not left.failed.isdisjoint(switch.name for switch in left.topology.switches):
         return None
     return found

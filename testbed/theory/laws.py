@@ -6,6 +6,7 @@ independent clocks make sums and differences of these.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 #: Points of Gauss and Legendre's rule between two breaks: exact for polynomials up to degree 31.
 _POINTS = 16
@@ -136,12 +138,107 @@ class Later:
 
 
 @dataclass(frozen=True)
-class Rest:
-    """What is left, at an instant of no matter which phase, of ``total_s`` since the last of a row of packets.
+class First:
+    """The shortest of independent times."""
 
-    The packets are apart by independent times, each uniform from ``least_s`` to ``most_s``: how old the last one is has
-    the density (1 - F(age)) / mean (D. R. Cox, Renewal Theory, 1962, 5.2).
+    of: tuple[Law, ...]
+
+    @property
+    def low_s(self) -> float:
+        return min(each.low_s for each in self.of)
+
+    @property
+    def high_s(self) -> float:
+        return min(each.high_s for each in self.of)
+
+    def cdf(self, time_s: float) -> float:
+        return 1.0 - math.prod(1.0 - each.cdf(time_s) for each in self.of)
+
+    def breaks_s(self) -> list[float]:
+        found = {at for each in self.of for at in each.breaks_s()}
+        return sorted(at for at in found if self.low_s <= at <= self.high_s)
+
+
+@dataclass(frozen=True)
+class Total:
+    """The sum of independent times of any laws, counted in so many cells of equal width: exact to one cell of each."""
+
+    of: tuple[Law, ...]
+    cells: int = 1024
+
+    @property
+    def low_s(self) -> float:
+        return math.fsum(each.low_s for each in self.of)
+
+    @property
+    def high_s(self) -> float:
+        return math.fsum(each.high_s for each in self.of)
+
+    def cdf(self, time_s: float) -> float:
+        if time_s <= self.low_s:
+            return 0.0
+        if time_s >= self.high_s:
+            return 1.0
+        ends_s, shares = self._table
+        return float(np.interp(time_s, ends_s, shares))
+
+    def breaks_s(self) -> list[float]:
+        return [float(each) for each in self._table[0]]
+
+    @functools.cached_property
+    def _table(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The ends of the cells, and the share of times up to each."""
+        width_s = (self.high_s - self.low_s) / self.cells
+        if not width_s:
+            return np.array([self.low_s, self.high_s]), np.array([0.0, 1.0])
+        found = np.array([1.0])
+        for law in self.of:
+            count = max(1, math.ceil((law.high_s - law.low_s) / width_s - 1e-9))
+            shares = [law.cdf(min(law.low_s + place * width_s, law.high_s)) for place in range(count + 1)]
+            shares[0], shares[-1] = 0.0, 1.0
+            # What lies in a cell counts half at either end of it, which leaves the mean where it is.
+            inside = np.diff(shares) / 2
+            found = np.convolve(found, np.append(inside, 0.0) + np.append(0.0, inside))
+        ends_s = self.low_s + width_s * np.arange(len(found))
+        middle = np.cumsum(found) - found / 2
+        middle[0], middle[-1] = 0.0, 1.0
+        return np.minimum(ends_s, self.high_s), middle
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The time from an instant of no matter which phase to the next of a row of packets, or since the last one.
+
+    The packets are apart by independent times, each uniform from ``least_s`` to ``most_s``. Either has the density
+    (1 - F(time)) / mean (D. R. Cox, Renewal Theory, 1962, 5.2).
     """
+
+    least_s: float
+    most_s: float
+
+    @property
+    def low_s(self) -> float:
+        return 0.0
+
+    @property
+    def high_s(self) -> float:
+        return self.most_s
+
+    def cdf(self, time_s: float) -> float:
+        time_s, spread_s = min(max(time_s, 0.0), self.most_s), self.most_s - self.least_s
+        area_s = min(time_s, self.least_s)
+        if time_s > self.least_s:
+            area_s += (spread_s**2 - (self.most_s - time_s) ** 2) / (2 * spread_s)
+        return area_s * 2 / (self.least_s + self.most_s)
+
+    def breaks_s(self) -> list[float]:
+        return [0.0, self.least_s, self.most_s]
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What is left, at an instant of no matter which phase, of ``total_s`` since the last of a row of packets: less
+    their `Wait`."""
 
     total_s: float
     least_s: float
@@ -156,15 +253,7 @@ class Rest:
         return self.total_s
 
     def cdf(self, time_s: float) -> float:
-        return 1.0 - self._younger(self.total_s - time_s)
-
-    def _younger(self, age_s: float) -> float:
-        """The probability that the last packet is at most so old."""
-        age_s, spread_s = min(max(age_s, 0.0), self.most_s), self.most_s - self.least_s
-        area_s = min(age_s, self.least_s)
-        if age_s > self.least_s:
-            area_s += (spread_s**2 - (self.most_s - age_s) ** 2) / (2 * spread_s)
-        return area_s * 2 / (self.least_s + self.most_s)
+        return 1.0 - Wait(self.least_s, self.most_s).cdf(self.total_s - time_s)
 
     def breaks_s(self) -> list[float]:
         return [self.low_s, self.total_s - self.least_s, self.total_s]

@@ -29,7 +29,7 @@ AT_THE_EVENT = OutageBound(0.0, 0.0, "carrier event at the next hop's own interf
 _LEAST, _MOST = 0.75, 0.90
 #: BIRD waits in whole milliseconds, and up to one more, for each timer (io_loop and birdloop_main): for the packet
 #: that was sent last, and for the end of the detection time. The kernel's route is then another at once.
-_BIRD_S = 0.002
+BIRD_S = 0.002
 #: BIRD's OSPF announces its links and computes its routes at its next tick (ospf_disp).
 TICK_S = float(OSPF_TICK_S)
 
@@ -48,9 +48,9 @@ def detection(bond: Bond) -> OutageBound:
     """
     if bond.ecmp_detect == "bfd":
         rest = _rest(bond)
-        return of_law(rest, f"BFD {bond.ecmp_bfd_mult} x {bond.ecmp_bfd_ms} ms", SWITCH_PAUSE_S + _BIRD_S)
+        return of_law(rest, f"BFD {bond.ecmp_bfd_mult} x {bond.ecmp_bfd_ms} ms", SWITCH_PAUSE_S + BIRD_S)
     low_s, high_s = float(bond.ecmp_dead_s - bond.ecmp_hello_s), bond.ecmp_dead_s + TICK_S
-    return OutageBound(low_s, high_s, f"OSPF, dead after {bond.ecmp_dead_s} s", tolerance_s=SWITCH_PAUSE_S + _BIRD_S)
+    return OutageBound(low_s, high_s, f"OSPF, dead after {bond.ecmp_dead_s} s", tolerance_s=SWITCH_PAUSE_S + BIRD_S)
 
 
 def watch_period_s(bond: Bond) -> float:
@@ -155,8 +155,13 @@ def _beyond(topology: Topology, link: Link, node: str, pair: tuple[str, str]) ->
 
 
 def _rest(bond: Bond) -> Rest:
-    interval_s = bond.ecmp_bfd_ms / 1e3
-    return Rest(bond.ecmp_bfd_mult * interval_s, _LEAST * interval_s, _MOST * interval_s)
+    return bfd_rest(bond.ecmp_bfd_ms, bond.ecmp_bfd_mult)
+
+
+def bfd_rest(interval_ms: int, multiplier: int) -> Rest:
+    """What is left of BFD's Detection Time when packets stop coming (RFC 5880, 6.8.4, 6.8.7), as BIRD sends them."""
+    interval_s = interval_ms / 1e3
+    return Rest(multiplier * interval_s, _LEAST * interval_s, _MOST * interval_s)
 
 
 def _own(topology: Topology, host: str, way: int) -> Link:

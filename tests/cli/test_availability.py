@@ -203,7 +203,17 @@ def test_a_kind_without_a_rate_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize(
     "name",
-    ["back_to_back", "dual_switch", "gateway_pair", "leaf_spine", "ring", "single_switch", "trunk", "two_ways"],
+    [
+        "back_to_back",
+        "dual_switch",
+        "gateway_pair",
+        "leaf_spine",
+        "ring",
+        "single_switch",
+        "trunk",
+        "two_lines",
+        "two_ways",
+    ],
 )
 def test_every_topology_has_one(name: str) -> None:
     """7200 s a year: the availability of each is above 99.97 %, and no range is upside down."""

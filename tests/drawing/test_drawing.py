@@ -26,6 +26,8 @@ from topologies.mlag import mlag
 from topologies.ring import ring
 from topologies.single_switch import single_switch
 from topologies.trunk import trunk
+from topologies.two_lines import two_lines
+from topologies.two_sites import two_sites
 from topologies.two_ways import two_ways
 from topologies.unprotected import unprotected
 
@@ -172,6 +174,8 @@ SIZES: tuple[tuple[Callable[..., Topology], dict[str, Iterable[object]]], ...] =
     (firewall_pair, {"firewall": (FirewallOptions(), FirewallOptions(sync="none"))}),
     (balancer_pair, {"balancer": (BalancerOptions(), BalancerOptions(kind="nat")), "servers": (1, 3, 8)}),
     (gateway_pair, {"vrrp": (VrrpOptions(), VrrpOptions(priorities="200+150+100+50"))}),
+    (two_lines, {"provider_routes": ("all", "default")}),
+    (two_sites, {"sites": ("active", "standby")}),
     (unprotected, {"switches": range(1, 6)}),
     (two_ways, {"ways": (2, 3, 4), "length": (0, 1, 2, 3, 4)}),
     (two_ways, {"ways": (2, 3, 4), "length": (0, 1, 2, 3, 4), "ends": ("switches",)}),

@@ -12,9 +12,12 @@ from testbed.run import prepare
 EXPERIMENTS, TOPOLOGIES = discovery.names("experiments"), discovery.names("topologies")
 #: Networks of routers, whose hosts have no bonds.
 ROUTED = ("gateway_pair", "firewall_pair", "balancer_pair")
+#: Networks of BGP speakers, whose hosts have no bonds.
+SPEAKING = ("two_lines", "two_sites")
 #: Experiments that ask a service through balancers.
 OF_BALANCERS = ("health_checks", "requests")
 _NO_BOND = "has no host h1 with a bond"
+_OF_ROUTERS = ("gateway", "stateful_failover", "routing", "sites")
 #: Independent switches form no LAG (802.1AX), and a mode that sends on both moves addresses between them (bonding.rst).
 _NO_LAG = "its two independent switches cannot form one LAG"
 #: What does not go together, and why. All else is planned with the experiment's own levels.
@@ -22,10 +25,13 @@ APART = {
     **{
         (name, topology): _NO_BOND
         for name in EXPERIMENTS
-        for topology in ("unprotected", *ROUTED)
-        if name
-        not in ("audit", "chaos", "failover", "messages", "scaling", "gateway", "stateful_failover", *OF_BALANCERS)
+        for topology in ("unprotected", *ROUTED, *SPEAKING)
+        if name not in ("audit", "chaos", "failover", "messages", "scaling", *_OF_ROUTERS, *OF_BALANCERS)
     },
+    **{("routing", name): "has no BGP speakers" for name in TOPOLOGIES if name not in SPEAKING},
+    ("routing", "two_sites"): "h1 and h2 have no way but that by x2",
+    **{("sites", name): "has no service at several sites" for name in TOPOLOGIES if name != "two_sites"},
+    **{("audit", name): "testbed audit TOPOLOGY takes every element in turn" for name in SPEAKING},
     **{("gateway", name): "has no VRRP group" for name in TOPOLOGIES if name not in ROUTED},
     **{
         ("stateful_failover", name): "has no group of firewalls or balancers"
@@ -56,6 +62,8 @@ TOGETHER = {
     ("mlag", "dual_switch"): {"mode": "active-backup"},
     ("audit", "back_to_back"): {"element": "h1-eth0"},
     ("audit", "leaf_spine"): {"element": "leaf1"},
+    ("audit", "two_lines"): {"element": "ia"},
+    ("audit", "two_sites"): {"element": "a"},
 }
 
 

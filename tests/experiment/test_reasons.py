@@ -22,7 +22,7 @@ def lonely(*, cable=Cable(), vrrp=VrrpOptions()):
     net.single("h1", near)
     net.single("h2", far)
     net.router("west", [(near, 0)])
-    return net.topology("lonely", vrrp=(vrrp.over(("west",), (net.virtual(0),)),))
+    return net.topology("lonely", vrrp=(vrrp.over(("west", "east"), (net.virtual(0),)),))
 """
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from testbed import services
 from testbed.run import prepare
-from testbed.services.bird import MIN_LS_INTERVAL_S, Bird, configuration, of, unready
+from testbed.services.bird import unready
+from testbed.services.bird_ways import MIN_LS_INTERVAL_S, Bird, configuration, of
 from testbed.spec import BondOptions
 from topologies.back_to_back import back_to_back
 from topologies.leaf_spine import leaf_spine

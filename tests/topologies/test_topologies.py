@@ -38,6 +38,8 @@ NAMES = (
     "ring",
     "single_switch",
     "trunk",
+    "two_lines",
+    "two_sites",
     "two_ways",
     "unprotected",
 )
@@ -54,7 +56,7 @@ def test_the_names() -> None:
 def test_every_mode_builds_or_is_refused(name: str, mode: str) -> None:
     function = discovery.topology(name)
     if "mode" not in topology_defaults(function):
-        assert name in ("balancer_pair", "firewall_pair", "gateway_pair", "unprotected")
+        assert name in ("balancer_pair", "firewall_pair", "gateway_pair", "two_lines", "two_sites", "unprotected")
     elif mode in TAKES.get(name, MODES):
         topology = build_topology(function, {"mode": mode})
         bonds = [host.bond for host in topology.hosts if host.bond]
@@ -125,6 +127,30 @@ def test_the_single_points_of_failure_of_gateway_pair_are_those_of_its_table() -
         if not must_connect(expected(topology, [e.name], controller_down_s=1.5), ("h1", "h2"))
     }
     assert found == {"s1", "s2", "h1-eth0", "h2-eth0", "h1-eth0--s1-eth1", "h2-eth0--s2-eth1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "points"),
+    [
+        ("two_lines", {"e1", "x", "h1-eth0", "h2-eth0", "e1-eth0", "x-eth2", "e1-eth0--h1-eth0", "x-eth2--h2-eth0"}),
+        (
+            "two_sites",
+            {
+                *("x1", "x2", "h1-eth0", "h2-eth0", "x1-eth0", "x2-eth0", "x1-eth0--h1-eth0", "x2-eth0--h2-eth0"),
+                *("x1-eth1", "x2-eth1", "x1-eth1--x2-eth1"),
+            },
+        ),
+    ],
+)
+def test_the_single_points_of_failure_of_networks_with_bgp_are_those_of_their_table(
+    name: str, points: set[str]
+) -> None:
+    """docs/topologies.md; of two_sites for the traffic between its clients."""
+    topology = build_topology(discovery.topology(name), {})
+    found = {
+        e.name for e in elements(topology) if not must_connect(expected(topology, [e.name]), topology.protected_hosts())
+    }
+    assert found == points
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,103 @@
+"""What the faults of a line to the internet cost: detections by the speakers' logs, outages by probes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from testbed.design.trial import Measured, Trial
+from testbed.measure.impact import rounded
+from testbed.measure.outage import load_probe, outage
+from testbed.measure.raw import Event, controller_trouble, fault_windows, read_timeline
+from testbed.measure.validity import check_clock, check_probe, unseen
+from testbed.theory import OutageBound, bgp, lines
+
+
+def detections(timeline: Sequence[Event], spared: str) -> list[list[float]]:
+    """For each fault, in order: seconds until each speaker that lost a session had left it, but for ``spared``."""
+    left = [
+        event for event in timeline if (event["source"], event["event"]) == ("bgp", "left") and event["host"] != spared
+    ]
+    found = []
+    for begin_s, end_s, _ in fault_windows(timeline):
+        last_s = float("inf") if end_s is None else end_s
+        times: dict[tuple[str, str], float] = {}
+        for event in left:
+            if begin_s <= event["t_s"] < last_s:
+                times.setdefault((event["host"], event["neighbor"]), round(event["t_s"] - begin_s, 9))
+        found.append(sorted(times.values()))
+    return found
+
+
+def moved(timeline: Sequence[Event], before: Sequence[Sequence[str]]) -> list[bool]:
+    """For each fault whether the speakers that choose a way had all left it by its end, so that an outage of 0 says
+    something; ``before`` are the next hops of each while nothing fails, the one that is hit first."""
+    seen = [event["hops"] for event in timeline if (event["source"], event["event"]) == ("network", "next_hops")]
+    return [
+        all(now and not set(now) & set(first[:1]) for now, first in zip(hops, before, strict=True)) for hops in seen
+    ]
+
+
+def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
+    """The metrics of a trial of `routing` (results/README.md)."""
+    topology, fault = trial.topology, str(trial.case["fault"])
+    element = lines.element(topology, fault, str(trial.case["place"]))
+    before = [lines.next_hops(topology, edge, topology.host(to).ip) for edge, to in lines.edges(topology)]
+    return measured(raw, trial, interval_s, element, lines.outage(topology, fault, element), before)
+
+
+def measured(
+    raw: Path,
+    trial: Trial,
+    interval_s: float,
+    element: str,
+    bound: OutageBound | str,
+    before: Sequence[Sequence[str]],
+    hit: int | None = None,
+) -> Measured:
+    """The metrics of a trial with many faults on ``element``, each by theory with an outage of ``bound`` for the first
+    ``hit`` flows, or for all; ``before`` is as in `moved`."""
+    flows = load_probe(raw / "probe.csv")
+    check_clock(flows)
+    timeline = read_timeline(raw / "timeline.jsonl")
+    group, fault = trial.topology.bgp[0], str(trial.case["fault"])
+    windows = [(begin_s, end_s) for begin_s, end_s, _ in fault_windows(timeline) if end_s is not None]
+    lasts = [begin_s for begin_s, _ in windows[1:]] + [min(float(flow.sent_s[-1]) for flow in flows)]
+    during = [[outage(flow, interval_s, *window) for flow in flows] for window in windows]
+    outages = [max(found.outage_s for found in each[:hit]) for each in during]
+    back = [
+        max(outage(flow, interval_s, end_s, last_s).outage_s for flow in flows)
+        for (_, end_s), last_s in zip(windows, lasts, strict=True)
+    ]
+    # A speaker that is itself gone or halted says nothing, or says it late.
+    spared = element.partition(":")[0] if "--" not in element else ""
+    found = detections(timeline, spared)[: len(windows)]
+    one, timed = bgp.detection(group), fault in bgp.SILENT
+    metrics: dict[str, Any] = {
+        "faults": len(windows),
+        "element": element,
+        "detections_s": [at for each in found for at in each],
+        "outages_s": [rounded(each) for each in outages],
+        "moved": moved(timeline, before)[: len(windows)],
+        "flows_hit": [sum(found.lost > 0 for found in each) for each in during],
+        "reversions_s": [rounded(each) for each in back],
+        "outage_s": rounded(max(outages, default=0.0)),
+        "reversion_outage_s": rounded(max(back, default=0.0)),
+        "low_s": rounded(one.low_s) if timed else 0.0,
+        "bound_s": rounded(one.bound_s) if timed else 0.0,
+        "expected_s": rounded(one.expected_s) if timed else 0.0,
+        "law_quantiles_s": [rounded(each) for each in one.quantiles_s or ()] if timed else None,
+        "outage_bound_s": bound.bound_s if isinstance(bound, OutageBound) else None,
+        "outage_expected_s": rounded(bound.expected_s) if isinstance(bound, OutageBound) else None,
+        "why_no_bound": bound if isinstance(bound, str) else None,
+        "within_bound": None,
+    }
+    if isinstance(bound, OutageBound):
+        low = not group.ecmp
+        kept = all(bound.holds(each, interval_s, low=low) for each in outages) and all(metrics["moved"])
+        metrics["within_bound"] = kept and (not timed or all(one.holds(at, 0.0) for each in found for at in each))
+    warnings = (*check_probe(raw / "probe.json", flows), *controller_trouble(timeline), *unseen(timeline))
+    if len(windows) < int(trial.case["faults"]):
+        return Measured(metrics, "failed", f"only {len(windows)} faults: the sessions did not come back", warnings)
+    return Measured(metrics, warnings=warnings)

@@ -1,0 +1,197 @@
+"""Where packets go from machine to machine, by the subnets that these are in, their gateways and BGP's routes. Pure.
+
+h1 --- segment --- e1 --- segment --- ia --- segment --- x --- segment --- h2
+       switches and links that still join interfaces, or one link between two machines
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from testbed.spec import Attachment, Bgp, BgpSession, Vrrp
+from testbed.theory import bgp_routes
+from testbed.theory.uses import Uses
+
+
+@dataclass(frozen=True)
+class Way:
+    """Whether packets arrive; None: it is not known. ``why`` says why not, or why it is not known."""
+
+    connected: bool | None
+    why: str = ""
+
+
+class Forwarding:
+    """What remains of a network, seen from its machines."""
+
+    def __init__(self, left: Uses) -> None:
+        self._left, self._topology = left, left.topology
+
+    def way(self, sender: str, receiver: str) -> Way:
+        """Whether packets that one host sends arrive at the other, once everything has settled."""
+        topology = self._topology
+        for name in (sender, receiver):
+            if name in self._left.failed or not any(self.segments(name, each) for each in topology.attachments(name)):
+                return Way(False, f"{name} has no link left")
+        return self._walk(sender, topology.host(receiver).ip, ())
+
+    def trail(self, sender: str, to: str) -> tuple[str, ...]:
+        """The machines that packets to an address pass, from the sender to the one that has it, by the first of equal
+        ways; empty: they do not arrive."""
+        found = [sender]
+        while not self._has(found[-1], to):
+            hops, _ = self._hops(found[-1], to)
+            step = self._next(found[-1], hops[0])[0] if hops else None
+            if step is None or step in found:
+                return ()
+            found.append(step)
+        return tuple(found)
+
+    def next_hops(self, machine: str, to: str) -> list[str]:
+        """The addresses to which a machine hands packets for an address; none: it has no route."""
+        return self._hops(machine, to)[0]
+
+    def segments(self, machine: str, attachment: Attachment) -> frozenset[str]:
+        """The segments that an interface of a machine is in; none if its link does not work, or carries no frames.
+
+        A bond of a host may be in two, where its members lead to parts of a network that failures have separated.
+        """
+        left, topology = self._left, self._topology
+        if machine in left.failed:
+            return frozenset()
+        if attachment.interface not in topology.ports:
+            return left.places_at(machine, attachment.interface)
+        link = topology.link_of(attachment.interface)
+        if not left.has_carrier(attachment.interface) or link.name in left.silent:
+            return frozenset()
+        if topology.far(attachment.interface).node in {switch.name for switch in topology.switches}:
+            return left.places_at(machine, attachment.interface)
+        return frozenset((link.name,))
+
+    def session_up(self, session: BgpSession) -> bool:
+        """Whether the two speakers of a session still reach each other in its subnet."""
+        found = [
+            self.segments(
+                name, next(each for each in self._topology.attachments(name) if each.subnet == session.subnet)
+            )
+            for name in (session.one, session.other)
+        ]
+        return not found[0].isdisjoint(found[1])
+
+    def _has(self, machine: str, address: str) -> bool:
+        """Whether an address is one of a machine's own."""
+        own = {each.ip for each in self._topology.attachments(machine)}
+        return address in {*own, self._topology.loopback(machine), self._topology.anycast(machine)}
+
+    def _walk(self, machine: str, to: str, before: tuple[str, ...]) -> Way:
+        """The way of a packet from a machine on."""
+        if self._has(machine, to):
+            return Way(True)
+        if machine in before:
+            return Way(False, f"packets to {to} go round: {' - '.join((*before, machine))}")
+        hops, why = self._hops(machine, to)
+        if not hops:
+            return Way(False, why)
+        ways = [self._by(machine, hop, to, (*before, machine)) for hop in hops]
+        wrong = [way for way in ways if way.connected is not True]
+        if not wrong:
+            return Way(True)
+        lost = len(wrong) == len(ways) and all(way.connected is False for way in ways)
+        return Way(False if lost else None, wrong[0].why)
+
+    def _hops(self, machine: str, to: str) -> tuple[list[str], str]:
+        """The addresses to which a machine hands a packet next, each in a subnet of its own; none, and why."""
+        topology, target = self._topology, ipaddress.ip_address(to)
+        if any(target in ipaddress.ip_network(each.subnet) for each in topology.attachments(machine)):
+            return [to], ""
+        routes = self.routes.get(machine, {})
+        fit = [prefix for prefix in routes if target in ipaddress.ip_network(prefix)]
+        if fit:
+            best = max(fit, key=lambda prefix: ipaddress.ip_network(prefix).prefixlen)
+            return [path.next_hop for path in routes[best]], ""
+        host = next((each for each in topology.hosts if each.name == machine), None)
+        if host is not None and host.gateway:
+            return [host.gateway], ""
+        return [], f"{machine} has no gateway" if host is not None else f"{machine} has no route to {to}"
+
+    def _by(self, machine: str, hop: str, to: str, before: tuple[str, ...]) -> Way:
+        """The way of a packet that a machine hands to an address in a subnet of its own."""
+        holder, way = self._next(machine, hop)
+        return way if holder is None else self._walk(holder, to, before)
+
+    def _next(self, machine: str, hop: str) -> tuple[str | None, Way]:
+        """The machine that has an address in a subnet of this one's; None, and why it has not, or why that is not
+        known."""
+        own = next(
+            each
+            for each in self._topology.attachments(machine)
+            if ipaddress.ip_address(hop) in ipaddress.ip_network(each.subnet)
+        )
+        here = self.segments(machine, own)
+        if not here:
+            return None, Way(False, f"{machine} has lost its link to {own.subnet}")
+        holder, why = self._holder(hop, own.subnet, here)
+        return holder, Way(None if why else False, why or f"nothing that {machine} reaches has {hop}")
+
+    def _holder(self, address: str, subnet: str, here: frozenset[str]) -> tuple[str | None, str]:
+        """The machine in these segments that has an address; None, and why it is not known which it is."""
+        for machine in self._topology.machines():
+            for each in self._topology.attachments(machine.name):
+                if each.ip == address:
+                    found = self.segments(machine.name, each)
+                    return (None if here.isdisjoint(found) else machine.name), ""
+        group = next((each for each in self._topology.vrrp if each.address_in(subnet) == address), None)
+        return (None, "") if group is None else self._master(group, subnet, here)
+
+    def _master(self, group: Vrrp, subnet: str, here: frozenset[str]) -> tuple[str | None, str]:
+        """The best machine of a group that is left in these segments."""
+        left, topology = self._left, self._topology
+        for name in group.ranked:
+            attached = topology.attachments(name)
+            lone = [each.interface for each in attached if each.interface in topology.ports]
+            silent = [interface for interface in lone if topology.link_of(interface).name in left.silent]
+            if silent:
+                return None, f"{name} is not heard by {silent[0]} and goes on as master, beside another one"
+            if name in left.failed or not self._fit(name, group, subnet):
+                continue
+            own = next(each for each in attached if each.subnet == subnet)
+            if not here.isdisjoint(self.segments(name, own)):
+                return name, ""
+        return None, ""
+
+    def _fit(self, name: str, group: Vrrp, subnet: str) -> bool:
+        """Whether a machine may be master in a subnet: it has its interface there, and others that it has to follow."""
+        watched = [
+            each
+            for each in self._topology.attachments(name)
+            if each.subnet == subnet or (group.follow != "none" and group.address_in(each.subnet))
+        ]
+        return all(self._left.carries(name, each.interface) for each in watched)
+
+    @cached_property
+    def routes(self) -> dict[str, dict[str, Sequence[bgp_routes.Path]]]:
+        """What each BGP speaker uses to each prefix that others announce."""
+        found: dict[str, dict[str, Sequence[bgp_routes.Path]]] = {}
+        for group in self._topology.bgp:
+            up = [session for session in group.sessions if self.session_up(session)]
+            own = {each.machine: self._own(each.machine, each.prefixes) for each in group.speakers}
+            settled = bgp_routes.settled(self._topology, group, up, own)
+            found |= {machine: dict(routes) for machine, routes in settled.items()}
+        return found
+
+    def _own(self, machine: str, announces: Sequence[str]) -> list[str]:
+        """The prefixes that a speaker announces now: a subnet of an interface goes with its carrier."""
+        attached = {each.subnet: each.interface for each in self._topology.attachments(machine)}
+        return [each for each in announces if each not in attached or self._left.carries(machine, attached[each])]
+
+    def lost_sessions(self) -> list[tuple[Bgp, BgpSession]]:
+        """The sessions that failures have ended."""
+        return [(group, each) for group in self._topology.bgp for each in group.sessions if not self.session_up(each)]
+
+    def sees(self, session: BgpSession, machine: str) -> bool:
+        """Whether a speaker of a session learns by its own carrier that it has ended."""
+        own = next(each for each in self._topology.attachments(machine) if each.subnet == session.subnet)
+        return not self._left.carries(machine, own.interface)

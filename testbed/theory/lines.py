@@ -1,0 +1,111 @@
+"""Which line to the internet is in use, what fails of it, and what that costs: of the measured hosts. Pure.
+
+client --- edge === line === provider in use === uplink === (internet) --- server
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from testbed.errors import SpecError
+from testbed.faults.cabling import link_named
+from testbed.faults.catalogue import FAULTS
+from testbed.spec import Bgp, Link, SwitchSide, Topology
+from testbed.theory import bgp
+from testbed.theory.forwarding import Forwarding
+from testbed.theory.outage_bound import OutageBound
+from testbed.theory.uses import Uses
+
+#: Where a cable fails: between the edge and the provider, or beyond.
+PLACES = ("line", "uplink")
+
+
+def _forwarding(topology: Topology, *failed: str) -> Forwarding:
+    return Forwarding(Uses(topology, frozenset(failed), frozenset(), SwitchSide(), None))
+
+
+def trail(topology: Topology) -> tuple[str, ...]:
+    """The machines that packets from client to server pass while nothing fails, both included; empty: they do not."""
+    return _forwarding(topology).trail(topology.client, topology.host(topology.server).ip)
+
+
+def routes(topology: Topology) -> dict[str, dict[str, list[str]]]:
+    """The next hops that every speaker has to every prefix that others announce, while nothing fails."""
+    found = _forwarding(topology).routes
+    return {
+        machine: {prefix: [path.next_hop for path in paths] for prefix, paths in own.items()}
+        for machine, own in found.items()
+    }
+
+
+def next_hops(topology: Topology, edge: str, to: str) -> list[str]:
+    """The next hops by which a speaker sends to an address, while nothing fails."""
+    return _forwarding(topology).next_hops(edge, to)
+
+
+def provider(topology: Topology) -> str | None:
+    """The speaker that the client's edge hands packets to; None if the edge is no speaker, or the last machine."""
+    found = trail(topology)
+    speakers = {each.machine for group in topology.bgp for each in group.speakers}
+    return found[2] if len(found) > 3 and {found[1], found[2]} <= speakers else None
+
+
+def has_another(topology: Topology) -> bool:
+    """Whether client and server reach each other without the provider in use, which there is."""
+    left = _forwarding(topology, trail(topology)[2])
+    return all(left.way(*ends).connected is True for ends in (topology.pair, topology.pair[::-1]))
+
+
+def edges(topology: Topology) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The two speakers that choose a provider, each with the host that it sends to: of the client, and of the server.
+
+    Errors: ValueError if packets pass fewer machines.
+    """
+    client, edge, *_, other, server = trail(topology)
+    return (edge, server), (other, client)
+
+
+def uplink(topology: Topology) -> Link | None:
+    """The cable between the provider in use and the machine beyond it; None if there is none."""
+    found = trail(topology)
+    return _between(topology, found[2], found[3]) if len(found) > 4 else None
+
+
+def element(topology: Topology, fault: str, place: str) -> str:
+    """What a fault hits. Errors: SpecError where there is no such element."""
+    found = trail(topology)
+    if FAULTS[fault].element == "router":
+        return found[2]
+    if FAULTS[fault].element in ("service", "BGP speaker"):
+        return f"{found[2]}:bird"
+    link = uplink(topology) if place == "uplink" else _between(topology, found[1], found[2])
+    if link is None:
+        raise SpecError(f"topology {topology.name!r} has no one cable there for {fault}")
+    return link.name
+
+
+def outage(topology: Topology, fault: str, hit: str) -> OutageBound | str:
+    """The outage of traffic between client and server both ways; text: there is no bound, and why."""
+    found, group = trail(topology), topology.bgp[0]
+    beyond = False
+    if FAULTS[fault].element == "cable":
+        link = link_named(topology, hit)[0]
+        beyond = found[1] not in (link.a, link.b)
+    told = not beyond or found[1] not in group.speaker(found[2]).default_to
+    links = [_between(topology, one, other) for one, other in itertools.pairwise(found)]
+    delay_s = sum(link.delay_ms for link in links if link is not None) / 1e3
+    return bgp.outage(group, fault, told=told, delay_s=delay_s)
+
+
+def noticed_s(group: Bgp) -> float:
+    """How long it takes at most until silence has ended a session."""
+    return bgp.detection(group).limit_s
+
+
+def period_s(group: Bgp) -> float:
+    """The interval of what watches a session."""
+    return group.bfd_ms / 1e3 if group.bfd_ms else float(group.keepalive_s)
+
+
+def _between(topology: Topology, one: str, other: str) -> Link | None:
+    return next((link for link in topology.links if {link.a, link.b} == {one, other}), None)

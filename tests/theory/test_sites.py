@@ -1,0 +1,64 @@
+"""Which site a client reaches by anycast, and what its loss costs."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.theory import OutageBound, bgp, lines, sites
+from topologies.two_lines import two_lines
+from topologies.two_sites import two_sites
+
+
+def test_each_client_reaches_the_nearer_site() -> None:
+    topology = two_sites()
+    assert sites.trail(topology, "h1") == ("h1", "x1", "a", "w1")
+    assert sites.trail(topology, "h2") == ("h2", "x2", "b", "w2")
+
+
+def test_a_site_that_stands_by_is_reached_by_nobody() -> None:
+    topology = two_sites(sites="standby")
+    assert sites.trail(topology, "h1") == ("h1", "x1", "a", "w1")
+    assert sites.trail(topology, "h2") == ("h2", "x2", "x1", "a", "w1")
+
+
+def test_a_network_without_a_shared_address_has_no_site() -> None:
+    assert sites.service(two_lines()) == "" and sites.servers(two_lines()) == []
+    assert sites.trail(two_lines(), "h1") == ()
+
+
+@pytest.mark.parametrize(
+    ("fault", "place", "element"),
+    [
+        ("router_hang", "site", "a"),
+        ("router_crash", "server", "w1"),
+        ("silent_loss", "site", "x1-eth2--a-eth1"),
+        ("carrier_loss", "server", "a-eth0--w1-eth0"),
+        ("service_stop", "server", "w1:bird"),
+        ("route_withdrawal", "server", "w1:bird"),
+    ],
+)
+def test_what_a_fault_hits(fault: str, place: str, element: str) -> None:
+    assert sites.element(two_sites(), fault, place) == element
+
+
+def test_one_speaker_notices_and_tells_the_others() -> None:
+    """Not the later one of two, as where each direction has an end of its own."""
+    topology = two_sites()
+    one = bgp.detection(topology.bgp[0])
+    for place in sites.PLACES:
+        found = sites.outage(topology, "router_hang", place)
+        assert isinstance(found, OutageBound) and found.bound_s == one.bound_s
+        assert found.law is not None and one.law is not None and found.law.cdf(8.0) == one.law.cdf(8.0)
+
+
+def test_a_router_that_loses_a_subnet_says_two_things_and_tcp_may_hold_the_second() -> None:
+    topology = two_sites()
+    near, far = (sites.outage(topology, "carrier_loss", place) for place in sites.PLACES)
+    assert isinstance(near, OutageBound) and isinstance(far, OutageBound)
+    assert (near.bound_s, far.bound_s) == (0.0, 0.04)
+
+
+def test_the_kernels_routes_are_known_beforehand() -> None:
+    found = lines.routes(two_sites())
+    assert found["x1"]["10.63.0.254/32"] == ["10.5.0.251"]  # a
+    assert found["a"]["10.63.0.254/32"] == ["10.2.0.3"]  # w1, the third host
