@@ -21,23 +21,28 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed import schemes
 from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
+from testbed.emulation.waiting import wait_for
 from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
 from testbed.faults.elements import Element, named
 from testbed.lab.steps import longest_period_s, wait_random_phase
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
+from testbed.measure.requests import Felt, felt, load_requests
 from testbed.observe.probe import Flow, probing
 from testbed.observe.reach import reaching
+from testbed.observe.requests import requesting
 from testbed.spec import Topology
-from testbed.theory import gateways, reachability
+from testbed.theory import chain, gateways, reachability
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -54,6 +59,8 @@ _MESH_HOSTS = 3
 #: 802.1AX-2014, 6.4.16), and the next is to be sent at once.
 _BEFORE_S, _RESUMED_S, _AFTER_S = 1.2, 0.5, 0.3
 _REJOIN_DEADLINE_S = 15.0
+#: How long a web service may take to answer for the first time; a request that took longer than this was late.
+_ANSWERED_S, _LATE_S = 10.0, 0.5
 #: How long an element is down where theory gives no bound.
 _UNKNOWN_S = 1.0
 
@@ -63,7 +70,7 @@ FAULTS: dict[str, tuple[str, dict[str, str]]] = {
     "member": ("carrier_loss", {}),
     "interface": ("carrier_loss", {"side": "host"}),
     "node": ("host_reboot", {}),
-    "router": ("router_crash", {}),
+    **dict.fromkeys(("router", "balancer", "server"), ("router_crash", {})),
     "switch": ("switch_crash", {}),
     "controller": ("controller_crash", {}),
     "control": ("controller_cut", {}),
@@ -89,20 +96,22 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         failing(topology, case)
     except SpecError as error:
         return f"{error.message} (testbed audit TOPOLOGY takes every element in turn)"
-    pairs = probed_pairs(topology)
+    pairs = () if topology.entry else probed_pairs(topology)
     return next((why for pair in pairs if (why := gateways.blocked_either_way(topology, *pair))), None)
 
 
 def _expected(topology: Topology, case: Any) -> dict[reachability.Pair, reachability.Expectation]:
     names = [element.name for element in failing(topology, case)]
     down_s = float(case["controller_down_s"])
+    if topology.entry:
+        return chain.expected(topology, names, side=schemes.chosen(case).side, controller_down_s=down_s)
     return reachability.expected(topology, names, side=schemes.chosen(case).side, controller_down_s=down_s)
 
 
 def _lasting_s(topology: Topology, case: Any) -> float:
     """How long the elements are down: until the slowest monitor has detected it, and some more."""
     elements = failing(topology, case)
-    bound = reachability.longest_bound(_expected(topology, case), topology.protected_hosts())
+    bound = reachability.longest_bound(_expected(topology, case), topology.ends())
     lasting_s = _UNKNOWN_S if bound is None else bound.limit_s
     if any(element.kind in ("controller", "control") for element in elements):
         lasting_s = max(lasting_s, float(case["controller_down_s"]))
@@ -111,26 +120,68 @@ def _lasting_s(topology: Topology, case: Any) -> float:
 
 def procedure(lab: Lab) -> None:
     """Inside: probe, let the elements fail, test which hosts reach each other, repair."""
+    (_asked if lab.topology.entry else _probed)(lab)
+
+
+def _probed(lab: Lab) -> None:
     topology, interval_s = lab.topology, float(lab.case["probe_interval_ms"]) / 1e3
-    elements = failing(topology, lab.case)
     hosts = [host.name for host in topology.hosts]
     pairs = list(itertools.combinations(hosts, 2)) if len(hosts) <= 16 else probed_pairs(topology)
     with contextlib.ExitStack() as stack:
         reach = stack.enter_context(reaching(lab.network, hosts, _FLOWS))
         flows = _flows(lab, stack)
         with probing(flows, interval_s, lab.raw / "probe.csv", clocks=lab.clocks, tail_s=0.1):
-            lab.sleep_until(lab.now() + _BEFORE_S)
-            wait_random_phase(lab, longest_period_s(lab))
-            with contextlib.ExitStack() as broken:
-                for element in elements:
-                    fault, parameters = FAULTS[element.kind]
-                    broken.enter_context(lab.fault(fault, element.hit, **parameters))
-                lab.sleep_until(lab.now() + _lasting_s(topology, lab.case))
+            with _failed(lab):
                 lost = reach.lost(pairs)
             lab.write("reach.json", [{"pair": list(pair), "lost": count} for pair, count in lost.items()])
-            for host in hosts:
-                lab.wait_carrying(host, _REJOIN_DEADLINE_S)
-            lab.sleep_until(lab.now() + _AFTER_S)
+            _wait_back(lab)
+
+
+def _asked(lab: Lab) -> None:
+    """The same for a web service: requests of its client instead of probes."""
+    assert lab.topology.entry is not None
+    interval_s = float(lab.case["probe_interval_ms"]) / 1e3
+    wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
+    asking = requesting(
+        lab.network, lab.client, lab.topology.entry, interval_s, lab.raw / "requests.csv", clocks=lab.clocks
+    )
+    with asking:
+        with _failed(lab):
+            pass
+        _wait_back(lab)
+
+
+def _unanswered(lab: Lab) -> str:
+    """What is wrong with a connection to the service; empty: it was made."""
+    assert lab.topology.entry is not None
+    with lab.network.socket(lab.client, socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.settimeout(_ANSWERED_S / 10)
+        try:
+            sock.connect(lab.topology.entry)
+        except OSError as error:
+            return str(error)
+    return ""
+
+
+@contextlib.contextmanager
+def _failed(lab: Lab) -> Iterator[None]:
+    """The elements fail; the block runs once what by theory goes on must have gone on; then they are repaired."""
+    elements = failing(lab.topology, lab.case)
+    lab.sleep_until(lab.now() + _BEFORE_S)
+    wait_random_phase(lab, longest_period_s(lab))
+    with contextlib.ExitStack() as broken:
+        for element in elements:
+            fault, parameters = FAULTS[element.kind]
+            broken.enter_context(lab.fault(fault, element.hit, **parameters))
+        lab.sleep_until(lab.now() + _lasting_s(lab.topology, lab.case))
+        yield
+
+
+def _wait_back(lab: Lab) -> None:
+    """Wait until all bonds carry on all members again."""
+    for host in lab.topology.hosts:
+        lab.wait_carrying(host.name, _REJOIN_DEADLINE_S)
+    lab.sleep_until(lab.now() + _AFTER_S)
 
 
 def _flows(lab: Lab, stack: contextlib.ExitStack) -> list[Flow]:
@@ -147,15 +198,55 @@ def _flows(lab: Lab, stack: contextlib.ExitStack) -> list[Flow]:
     return flows
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What a trial shows: whether traffic went on before the repair, the outages, what was lost; ``apart``: what did
+    not reach each other; ``differs``: pairs of which theory says otherwise."""
+
+    survived: bool
+    outage_s: float
+    return_outage_s: float
+    lost: int
+    apart: list[str]
+    differs: list[str]
+
+
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: whether the protected hosts still reached each other, their outages, and whether theory agrees."""
     topology, case = trial.topology, trial.case
     interval_s = float(case["probe_interval_ms"]) / 1e3
     elements, expected = failing(topology, case), _expected(topology, case)
-    protected = topology.protected_hosts()
     timeline = read_timeline(raw / "timeline.jsonl")
     begin_s = min(line["t_s"] for line in timeline if line["source"] == "fault" and line["event"] == "begin")
     end_s = min(line["t_s"] for line in timeline if line["source"] == "fault" and line["event"] == "end")
+    seen = (_requests_seen if topology.entry else _probes_seen)(raw, trial, begin_s, end_s)
+    must = reachability.must_connect(expected, topology.ends())
+    # Where it is not known whether they reach each other, nor is how soon.
+    bound = reachability.longest_bound(expected, topology.ends()) if must else None
+    metrics = {
+        "element": "+".join(element.name for element in elements),
+        "kind": "+".join(element.kind for element in elements),
+        "survived": seen.survived,
+        "outage_s": round(seen.outage_s, 9),
+        "return_outage_s": round(seen.return_outage_s, 9),
+        "lost": seen.lost,
+        "apart": seen.apart,
+        "expected_connected": must,
+        "agrees_with_oracle": reachability.agrees(must, seen.survived),
+        "oracle_differs": seen.differs,
+        "bound_s": None if bound is None else round(bound.bound_s, 9),
+        "within_bound": None if bound is None else seen.survived and bound.holds(seen.outage_s, interval_s, low=False),
+    }
+    warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
+    if not seen.survived:
+        names = ", ".join(seen.apart) or "a probe's flow"
+        return Measured(metrics, "censored", f"not before the repair: {names}", warnings)
+    return Measured(metrics, warnings=warnings)
+
+
+def _probes_seen(raw: Path, trial: Trial, begin_s: float, end_s: float) -> _Seen:
+    """By probes between the protected hosts, and single datagrams between all."""
+    interval_s, protected = float(trial.case["probe_interval_ms"]) / 1e3, trial.topology.protected_hosts()
     flows = load_probe(raw / "probe.csv")
     last_s = min(float(flow.sent_s[-1]) for flow in flows)
     during = [outage(flow, interval_s, begin_s, end_s) for flow in flows]
@@ -164,30 +255,38 @@ def read(raw: Path, trial: Trial) -> Measured:
         (pair[0], pair[1]): count for pair, count in ((e["pair"], e["lost"]) for e in read_json(raw / "reach.json"))
     }
     apart = [pair for pair, count in lost.items() if count and set(pair) <= set(protected)]
-    survived = not apart and all(found.recovered for found in during)
-    must = reachability.must_connect(expected, protected)
-    # Where it is not known whether they reach each other, nor is how soon.
-    bound = reachability.longest_bound(expected, protected) if must else None
-    outage_s = max(found.outage_s for found in during)
-    metrics = {
-        "element": "+".join(element.name for element in elements),
-        "kind": "+".join(element.kind for element in elements),
-        "survived": survived,
-        "outage_s": round(outage_s, 9),
-        "return_outage_s": round(max(found.outage_s for found in after), 9),
-        "lost": sum(found.lost for found in (*during, *after)),
-        "apart": ["-".join(pair) for pair in apart],
-        "expected_connected": must,
-        "agrees_with_oracle": reachability.agrees(must, survived),
-        "oracle_differs": _differs(expected, lost),
-        "bound_s": None if bound is None else round(bound.bound_s, 9),
-        "within_bound": None if bound is None else survived and bound.holds(outage_s, interval_s, low=False),
-    }
-    warnings = (*not_aggregated(timeline), *controller_trouble(timeline))
-    if not survived:
-        names = ", ".join("-".join(pair) for pair in apart) or "a probe's flow"
-        return Measured(metrics, "censored", f"not before the repair: {names}", warnings)
-    return Measured(metrics, warnings=warnings)
+    return _Seen(
+        not apart and all(found.recovered for found in during),
+        max(found.outage_s for found in during),
+        max(found.outage_s for found in after),
+        sum(found.lost for found in (*during, *after)),
+        ["-".join(pair) for pair in apart],
+        _differs(_expected(trial.topology, trial.case), lost),
+    )
+
+
+def _requests_seen(raw: Path, trial: Trial, begin_s: float, end_s: float) -> _Seen:
+    """By requests to the web service: an outage is a time without success, or from the first failure to the last."""
+    interval_s, pair = float(trial.case["probe_interval_ms"]) / 1e3, trial.topology.ends()
+    asked = load_requests(raw / "requests.csv")
+    windows = ((begin_s, end_s), (end_s, asked[-1].due_s), (end_s - _RESUMED_S / 2, end_s))
+    during, after, last = (felt(asked, *window, interval_s=interval_s) for window in windows)
+    survived = not last.failed_requests and last.slowest_s is not None and last.slowest_s <= _LATE_S
+    expected = reachability.must_connect(_expected(trial.topology, trial.case), pair)
+    name = "-".join(pair)
+    return _Seen(
+        survived,
+        _outage_s(during, interval_s),
+        _outage_s(after, interval_s),
+        during.failed_requests + after.failed_requests,
+        [] if survived else [name],
+        [name] if reachability.agrees(expected, survived) is False else [],
+    )
+
+
+def _outage_s(found: Felt, interval_s: float) -> float:
+    """How long the service did not answer, or not every request."""
+    return max(0.0, found.longest_gap_s - interval_s, found.failed_span_s)
 
 
 def _differs(

@@ -39,9 +39,8 @@ def firewall_pair(
     for name in pair:
         net.router(name, [(near, 0), (far, 1)])
     net.beside(*pair, 2)
-    subnets = [net.network(number) for number in range(3)]
     return net.topology(
         "firewall_pair",
         vrrp=(vrrp.over(pair, (net.virtual(0), net.virtual(1))),),
-        firewalls=(firewall.over(pair, *subnets),),
+        firewalls=(firewall.over(pair, net.network(0), net.network(1), net.network(2)),),
     )

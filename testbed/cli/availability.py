@@ -149,7 +149,7 @@ def _redundancy(
                 f'Give it by --rates FILE, with: [{kind}] mtbf_h = ..., mttr_h = ..., source = "..."',
             )
     if redundancy.up(frozenset()) is not True:
-        hosts = ", ".join(network.protected_hosts())
+        hosts = ", ".join(network.ends())
         raise SpecError(
             f"theory does not say whether {hosts} reach each other when nothing has failed",
             "Choose another --set controller=... or --set mode=..., or measure: testbed audit TOPOLOGY",
@@ -192,7 +192,7 @@ def _draw(network: Topology, found: Availability, assumed: Assumed, place: Path,
     from testbed import figures  # matplotlib takes a second
     from testbed.figures.downtime import downtime
 
-    drawing = downtime(found, ", ".join(network.protected_hosts()), str(assumed))
+    drawing = downtime(found, ", ".join(network.ends()), str(assumed))
     for path in figures.write(drawing, place, "availability"):
         if not quiet:
             out.print(f"figure  {path}", soft_wrap=True, markup=False)

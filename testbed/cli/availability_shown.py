@@ -40,7 +40,7 @@ def show(redundancy: Redundancy, found: Availability, assumed: Assumed) -> None:
         for cells in columns:
             del cells["failed switching"]
     header = list(columns[0])
-    between = ", ".join(redundancy.topology.protected_hosts())
+    between = ", ".join(redundancy.topology.ends())
     title = f"Expected downtime a year of the traffic between {between}, by element"
     tables.print_table(tables.Shown(header, [list(cells.values()) for cells in columns], 1, title), out)
     kinds = [[kind, _range(cost), _share(cost, total)] for kind, cost in found.by_kind().items()]
@@ -112,7 +112,7 @@ def data_of(redundancy: Redundancy, found: Availability, assumed: Assumed) -> di
     kinds = dict.fromkeys(each.kind for each in redundancy.elements)
     return {
         "topology": redundancy.topology.name,
-        "protected": list(redundancy.topology.protected_hosts()),
+        "protected": list(redundancy.topology.ends()),
         "availability": _pair(Range(1 - share.high, 1 - share.low)),
         "nines": {
             "low": theory.nines(share.high),

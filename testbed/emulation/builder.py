@@ -120,8 +120,8 @@ def built(topology: Topology, directory: Path, scheme: Scheme, clocks: Clocks) -
         for host in topology.hosts:
             stack.enter_context(_configured(network, host, directory))
         for router in topology.routers:
-            bonded = router not in topology.lone_routers and not topology.loopback(router.name)
-            routers.configure(network.netlink(router.name), network.pid(router.name), router, is_host=bonded)
+            own = next((topology.carrier(host) for host in topology.hosts if host.name == router.name), "")
+            routers.configure(network.netlink(router.name), network.pid(router.name), router, own=own)
         _start_switches(network)
         # Open vSwitch resets the queueing of a port that it adds, so the links are shaped after that.
         for port in topology.ports.values():
@@ -228,7 +228,7 @@ def _configured(network: Network, host: Host, directory: Path) -> Iterator[None]
             known.ip, known.prefixLen = host.address.split("/")
         else:
             node.bond = _Interface(carrier, address=host.address, node=node, mac=mac, moveIntfFn=lambda *_: None)
-        if host.gateway:
+        if host.gateway and not (host.bond and host.bond.driver == "bonding"):  # it is down (`Network.set_bond_up`)
             routers.set_gateway(netlink, carrier, host.gateway)
         yield
 

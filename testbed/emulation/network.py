@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pyroute2 import IPRoute
 
-from testbed.emulation import addresses
+from testbed.emulation import addresses, routers
 from testbed.emulation.bonds import Shown
 from testbed.emulation.clocks import Clocks, drawn_s
 from testbed.emulation.clsact import Clsact
@@ -134,9 +134,15 @@ class Network:
             self.ovs.program(switch, self.scheme.tables, found.groups, found.flows)
 
     def set_bond_up(self, host: str) -> None:
-        """Set the bond of a host administratively up: its driver's work begins."""
+        """Set the bond of a host administratively up: its driver's work begins, and routes by it may be made."""
         (index,) = self.netlink(host).link_lookup(ifname=self.topology.bond(host).name)
         self.netlink(host).link("set", index=index, state="up")
+        own = self.topology.host(host)
+        if own.gateway:
+            carrier = self.topology.carrier(own)
+            (index,) = self.netlink(host).link_lookup(ifname=carrier)
+            self.netlink(host).link("set", index=index, state="up")  # a VLAN would be a moment later than its bond
+            routers.set_gateway(self.netlink(host), carrier, own.gateway)
 
     def set_dormant(self, interface: str, *, dormant: bool) -> None:
         """A dormant interface has carrier, and so has its far end, but is not up for what uses it.

@@ -18,10 +18,11 @@ _FORWARDS = (
 )
 
 
-def configure(netlink: IPRoute, pid: int, router: Router, *, is_host: bool) -> None:
+def configure(netlink: IPRoute, pid: int, router: Router, *, own: str) -> None:
     """The router's interfaces are up, with their addresses, and it forwards; ``pid`` is a process in its namespaces.
 
-    One that is a host has its bond and its own address already: the VLANs of its other subnets are made on the bond.
+    One that is a host has its address already, on the interface ``own``: on its bond, where a VLAN is made for each
+    other subnet, or on lo.
     """
     set_kernel(pid, _FORWARDS, may_lack=True)
     netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
@@ -30,12 +31,12 @@ def configure(netlink: IPRoute, pid: int, router: Router, *, is_host: bool) -> N
         if not there:
             bond, _, vlan = attachment.interface.partition(".")
             addresses.add_vlan(netlink, bond, int(vlan))
+        elif attachment.interface != own:
+            netlink.link("set", index=there[0], state="up")
         set_kernel(pid, [(f"ipv4/conf/{attachment.interface}/send_redirects", "0")])
         if ":" in attachment.address:
             addresses.enable_ipv6(pid, attachment.interface)
-        if there and not is_host:
-            netlink.link("set", index=there[0], state="up")
-        if not (there and is_host):
+        if attachment.interface != own:
             addresses.add(netlink, attachment.interface, attachment.address)
         if ":" in attachment.address:  # VRRP speaks from it (RFC 5798, 5.1.2.1)
             (message,) = netlink.get_links(netlink.link_lookup(ifname=attachment.interface)[0])
@@ -43,9 +44,6 @@ def configure(netlink: IPRoute, pid: int, router: Router, *, is_host: bool) -> N
 
 
 def set_gateway(netlink: IPRoute, interface: str, gateway: str) -> None:
-    """Packets for all other subnets go to ``gateway``, by ``interface``.
-
-    The interface may be down yet, as a bond is at first: the kernel then takes a route only with its interface.
-    """
+    """Packets for all other subnets go to ``gateway``, by ``interface``, which is up."""
     (index,) = netlink.link_lookup(ifname=interface)
     netlink.route("replace", dst="default", gateway=gateway, oif=index, flags=["onlink"])

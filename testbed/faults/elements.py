@@ -13,14 +13,14 @@ from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import SwitchSide, Topology
 
 #: The kinds of elements.
-KINDS = ("link", "member", "interface", "node", "router", "switch", "controller", "control")
+KINDS = ("link", "member", "interface", "node", "router", "balancer", "server", "switch", "controller", "control")
 
 
 @dataclass(frozen=True)
 class Element:
     """An element that may fail; ``kind`` is member (a link of a bond or LAG), link, interface, node (of a ring of HSR,
-    between the hosts that are measured), router, switch, controller or control (a switch's connection to the
-    controller)."""
+    between the hosts that are measured), router, balancer, server (both of a web service), switch, controller or
+    control (a switch's connection to the controller)."""
 
     name: str
     kind: str
@@ -33,7 +33,7 @@ class Element:
 
 def elements(topology: Topology, side: SwitchSide = SwitchSide()) -> tuple[Element, ...]:
     """All elements that may fail, in the spec's order: links and members, interfaces of hosts and routers, routers,
-    switches, the controller and the switches' connections to it."""
+    balancers, servers, switches, the controller and the switches' connections to it."""
     bundled = {i for host in topology.hosts if host.bond for i in host.bond.members}
     bundled |= {port for lag in topology.lags for port in lag.ports}
     found = [
@@ -42,7 +42,11 @@ def elements(topology: Topology, side: SwitchSide = SwitchSide()) -> tuple[Eleme
     ]
     found += [Element(i, "interface") for each in topology.machines() for i in topology.interfaces(each.name)]
     found += [Element(name, "node") for name in sorted(topology.relays() - set(topology.protected_hosts()))]
-    found += [Element(router.name, "router") for router in topology.routers]
+    balancers = {name for group in topology.balancers for name in group.machines}
+    others = {topology.client, *balancers} if topology.entry else set(topology.protected_hosts())
+    found += [Element(router.name, "router") for router in topology.routers if router.name not in others]
+    found += [Element(name, "balancer") for name in sorted(balancers)]
+    found += [Element(server.host, "server") for server in topology.servers]
     found += [Element(switch.name, "switch") for switch in topology.switches]
     if side.controller and topology.switches:
         found.append(Element(CONTROLLER, "controller"))

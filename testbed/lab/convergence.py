@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from testbed.emulation.hsrlink import HsrPorts
 from testbed.emulation.network import Network
@@ -58,14 +58,15 @@ def wait(
     settle: Callable[[], None],
     note: Callable[..., object],
     expected: Mapping[tuple[str, str], bool | None] = {},
+    apart: Collection[tuple[str, str]] = (),
 ) -> None:
     """Wait until every member carries traffic, as far as the switches let it, and all hosts reach each other.
 
     ``missing`` says what of the switch side is not up yet, ``settle`` does what is left once nothing is missing,
-    ``note`` writes into the timeline. ``expected`` says of pairs of hosts whether they reach each other by
-    theory: True unless it is given. Errors: TrialError past the deadline, naming what is missing. What the
-    switches do not let aggregate, and hosts that by theory need not reach each other and do not, are noted, not an
-    error: that is a result.
+    ``note`` writes into the timeline. ``expected`` says of pairs of hosts whether they reach each other by theory: True
+    unless it is given. Those ``apart`` are kept apart on purpose, by a firewall or for want of a route: they are not
+    asked. Errors: TrialError past the deadline, naming what is missing. What the switches do not let aggregate, and
+    hosts that by theory need not reach each other and do not, are noted, not an error: that is a result.
     """
     hosts = [host.name for host in network.topology.hosts]
     wait_for(
@@ -76,7 +77,7 @@ def wait(
     )
     wait_for("the LAGs between switches come up", missing, deadline_s=DEADLINE_S, step_s=0.1)
     settle()
-    pairs = meeting(hosts)
+    pairs = [pair for pair in meeting(hosts) if pair not in apart]
     must = [pair for pair in pairs if expected.get(pair, True)]
     wait_for("the nodes of HSR know each other", lambda: _unknown(network, must), deadline_s=DEADLINE_S, step_s=0.1)
     network.set_wanted_active()

@@ -31,7 +31,7 @@ from testbed.observe.link_monitor import LinkMonitor, monitoring
 from testbed.schemes import Scheme
 from testbed.services.running import Running, running
 from testbed.spec import Topology
-from testbed.theory import reachability
+from testbed.theory import gateways, reachability
 
 
 class Lab:
@@ -203,6 +203,9 @@ class Lab:
             lambda: self.scheme.settle(self),
             self.note,
             {pair: each.connected for pair, each in expected.items()},
+            apart=[
+                pair for pair, each in expected.items() if not each.connected and gateways.apart(self.topology, *pair)
+            ],
         )
         wait_for(
             "the services settle",

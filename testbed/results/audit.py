@@ -138,7 +138,7 @@ def weak_points(rows: Sequence[Row]) -> list[str]:
 
 def verdict(topology: Topology, rows: Sequence[Row]) -> str:
     """The result of the audit, in sentences."""
-    hosts = topology.protected_hosts()
+    hosts = topology.ends()
     between = ", ".join(hosts) if len(hosts) <= 4 else f"{len(hosts)} hosts"
     traffic = f"traffic between {between}"
     weak = weak_points(rows)
@@ -166,7 +166,7 @@ def as_json(topology: Topology, rows: Sequence[Row]) -> dict[str, Any]:
     """The whole audit for programs."""
     return {
         "topology": topology.name,
-        "protected": list(topology.protected_hosts()),
+        "protected": list(topology.ends()),
         "single_points_of_failure": weak_points(rows),
         "verdict": verdict(topology, rows),
         "rows": [asdict(row) for row in rows],

@@ -4,6 +4,7 @@ inside                forward                              postrouting
 a new connection ---> accept: its first segment (SYN) ---> source: the outside virtual address
 known ones, back <--- accept: established, related
 anything else         dropped
+outside, a published service: a new connection ---> prerouting, destination: the service's own address ---> accept
 """
 
 from __future__ import annotations
@@ -71,8 +72,17 @@ def rules(service: Rules) -> str:
         *("    ct state established,related accept", "    ct state invalid counter drop"),
         f'    iifname "{service.inside}" meta l4proto tcp {first}ct state new accept',
         f'    iifname "{service.inside}" meta l4proto {{ udp, icmp }} ct state new accept',
+        *(
+            f'    iifname "{service.outside}" ip daddr {each.target} tcp dport {each.port} {first}ct state new accept'
+            for each in service.group.publishes
+        ),
         *("    counter", "  }"),
     ]
+    moved = [each for each in service.group.publishes if each.target != each.address]
+    if moved:
+        lines += ["  chain arrive {", "    type nat hook prerouting priority -100;"]
+        lines += [f"    ip daddr {each.address} tcp dport {each.port} dnat ip to {each.target}" for each in moved]
+        lines.append("  }")
     if service.group.nat:
         lines += [
             *("  chain leave {", "    type nat hook postrouting priority 100;"),

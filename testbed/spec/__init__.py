@@ -16,7 +16,7 @@ from testbed.spec.bond import (
     parse_mode,
 )
 from testbed.spec.fast_failover import FastFailover
-from testbed.spec.firewall import Firewall, FirewallOptions
+from testbed.spec.firewall import Firewall, FirewallOptions, Published
 from testbed.spec.host import Host
 from testbed.spec.lag import LacpOptions, Lag, LagOptions
 from testbed.spec.link import RATE_RANGE_MBPS, Cable, Link, Port
@@ -55,6 +55,7 @@ __all__ = [
     "LagOptions",
     "Link",
     "Port",
+    "Published",
     "Router",
     "Server",
     "SpanningTree",

@@ -33,7 +33,7 @@ MOST_IPV4_HOSTS = 0xFFFE
 #: The last host address of a subnet of 256: the virtual one. Below it are those of routers.
 _VIRTUAL = 254
 #: The most routers, and the most hosts beside them; the most subnets.
-MOST_ROUTERS, MOST_HOSTS_BESIDE, MOST_SUBNETS = 53, 200, 63
+MOST_ROUTERS, MOST_HOSTS_BESIDE, MOST_SUBNETS = 53, 199, 63
 #: The most ways between hosts that are joined by routing.
 MOST_WAYS = 64
 #: The most switches: 127.0.0.0/16 without 127.0.0.1, where the controller listens.
@@ -59,6 +59,10 @@ class Addressing:
             return str(ipaddress.ip_interface(f"2001:db8:0:{subnet:x}::{number:x}/64"))
         _check_range("number of hosts with IPv4 addresses", max(number, hosts), MOST_IPV4_HOSTS)
         return f"10.{subnet}.{number >> 8}.{number & 255}/{24 if hosts < 255 else 16}"
+
+    def second_virtual(self, subnet: int) -> str:
+        """Another virtual address of a subnet, with its prefix length, between those of hosts and of routers."""
+        return self.address(MOST_HOSTS_BESIDE + 1, 1, subnet)
 
     def router(self, number: int, subnet: int) -> str:
         """The address of router ``number`` (from 1) in a subnet, with its prefix length; of 0: the virtual one."""

@@ -2,7 +2,7 @@
 
 inside h1 ---+--- f1 ---+--- outside h2      a connection begins inside; what belongs to one that is known passes back
              |    | sync|                    with NAT it has the outside virtual address there
-             +--- f2 ---+
+             +--- f2 ---+                    to a service that is published connections begin outside as well
 """
 
 from __future__ import annotations
@@ -38,9 +38,28 @@ class FirewallOptions:
                 "Type: --set firewall_nat=false",
             )
 
-    def over(self, routers: tuple[str, ...], inside: str, outside: str, apart: str) -> Firewall:
+    def over(
+        self,
+        routers: tuple[str, ...],
+        inside: str,
+        outside: str,
+        apart: str,
+        publishes: tuple[Published, ...] = (),
+    ) -> Firewall:
         """The group of these routers; ``inside``, ``outside`` and, for what they share, ``apart`` are their subnets."""
-        return Firewall(routers, inside, outside, apart, self.sync, self.nat, self.loose)
+        return Firewall(routers, inside, outside, apart, self.sync, self.nat, self.loose, publishes)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A service inside that outside may connect to: at ``address`` and TCP ``port``, which becomes ``target``.
+
+    Without NAT the service has the address itself, and both are the same.
+    """
+
+    address: str
+    port: int
+    target: str
 
 
 @dataclass(frozen=True)
@@ -54,3 +73,12 @@ class Firewall:
     sync: str
     nat: bool
     loose: bool
+    publishes: tuple[Published, ...] = ()
+
+    def __post_init__(self) -> None:
+        for each in self.publishes:
+            if not self.nat and each.target != each.address:
+                raise SpecError(
+                    f"the firewalls {' and '.join(self.routers)} publish {each.address} as {each.target}, without NAT",
+                    "Type: --set firewall_nat=true",
+                )

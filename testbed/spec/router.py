@@ -1,8 +1,8 @@
 """A router as a value: a node that is in several subnets, by an interface in each, and forwards between them.
 
-a node of its own                    a bonded host of that name
-r1-eth0  10.0.0.253/24               bond0      10.0.0.253/24    the host's own address
-r1-eth1  10.1.0.253/24               bond0.2    10.1.0.253/24    each other subnet is a VLAN on the bond
+a node of its own            a bonded host of that name           a host of that name without a bond
+r1-eth0  10.0.0.253/24       bond0    10.0.0.253/24   its own     lo       10.128.0.1/32   its own
+r1-eth1  10.1.0.253/24       bond0.2  10.1.0.253/24   a VLAN      h1-eth0  10.0.0.253/24   its links
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from testbed.errors import SpecError
 from testbed.spec import validation
 
 
@@ -39,7 +38,8 @@ class Attachment:
 class Router:
     """A node that forwards between the subnets of its ``attachments``, which differ.
 
-    If a host has its name, the host is what forwards, by its bond; one attachment is then the host's own address.
+    If a host has its name, the host is what forwards: by its bond, and one attachment is then the host's own address;
+    or by its links, and the host's own address is on its loopback interface.
     ``rx_coalesce_us`` is as of hosts. It knows no other subnets than its own, unless a service tells it.
     """
 
@@ -52,9 +52,6 @@ class Router:
         validation.at_least(f"rx_coalesce_us of router {self.name!r}", self.rx_coalesce_us, 0)
         validation.unique(f"interfaces of router {self.name!r}", [each.interface for each in self.attachments])
         validation.unique(f"subnets of router {self.name!r}", [each.subnet for each in self.attachments])
-        if len(self.attachments) < 2:
-            number = "one subnet" if self.attachments else "no subnet"
-            raise SpecError(f"router {self.name!r} is in {number}; wanted two or more to forward between")
 
     def attachment(self, interface: str) -> Attachment:
         """What the router has on an interface. Errors: StopIteration if nothing."""

@@ -29,6 +29,9 @@ def check(
     known = {host.name: host for host in hosts}
     validation.unique("names of routers", [router.name for router in routers])
     for router in routers:
+        if len(router.attachments) < 2 and not (router.name in known and known[router.name].bond is None):
+            number = "one subnet" if router.attachments else "no subnet"
+            raise SpecError(f"router {router.name!r} is in {number}; wanted two or more to forward between")
         if router.name in known:
             _check_forwarding(known[router.name], router)
             if not known[router.name].loopback:
@@ -122,10 +125,8 @@ def _check_forwarding(host: Host, router: Router) -> None:
     if host.loopback:
         return
     if host.bond is None or host.bond.driver not in ("bonding", "team"):
-        raise SpecError(
-            f"router {router.name!r} is a host without a bond; wanted a bond, for VLANs on it, or a router that is no"
-            " host"
-        )
+        mode = host.bond.mode if host.bond else "none"
+        raise SpecError(f"router {router.name!r} is a host with mode={mode}, on which there are no VLANs")
     own = host.on(host.bond.name)
     for each in router.attachments:
         bond, _, vlan = each.interface.partition(".")

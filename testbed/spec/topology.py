@@ -20,7 +20,7 @@ from testbed.spec.addressing import interface_mac
 from testbed.spec.balancer import Balancer
 from testbed.spec.bgp import Bgp, BgpSession, BgpSpeaker
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
-from testbed.spec.firewall import Firewall
+from testbed.spec.firewall import Firewall, Published
 from testbed.spec.host import Host
 from testbed.spec.lag import Lag
 from testbed.spec.link import Link, Port
@@ -204,8 +204,8 @@ class Topology:
     @property
     def tagged(self) -> bool:
         """Whether some frames carry the tag of a VLAN."""
-        forwarding = {host.name for host in self.hosts if host.bond} & {router.name for router in self.routers}
-        return bool(forwarding) or any(host.vlan for host in self.hosts)
+        routers = {router.name for router in self.routers}
+        return any(host.vlan or (host.bond and host.name in routers) for host in self.hosts)
 
     def services(self) -> tuple[str, ...]:
         """The daemons beside the machines' kernels, as elements that may fail: r1:keepalived."""
@@ -229,6 +229,13 @@ class Topology:
     def bgp_identifier(self, machine: str) -> str:
         """The BGP Identifier of a speaker: an address of its own (RFC 4271, 4.2), here that of its first interface."""
         return self.attachments(machine)[0].ip
+
+    @property
+    def entry(self) -> tuple[str, int] | None:
+        """Where clients ask for a web service: an address and a port. Firewalls publish it, or balancers have it."""
+        found = [(each.address, each.port) for group in self.firewalls for each in group.publishes]
+        found += [(group.address, group.port) for group in self.balancers]
+        return found[0] if found else None
 
     def serving(self) -> tuple[str, ...]:
         """The machines that forward, or have a service."""
@@ -315,6 +322,10 @@ class Topology:
         bonded = tuple(host.name for host in self.hosts if host.bond is not None)
         return self.protected or (bonded if len(bonded) > 1 else tuple(host.name for host in self.hosts))
 
+    def ends(self) -> tuple[str, ...]:
+        """What a failure must not part: the client of a web service and its address, or the protected hosts."""
+        return self.protected_hosts() if self.entry is None else (self.client, self.entry[0])
+
     def relays(self) -> frozenset[str]:
         """The hosts that pass on the frames of others: the nodes of a ring of HSR (IEC 62439-3, 5)."""
         return frozenset(host.name for host in self.hosts if host.bond is not None and host.bond.mode == "hsr")
@@ -366,7 +377,10 @@ class Topology:
             "lags": [plain.made(Lag, each) for each in data["lags"]],
             "systems": [plain.made(LacpSystem, each) for each in data["systems"]],
             "vrrp": [plain.made(Vrrp, each) for each in data.get("vrrp", [])],
-            "firewalls": [plain.made(Firewall, each) for each in data.get("firewalls", [])],
+            "firewalls": [
+                plain.made(Firewall, {**each, "publishes": [plain.made(Published, one) for one in each["publishes"]]})
+                for each in data.get("firewalls", [])
+            ],
             "servers": [plain.made(Server, each) for each in data.get("servers", [])],
             "balancers": [plain.made(Balancer, each) for each in data.get("balancers", [])],
             "bgp": [

@@ -119,6 +119,10 @@ class Wiring:
         """The virtual address of subnet ``number``, with its prefix length."""
         return self._addressing.router(0, number)
 
+    def second_virtual(self, number: int) -> str:
+        """Another virtual address of subnet ``number``, with its prefix length."""
+        return self._addressing.second_virtual(number)
+
     def network(self, number: int) -> str:
         """Subnet ``number``: its address, with its prefix length."""
         return str(ipaddress.ip_interface(self.virtual(number)).network)

@@ -38,17 +38,27 @@ class Forwarding:
                 return Way(False, f"{name} has no link left")
         return self._walk(sender, topology.host(receiver).ip, ())
 
-    def trail(self, sender: str, to: str) -> tuple[str, ...]:
-        """The machines that packets to an address pass, from the sender to the one that has it, by the first of equal
-        ways; empty: they do not arrive."""
+    def passed(self, sender: str, address: str) -> tuple[tuple[str, ...], Way]:
+        """The machines that packets to an address pass, from the sender to what has it, by the first of equal ways;
+        none, and why, if they do not arrive."""
         found = [sender]
-        while not self._has(found[-1], to):
-            hops, _ = self._hops(found[-1], to)
-            step = self._next(found[-1], hops[0])[0] if hops else None
-            if step is None or step in found:
-                return ()
+        while not self._has(found[-1], address):
+            hops, why = self._hops(found[-1], address)
+            if not hops:
+                return (), Way(False, why)
+            step, way = self._next(found[-1], hops[0])
+            if step is None:
+                return (), way
+            if step in found:
+                return (), Way(False, f"packets to {address} go round: {' - '.join((*found, step))}")
             found.append(step)
-        return tuple(found)
+            if hops[0] == address:  # it is in the subnet: who took it there has it
+                break
+        return tuple(found), Way(True)
+
+    def trail(self, sender: str, to: str) -> tuple[str, ...]:
+        """The machines that packets to an address pass (`passed`); empty: they do not arrive."""
+        return self.passed(sender, to)[0]
 
     def next_hops(self, machine: str, to: str) -> list[str]:
         """The addresses to which a machine hands packets for an address; none: it has no route."""
@@ -82,9 +92,12 @@ class Forwarding:
         return not found[0].isdisjoint(found[1])
 
     def _has(self, machine: str, address: str) -> bool:
-        """Whether an address is one of a machine's own."""
-        own = {each.ip for each in self._topology.attachments(machine)}
-        return address in {*own, self._topology.loopback(machine), self._topology.anycast(machine)}
+        """Whether an address is one of a machine's own, or of a service that it publishes."""
+        topology = self._topology
+        own = {each.ip for each in topology.attachments(machine)}
+        walls = (group for group in topology.firewalls if machine in group.routers)
+        published = (each.address for group in walls for each in group.publishes)
+        return address in {*own, topology.loopback(machine), topology.anycast(machine), *published}
 
     def _walk(self, machine: str, to: str, before: tuple[str, ...]) -> Way:
         """The way of a packet from a machine on."""
@@ -115,7 +128,9 @@ class Forwarding:
         host = next((each for each in topology.hosts if each.name == machine), None)
         if host is not None and host.gateway:
             return [host.gateway], ""
-        return [], f"{machine} has no gateway" if host is not None else f"{machine} has no route to {to}"
+        speaks = any(each.machine == machine for group in topology.bgp for each in group.speakers)
+        lone = host is not None and not speaks
+        return [], f"{machine} has no gateway" if lone else f"{machine} has no route to {to}"
 
     def _by(self, machine: str, hop: str, to: str, before: tuple[str, ...]) -> Way:
         """The way of a packet that a machine hands to an address in a subnet of its own."""

@@ -54,6 +54,16 @@ def _forth(forwarding: Forwarding, topology: Topology, sender: str, receiver: st
 def bound(left: Uses) -> OutageBound | None:
     """The longest outage that these failures may cause between hosts in different subnets that still reach each other.
 
+    None where a switch has failed, by which they may have gone.
+    """
+    if not left.failed.isdisjoint(switch.name for switch in left.topology.switches):
+        return None
+    return settled(left)
+
+
+def settled(left: Uses) -> OutageBound | None:
+    """How long the routers take to settle after these failures; None if theory has no limit.
+
     Nothing is lost while the best router of each group is as it was; otherwise the next one waits as VRRP has it. A BGP
     session that failures have ended is left as its speakers notice: by their carrier, by BFD, by the hold time.
     """
@@ -74,6 +84,4 @@ def bound(left: Uses) -> OutageBound | None:
                 return None
             waits = OutageBound(0.0, longest.bound_s, longest.label, tolerance_s=longest.tolerance_s)
             found = max(found, waits, key=lambda each: each.limit_s)
-    if not left.failed.isdisjoint(switch.name for switch in left.topology.switches):
-        return None
     return found

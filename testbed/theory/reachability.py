@@ -59,7 +59,7 @@ def expected(
     if topology.switches and not side.known:
         pairs = itertools.combinations((host.name for host in topology.hosts), 2)
         return dict.fromkeys(pairs, Expectation(None, None))
-    left = _Remains(topology, frozenset(failed), frozenset(silent), side, controller_down_s)
+    left = Remains(topology, frozenset(failed), frozenset(silent), side, controller_down_s)
     every = itertools.combinations((host.name for host in topology.hosts), 2)
     return {(a, b): left.expectation(a, b) for a, b in (every if pairs is None else pairs)}
 
@@ -90,7 +90,7 @@ def agrees(expectation: bool | None, seen: bool) -> bool | None:
 
 
 @dataclass(frozen=True)
-class _Remains(Uses):
+class Remains(Uses):
     """Which hosts still reach each other by what remains of a network."""
 
     def expectation(self, a: str, b: str) -> Expectation:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from testbed.faults.elements import Element, elements
 from testbed.spec import SwitchSide, Topology
-from testbed.theory import reachability
+from testbed.theory import chain, reachability
 from testbed.theory.availability import Event, Names, Outage, Range
 from testbed.theory.failure_rates import Rate
 
@@ -52,6 +52,9 @@ class Redundancy:
 
     @cached_property
     def _pairs(self) -> list[reachability.Pair]:
+        """The hosts between which it flows."""
+        if self.topology.entry:
+            return [(self.topology.client, server.host) for server in self.topology.servers]
         return list(itertools.combinations(self.topology.protected_hosts(), 2))
 
     def up(self, failed: Names) -> bool | None:
@@ -59,7 +62,7 @@ class Redundancy:
         seen = self._seen(failed)
         if seen is not None:
             return seen.survived
-        return reachability.must_connect(self._expected(failed), self.topology.protected_hosts())
+        return reachability.must_connect(self._expected(failed), self.topology.ends())
 
     def outage(self, event: Event) -> Outage:
         """What the event costs each time, if it is survived and happens alone.
@@ -73,7 +76,7 @@ class Redundancy:
         if seen is not None and seen.survived and seen.outage_s is not None:
             both_s = seen.outage_s + (seen.return_outage_s or 0.0)
             return Outage(Range(both_s, both_s), "measured")
-        bound = reachability.longest_bound(self._expected(failed), self.topology.protected_hosts())
+        bound = reachability.longest_bound(self._expected(failed), self.topology.ends())
         if bound is None:
             return Outage(Range(0.0, event.rate.mttr_s), "not known")
         mean_s = bound.expected_s
@@ -89,6 +92,8 @@ class Redundancy:
 
     def _expected(self, failed: Names) -> dict[reachability.Pair, reachability.Expectation]:
         away_s = self._away_s(failed)
+        if self.topology.entry:
+            return chain.expected(self.topology, failed, side=self.side, controller_down_s=away_s)
         return reachability.expected(self.topology, failed, side=self.side, controller_down_s=away_s, pairs=self._pairs)
 
     def _away_s(self, failed: Names) -> float | None:
@@ -105,7 +110,7 @@ class Redundancy:
         found: set[str] = set()
         for a, b in self._pairs:
             nodes = self._between(a, b)
-            found |= nodes - {a, b}
+            found |= nodes - {a, b} | (set() if self.topology.entry is None else {b})
             for link in self.topology.links:
                 if {link.a, link.b} <= nodes:
                     found |= {link.name, link.a_interface, link.b_interface}
@@ -114,6 +119,8 @@ class Redundancy:
     def _between(self, a: str, b: str) -> set[str]:
         """The nodes on ways from a to b without a node twice."""
         ends = {host.name for host in self.topology.hosts} - self.topology.relays() - {a, b}
+        ends -= {router.name for router in self.topology.routers}
+        ends -= {name for group in self.topology.balancers for name in group.machines}
         near: dict[str, set[str]] = {node: set() for node in self.topology.nodes() if node not in ends}
         for link in self.topology.links:
             if link.a in near and link.b in near:

@@ -66,7 +66,10 @@ def test_the_machines_are_hosts_and_routers_and_every_name_is_a_node() -> None:
         (lambda: VrrpOptions(preempt=False, preempt_delay_s=1.0), "vrrp_preempt_delay_s has no effect without"),
         (lambda: gateway_pair(vrrp=VrrpOptions(priorities="200+200")), "two routers of one priority|of two routers"),
         (lambda: gateway_pair(vrrp=VrrpOptions(priorities="255+100")), "wanted 254 or less: 255 owns the address"),
-        (lambda: Router("r1", (Attachment("r1-eth0", "10.0.0.1/24"),)), "is in one subnet; wanted two or more"),
+        (
+            lambda: dataclasses.replace(PAIR, routers=(Router("r1", R1.attachments[:1]), *PAIR.routers[1:])),
+            "'r1' is in one subnet; wanted two or more",
+        ),
         (
             lambda: Router("r1", (Attachment("r1-eth0", "10.0.0.1/24"), Attachment("r1-eth1", "10.0.0.2/24"))),
             "subnets of router 'r1' must be different.*10.0.0.0/24",
@@ -147,7 +150,7 @@ def test_what_does_not_fit_a_host_that_forwards_is_refused(attachments: tuple[tu
     assert re.search(said, raised.value.message), raised.value.message
 
 
-def test_a_host_without_a_bond_does_not_forward() -> None:
+def test_a_host_without_a_bond_does_not_forward_by_vlans() -> None:
     router = Router("h1", (Attachment("h1-eth0.10", "10.0.0.3/24"), Attachment("h1-eth0.20", "10.1.0.9/24")))
-    with pytest.raises(SpecError, match="'h1' is a host without a bond"):
+    with pytest.raises(SpecError, match="router 'h1' is a host with mode=none, on which there are no VLANs"):
         chain(routers=(*chain().routers, router))

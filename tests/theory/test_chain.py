@@ -1,0 +1,92 @@
+"""A chain of layers, judged by arithmetic of its own: each layer needs one part that the next one reaches."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from testbed.faults.elements import elements
+from testbed.schemes import chosen
+from testbed.spec import Topology
+from testbed.theory import OutageBound, chain
+from testbed.theory.reachability import Expectation
+from topologies.service import service
+
+SIDE = chosen({"controller": "testbed"}).side
+PAIRS = service()
+
+
+def said(topology: Topology, *failed: str) -> Expectation:
+    (found,) = chain.expected(topology, failed, side=SIDE, controller_down_s=1.5).values()
+    return found
+
+
+def weak(topology: Topology) -> set[str]:
+    """The elements whose failure the service does not survive."""
+    return {each.name for each in elements(topology, SIDE) if said(topology, each.name).connected is not True}
+
+
+def test_with_every_layer_paired_nothing_is_a_single_point_of_failure() -> None:
+    assert len(elements(PAIRS, SIDE)) > 40 and weak(PAIRS) == set()
+
+
+@pytest.mark.parametrize(
+    ("layer", "points"),
+    [
+        ({"firewall": "single"}, {"f1"}),
+        ({"balancer": "single"}, {"b1"}),
+        ({"switch": "single"}, {"s1"}),
+        ({"servers": 1}, {"w1"}),
+        (
+            {"line": "single"},
+            {"ia", "c-eth0", "c-eth0--ia-eth0", "ia-eth0", "ia-eth1", "ia-eth1--s1-eth1", "s1"},  # s1 has the line
+        ),
+    ],
+)
+def test_a_layer_of_one_is_a_single_point_of_failure(layer: dict[str, str | int], points: set[str]) -> None:
+    assert weak(service(**layer)) == points  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("element", "limit_s"),
+    [
+        ("f1", 0.3 + 156 / 256 * 0.1),  # RFC 5798: 3 A + skew
+        ("b1", 0.3 + 156 / 256 * 0.1),
+        ("ia", 0.3),  # RFC 5880: Detect Mult x interval
+        ("w1", 2 * 1.0 + 3 * 0.5 + 1.0),  # 3 checks, 1 s apart, each with a time-out of 0.5 s
+        ("b2", 0.0),
+    ],
+)
+def test_each_layer_has_the_bound_of_its_own_mechanism(element: str, limit_s: float) -> None:
+    bound = said(PAIRS, element).bound
+    assert isinstance(bound, OutageBound) and bound.bound_s == pytest.approx(limit_s)
+
+
+def up(failed: frozenset[str]) -> bool:
+    """By layers alone: which machines still have a link to a switch that lives; the switches are joined."""
+    switches = [name for name in ("s1", "s2") if name not in failed]
+
+    def joined(machine: str) -> bool:
+        links = [link for link in PAIRS.links if machine in (link.a, link.b)]
+        alive = [link for link in links if failed.isdisjoint(link.elements)]
+        return machine not in failed and any(link.beyond(machine) in switches for link in alive)
+
+    def line(provider: str) -> bool:
+        link = next(link for link in PAIRS.links if {link.a, link.b} == {"c", provider})
+        return joined(provider) and failed.isdisjoint(link.elements)
+
+    layers = (map(line, ("ia", "ib")), *(map(joined, pair) for pair in (("f1", "f2"), ("b1", "b2"), ("w1", "w2"))))
+    return all(any(layer) for layer in layers)
+
+
+#: What joins the switches stays: without it they are two networks, and which of them keeps a LAG is LACP's matter.
+_TRUNK = {name for link in PAIRS.links if {link.a, link.b} == {"s1", "s2"} for name in (link.name, *link.elements)}
+_NAMES = sorted(each.name for each in elements(PAIRS, SIDE) if each.kind not in ("controller", "control"))
+_CANDIDATES = [name for name in _NAMES if name in ("s1", "s2") or name not in _TRUNK]
+
+
+@settings(max_examples=150)
+@given(st.frozensets(st.sampled_from(_CANDIDATES), max_size=4))
+def test_it_is_up_while_each_layer_has_a_part_left(failed: frozenset[str]) -> None:
+    assert said(PAIRS, *failed).connected is up(failed)
