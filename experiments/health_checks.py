@@ -77,7 +77,7 @@ def procedure(lab: Lab) -> None:
     with requesting(
         lab.network,
         lab.client,
-        (group.address, group.port),
+        lab.topology.entry or (group.address, group.port),
         interval_s,
         lab.raw / "requests.csv",
         clocks=lab.clocks,

@@ -96,7 +96,7 @@ def procedure(lab: Lab) -> None:
     with requesting(
         lab.network,
         lab.client,
-        (group.address, group.port),
+        lab.topology.entry or (group.address, group.port),
         float(case["request_interval_ms"]) / 1e3,
         lab.raw / "requests.csv",
         clocks=lab.clocks,

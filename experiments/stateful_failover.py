@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
 FAULTS = ("router_crash", "router_hang")
+#: Which machines fail: those that there are, of a network with both the firewalls; or the ones that are named.
+ANY, FIREWALLS, BALANCERS = "any", "firewalls", "balancers"
 #: How long messages go before the earliest fault, how long they have to go on before the repair, and after it.
 _BEFORE_S, _RESUMED_S, _AFTER_S = 1.0, 1.0, 1.0
 #: Balancers of layer 4 tell each other of a connection some seconds after it began.
@@ -51,43 +53,47 @@ _SHORT_S = 0.002
 _MOST = (len(PORTS), "each has a port of its own")
 
 
-def _group(topology: Topology) -> Firewall | Balancer:
-    """What carries the sessions: the balancers of a service if there is one, or the firewalls."""
-    return topology.balancers[0] if topology.balancers else topology.firewalls[0]
+def _group(topology: Topology, of: Any) -> Firewall | Balancer:
+    """What carries the sessions, and fails: of a network with both the firewalls, unless others are asked for."""
+    return topology.balancers[0] if of == BALANCERS or not topology.firewalls else topology.firewalls[0]
 
 
-def _shared(topology: Topology) -> Vrrp:
+def _shared(topology: Topology, of: Any) -> Vrrp:
     """The VRRP group of the machines that carry the sessions."""
-    group = _group(topology)
+    group = _group(topology, of)
     return topology.shared_by(group.machines if isinstance(group, Balancer) else group.routers)
 
 
 def _stall_s(trial: Trial) -> float:
     """The longest stall by theory of a session that survives."""
-    found = vrrp.outage(_shared(trial.topology), str(trial.case["fault"]))
+    found = vrrp.outage(_shared(trial.topology, trial.case["of"]), str(trial.case["fault"]))
     away_s = found.limit_s if isinstance(found, OutageBound) else 0.0
-    delay_s = 6 * trial.topology.links[0].delay_ms / 1e3  # three links there, three back
+    # Three links there and three back; through lines, firewalls and balancers seven.
+    links = 14 if trial.topology.firewalls and trial.topology.balancers else 6
+    delay_s = links * trial.topology.links[0].delay_ms / 1e3
     return theory.longest_stall_s(away_s, _SHORT_S + delay_s)
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why no firewall can be replaced in that network, or no session begun; None if one can."""
-    del case
-    if topology.balancers:
-        return None
-    if not topology.firewalls:
+    for of, found in ((FIREWALLS, topology.firewalls), (BALANCERS, topology.balancers)):
+        if case["of"] == of and not found:
+            return f"of={of}: topology {topology.name} has none"
+    if not topology.firewalls and not topology.balancers:
         return f"topology {topology.name} has no group of firewalls or balancers"
-    return gateways.blocked(topology, topology.client, topology.server)
+    if len(_shared(topology, case["of"]).routers) < 2:
+        return f"{_shared(topology, case['of']).routers[0]} is alone: no other one takes over"
+    return None if topology.entry else gateways.blocked(topology, topology.client, topology.server)
 
 
 def procedure(lab: Lab) -> None:
     """Inside: open the sessions, fail the first firewall or balancer, repair it."""
     interval_s, count = float(lab.case["message_interval_ms"]) / 1e3, int(lab.case["sessions"])
-    group, shared = _group(lab.topology), _shared(lab.topology)
-    balanced = isinstance(group, Balancer)
+    group, shared = _group(lab.topology, lab.case["of"]), _shared(lab.topology, lab.case["of"])
+    entry, balanced = lab.topology.entry, isinstance(group, Balancer)
     with (
-        echoed(lab.network, lab.client, (group.address, group.port), count)
-        if isinstance(group, Balancer)
+        echoed(lab.network, lab.client, entry, count)
+        if entry
         else connections(lab.network, [lab.pair] * count) as opened,
         talking(opened, interval_s, lab.raw / "messages.csv", clocks=lab.clocks),
     ):
@@ -106,7 +112,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     during = [outage(flow, interval_s, begin_s, end_s) for flow in flows]
     stalls = sorted(each.outage_s for each in during if each.recovered)
     share, bound_s = len(stalls) / len(during), _stall_s(trial)
-    group = _group(trial.topology)
+    group = _group(trial.topology, trial.case["of"])
     expected, why = sessions.survive_balancer(group) if isinstance(group, Balancer) else sessions.survive(group)
     kept = share >= _ALL and stalls[-1] <= bound_s + 2 * interval_s if expected else share == 0
     found = stats.summary(stalls)
@@ -136,6 +142,9 @@ def stateful_failover() -> Experiment:
         factors=(
             Factor("fault", ("router_crash",), "what happens to the first firewall", known=FAULTS),
             schemes.FACTOR,
+            Factor(
+                "of", (ANY,), "which of both fails; any: firewalls if there are any", known=(ANY, FIREWALLS, BALANCERS)
+            ),
             Factor("firewall_sync", ("ftfw", "none"), "what firewalls tell each other of connections", network=True),
             Factor("balancer_sync", (True, False), "whether balancers tell each other of connections", network=True),
             Factor("vrrp_advert_ms", (100,), "interval of VRRP's advertisements", network=True),

@@ -19,9 +19,10 @@
     AS 65001        VRRP: 10.1.0.200
     VRRP: 10.0.0.254 outside (untagged), 10.1.0.254 inside (VLAN 20); they tell each other of connections in VLAN 30
 
-Requests go to 10.63.0.254:80, which the firewalls announce and translate to the balancers' address. Survives the loss
-of any one element; with line=single, firewall=single, switch=single, balancer=single or servers=1 that layer is a
-single point of failure.
+Requests go to 10.63.0.254:80, which the firewalls announce and translate to the balancers' address.
+
+Survives the loss of any one element; with line=single, firewall=single, switch=single, balancer=single or servers=1
+that layer is a single point of failure.
 """
 
 from __future__ import annotations

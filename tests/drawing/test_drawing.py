@@ -24,6 +24,7 @@ from topologies.gateway_pair import gateway_pair
 from topologies.leaf_spine import leaf_spine
 from topologies.mlag import mlag
 from topologies.ring import ring
+from topologies.service import service
 from topologies.single_switch import single_switch
 from topologies.trunk import trunk
 from topologies.two_lines import two_lines
@@ -175,6 +176,7 @@ SIZES: tuple[tuple[Callable[..., Topology], dict[str, Iterable[object]]], ...] =
     (balancer_pair, {"balancer": (BalancerOptions(), BalancerOptions(kind="nat")), "servers": (1, 3, 8)}),
     (gateway_pair, {"vrrp": (VrrpOptions(), VrrpOptions(priorities="200+150+100+50"))}),
     (two_lines, {"provider_routes": ("all", "default")}),
+    (service, {"line": ("pair", "single"), "firewall": ("pair", "single"), "servers": (1, 3)}),
     (two_sites, {"sites": ("active", "standby")}),
     (unprotected, {"switches": range(1, 6)}),
     (two_ways, {"ways": (2, 3, 4), "length": (0, 1, 2, 3, 4)}),

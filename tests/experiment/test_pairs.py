@@ -12,12 +12,15 @@ from testbed.run import prepare
 EXPERIMENTS, TOPOLOGIES = discovery.names("experiments"), discovery.names("topologies")
 #: Networks of routers, whose hosts have no bonds.
 ROUTED = ("gateway_pair", "firewall_pair", "balancer_pair")
+#: Networks whose balancers have the address of a service.
+BALANCED = ("balancer_pair", "service")
 #: Networks of BGP speakers, whose hosts have no bonds.
 SPEAKING = ("two_lines", "two_sites")
 #: Experiments that ask a service through balancers.
 OF_BALANCERS = ("health_checks", "requests")
 _NO_BOND = "has no host h1 with a bond"
 _OF_ROUTERS = ("gateway", "stateful_failover", "routing", "sites")
+_OF_ANY = ("audit", "chaos", "failover", "messages", "scaling", *_OF_ROUTERS, *OF_BALANCERS)
 #: Independent switches form no LAG (802.1AX), and a mode that sends on both moves addresses between them (bonding.rst).
 _NO_LAG = "its two independent switches cannot form one LAG"
 #: What does not go together, and why. All else is planned with the experiment's own levels.
@@ -26,19 +29,26 @@ APART = {
         (name, topology): _NO_BOND
         for name in EXPERIMENTS
         for topology in ("unprotected", *ROUTED, *SPEAKING)
-        if name not in ("audit", "chaos", "failover", "messages", "scaling", *_OF_ROUTERS, *OF_BALANCERS)
+        if name not in _OF_ANY
     },
-    **{("routing", name): "has no BGP speakers" for name in TOPOLOGIES if name not in SPEAKING},
+    **{(name, "service"): "has no host c with a bond" for name in EXPERIMENTS if name not in _OF_ANY},
+    **{
+        (name, "service"): "the firewalls f1 and f2 let c, which is outside, begin nothing"
+        for name in ("chaos", "failover", "messages")
+    },
+    ("gateway", "service"): "the gateway of c is no address of the VRRP group",
+    ("routing", "service"): "has no BGP speaker at the gateway of c",
+    **{("routing", name): "has no BGP speakers" for name in TOPOLOGIES if name not in (*SPEAKING, "service")},
     ("routing", "two_sites"): "h1 and h2 have no way but that by x2",
     **{("sites", name): "has no service at several sites" for name in TOPOLOGIES if name != "two_sites"},
     **{("audit", name): "testbed audit TOPOLOGY takes every element in turn" for name in SPEAKING},
-    **{("gateway", name): "has no VRRP group" for name in TOPOLOGIES if name not in ROUTED},
+    **{("gateway", name): "has no VRRP group" for name in TOPOLOGIES if name not in (*ROUTED, "service")},
     **{
         ("stateful_failover", name): "has no group of firewalls or balancers"
         for name in TOPOLOGIES
-        if name not in ("firewall_pair", "balancer_pair")
+        if name not in ("firewall_pair", *BALANCED)
     },
-    **{(name, each): "has no balancer" for name in OF_BALANCERS for each in TOPOLOGIES if each != "balancer_pair"},
+    **{(name, each): "has no balancer" for name in OF_BALANCERS for each in TOPOLOGIES if each not in BALANCED},
     ("gateway", "balancer_pair"): "the gateway of h1 is no address of the VRRP group",
     ("gateway", "firewall_pair"): "vrrp_preempt=false: the router that returns stays backup",
     **{

@@ -16,6 +16,7 @@ from testbed.faults.elements import elements
 from testbed.schemes import SCHEMES
 from testbed.spec import MODES, STATIC_LAG_MODES, BondOptions, Topology
 from testbed.spec.wiring import Wiring
+from testbed.theory import chain
 from testbed.theory.reachability import expected, must_connect
 from topologies.back_to_back import back_to_back
 from topologies.dual_switch import dual_switch
@@ -36,6 +37,7 @@ NAMES = (
     "leaf_spine",
     "mlag",
     "ring",
+    "service",
     "single_switch",
     "trunk",
     "two_lines",
@@ -65,7 +67,8 @@ def test_every_mode_builds_or_is_refused(name: str, mode: str) -> None:
         has_lags = name not in TAKES and (mode == "802.3ad" or mode in STATIC_LAG_MODES)
         assert len(of_hosts) == (len(bonds) if has_lags else 0)
         assert {lag.lacp for lag in of_hosts} <= {"active" if mode == "802.3ad" else "off"}
-        assert must_connect(expected(topology, ()), topology.protected_hosts()) is True
+        found = chain.expected(topology, ()) if topology.entry else expected(topology, ())
+        assert must_connect(found, topology.ends()) is True
     else:
         with pytest.raises(SpecError, match=rf"{name} does not take mode {re.escape(mode)}: "):
             build_topology(function, {"mode": mode})
