@@ -71,8 +71,9 @@ def detection(group: Bgp, others: int = 1) -> OutageBound:
 def outage(group: Bgp, fault: str, *, told: bool = True, delay_s: float = 0.0, others: int = 1) -> OutageBound | str:
     """The outage of traffic both ways when a fault hits the way in use, and there is another; text: no bound, and why.
 
-    Each direction waits for the end that sends it. ``told``: those that send are told of routes that have gone, not
-    only of a default route. ``delay_s`` is what the links of the way delay: packets on it are lost, too.
+    Each direction waits for the end that sends it; the two times are taken as independent, though keepalives begin at
+    one instant at both ends and need many cycles to forget it. ``told``: those that send are told of routes that have
+    gone, not only of a default route. ``delay_s`` is what the links of the way delay: packets on it are lost, too.
     """
     if fault in OF_DAEMON:
         label = "the kernel forwards until the neighbors have other routes"
