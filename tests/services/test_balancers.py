@@ -65,6 +65,11 @@ def test_connections_are_told_of_over_the_interface_that_has_the_address() -> No
     assert not any(line.startswith(("lvs_", "virtual_server")) for line in lines(network(layer=7)))
 
 
+def test_the_master_announces_the_address_again_and_again() -> None:
+    assert "vrrp_garp_master_refresh 1" in lines(network())
+    assert "vrrp_garp_master_refresh 0" in lines(balancer_pair(vrrp=VrrpOptions(preempt=False)))
+
+
 def test_nat_is_between_two_subnets_and_the_servers_gateway_is_the_balancers() -> None:
     topology = network(kind="nat")
     assert "lb_kind NAT" in lines(topology) and "real_server 10.1.0.2 80 {" in lines(topology)
