@@ -13,6 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from testbed.emulation.clocks import Clocks
 from testbed.errors import SpecError
@@ -141,3 +143,13 @@ def test_a_gap_belongs_to_the_window_in_which_it_begins() -> None:
 def test_a_service_that_stays_away_counts_until_the_last_request_was_done() -> None:
     rows = [row(0.0), row(1.0, 2.0, "timeout", ""), row(2.0, 2.0, "timeout", "")]
     assert felt(rows, 0.5, 3.0, interval_s=1.0).longest_gap_s == pytest.approx(4.0 - 0.001)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0.0, 3.0)), min_size=1, max_size=30), st.integers(0, 30))
+def test_two_windows_together_felt_what_one_over_both_felt(found: list[tuple[bool, float]], cut: int) -> None:
+    rows = [row(float(at), took_s, "200" if good else "timeout") for at, (good, took_s) in enumerate(found)]
+    whole = felt(rows, 0.0, 31.0, interval_s=1.0)
+    parts = [felt(rows, 0.0, float(cut), interval_s=1.0), felt(rows, float(cut), 31.0, interval_s=1.0)]
+    for name in ("requests", "failed_requests", "late"):
+        assert sum(getattr(part, name) for part in parts) == getattr(whole, name)
+    assert max(part.longest_gap_s for part in parts) == whole.longest_gap_s

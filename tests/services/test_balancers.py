@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from testbed import services
 from testbed.services import haproxy, http_program, http_server, keepalived, notify_program
@@ -203,3 +206,20 @@ def test_a_connection_that_is_upgraded_echoes(server: int) -> None:
     answer = said(server, b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\none", b"two")
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 101 ") and b"Upgrade: echo" in head and body == b"onetwo"
+
+
+@given(st.lists(st.integers(1, 80), max_size=12))
+def test_however_requests_are_cut_into_segments_the_answers_are_the_same(cuts: list[int]) -> None:
+    text = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nand more"
+    edges = sorted({0, len(text), *(cut for cut in itertools.accumulate(cuts) if cut < len(text))})
+    here, there = socket.socketpair()
+    heard: dict[socket.socket, bytes | None] = {there: b""}
+    with here, there:
+        for begin, end in itertools.pairwise(edges):
+            here.sendall(text[begin:end])
+            assert http_program._read(there, heard, "w1")
+        there.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: here.recv(4096), b""))
+    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"HTTP/1.1 101 ") == 1 and answer.endswith(
+        b"\r\n\r\nand more"
+    )
