@@ -62,6 +62,7 @@ def balancer_pair(
     return net.topology(
         "balancer_pair",
         vrrp=(group,),
+        protected=("h1", *names[:1]),
         servers=tuple(Server(name) for name in names),
         balancers=(balancer.over(pair, group.ips[0], 80, names),),
     )
