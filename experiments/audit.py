@@ -1,6 +1,6 @@
 """Audit: which elements of a network are single points of failure, and how long is the outage when another one fails?
 
-Question      When one element fails permanently (a link, a member, an interface, a router, a switch, the controller),
+Question      When one element fails permanently (a link, an interface, a router, a server, a switch, the controller),
               can the protected hosts still reach each other, and how long is the outage until they do?
 Factors       The element; two that fail at once are joined by a plus sign. `testbed audit TOPOLOGY` takes every element
               in turn. The controller is killed and started again after controller_down_s, as a process supervisor
@@ -13,7 +13,9 @@ Procedure     1. Constant-rate UDP probes run both ways between the protected ho
                  on all ports. The network has survived if all of them arrive between the protected hosts, and all
                  probes have resumed.
               4. The element is repaired. The probes continue until every bond is complete again.
-Expectation   testbed/theory/reachability.py computes from the specification alone which hosts still reach each other;
+              Of a topology with a web service, requests of its client take the place of probes and datagrams: the
+              service has survived if those of the last 250 ms before the repair are answered within 500 ms.
+Expectation   testbed/theory/reachability.py (of a web service chain.py) computes from the specification alone what goes on;
               every trial records whether it agrees. The outage keeps the bound of the hosts' monitor.
 """
 

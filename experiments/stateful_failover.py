@@ -2,7 +2,7 @@
 
 Question      Of many TCP connections through a pair of firewalls, or of load balancers, how many go on when another one
               takes over, and how long does each stop?
-Factors       What fails, and how; whether the firewalls share what they know of connections (`firewall_sync`),
+Factors       What fails (`of` a network with both: firewalls or balancers), and how; whether the firewalls share what they know of connections (`firewall_sync`),
               translate addresses (`firewall_nat`), and may pick up a connection in its middle (`firewall_loose`);
               whether balancers of layer 4 do (`balancer_sync`); VRRP's interval (`vrrp_advert_ms`), and any other
               argument of the topology.

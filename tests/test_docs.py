@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 import testbed
+from testbed import drawing
 from testbed.experiment import discovery
 from testbed.faults import catalogue, elements
+from topologies.service import service
 
 ROOT = documents.ROOT
 DOCS = ROOT / "docs"
@@ -25,6 +27,11 @@ def test_the_state_diagrams_are_those_of_the_rule_tables() -> None:
     text = (DOCS / "lacp.md").read_text()
     assert text.endswith(module.drawn()), "docs/lacp.md is out of date: run docs/lacp_diagrams.py"
     assert text.count("```mermaid") == 10
+
+
+def test_the_drawing_of_the_whole_chain_is_that_of_its_topology() -> None:
+    drawn = (DOCS / "figures" / "service.svg").read_text()
+    assert drawn == drawing.svg(service()), "type: testbed show service --svg docs/figures/service.svg"
 
 
 @pytest.mark.parametrize("path", documents.documents(), ids=lambda path: str(path.relative_to(ROOT)))

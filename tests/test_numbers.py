@@ -38,7 +38,7 @@ OTHERS = ("theory", "definition", "machine")
 #: Blocks of commands to type, with options whose values have units.
 TO_TYPE = {"README.md#more-commands"}
 #: Drawn by a program beside it.
-DRAWN_ELSEWHERE = {"code.svg"}
+DRAWN_ELSEWHERE = {"code.svg", "service.svg"}
 STEPS = {step.name: step for step in CAMPAIGN}
 
 

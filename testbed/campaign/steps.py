@@ -88,12 +88,19 @@ def _levels(words: list[str]) -> dict[str, str]:
 
 
 def _audit(
-    topology: str, elements: str, name: str = "", *, repetitions: int = 1, quick: str | None = None, more: str = ""
+    topology: str,
+    elements: str,
+    name: str = "",
+    *,
+    repetitions: int = 1,
+    quick: str | None = None,
+    more: str = "",
+    daemon: str = "",
 ) -> Step:
     """Trials of `testbed audit TOPOLOGY`: those of ``elements``, with other levels. ``quick``: the short form's."""
     short = None if quick is None else f"element={quick}"
     words = f"audit element={','.join(elements.split())} {more}"
-    return _step(name or f"audit_{topology}", words, repetitions, quick=short, topology=topology)
+    return _step(name or f"audit_{topology}", words, repetitions, quick=short, topology=topology, daemon=daemon)
 
 
 _TRANSFER = "duration_s=1 omit_s=1"
@@ -272,6 +279,11 @@ _AUDITS = (
     _audit("ring", "h1-eth0--s1-eth1 s1-eth2--s2-eth2 h1-eth0 s1 c0"),
     _audit("leaf_spine", "h1-eth0--leaf1-eth1 leaf1-eth3--spine1-eth1 h1-eth0 leaf1 spine1 c0"),
     # Which member each host keeps is chance, and whether both are on one switch.
+    _audit(
+        "service",
+        "ia ib f1 f2 b1 b2 w1 w2 s1 s2 c0 c-eth0--ia-eth0 ia-eth1--s1-eth1 s1-eth2--s2-eth2 f1-eth0--s1-eth4 w1-eth0",
+        daemon="keepalived",
+    ),
     _audit("mlag", "c0", "audit_mlag_alone", repetitions=6, more="controller_down_s=10"),
     _audit("single_switch", "c0", "audit_single_switch_alone", more="controller_down_s=1.5,10"),
 )
@@ -303,6 +315,25 @@ _SERVICES = (
         "sites fault=router_crash,router_hang,carrier_loss,silent_loss place=site,server bgp_bfd_ms=100 faults=20",
         5,
         daemon="bird",
+    ),
+    _step(
+        "service_sessions",
+        "stateful_failover of=firewalls firewall_sync=ftfw,none balancer_sync=true vrrp_advert_ms=100 sessions=1000",
+        1,
+        topology="service",
+        daemon="conntrackd",
+    ),
+    _step(
+        "health_checks",
+        "health_checks fault=service_crash,service_pause,silent_loss balancer_layer=4,7 balancer_check_ms=1000 faults=20",
+        1,
+        daemon="haproxy",
+    ),
+    _step(
+        "requests",
+        "requests fault=router_crash,service_crash,service_pause,service_stop balancer_layer=4,7",
+        1,
+        daemon="haproxy",
     ),
 )
 

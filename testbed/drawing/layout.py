@@ -143,7 +143,8 @@ def _words(topology: Topology, name: str) -> list[str]:
     for host in topology.hosts:
         if host.name == name:
             bond = [f"{host.bond.name} {host.bond.mode}"] if host.bond else []
-            return [name, *bond, *(each.address for each in topology.attachments(name))]
+            own = (host.address, *(each.address for each in topology.attachments(name)))
+            return [name, *bond, *dict.fromkeys(own)]
     for router in topology.routers:
         if router.name == name:
             return [name, "router", *(each.address for each in router.attachments)]
