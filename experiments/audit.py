@@ -15,8 +15,9 @@ Procedure     1. Constant-rate UDP probes run both ways between the protected ho
               4. The element is repaired. The probes continue until every bond is complete again.
               Of a topology with a web service, requests of its client take the place of probes and datagrams: the
               service has survived if those of the last 250 ms before the repair are answered within 500 ms.
-Expectation   testbed/theory/reachability.py (of a web service chain.py) computes from the specification alone what goes on;
-              every trial records whether it agrees. The outage keeps the bound of the hosts' monitor.
+Expectation   testbed/theory/reachability.py, of a web service testbed/theory/chain.py, computes from the specification
+              alone what goes on; every trial records whether it agrees. The outage keeps the bound of what notices it:
+              the hosts' monitor, VRRP, BFD, health checks.
 """
 
 from __future__ import annotations

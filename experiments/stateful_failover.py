@@ -2,10 +2,10 @@
 
 Question      Of many TCP connections through a pair of firewalls, or of load balancers, how many go on when another one
               takes over, and how long does each stop?
-Factors       What fails (`of` a network with both: firewalls or balancers), and how; whether the firewalls share what they know of connections (`firewall_sync`),
-              translate addresses (`firewall_nat`), and may pick up a connection in its middle (`firewall_loose`);
-              whether balancers of layer 4 do (`balancer_sync`); VRRP's interval (`vrrp_advert_ms`), and any other
-              argument of the topology.
+Factors       What fails, and how: of a network with both the firewalls, or the balancers (`of`). Whether the firewalls
+              share what they know of connections (`firewall_sync`), translate addresses (`firewall_nat`), and may pick
+              up a connection in its middle (`firewall_loose`); whether balancers of layer 4 do (`balancer_sync`);
+              VRRP's interval (`vrrp_advert_ms`), and any other argument of the topology.
 Procedure     1. The client opens the sessions, one after the other, and sends a numbered message on each every
                  interval: to the server, or to a service that balancers place, whose servers send it back.
               2. The first firewall or balancer fails at an instant drawn at random over VRRP's interval, for as long as

@@ -325,13 +325,14 @@ _SERVICES = (
     ),
     _step(
         "health_checks",
-        "health_checks fault=service_crash,service_pause,silent_loss balancer_layer=4,7 balancer_check_ms=1000 faults=20",
+        "health_checks fault=service_crash,service_pause,silent_loss balancer_layer=4,7 balancer_check_ms=1000"
+        " faults=20",
         1,
         daemon="haproxy",
     ),
     _step(
         "requests",
-        "requests fault=router_crash,service_crash,service_pause,service_stop balancer_layer=4,7",
+        "requests fault=router_crash,service_crash,service_pause,service_stop balancer_layer=4,7 vrrp_advert_ms=100",
         1,
         daemon="haproxy",
     ),
