@@ -63,7 +63,7 @@ def service(
     bonding: BondOptions = BondOptions(mode="802.3ad"),
     lag: LagOptions = LagOptions(),
     bgp: BgpOptions = BgpOptions(bfd_ms=100),
-    vrrp: VrrpOptions = VrrpOptions(advert_ms=100, preempt=False),
+    vrrp: VrrpOptions = VrrpOptions(advert_ms=100, preempt=False, refresh_s=1, startup_delay_s=5.0),
     filtering: FirewallOptions = FirewallOptions(),
     balancing: BalancerOptions = BalancerOptions(),
     line: str = COUNTS[0],

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from testbed.spec import Balancer, Topology, Vrrp
 from testbed.spec.balancer import ALIVE_S, ALIVE_WAITS_S
 from testbed.spec.server import HEALTH
 
+#: How long after its start-up delay keepalived is asked for its state, in seconds.
+_LISTENED_S = 0.5
 #: A line of the log about an instance; they are named by their interface.
 _STATE = re.compile(r"^(?P<time>.*?): \((?P<instance>[\w.-]+)\) Entering (?P<state>MASTER|BACKUP|FAULT) STATE", re.M)
 #: What an instance says when it begins.
@@ -78,10 +81,14 @@ class Keepalived(Service):
         return [self.program, "--dont-fork", *alone, "--log-console", "--log-detail", "--no-syslog", *places]
 
     def missing(self, directory: Path) -> str:
-        """By its log: every instance is master, of the router with the best priority, or backup.
+        """By its log: every instance is master, of the router with the best priority, or backup; and it has listened
+        for its start-up delay.
 
         Once started again the best one is backup too, unless it takes the address from the other one.
         """
+        pid, delay_s = directory / "keepalived.pid", self.group.startup_delay_s
+        if delay_s and pid.exists() and time.time() < pid.stat().st_mtime + delay_s + _LISTENED_S:
+            return f"the end of its start-up delay of {delay_s:g} s"
         log = directory / "keepalived.out"
         text = log.read_text(errors="replace") if log.exists() else ""
         states = _states(text)
@@ -148,6 +155,7 @@ def configuration(service: Keepalived, directory: Path) -> str:
         *("global_defs {", f"  router_id {service.node}", "  vrrp_version 3"),
         # A master announces its addresses when it becomes master (RFC 5798, 6.4.1), and keepalived 5 s later again.
         f"  vrrp_garp_master_refresh {group.refresh_s}",
+        *([f"  vrrp_startup_delay {group.startup_delay_s:g}"] if group.startup_delay_s else []),
         *(_globals(service, balancer, directory) if balancer is not None else ()),
         "}",
     ]

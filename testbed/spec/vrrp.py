@@ -31,7 +31,8 @@ class VrrpOptions:
     ``advert_ms``: the master says every so many milliseconds that it lives. ``priorities``, joined by '+', one for each
     router: the highest is master. ``preempt``: a router of higher priority becomes master again when it returns,
     ``preempt_delay_s`` later. ``follow``: what one side of a router learns of its other sides. ``refresh_s``: a master
-    announces its addresses again every so many seconds; 0: only when it becomes master.
+    announces its addresses again every so many seconds; 0: only when it becomes master. ``startup_delay_s``: a router
+    that boots only listens for so long; behind LACP nobody hears it for its first seconds, nor does it hear anybody.
     """
 
     advert_ms: int = field(default=1000, metadata={"setting": "vrrp_advert_ms"})
@@ -40,6 +41,7 @@ class VrrpOptions:
     preempt_delay_s: float = field(default=0.0, metadata={"setting": "vrrp_preempt_delay_s"})
     follow: str = field(default=FOLLOWS[0], metadata={"setting": "vrrp_follow"})
     refresh_s: int = field(default=0, metadata={"setting": "vrrp_refresh_s"})
+    startup_delay_s: float = field(default=0.0, metadata={"setting": "vrrp_startup_delay_s"})
 
     def __post_init__(self) -> None:
         validation.at_least("vrrp_advert_ms", self.advert_ms, ADVERT_MS[0])
@@ -56,6 +58,8 @@ class VrrpOptions:
         validation.choice("vrrp_follow", self.follow, FOLLOWS)
         validation.at_least("vrrp_refresh_s", self.refresh_s, 0)
         validation.at_most("vrrp_refresh_s", self.refresh_s, 3600)
+        validation.at_least("vrrp_startup_delay_s", self.startup_delay_s, 0)
+        validation.at_most("vrrp_startup_delay_s", self.startup_delay_s, 60)
         _ = self.numbers
 
     @property
@@ -80,6 +84,7 @@ class VrrpOptions:
             self.preempt_delay_s,
             self.follow,
             self.refresh_s,
+            self.startup_delay_s,
         )
 
 
@@ -98,6 +103,7 @@ class Vrrp:
     preempt_delay_s: float
     follow: str
     refresh_s: int = 0
+    startup_delay_s: float = 0.0
 
     def __post_init__(self) -> None:
         validation.unique("routers of a VRRP group", self.routers)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,8 @@ def test_options_are_keywords_on_lines_of_their_own() -> None:
     assert "advert_int 0.01" in lines(both(advert_ms=10)[0])
     assert "nopreempt" in lines(both(preempt=False)[0]) and "nopreempt" not in lines(both()[0])
     assert "preempt_delay 2.5" in lines(both(preempt_delay_s=2.5)[0])
+    assert "vrrp_startup_delay 2.5" in lines(both(startup_delay_s=2.5)[0])
+    assert not any(line.startswith("vrrp_startup_delay") for line in lines(both()[0]))
     assert "track_interface {" in lines(both()[0]) and "vrrp_sync_group all {" not in lines(both()[0])
     grouped = lines(both(follow="group")[0])
     assert "vrrp_sync_group all {" in grouped and "track_interface {" not in grouped
@@ -93,4 +97,15 @@ def test_a_router_is_ready_when_its_instances_say_what_they_are(tmp_path: Path) 
     assert best.missing(tmp_path) == "r1-eth0 is BACKUP, r1-eth1 is BACKUP" and other.missing(tmp_path) == ""
     masters = "".join(f"Mon Jan  1 00:00:15 2024: (r1-eth{i}) Entering MASTER STATE\n" for i in (0, 1))
     (tmp_path / "keepalived.out").write_text(log + masters)
+    assert best.missing(tmp_path) == ""
+
+
+def test_a_router_that_listens_at_first_is_not_ready_before_it_speaks(tmp_path: Path) -> None:
+    best = both(startup_delay_s=5.0)[0]
+    masters = "".join(f"Mon Jan  1 00:00:15 2024: (r1-eth{i}) Entering MASTER STATE\n" for i in (0, 1))
+    (tmp_path / "keepalived.out").write_text(masters)
+    pid = tmp_path / "keepalived.pid"
+    pid.write_text("1")
+    assert best.missing(tmp_path) == "the end of its start-up delay of 5 s"
+    os.utime(pid, (time.time() - 6, time.time() - 6))
     assert best.missing(tmp_path) == ""
