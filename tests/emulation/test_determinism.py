@@ -84,6 +84,11 @@ SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
         "link",
         {"xmit_hash_policy": "layer3+4", "members": "2", "ports": "random", "addresses": "1", "flows": "8"},
     ),
+    "health_checks": (
+        "shorter",
+        {"fault": "service_crash", "balancer_layer": "7", "balancer_check_ms": "100", "balancer_timeout_ms": "50"}
+        | {"faults": "1"},
+    ),
     "lacp_timers": ("installed", {"lacp_rate": "fast", "end": "host", "faults": "1"}),
     "messages": ("shorter", {"mode": "mptcp", "fault": "silent_loss"}),
     "miimon": ("link", {"miimon_ms": "50", "faults": "3"}),
@@ -93,7 +98,10 @@ SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
         {"mode": "balance-rr", "members": "2", "difference_ms": "1", "tcp_reordering": "3", "duration_s": "1"}
         | _SLOW_LINKS,
     ),
+    "requests": ("longer", {"fault": "service_crash", "balancer_layer": "7", "vrrp_advert_ms": "100"}),
+    "routing": ("link", {"fault": "silent_loss", "bgp_bfd_ms": "100", "faults": "1"}),
     "scaling": ("installed", {"hosts": "4", "run_s": "0"}),
+    "sites": ("installed", {"fault": "router_hang", "place": "site", "bgp_bfd_ms": "100", "faults": "1"}),
     "stateful_failover": ("installed", {"firewall_sync": "ftfw", "vrrp_advert_ms": "50", "sessions": "3"}),
     "tcp_failover": (
         "longer",
@@ -101,7 +109,14 @@ SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     ),
 }
 #: The daemon without which an experiment is left out (make setup-services).
-NEEDS = {"gateway": "keepalived", "stateful_failover": "conntrackd"}
+NEEDS = {
+    "gateway": "keepalived",
+    "health_checks": "haproxy",
+    "requests": "haproxy",
+    "routing": "bird",
+    "sites": "bird",
+    "stateful_failover": "conntrackd",
+}
 #: Those of which the other place gets the command, not the planned trial.
 PLANNED_AGAIN = ("aggregation", "failover")
 #: Those that are repeated on a busy machine, beside the aggregation above.
