@@ -42,16 +42,21 @@ def _crashed(context: InjectionContext, router: str) -> Iterator[None]:
     topology = context.network.topology
     bond = next((host.bond for host in topology.hosts if host.name == router), None)
     boot = restore.Boot(frozenset(ip for group in topology.vrrp if router in group.routers for ip in group.ips))
-    with contextlib.ExitStack() as stack, contextlib.ExitStack() as power_goes:
+    # When it boots its links come up before its daemons start.
+    with (
+        contextlib.ExitStack() as daemons,
+        contextlib.ExitStack() as links,
+        contextlib.ExitStack() as power_goes,
+    ):
         for interface in topology.interfaces(router):
             # Its kernel, which lives on, ends the connections of its daemons: no word of that leaves the machine.
             power_goes.enter_context(tc.dropping(context, interface))
-        for daemon in _daemons(context, router).values():
-            stack.enter_context(daemon.killed())
-        stack.enter_context(restore.addressing(context, router, boot))
-        # The carriers go before addresses and connections: no frame meets a router that has lost only these.
+        links.enter_context(restore.addressing(context, router, boot))
+        # The carriers go before daemons, addresses and connections: no frame meets a router that has lost only these.
         for interface in (*([bond.name] if bond else []), *topology.interfaces(router)):
-            stack.enter_context(restore.down(context, router, interface, boot))
+            links.enter_context(restore.down(context, router, interface, boot))
+        for daemon in _daemons(context, router).values():
+            daemons.enter_context(daemon.killed())
         _remove_virtual(context, router, boot.without)
         _forget(context, router)
         power_goes.close()
