@@ -59,6 +59,7 @@ _OPTIONAL = (
         "nft",
         "conntrackd",
         "haproxy",
+        "gdnsd",
         "bridge",
         "tee",
         "test",
