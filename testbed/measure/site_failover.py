@@ -54,6 +54,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "detections_s": [rounded(at) for at in outages],
         "detection_min_s": rounded(min(outages, default=0.0)),
         "detection_max_s": rounded(max(outages, default=0.0)),
+        "requests": sum(one.requests for one in each),
         "failed_each": [one.failed_requests for one in each],
         "median_failed": found.median if found else None,
         "failed_requests": sum(one.failed_requests for one in each),

@@ -91,10 +91,11 @@ def requesting(
     keep_alive: bool = False,
     timeout_s: float = 2.0,
 ) -> Iterator[None]:
-    """Ask the service, by an address and a port or by its name, every interval while the block runs; then write ``path``, as CSV.
+    """Ask the service, by address and port or by name, every interval in the block; then write ``path``, as CSV.
 
     The first request is due at an instant drawn over the interval. A file of the same name with the ending .json says
-    how was asked; names.csv beside it what the name server answered. Errors: SpecError if more may wait at a time than can be waited for.
+    how was asked; names.csv beside it what the name server answered. Errors: SpecError if more may wait at a time than
+    can be waited for.
     """
     check(interval_s, timeout_s)
     begin_s = clocks.start("requests", interval_s)
@@ -125,9 +126,7 @@ def requesting(
 class _Load:
     """The requests of one client, all in one process."""
 
-    def __init__(
-        self, service: tuple[str, int] | Named, interval_s: float, keep_alive: bool, timeout_s: float
-    ) -> None:
+    def __init__(self, service: tuple[str, int] | Named, interval_s: float, keep_alive: bool, timeout_s: float) -> None:
         self._service, self._interval_s, self._keep_alive, self._timeout_s = service, interval_s, keep_alive, timeout_s
         said = "keep-alive" if keep_alive else "close"
         host = service.name if isinstance(service, Named) else service[0]

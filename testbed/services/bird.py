@@ -123,7 +123,7 @@ def withdrawn(directory: Path, why: str) -> bool:
 
 
 def announced(directory: Path, why: str) -> bool:
-    """The reason ``why`` for `withdrawn` is gone; without another one BIRD announces again. Returns and errors alike."""
+    """The reason ``why`` for `withdrawn` is gone; without another one BIRD announces again. Returns as it does."""
     (directory / f"{why}{HELD}").unlink(missing_ok=True)
     return _follow(directory)
 

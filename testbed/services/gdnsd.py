@@ -10,6 +10,7 @@ the first one (gdnsd-plugin-metafo(8)).
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ from testbed.spec.site import NAME, ZONE
 
 #: The port of DNS (RFC 1035, 4.2.1).
 PORT = 53
+#: The least TTL that gdnsd gives unless it is told of a shorter one (gdnsd.config(5), min_ttl).
+_MIN_TTL_S = 5
 _STATE = re.compile(r"state of '([^'/]+)/web' (?:initialized|changed from \S+) to (UP|DOWN)")
 
 
@@ -84,9 +87,9 @@ def of(topology: Topology) -> list[Gdnsd]:
 
 def configuration(service: Gdnsd, directory: Path) -> str:
     """The text of gdnsd's file config."""
-    group, names = service.group, [name for name, _ in service.servers]
+    group = service.group
     places = "".join(f"          {name} => {address}\n" for name, address in service.servers)
-    orders = {subnet: (name, *(each for each in names if each != name)) for name, subnet in zip(names, group.near)}
+    orders = {subnet: group.order(str(ipaddress.ip_network(subnet)[0])) for subnet in group.near}
     nets = "".join(f"          {subnet} => [ {', '.join(order)} ]\n" for subnet, order in orders.items())
     near = f"        nets => {{\n{nets}        }}\n" if nets else "        nets => { }\n"
     return f"""\
@@ -94,7 +97,7 @@ options => {{
   listen => [ {service.address}:{PORT} ]
   udp_threads => 1
   tcp_threads => 1
-  min_ttl => {group.ttl_s}
+  min_ttl => {min(group.ttl_s, _MIN_TTL_S)}
   run_dir => {directory}/run
   state_dir => {directory}/state
 }}
@@ -114,7 +117,7 @@ plugins => {{
   geoip => {{
     maps => {{
       near => {{
-        datacenters => [ {", ".join(names)} ]
+        datacenters => [ {", ".join(group.servers)} ]
 {near}      }}
     }}
     resources => {{
@@ -133,9 +136,10 @@ plugins => {{
 def zone(service: Gdnsd) -> str:
     """The zone of the service's name (RFC 1035, 5)."""
     ttl_s = service.group.ttl_s
+    other_s = min(ttl_s, _MIN_TTL_S)
     return f"""\
-$TTL {ttl_s}
-@ SOA ns hostmaster ( 1 7200 1800 259200 {ttl_s} )
+$TTL {other_s}
+@ SOA ns hostmaster ( 1 7200 1800 259200 {other_s} )
 @ NS ns
 ns A {service.address}
 {NAME} {ttl_s}/{ttl_s} DYNA geoip!{NAME}

@@ -78,9 +78,7 @@ class SiteOptions:
 
     def named(self, servers: tuple[str, ...], name_server: str, near: tuple[str, ...] = ()) -> Sites:
         """These servers, by the answers of a name server; ``near`` is as in `Sites`."""
-        return Sites(
-            servers, name_server, near, self.check_ms, self.timeout_ms, self.fall, self.rise, self.ttl_s
-        )
+        return Sites(servers, name_server, near, self.check_ms, self.timeout_ms, self.fall, self.rise, self.ttl_s)
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,9 @@ class Sites:
             try:
                 ipaddress.IPv4Network(subnet)
             except ValueError:
-                raise SpecError(f"{subnet!r} near to a server of sites is no IPv4 prefix, such as 10.0.0.0/24") from None
+                raise SpecError(
+                    f"{subnet!r} near to a server of sites is no IPv4 prefix, such as 10.0.0.0/24"
+                ) from None
         if bool(self.name_server) != bool(self.ttl_s):
             raise SpecError("answers of a name server have a TTL, and nothing else has: ttl_s goes with name_server")
 

@@ -1,6 +1,6 @@
 """What the users of a service at several sites feel when a site fails, or the name server that leads to them. Pure.
 
-check    c     c X   c     c     c               F failures in a row, I apart, each after the time-out T if it is silent:
+check    c     c X   c     c     c               F failures in a row, I apart, each after the time-out T if silent:
                      1     2     3 -> out        (F - 1) I to F I after the fault, and T
 anycast                            |             the server's BGP speaker withdraws the address: an event
 dns                                |-1 s-|--TTL--|         other answers, and then what resolvers keep ends
@@ -93,7 +93,7 @@ def outage(topology: Topology, fault: str, place: str) -> OutageBound | str:
 
 
 def _until_unreachable(topology: Topology, group: Sites, label: str) -> OutageBound:
-    """Of a router that hangs: checks time out until BGP has left it, and fail at once after that (RFC 1122, 3.2.2.1)."""
+    """Of a router that hangs: checks time out until BGP has left it, then fail at once (RFC 1122, 3.2.2.1)."""
     early, late = detection(group, silent=False), detection(group, silent=True)
     noticed_s, ttl_s = lines.noticed_s(topology.bgp[0]), float(group.ttl_s)
     if noticed_s <= early.low_s:
