@@ -52,6 +52,8 @@ FAULTS = ("service_crash", "service_pause", "router_crash", "router_hang")
 _TIMEOUT_S, _RESUMED_S, _BACK_S = 2.0, 0.5, 60.0
 #: A fault's instant is drawn over so many of the longest interval of checks and kept answers.
 _INTERVALS = 4
+#: The longest duration of a trial, on its own clock.
+_LIMIT_S = 2400.0
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
@@ -63,7 +65,29 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         theory.element(topology, str(case["fault"]), str(case["place"]))
     except SpecError as error:
         return f"{error.message}. {error.hint}" if error.hint else error.message
+    lasts_s = int(case["faults"]) * _each_s(topology, str(case["fault"]), str(case["place"]))
+    if lasts_s > _LIMIT_S:
+        return f"faults={case['faults']} would take up to {lasts_s:.0f} s; wanted {_LIMIT_S:.0f} s or less"
     return None
+
+
+def _period_s(topology: Topology) -> float:
+    """The longest interval of what has to detect a fault, or keeps an answer."""
+    group = topology.sites[0]
+    return max(group.check_ms / 1e3, float(group.ttl_s), lines.period_s(topology.bgp[0]))
+
+
+def _lasts_s(topology: Topology, fault: str, place: str) -> float:
+    """How long a fault lasts: until by theory no request fails any more, or all do, and some more."""
+    found = theory.outage(topology, fault, place)
+    longest_s = found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S
+    return longest_s + _TIMEOUT_S + _RESUMED_S
+
+
+def _each_s(topology: Topology, fault: str, place: str) -> float:
+    """The longest time from one fault to the next, but for BGP's return."""
+    back_s = 2 * theory.reinstated_s(topology.sites[0])
+    return steps.BEFORE_S + _INTERVALS * _period_s(topology) + _lasts_s(topology, fault, place) + back_s
 
 
 def _service(topology: Topology) -> tuple[str, int] | Named:
@@ -77,9 +101,6 @@ def _service(topology: Topology) -> tuple[str, int] | Named:
 def procedure(lab: Lab) -> None:
     """Inside: fail the first client's site again and again, with its requests to the service."""
     fault, place, topology = str(lab.case["fault"]), str(lab.case["place"]), lab.topology
-    group, found = topology.sites[0], theory.outage(topology, fault, place)
-    lasts_s = found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S
-    period_s = max(group.check_ms / 1e3, float(group.ttl_s), lines.period_s(topology.bgp[0]))
     interval_s = float(lab.case["request_interval_ms"]) / 1e3
     wait_for("all routes are there", lambda: routes.unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
     lab.sleep_until(lab.now() + theory.HELD_S)
@@ -94,12 +115,12 @@ def procedure(lab: Lab) -> None:
     ):
         for _ in range(int(lab.case["faults"])):
             lab.sleep_until(lab.now() + steps.BEFORE_S)
-            steps.wait_random_phase(lab, _INTERVALS * period_s)
+            steps.wait_random_phase(lab, _INTERVALS * _period_s(topology))
             with lab.fault(fault, theory.element(topology, fault, place)):
-                lab.sleep_until(lab.now() + lasts_s + _TIMEOUT_S + _RESUMED_S)
+                lab.sleep_until(lab.now() + _lasts_s(topology, fault, place))
             wait_for("everything is as before", lambda: routes.unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
             lab.note("network", "routed_again")
-            lab.sleep_until(lab.now() + theory.reinstated_s(group))
+            lab.sleep_until(lab.now() + theory.reinstated_s(topology.sites[0]))
 
 
 def read(raw: Path, trial: Trial) -> Measured:
@@ -130,7 +151,7 @@ def site_failover() -> Experiment:
         figures=("detection",),
         repetitions=5,
         quick_repetitions=1,
-        limit_s=1200.0,
+        limit_s=_LIMIT_S,
         primary="median_failed",
         not_applicable=not_applicable,
     )

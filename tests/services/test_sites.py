@@ -70,7 +70,9 @@ def test_each_client_gets_the_nearer_site_first_and_kept_answers_have_one_ttl() 
     (service,) = gdnsd.of(network(by="dns", ttl_s=7, check_ms=3000, fall=4, rise=5))
     lines = [line.strip() for line in gdnsd.configuration(service, Path("/there")).splitlines()]
     assert {"10.0.0.0/24 => [ w1, w2 ]", "10.1.0.0/24 => [ w2, w1 ]"} <= set(lines)
-    assert {"interval => 3", "down_thresh => 4", "ok_thresh => 1", "up_thresh => 5", "url_path => /health"} <= set(lines)
+    assert {"interval => 3", "down_thresh => 4", "ok_thresh => 1", "up_thresh => 5", "url_path => /health"} <= set(
+        lines
+    )
     assert "www 7/7 DYNA geoip!www" in gdnsd.zone(service)
     (standby,) = gdnsd.of(network("standby", by="dns"))
     assert "10.1.0.0/24" not in gdnsd.configuration(standby, Path("/there"))
