@@ -132,3 +132,10 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(
     with pytest.raises(SpecError) as caught:
         prepare.prepare(prepare.Request(experiment, None, settings, 1, 1, False, "auto", "virtual"), [])
     assert why in caught.value.message
+
+
+def test_a_trial_that_would_take_too_long_is_refused() -> None:
+    """A resolver that keeps answers for ten minutes, and twenty faults."""
+    with pytest.raises(SpecError) as caught:
+        planned("site_failover", "two_sites", {"sites_by": "dns", "dns_ttl_s": "600"})
+    assert "faults=20 would take up to" in caught.value.message
