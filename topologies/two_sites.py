@@ -1,24 +1,35 @@
-"""One service at two sites, by anycast: both announce its address, and each client reaches the nearer one.
+"""One service at two sites: each client reaches the nearer one, by anycast (BGP) or by the answers of a name server.
 
       +------+        +------+                      +------+        +------+
       |  h1  |--------|  x1  |----------------------|  x2  |--------|  h2  |
       +------+        +------+     the internet     +------+        +------+
-      10.0.0.1           |                             |            10.1.0.2
-                      +------+                      +------+
-                      |  a   |                      |  b   |        routers of the sites
-                      +------+                      +------+
+      10.0.0.1           |                             |   |        10.1.0.2
+                      +------+                      +------+  +------+
+                      |  a   |                      |  b   |  |  ns  |  name server, with sites_by=dns
+                      +------+                      +------+  +------+
                          |                             |
                       +------+     10.63.0.254      +------+
-                      |  w1  |  on lo of each       |  w2  |        servers
+                      |  w1  |  on lo of each       |  w2  |        web servers
                       +------+                      +------+
 
 Survives the loss of either site, for clients of the service: of its router, its server, its line. With `sites=standby`
-w2 announces a longer path, and all clients use w1 while it is there. Each client has one link to the internet.
+w2 announces a longer path, or comes last in all answers: all clients use w1 while it is there. With `sites_by=dns` a
+client asks w1 or w2 by its own address, as ns says (www.service.example): ns is a single point of failure, but for
+answers that are kept. Each client has one link to the internet.
 """
 
 from __future__ import annotations
 
-from testbed.spec import BgpOptions, BgpSession, BgpSpeaker, Cable, Topology, validation
+from testbed.spec import (
+    BgpOptions,
+    BgpSession,
+    BgpSpeaker,
+    Cable,
+    Server,
+    SiteOptions,
+    Topology,
+    validation,
+)
 from testbed.spec.wiring import Wiring
 
 #: Whether both sites serve, or the second one only while the first is gone.
@@ -30,28 +41,45 @@ _SERVICE = 63
 
 
 def two_sites(
-    *, cable: Cable = Cable(), rx_coalesce_us: int = 100, bgp: BgpOptions = BgpOptions(), sites: str = SITES[0]
+    *,
+    cable: Cable = Cable(),
+    rx_coalesce_us: int = 100,
+    bgp: BgpOptions = BgpOptions(),
+    site: SiteOptions = SiteOptions(),
+    sites: str = SITES[0],
 ) -> Topology:
     """Two clients in the internet, and a server of one service at each of two sites."""
     validation.choice("sites", sites, SITES)
     net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us)
-    service = net.virtual(_SERVICE).partition("/")[0]
-    ends = (("h1", "x1"), ("h2", "x2"), ("w1", "a"), ("w2", "b"))
-    for number, (host, router) in enumerate(ends):
+    ends = [("h1", "x1"), ("h2", "x2"), ("w1", "a"), ("w2", "b")]
+    pairs = (("x1", "x2"), ("x1", "a"), ("x2", "b"))
+    subnets = dict(zip(pairs, range(len(ends), len(ends) + len(pairs)), strict=True))
+    if site.by == "dns":
+        ends.append(("ns", "x2"))
+    numbers = [*range(4), len(subnets) + 4]
+    beside: dict[str, list[str]] = {}
+    for number, (host, router) in zip(numbers, ends, strict=False):
         net.plain(host)
         net.subnet(number, host, by=router)
         net.router(router, [(host, number)])
-    pairs = (("x1", "x2"), ("x1", "a"), ("x2", "b"))
-    for number, (one, other) in enumerate(pairs, start=len(ends)):
-        net.beside(one, other, number)
-    speakers = tuple(
-        BgpSpeaker(router, 65001 + number, (net.network(number),)) for number, (_, router) in enumerate(ends)
+        beside.setdefault(router, []).append(net.network(number))
+    for pair, number in subnets.items():
+        net.beside(*pair, number)
+    speakers = [BgpSpeaker(router, 65001 + place, tuple(own)) for place, (router, own) in enumerate(beside.items())]
+    sessions = [BgpSession(*pair, net.network(number)) for pair, number in subnets.items()]
+    servers, clients = ("w1", "w2"), (net.network(0), net.network(1))
+    if site.by == "dns":
+        found = site.named(servers, "ns", () if sites == "standby" else clients)
+    else:
+        found = site.anycast(servers)
+        service = net.virtual(_SERVICE).partition("/")[0]
+        speakers.append(BgpSpeaker("w1", 65101, anycast=service))
+        speakers.append(BgpSpeaker("w2", 65102, anycast=service, prepend=_LATER if sites == "standby" else 0))
+        sessions += [BgpSession(host, router, net.network(number)) for number, (host, router) in enumerate(ends[2:], 2)]
+    return net.topology(
+        "two_sites",
+        protected=("h1", "h2"),
+        bgp=(bgp.over(tuple(speakers), tuple(sessions)),),
+        servers=tuple(Server(each) for each in servers),
+        sites=(found,),
     )
-    servers = (
-        BgpSpeaker("w1", 65101, anycast=service),
-        BgpSpeaker("w2", 65102, anycast=service, prepend=_LATER if sites == "standby" else 0),
-    )
-    sessions = [BgpSession(*pair, net.network(number)) for number, pair in enumerate(pairs, start=len(ends))]
-    sessions += [BgpSession(host, router, net.network(number)) for number, (host, router) in enumerate(ends[2:], 2)]
-    group = bgp.over((*speakers, *servers), tuple(sessions))
-    return net.topology("two_sites", protected=("h1", "h2"), bgp=(group,))

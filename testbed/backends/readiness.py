@@ -38,6 +38,7 @@ SERVICES = {
     "nft": "nftables",
     "conntrackd": "conntrackd",
     "haproxy": "haproxy",
+    "gdnsd": "gdnsd",
 }
 #: A guest that boots does so in a second; a busy machine takes longer.
 _BOOT_S = 60.0

@@ -317,6 +317,12 @@ _SERVICES = (
         daemon="bird",
     ),
     _step(
+        "site_failover",
+        "site_failover sites_by=anycast,dns fault=service_crash,service_pause faults=20",
+        5,
+        daemon="gdnsd",
+    ),
+    _step(
         "service_sessions",
         "stateful_failover of=firewalls firewall_sync=ftfw,none balancer_sync=true vrrp_advert_ms=100 sessions=1000",
         1,

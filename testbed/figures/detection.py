@@ -15,6 +15,8 @@ from testbed.results.result import Run
 
 #: If times are longer than others by this factor, they need an axis of their own.
 _APART = 10.0
+#: The least range of an axis, in seconds: where all times are 0.
+_LEAST_S = 1e-3
 _HEADER = (
     "series",
     "detection_s",
@@ -99,7 +101,7 @@ def _ranges(cases: list[_Found]) -> list[tuple[float, float]]:
     for group in together:
         left_s, right_s = min(found.low_s for found in group), max(found.most_s for found in group)
         for found in group:
-            ranges[id(found)] = (max(0.0, left_s - 0.15 * (right_s - left_s)), 1.04 * right_s)
+            ranges[id(found)] = (max(0.0, left_s - 0.15 * (right_s - left_s)), 1.04 * max(right_s, _LEAST_S))
     return [ranges[id(found)] for found in cases]
 
 

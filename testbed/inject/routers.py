@@ -134,12 +134,11 @@ def route_withdrawal(context: InjectionContext, element: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _withdrawn(directory: Path) -> Iterator[None]:
-    usual, withdrawn = ((directory / name).read_text() for name in ("bird.conf", "withdrawn.conf"))
-    bird.configured(directory, withdrawn)
+    bird.withdrawn(directory, "operator")
     try:
         yield
     finally:
-        bird.configured(directory, usual)
+        bird.announced(directory, "operator")
 
 
 def _daemons(context: InjectionContext, machine: str) -> dict[str, Daemon]:

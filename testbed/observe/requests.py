@@ -6,7 +6,8 @@
 
 A request's time counts from the instant at which it was due, whatever came in between (no coordinated omission: the
 load does not slow down because the service does). It is sent on a new connection, or, with keep-alive, on one that has
-answered before and is free; a client does not try again. requests.csv has a row for each.
+answered before and is free; a client does not try again. A service that has a name is asked at the address that the
+client's resolver has for it (testbed.observe.names). requests.csv has a row for each.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import errno
+import itertools
 import json
 import select
 import socket
@@ -27,13 +29,14 @@ from testbed.emulation.clocks import Clocks
 from testbed.emulation.namespace import inside
 from testbed.errors import SpecError
 from testbed.observe import child
+from testbed.observe.names import Named, Resolver
 
 if TYPE_CHECKING:
     from testbed.emulation.network import Network
 
 COLUMNS = ("number", "due_s", "sent_s", "done_s", "status", "server")
 #: What became of a request that was not answered, beside HTTP's status codes.
-TIMEOUT, REFUSED, RESET, CLOSED = "timeout", "refused", "reset", "closed"
+TIMEOUT, REFUSED, RESET, CLOSED, UNNAMED = "timeout", "refused", "reset", "closed", "unnamed"
 #: The most requests that wait at a time: select(2) takes descriptors below 1024, and counts in microseconds.
 MOST_WAITING = 900
 _BYTES = 1 << 16
@@ -80,7 +83,7 @@ def check(interval_s: float, timeout_s: float) -> None:
 def requesting(
     network: Network,
     client: str,
-    service: tuple[str, int],
+    service: tuple[str, int] | Named,
     interval_s: float,
     path: Path,
     *,
@@ -88,10 +91,11 @@ def requesting(
     keep_alive: bool = False,
     timeout_s: float = 2.0,
 ) -> Iterator[None]:
-    """Ask the service, an address and a port, every interval while the block runs; then write ``path``, as CSV.
+    """Ask the service, by address and port or by name, every interval in the block; then write ``path``, as CSV.
 
     The first request is due at an instant drawn over the interval. A file of the same name with the ending .json says
-    how was asked. Errors: SpecError if more may wait at a time than can be waited for.
+    how was asked; names.csv beside it what the name server answered. Errors: SpecError if more may wait at a time than
+    can be waited for.
     """
     check(interval_s, timeout_s)
     begin_s = clocks.start("requests", interval_s)
@@ -109,8 +113,8 @@ def requesting(
         child.end(process)
         about = {
             "client": client,
-            "address": service[0],
-            "port": service[1],
+            "address": service.name if isinstance(service, Named) else service[0],
+            "port": service.port if isinstance(service, Named) else service[1],
             "interval_s": interval_s,
             "due_s": round(begin_s, 9),
             "keep_alive": keep_alive,
@@ -122,18 +126,23 @@ def requesting(
 class _Load:
     """The requests of one client, all in one process."""
 
-    def __init__(self, service: tuple[str, int], interval_s: float, keep_alive: bool, timeout_s: float) -> None:
+    def __init__(self, service: tuple[str, int] | Named, interval_s: float, keep_alive: bool, timeout_s: float) -> None:
         self._service, self._interval_s, self._keep_alive, self._timeout_s = service, interval_s, keep_alive, timeout_s
         said = "keep-alive" if keep_alive else "close"
-        self._text = f"GET / HTTP/1.1\r\nHost: {service[0]}\r\nConnection: {said}\r\n\r\n".encode()
+        host = service.name if isinstance(service, Named) else service[0]
+        self._text = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: {said}\r\n\r\n".encode()
         self._waiting: dict[int, _Request] = {}
         self._free: list[socket.socket] = []
+        self._resolver: Resolver | None = None
+        self._unnamed: dict[int, float] = {}  # what waits for the service's address, and when it was due
         self._rows: list[tuple[int, float, float, str, str]] = []
 
     def run(self, clocks: Clocks, begin_s: float, path: Path) -> None:
         """Ask from ``begin_s`` on until terminated, wait for the last answers, write all."""
         ended = child.asked_to_end()
         child.no_timer_slack()
+        if isinstance(self._service, Named):
+            self._resolver = Resolver.of(self._service)
         clocks.wait_until(begin_s)
         begin, number = clocks.origin_s + begin_s, 0
         while True:
@@ -142,10 +151,13 @@ class _Load:
                 self._ask(number, due)
                 number += 1
                 continue
-            if not asks and not self._waiting:
+            if not asks and not self._waiting and not self._unnamed:
                 break
-            oldest = next(iter(self._waiting.values()), None)  # they were made in this order
-            wake = min([due] * asks + ([oldest.due + self._timeout_s] if oldest else []))
+            oldest = [next(iter(self._unnamed.values()), None)]  # they were made in this order
+            oldest += [each.due for each in itertools.islice(self._waiting.values(), 1)]
+            wake = min([due] * asks + [at + self._timeout_s for at in oldest if at is not None])
+            if self._resolver and self._unnamed:
+                wake = min(wake, self._resolver.ask(time.time()))
             self._wait(wake)
             self._give_up()
         self._write(path, clocks.origin_s, begin_s)
@@ -154,10 +166,14 @@ class _Load:
         sock = self._free.pop() if self._free else None
         now = time.time()
         if sock is None:
-            sock = socket.socket(socket.AF_INET6 if ":" in self._service[0] else socket.AF_INET)
+            place = self._place(now)
+            if place is None:
+                self._unnamed[number] = due
+                return
+            sock = socket.socket(socket.AF_INET6 if ":" in place[0] else socket.AF_INET)
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            code = sock.connect_ex(self._service)
+            code = sock.connect_ex(place)
             if code not in (0, errno.EINPROGRESS):
                 self._done(_Request(number, due, now, sock, b""), _failure(code))
                 return
@@ -168,12 +184,15 @@ class _Load:
         writers = [number for number, each in self._waiting.items() if each.unsent]
         readers = [number for number, each in self._waiting.items() if not each.unsent]
         idle = {sock.fileno(): sock for sock in self._free}
+        names = [self._resolver.sock.fileno()] if self._resolver else []
         timeout = max(0.0, until - time.time())
-        readable, writable, _ = select.select([*readers, *idle], writers, [], timeout)
+        readable, writable, _ = select.select([*readers, *idle, *names], writers, [], timeout)
         for number in writable:
             self._send(self._waiting[number])
         for number in readable:
-            if number in idle:  # nothing was asked: the service has closed it
+            if number in names:
+                self._named()
+            elif number in idle:  # nothing was asked: the service has closed it
                 self._free.remove(idle[number])
                 idle[number].close()
             else:
@@ -202,8 +221,27 @@ class _Load:
         elif not octets:
             self._done(request, CLOSED)
 
+    def _place(self, now: float) -> tuple[str, int] | None:
+        """Where the service is; None: its name has to be asked for first."""
+        if not isinstance(self._service, Named):
+            return self._service
+        address = self._resolver.address(now) if self._resolver else None
+        return None if address is None else (address, self._service.port)
+
+    def _named(self) -> None:
+        """Send what has waited for the service's address, if that has come."""
+        assert self._resolver is not None
+        self._resolver.take(time.time())
+        if self._resolver.address(time.time()) is not None:
+            waiting, self._unnamed = self._unnamed, {}
+            for number, due in waiting.items():
+                self._ask(number, due)
+
     def _give_up(self) -> None:
         now = time.time()
+        for number, due in [each for each in self._unnamed.items() if now >= each[1] + self._timeout_s]:
+            self._rows.append((number, due, now, UNNAMED, ""))
+            del self._unnamed[number]
         for request in [each for each in self._waiting.values() if now >= each.due + self._timeout_s]:
             self._done(request, TIMEOUT)
 
@@ -218,6 +256,8 @@ class _Load:
     def _write(self, path: Path, origin_s: float, begin_s: float) -> None:
         for sock in self._free:
             sock.close()
+        if self._resolver:
+            self._resolver.write(path.with_name("names.csv"), origin_s)
         with path.open("w", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(COLUMNS)

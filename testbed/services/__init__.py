@@ -5,7 +5,17 @@ What a topology asks for is `wanted`, as values; testbed.services.running starts
 
 from __future__ import annotations
 
-from testbed.services import bgp, bird_ways, conntrackd, haproxy, http_server, keepalived, nftables
+from testbed.services import (
+    bgp,
+    bird_ways,
+    conntrackd,
+    gdnsd,
+    haproxy,
+    http_server,
+    keepalived,
+    nftables,
+    site_check,
+)
 from testbed.services.service import Service
 from testbed.spec import Topology
 
@@ -14,7 +24,8 @@ def wanted(topology: Topology) -> list[Service]:
     """Every service that the topology's hosts need."""
     routes = [*bird_ways.of(topology), *bgp.of(topology)]
     beside = [*http_server.of(topology), *nftables.of(topology), *conntrackd.of(topology)]
-    return [*routes, *beside, *haproxy.of(topology), *keepalived.of(topology)]
+    sites = [*site_check.of(topology), *gdnsd.of(topology)]
+    return [*routes, *beside, *sites, *haproxy.of(topology), *keepalived.of(topology)]
 
 
 __all__ = ["Service", "wanted"]

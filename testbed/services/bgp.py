@@ -83,8 +83,9 @@ class SpeakerService(BirdService):
         return configuration(self, directory)
 
     def files(self, directory: Path) -> Mapping[str, str]:
-        """Beside its configuration the one with which it announces nothing (testbed.inject.routers)."""
-        return {**super().files(directory), "withdrawn.conf": configuration(self, directory, announces=False)}
+        """Beside its configuration the same again, and the one with which it announces nothing (`bird.withdrawn`)."""
+        usual, nothing = self.configuration(directory), configuration(self, directory, announces=False)
+        return {"bird.conf": usual, shared.USUAL: usual, shared.WITHDRAWN: nothing}
 
     def once(self, directory: Path) -> Sequence[str]:
         """Its anycast address is on its loopback interface."""

@@ -6,7 +6,6 @@ BGP. Its manual: bird.network.cz, version 2.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import socket
 from abc import abstractmethod
@@ -19,6 +18,8 @@ from testbed.errors import TrialError
 from testbed.services.service import Service
 
 _ANSWER_BYTES, _DEADLINE_S = 1 << 16, 10.0
+#: Beside bird.conf: what it is usually, without announcements, and the end of a file's name that asks for the latter.
+USUAL, WITHDRAWN, HELD = "announced.conf", "withdrawn.conf", ".withdraws"
 #: The end of an answer: a code of four digits and a space; lines before it have a minus there, or a space first.
 _END = re.compile(r"^\d{4} ", re.MULTILINE)
 #: A line of `show protocols`: the name, the protocol, its table, and its state.
@@ -112,16 +113,39 @@ def _answer(sock: socket.socket) -> str:
     return found
 
 
-def configured(directory: Path, text: str) -> None:
-    """BIRD goes on with another bird.conf, also when it starts again; one that does not answer takes it when it does.
+def withdrawn(directory: Path, why: str) -> bool:
+    """BIRD announces nothing while there is a reason; ``why`` is one, by a name that a file may have.
+
+    Returns whether it has taken that. Errors: as `configured`.
+    """
+    (directory / f"{why}{HELD}").touch()
+    return _follow(directory)
+
+
+def announced(directory: Path, why: str) -> bool:
+    """The reason ``why`` for `withdrawn` is gone; without another one BIRD announces again. Returns as it does."""
+    (directory / f"{why}{HELD}").unlink(missing_ok=True)
+    return _follow(directory)
+
+
+def _follow(directory: Path) -> bool:
+    name = WITHDRAWN if any(directory.glob(f"*{HELD}")) else USUAL
+    return configured(directory, (directory / name).read_text())
+
+
+def configured(directory: Path, text: str) -> bool:
+    """BIRD goes on with another bird.conf, also when it starts again. Returns whether it is there to take it now.
 
     Errors: TrialError with what it says if it refuses.
     """
     (directory / "bird.conf").write_text(text)
-    with contextlib.suppress(OSError):
+    try:
         said = asked(directory / "bird.ctl", "configure")
-        if not _TAKEN.search(said):
-            raise TrialError(f"BIRD refuses its configuration: {' '.join(said.split())}")
+    except OSError:
+        return False
+    if not _TAKEN.search(said):
+        raise TrialError(f"BIRD refuses its configuration: {' '.join(said.split())}")
+    return True
 
 
 def unready(answer: str) -> str:

@@ -74,8 +74,8 @@ class Keepalived(Service):
         return self.balancer is not None and self.balancer.layer == 4
 
     def command(self, directory: Path) -> Sequence[str]:
-        own = {"--use-file": "keepalived.conf", "--pid": "keepalived.pid", "--vrrp_pid": "vrrp.pid"}
-        own |= {"--checkers_pid": "checkers.pid"} if self._four else {}
+        own = {"--use-file": "keepalived.conf", "--pid": "keepalived.pid", "--vrrp_pid": "keepalived_vrrp.pid"}
+        own |= {"--checkers_pid": "keepalived_checkers.pid"} if self._four else {}
         places = [f"{flag}={directory / name}" for flag, name in own.items()]
         alone = [] if self._four else ["--vrrp"]
         return [self.program, "--dont-fork", *alone, "--log-console", "--log-detail", "--no-syslog", *places]

@@ -60,14 +60,14 @@ class Running:
         """What it read, wrote and printed becomes raw files of the trial: services/NODE/..."""
         place = raw / "services" / self.service.node
         place.mkdir(parents=True, exist_ok=True)
-        for path in sorted(self.directory.iterdir()):
+        for path in sorted(self.directory.rglob("*")):
             if path.is_file() and path.suffix not in _OF_PROCESS:
                 shutil.copyfile(path, place / path.name)
 
     def _clear(self) -> None:
-        """Remove the locks and sockets of one that was killed."""
+        """Remove the locks and sockets of one that was killed; others on its machine have theirs beside these."""
         for path in self.directory.iterdir():
-            if path.suffix in _OF_PROCESS:
+            if path.suffix in _OF_PROCESS and path.name.startswith(self.service.name):
                 path.unlink()
 
     def _log(self) -> str:
@@ -91,6 +91,7 @@ def running(services: Sequence[Service], network: Network, scratch: Path, raw: P
         directory = scratch / "services" / service.node
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in service.files(directory).items():
+            (directory / name).parent.mkdir(exist_ok=True)
             (directory / name).write_text(text)
         found.append(Running(service, network, directory))
     with contextlib.ExitStack() as stack:

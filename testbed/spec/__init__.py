@@ -22,6 +22,7 @@ from testbed.spec.lag import LacpOptions, Lag, LagOptions
 from testbed.spec.link import RATE_RANGE_MBPS, Cable, Link, Port
 from testbed.spec.router import Attachment, Router
 from testbed.spec.server import Server
+from testbed.spec.site import SiteOptions, Sites
 from testbed.spec.spanning import SpanningTree
 from testbed.spec.switch import LacpSystem, Switch, SwitchSide
 from testbed.spec.topology import Topology
@@ -58,6 +59,8 @@ __all__ = [
     "Published",
     "Router",
     "Server",
+    "SiteOptions",
+    "Sites",
     "SpanningTree",
     "Switch",
     "SwitchSide",

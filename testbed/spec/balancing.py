@@ -1,4 +1,4 @@
-"""Whether servers and balancers fit into a network: their machines, an address that VRRP moves, a way back. Pure."""
+"""Whether servers, balancers and sites fit into a network: machines, an address that moves, a way back. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from testbed.errors import SpecError, unknown
 from testbed.spec import validation
 from testbed.spec.balancer import Balancer
+from testbed.spec.bgp import Bgp
 from testbed.spec.host import Host
 from testbed.spec.router import Router
 from testbed.spec.server import Server
+from testbed.spec.site import Sites
 from testbed.spec.vrrp import Vrrp
 
 
@@ -54,6 +56,27 @@ def check(
                 )
         if group.kind == "nat" and not set(group.machines) <= {router.name for router in routers}:
             raise SpecError(f"the balancers {who} are no routers; wanted some that forward, with balancer_kind=nat")
+
+
+def check_sites(hosts: Sequence[Host], servers: Sequence[Server], bgp: Sequence[Bgp], sites: Sequence[Sites]) -> None:
+    """Errors: SpecError for sites without web servers, without an address that all have, or without a name server."""
+    known, ports = [host.name for host in hosts], {each.host: each.port for each in servers}
+    shared = {each.machine: each.anycast for group in bgp for each in group.speakers}
+    for group in sites:
+        who = " and ".join(group.servers)
+        for name in group.servers:
+            if name not in ports:
+                raise unknown(f"server of the sites of {who}", name, ports)
+        if len({ports[name] for name in group.servers}) > 1:
+            raise SpecError(f"the servers {who} of several sites listen at different ports; wanted one")
+        if group.name_server:
+            if group.name_server not in known or group.name_server in group.servers:
+                raise SpecError(
+                    f"the name server of {who} is {group.name_server!r}; wanted a host that is none of them",
+                    f"Hosts here: {', '.join(known)}.",
+                )
+        elif len(addresses := {shared.get(name, "") for name in group.servers}) > 1 or "" in addresses:
+            raise SpecError(f"the servers {who} share no anycast address that each of them announces by BGP")
 
 
 def _check_routed(group: Balancer, host: Host, port: int) -> None:

@@ -26,6 +26,7 @@ from testbed.spec.lag import Lag
 from testbed.spec.link import Link, Port
 from testbed.spec.router import Attachment, Router
 from testbed.spec.server import Server
+from testbed.spec.site import Sites
 from testbed.spec.switch import LacpSystem, Switch
 from testbed.spec.vrrp import Vrrp
 
@@ -57,6 +58,8 @@ class Topology:
     balancers: tuple[Balancer, ...] = ()
     #: Groups of machines that speak BGP.
     bgp: tuple[Bgp, ...] = ()
+    #: Services at several sites.
+    sites: tuple[Sites, ...] = ()
 
     def __post_init__(self) -> None:
         validation.at_most(f"number of links of topology {self.name!r}", len(self.links), MOST_LINKS, MOST_LINKS_WHY)
@@ -90,6 +93,7 @@ class Topology:
         routing.check_firewalls(self.routers, self.vrrp, self.firewalls)
         balancing.check(self.hosts, self.routers, self.vrrp, self.servers, self.balancers)
         routing.check_bgp(self.bgp, {each.name: self.attachments(each.name) for each in self.machines()}, self.vrrp)
+        balancing.check_sites(self.hosts, self.servers, self.bgp, self.sites)
         for name in self.protected:
             if name not in {host.name for host in self.hosts}:
                 raise unknown(f"protected host of topology {self.name!r}", name, [host.name for host in self.hosts])
@@ -212,10 +216,12 @@ class Topology:
         watched = (f"{host.name}:bird" for host in self.hosts if host.bond is not None and host.bond.watched)
         shared = (f"{name}:conntrackd" for group in self.firewalls if group.sync != "none" for name in group.routers)
         serving = (f"{each.host}:http" for each in self.servers)
+        checked = (f"{name}:site_check" for each in self.sites if each.by == "anycast" for name in each.servers)
+        naming = (f"{each.name_server}:gdnsd" for each in self.sites if each.name_server)
         placing = (f"{name}:haproxy" for group in self.balancers if group.layer == 7 for name in group.machines)
         vrrp = (f"{name}:keepalived" for group in self.vrrp for name in group.routers)
         speakers = (f"{each.machine}:bird" for group in self.bgp for each in group.speakers)
-        return (*watched, *serving, *shared, *speakers, *placing, *vrrp)
+        return (*watched, *serving, *shared, *speakers, *checked, *naming, *placing, *vrrp)
 
     def loopback(self, machine: str) -> str:
         """The address of a host on its loopback interface, without its prefix length; empty: it has none."""
@@ -383,6 +389,7 @@ class Topology:
             ],
             "servers": [plain.made(Server, each) for each in data.get("servers", [])],
             "balancers": [plain.made(Balancer, each) for each in data.get("balancers", [])],
+            "sites": [plain.made(Sites, each) for each in data.get("sites", [])],
             "bgp": [
                 plain.made(
                     Bgp,

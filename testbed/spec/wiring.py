@@ -35,6 +35,7 @@ from testbed.spec import (
     Link,
     Router,
     Server,
+    Sites,
     Switch,
     Topology,
     Vrrp,
@@ -226,6 +227,7 @@ class Wiring:
         balancers: tuple[Balancer, ...] = (),
         protected: tuple[str, ...] = (),
         bgp: tuple[Bgp, ...] = (),
+        sites: tuple[Sites, ...] = (),
     ) -> Topology:
         """The network that was put together. Errors: SpecError for an impossible one."""
         if not self._lags_of_hosts:
@@ -254,6 +256,7 @@ class Wiring:
             servers=servers,
             balancers=balancers,
             bgp=bgp,
+            sites=sites,
         )
 
     def _host(self, number: int, many: int, name: str, bond: Bond | None) -> Host:

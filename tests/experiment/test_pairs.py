@@ -19,7 +19,7 @@ SPEAKING = ("two_lines", "two_sites")
 #: Experiments that ask a service through balancers.
 OF_BALANCERS = ("health_checks", "requests")
 _NO_BOND = "has no host h1 with a bond"
-_OF_ROUTERS = ("gateway", "stateful_failover", "routing", "sites")
+_OF_ROUTERS = ("gateway", "stateful_failover", "routing", "sites", "site_failover")
 _OF_ANY = ("audit", "chaos", "failover", "messages", "scaling", *_OF_ROUTERS, *OF_BALANCERS)
 #: Independent switches form no LAG (802.1AX), and a mode that sends on both moves addresses between them (bonding.rst).
 _NO_LAG = "its two independent switches cannot form one LAG"
@@ -40,7 +40,12 @@ APART = {
     ("routing", "service"): "has no BGP speaker at the gateway of c",
     **{("routing", name): "has no BGP speakers" for name in TOPOLOGIES if name not in (*SPEAKING, "service")},
     ("routing", "two_sites"): "h1 and h2 have no way but that by x2",
-    **{("sites", name): "has no service at several sites" for name in TOPOLOGIES if name != "two_sites"},
+    **{
+        (experiment, name): "has no service at several sites"
+        for experiment in ("sites", "site_failover")
+        for name in TOPOLOGIES
+        if name != "two_sites"
+    },
     **{("audit", name): "testbed audit TOPOLOGY takes every element in turn" for name in SPEAKING},
     **{("gateway", name): "has no VRRP group" for name in TOPOLOGIES if name not in (*ROUTED, "service")},
     **{
@@ -127,3 +132,10 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(
     with pytest.raises(SpecError) as caught:
         prepare.prepare(prepare.Request(experiment, None, settings, 1, 1, False, "auto", "virtual"), [])
     assert why in caught.value.message
+
+
+def test_a_trial_that_would_take_too_long_is_refused() -> None:
+    """A resolver that keeps answers for ten minutes, and twenty faults."""
+    with pytest.raises(SpecError) as caught:
+        planned("site_failover", "two_sites", {"sites_by": "dns", "dns_ttl_s": "600"})
+    assert "faults=20 would take up to" in caught.value.message

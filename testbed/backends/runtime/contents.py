@@ -59,6 +59,7 @@ _OPTIONAL = (
         "nft",
         "conntrackd",
         "haproxy",
+        "gdnsd",
         "bridge",
         "tee",
         "test",
@@ -238,7 +239,7 @@ def finish(content: Content, root: Path) -> dict[str, object]:
         short = {_VERSION: "python", "libc.so.6": "libc"}.get(name, name)
         if path.startswith("usr/bin/") or short in ("python", "libc"):
             digests[short] = hashlib.sha256((root / path).read_bytes()).hexdigest()
-    for name in ("ovs-vswitchd", "iperf3", "bird", "keepalived", "nft"):
+    for name in ("ovs-vswitchd", "iperf3", "bird", "keepalived", "nft", "haproxy", "gdnsd"):
         if (program := by_path.get(f"usr/bin/{name}")) is not None:
             said = subprocess.run([str(program), "--version"], capture_output=True, text=True)
             found = re.search(r"\d+\.\d[\d.]*", said.stdout + said.stderr)  # bird says it on stderr

@@ -1,0 +1,146 @@
+"""gdnsd, an authoritative name server that answers with the servers that pass its own health checks.
+
+    www.service.example   A   the first server that passes, in the order that is set for the client's subnet (geoip)
+
+Its checks are HTTP requests at a fixed interval (gdnsd-plugin-http_status(8)); down_thresh failures take a server out,
+as ok_thresh 1 makes them count in a row, and up_thresh successes put it back (gdnsd.config(5)). The TTL is fixed: by
+default gdnsd shortens it when a change may be near (gdnsd.zonefile(5), DYNA/DYNC TTLs). If all fail, it answers with
+the first one (gdnsd-plugin-metafo(8)).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from testbed.services.service import Service
+from testbed.spec import Sites, Topology
+from testbed.spec.server import HEALTH
+from testbed.spec.site import NAME, ZONE
+
+#: The port of DNS (RFC 1035, 4.2.1).
+PORT = 53
+#: The least TTL that gdnsd gives unless it is told of a shorter one (gdnsd.config(5), min_ttl).
+_MIN_TTL_S = 5
+_STATE = re.compile(r"state of '([^'/]+)/web' (?:initialized|changed from \S+) to (UP|DOWN)")
+
+
+@dataclass(frozen=True)
+class Gdnsd(Service):
+    """The name server of a service: the ``servers`` of its sites with their addresses, and its own."""
+
+    name: ClassVar[str] = "gdnsd"
+    program: ClassVar[str] = "gdnsd"
+
+    address: str
+    servers: tuple[tuple[str, str], ...]
+    port: int
+    group: Sites
+
+    @property
+    def period_s(self) -> float:
+        return self.group.check_ms / 1e3
+
+    def files(self, directory: Path) -> Mapping[str, str]:
+        return {"config": configuration(self, directory), f"zones/{ZONE}": zone(self)}
+
+    def command(self, directory: Path) -> Sequence[str]:
+        return [self.program, "-c", str(directory), "start"]
+
+    def missing(self, directory: Path) -> str:
+        """It takes connections at its control socket once it has read everything."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            try:
+                sock.connect(str(directory / "run" / "control.sock"))
+            except OSError as error:
+                return f"its control socket: {error}"
+        return ""
+
+    def unsettled(self, log: str, now: float) -> str:
+        """The servers that do not pass its checks."""
+        del now
+        last = dict(_STATE.findall(log))
+        down = [name for name, address in self.servers if last.get(address) != "UP"]
+        return f"{' and '.join(down)} not in its answers" if down else ""
+
+
+def of(topology: Topology) -> list[Gdnsd]:
+    """The name server of every service whose sites are found by DNS."""
+    ports = {each.host: each.port for each in topology.servers}
+    return [
+        Gdnsd(
+            group.name_server,
+            topology.host(group.name_server).ip,
+            tuple((name, topology.host(name).ip) for name in group.servers),
+            ports[group.servers[0]],
+            group,
+        )
+        for group in topology.sites
+        if group.name_server
+    ]
+
+
+def configuration(service: Gdnsd, directory: Path) -> str:
+    """The text of gdnsd's file config."""
+    group = service.group
+    places = "".join(f"          {name} => {address}\n" for name, address in service.servers)
+    orders = {subnet: group.order(str(ipaddress.ip_network(subnet)[0])) for subnet in group.near}
+    nets = "".join(f"          {subnet} => [ {', '.join(order)} ]\n" for subnet, order in orders.items())
+    near = f"        nets => {{\n{nets}        }}\n" if nets else "        nets => { }\n"
+    return f"""\
+options => {{
+  listen => [ {service.address}:{PORT} ]
+  udp_threads => 1
+  tcp_threads => 1
+  min_ttl => {min(group.ttl_s, _MIN_TTL_S)}
+  run_dir => {directory}/run
+  state_dir => {directory}/state
+}}
+service_types => {{
+  web => {{
+    plugin => http_status
+    port => {service.port}
+    url_path => {HEALTH}
+    interval => {group.check_ms // 1000}
+    timeout => {group.timeout_ms // 1000}
+    down_thresh => {group.fall}
+    ok_thresh => 1
+    up_thresh => {group.rise}
+  }}
+}}
+plugins => {{
+  geoip => {{
+    maps => {{
+      near => {{
+        datacenters => [ {", ".join(group.servers)} ]
+{near}      }}
+    }}
+    resources => {{
+      {NAME} => {{
+        map => near
+        service_types => web
+        dcmap => {{
+{places}        }}
+      }}
+    }}
+  }}
+}}
+"""
+
+
+def zone(service: Gdnsd) -> str:
+    """The zone of the service's name (RFC 1035, 5)."""
+    ttl_s = service.group.ttl_s
+    other_s = min(ttl_s, _MIN_TTL_S)
+    return f"""\
+$TTL {other_s}
+@ SOA ns hostmaster ( 1 7200 1800 259200 {other_s} )
+@ NS ns
+ns A {service.address}
+{NAME} {ttl_s}/{ttl_s} DYNA geoip!{NAME}
+"""
