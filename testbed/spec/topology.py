@@ -12,15 +12,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from testbed.errors import SpecError, unknown
 from testbed.spec import balancing, plain, routing, validation, ways
 from testbed.spec.addressing import interface_mac
 from testbed.spec.balancer import Balancer
-from testbed.spec.bgp import Bgp, BgpSession, BgpSpeaker
+from testbed.spec.bgp import Bgp
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
-from testbed.spec.firewall import Firewall, Published
+from testbed.spec.firewall import Firewall
 from testbed.spec.host import Host
 from testbed.spec.lag import Lag
 from testbed.spec.link import Link, Port
@@ -362,41 +361,7 @@ class Topology:
     def from_json(cls, text: str) -> Topology:
         """A topology from what :meth:`to_json` wrote, checked again. Errors: SpecError, also for damaged text."""
         try:
-            return cls._from_data(json.loads(text))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            return plain.made(cls, json.loads(text))
+        except (ValueError, TypeError, RecursionError) as error:
             what = " ".join(f"{type(error).__name__}: {error}".split())
             raise SpecError(f"this is no topology as `testbed show TOPOLOGY --json` writes it: {what}") from error
-
-    @classmethod
-    def _from_data(cls, data: dict[str, Any]) -> Topology:
-        hosts = [{**host, "bond": plain.made(Bond, host["bond"]) if host["bond"] else None} for host in data["hosts"]]
-        parts = {
-            "hosts": [plain.made(Host, host) for host in hosts],
-            "switches": [plain.made(Switch, each) for each in data["switches"]],
-            "links": [plain.made(Link, each) for each in data["links"]],
-            "lags": [plain.made(Lag, each) for each in data["lags"]],
-            "systems": [plain.made(LacpSystem, each) for each in data["systems"]],
-            "vrrp": [plain.made(Vrrp, each) for each in data.get("vrrp", [])],
-            "firewalls": [
-                plain.made(Firewall, {**each, "publishes": [plain.made(Published, one) for one in each["publishes"]]})
-                for each in data.get("firewalls", [])
-            ],
-            "servers": [plain.made(Server, each) for each in data.get("servers", [])],
-            "balancers": [plain.made(Balancer, each) for each in data.get("balancers", [])],
-            "bgp": [
-                plain.made(
-                    Bgp,
-                    {
-                        **each,
-                        "speakers": [plain.made(BgpSpeaker, one) for one in each["speakers"]],
-                        "sessions": [plain.made(BgpSession, one) for one in each["sessions"]],
-                    },
-                )
-                for each in data.get("bgp", [])
-            ],
-            "routers": [
-                plain.made(Router, {**each, "attachments": [plain.made(Attachment, a) for a in each["attachments"]]})
-                for each in data.get("routers", [])
-            ],
-        }
-        return plain.made(cls, {**data, **parts})
