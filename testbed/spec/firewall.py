@@ -61,6 +61,11 @@ class Published:
     port: int
     target: str
 
+    @property
+    def translated(self) -> bool:
+        """Whether the address becomes another one."""
+        return self.target != self.address
+
 
 @dataclass(frozen=True)
 class Firewall:
@@ -77,7 +82,7 @@ class Firewall:
 
     def __post_init__(self) -> None:
         for each in self.publishes:
-            if not self.nat and each.target != each.address:
+            if each.translated and not self.nat:
                 raise SpecError(
                     f"the firewalls {' and '.join(self.routers)} publish {each.address} as {each.target}, without NAT",
                     "Type: --set firewall_nat=true",

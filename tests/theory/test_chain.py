@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from testbed.faults.elements import elements
 from testbed.schemes import chosen
-from testbed.spec import Topology
+from testbed.spec import BalancerOptions, FirewallOptions, Topology
 from testbed.theory import OutageBound, chain
 from testbed.theory.reachability import Expectation
 from topologies.service import service
@@ -46,6 +46,20 @@ def test_with_every_layer_paired_nothing_is_a_single_point_of_failure() -> None:
 )
 def test_a_layer_of_one_is_a_single_point_of_failure(layer: dict[str, str | int], points: set[str]) -> None:
     assert weak(service(**layer)) == points  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("filtering", [FirewallOptions(), FirewallOptions(nat=False)], ids=["nat", "no_nat"])
+@pytest.mark.parametrize("balancing", [BalancerOptions(), BalancerOptions(layer=7)], ids=["layer4", "layer7"])
+def test_a_balancer_alone_is_a_single_point_of_failure_whatever_it_does(
+    filtering: FirewallOptions, balancing: BalancerOptions
+) -> None:
+    assert weak(service(filtering=filtering, balancing=balancing, balancer="single")) == {"b1"}
+
+
+def test_without_its_balancers_the_service_is_away_though_servers_and_firewalls_are_there() -> None:
+    for nat in (True, False):
+        found = said(service(filtering=FirewallOptions(nat=nat)), "b1", "b2")
+        assert (found.connected, found.why) == (False, "nothing that f1 reaches has 10.1.0.200")
 
 
 @pytest.mark.parametrize(
