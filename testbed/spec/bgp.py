@@ -100,7 +100,8 @@ class BgpSpeaker:
                 raise SpecError(
                     f"anycast address {self.anycast!r} of {self.machine!r} is no IPv4 address without a prefix"
                 ) from None
-        validation.unique(f"prefixes of {self.machine!r}", self.announces)
+        validation.unique(f"prefixes of {self.machine!r}", self.prefixes)
+        validation.unique(f"speakers that {self.machine!r} tells of a default route", self.default_to)
         for prefix in self.announces:
             try:
                 ipaddress.IPv4Network(prefix)
@@ -146,6 +147,12 @@ class Bgp:
     ecmp: bool
 
     def __post_init__(self) -> None:
+        BgpOptions(  # it refuses what cannot be configured
+            hold_s=self.hold_s,
+            keepalive_s=self.keepalive_s,
+            bfd_ms=self.bfd_ms,
+            bfd_mult=self.bfd_mult,
+        )
         known = [each.machine for each in self.speakers]
         validation.unique("BGP speakers", known)
         validation.unique(

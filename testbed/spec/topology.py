@@ -61,7 +61,8 @@ class Topology:
         validation.at_most(f"number of links of topology {self.name!r}", len(self.links), MOST_LINKS, MOST_LINKS_WHY)
         validation.unique("names of nodes", self.nodes())
         validation.unique("datapath ids", [str(s.dpid) for s in self.switches])
-        validation.unique("addresses", self.addresses())
+        shared = {each.anycast for group in self.bgp for each in group.speakers if each.anycast}
+        validation.unique("addresses", [*self.addresses(), *shared])
         validation.unique("interfaces", [i for link in self.links for i in (link.a_interface, link.b_interface)])
         validation.unique("LAG names", [lag.name for lag in self.lags])
         validation.unique("ports of LAGs", [port for lag in self.lags for port in lag.ports])
@@ -88,7 +89,9 @@ class Topology:
         routing.check(self.hosts, self.routers, self.vrrp, self._interfaces)
         routing.check_firewalls(self.routers, self.vrrp, self.firewalls)
         balancing.check(self.hosts, self.routers, self.vrrp, self.servers, self.balancers)
+        balancing.check_published(self.firewalls, self.listening())
         routing.check_bgp(self.bgp, {each.name: self.attachments(each.name) for each in self.machines()}, self.vrrp)
+        validation.unique("services of a machine", self.services())
         for name in self.protected:
             if name not in {host.name for host in self.hosts}:
                 raise unknown(f"protected host of topology {self.name!r}", name, [host.name for host in self.hosts])
@@ -231,10 +234,18 @@ class Topology:
 
     @property
     def entry(self) -> tuple[str, int] | None:
-        """Where clients ask for a web service: an address and a port. Firewalls publish it, or balancers have it."""
-        found = [(each.address, each.port) for group in self.firewalls for each in group.publishes]
-        found += [(group.address, group.port) for group in self.balancers]
-        return found[0] if found else None
+        """Where clients ask for the first balanced service: the address that firewalls publish it at, or its own, and
+        its port; None: there is no balanced service."""
+        if not self.balancers:
+            return None
+        own = (self.balancers[0].address, self.balancers[0].port)
+        published = (each for group in self.firewalls for each in group.publishes)
+        return next(((each.address, each.port) for each in published if (each.target, each.port) == own), own)
+
+    def listening(self) -> list[tuple[str, int]]:
+        """The addresses and ports of balanced services, and of web servers."""
+        balanced = [(group.address, group.port) for group in self.balancers]
+        return balanced + [(self.host(each.host).ip, each.port) for each in self.servers]
 
     def serving(self) -> tuple[str, ...]:
         """The machines that forward, or have a service."""
