@@ -37,13 +37,13 @@ from testbed.emulation.waiting import wait_for
 from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
 from testbed.faults.elements import Element, named
-from testbed.lab.steps import longest_period_s, wait_random_phase
+from testbed.lab import steps
 from testbed.measure.outage import load_probe, outage
 from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
 from testbed.measure.requests import Felt, felt, load_requests
 from testbed.observe.probe import Flow, probing
 from testbed.observe.reach import reaching
-from testbed.observe.requests import requesting
+from testbed.observe.requests import check
 from testbed.spec import Topology
 from testbed.theory import chain, gateways, reachability
 
@@ -62,8 +62,9 @@ _MESH_HOSTS = 3
 #: 802.1AX-2014, 6.4.16), and the next is to be sent at once.
 _BEFORE_S, _RESUMED_S, _AFTER_S = 1.2, 0.5, 0.3
 _REJOIN_DEADLINE_S = 15.0
-#: How long a web service may take to answer for the first time; a request that took longer than this was late.
-_ANSWERED_S, _LATE_S = 10.0, 0.5
+#: How long a web service may take to answer for the first time; a request that took longer than this was late; how
+#: long its client waits for an answer.
+_ANSWERED_S, _LATE_S, _TIMEOUT_S = 10.0, 0.5, 2.0
 #: How long an element is down where theory gives no bound.
 _UNKNOWN_S = 1.0
 
@@ -99,7 +100,13 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         failing(topology, case)
     except SpecError as error:
         return f"{error.message} (testbed audit TOPOLOGY takes every element in turn)"
-    pairs = () if topology.entry else probed_pairs(topology)
+    if topology.entry:
+        try:
+            check(float(case["probe_interval_ms"]) / 1e3, _TIMEOUT_S)
+        except SpecError as error:
+            return error.message
+        return chain.unreached(topology, schemes.chosen(case).side)
+    pairs = probed_pairs(topology)
     return next((why for pair in pairs if (why := gateways.blocked_either_way(topology, *pair))), None)
 
 
@@ -142,13 +149,9 @@ def _probed(lab: Lab) -> None:
 
 def _asked(lab: Lab) -> None:
     """The same for a web service: requests of its client instead of probes."""
-    assert lab.topology.entry is not None
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
     wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
-    asking = requesting(
-        lab.network, lab.client, lab.topology.entry, interval_s, lab.raw / "requests.csv", clocks=lab.clocks
-    )
-    with asking:
+    with steps.asking(lab, interval_s, timeout_s=_TIMEOUT_S):
         with _failed(lab):
             pass
         _wait_back(lab)
@@ -171,7 +174,7 @@ def _failed(lab: Lab) -> Iterator[None]:
     """The elements fail; the block runs once what by theory goes on must have gone on; then they are repaired."""
     elements = failing(lab.topology, lab.case)
     lab.sleep_until(lab.now() + _BEFORE_S)
-    wait_random_phase(lab, longest_period_s(lab))
+    steps.wait_random_phase(lab, steps.longest_period_s(lab))
     with contextlib.ExitStack() as broken:
         for element in elements:
             fault, parameters = FAULTS[element.kind]

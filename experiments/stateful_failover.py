@@ -34,7 +34,7 @@ from testbed.measure.raw import controller_trouble, event_of, read_json, read_ti
 from testbed.observe.messages import PORTS, connections, talking
 from testbed.observe.messages import sessions as echoed
 from testbed.spec import Balancer, Firewall, Topology, Vrrp
-from testbed.theory import OutageBound, gateways, sessions, vrrp
+from testbed.theory import OutageBound, chain, gateways, sessions, vrrp
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -83,7 +83,9 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"topology {topology.name} has no group of firewalls or balancers"
     if len(_shared(topology, case["of"]).routers) < 2:
         return f"{_shared(topology, case['of']).routers[0]} is alone: no other one takes over"
-    return None if topology.entry else gateways.blocked(topology, topology.client, topology.server)
+    if topology.entry:
+        return chain.unreached(topology, schemes.chosen(case).side)
+    return gateways.blocked(topology, topology.client, topology.server)
 
 
 def procedure(lab: Lab) -> None:

@@ -85,8 +85,8 @@ def requesting(
     path: Path,
     *,
     clocks: Clocks,
+    timeout_s: float,
     keep_alive: bool = False,
-    timeout_s: float = 2.0,
 ) -> Iterator[None]:
     """Ask the service, an address and a port, every interval while the block runs; then write ``path``, as CSV.
 

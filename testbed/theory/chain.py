@@ -50,6 +50,15 @@ def expected(
     return {pair: Expectation(way.connected, _bound(left) if way.connected else None, way.why)}
 
 
+def unreached(topology: Topology, side: SwitchSide) -> str | None:
+    """Why the client does not reach its web service while nothing fails; None if it does, or theory does not say."""
+    parts = {name for group in topology.balancers for name in (*group.machines, *group.servers)}
+    if topology.client in parts:
+        return f"{topology.client} is a part of the web service, and cannot be its client"
+    (found,) = expected(topology, (), side=side).values()
+    return f"{topology.client} does not reach the web service: {found.why}" if found.connected is False else None
+
+
 def _way(left: Remains) -> Way:
     """The way of a request, and that of its answer."""
     topology, forwarding = left.topology, Forwarding(left)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,6 +62,14 @@ def test_without_its_balancers_the_service_is_away_though_servers_and_firewalls_
     for nat in (True, False):
         found = said(service(filtering=FirewallOptions(nat=nat)), "b1", "b2")
         assert (found.connected, found.why) == (False, "nothing that f1 reaches has 10.1.0.200")
+
+
+def test_an_address_that_nobody_announces_is_not_reached() -> None:
+    (group,) = PAIRS.bgp
+    speakers = tuple(dataclasses.replace(each, announces=()) if each.asn == 65001 else each for each in group.speakers)
+    silent = dataclasses.replace(PAIRS, bgp=(dataclasses.replace(group, speakers=speakers),))
+    assert chain.unreached(PAIRS, SIDE) is None
+    assert chain.unreached(silent, SIDE) == "c does not reach the web service: c has no route to 10.63.0.254"
 
 
 @pytest.mark.parametrize(
