@@ -68,8 +68,8 @@ def _stall_s(trial: Trial) -> float:
     """The longest stall by theory of a session that survives."""
     found = vrrp.outage(_shared(trial.topology, trial.case["of"]), str(trial.case["fault"]))
     away_s = found.limit_s if isinstance(found, OutageBound) else 0.0
-    # Three links there and three back; through lines, firewalls and balancers seven.
-    links = 14 if trial.topology.firewalls and trial.topology.balancers else 6
+    # Four links there and four back; through lines, two switches, firewalls and balancers ten there and seven back.
+    links = 17 if trial.topology.firewalls and trial.topology.balancers else 8
     delay_s = links * trial.topology.links[0].delay_ms / 1e3
     return theory.longest_stall_s(away_s, _SHORT_S + delay_s)
 

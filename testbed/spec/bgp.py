@@ -111,6 +111,11 @@ class BgpSpeaker:
                     " 10.1.0.0/24"
                 ) from None
 
+    def next_hop_in(self, subnet: str) -> str:
+        """The next hop that it gives in a session in that subnet; empty: its own address there."""
+        inside = self.next_hop and ipaddress.ip_address(self.next_hop) in ipaddress.ip_network(subnet)
+        return self.next_hop if inside else ""
+
     @property
     def prefixes(self) -> tuple[str, ...]:
         """Its own prefixes, that of its anycast address included."""

@@ -107,16 +107,12 @@ def _check_next_hop(
 ) -> None:
     """A next hop is an address that something has, in the subnet of a session of the speaker (RFC 4271, 5.1.3)."""
     known = {ip for found in vrrp for ip in found.ips} | {each.ip for own in attached.values() for each in own}
-    inside = [
-        session.subnet
-        for session in group.of(speaker.machine)
-        if speaker.next_hop in known and ipaddress.ip_address(speaker.next_hop) in ipaddress.ip_network(session.subnet)
-    ]
-    if not inside:
+    sessions = group.of(speaker.machine)
+    if speaker.next_hop not in known or not any(speaker.next_hop_in(session.subnet) for session in sessions):
         raise SpecError(
             f"next hop {speaker.next_hop!r} of BGP speaker {speaker.machine!r} is no address that something has in the"
             " subnet of one of its sessions",
-            f"Its sessions are in {', '.join(session.subnet for session in group.of(speaker.machine))}.",
+            f"Its sessions are in {', '.join(session.subnet for session in sessions)}.",
         )
 
 

@@ -197,6 +197,10 @@ class Topology:
         host = self.host(machine)
         return (Attachment(self.carrier(host), host.address),)
 
+    def attachment(self, machine: str, subnet: str) -> Attachment:
+        """What a machine has in a subnet. Errors: StopIteration if nothing."""
+        return next(each for each in self.attachments(machine) if each.subnet == subnet)
+
     def carrier(self, host: Host) -> str:
         """The interface that has a host's address: its bond or only interface, or the VLAN on that; or lo."""
         if host.loopback:

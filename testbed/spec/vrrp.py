@@ -23,6 +23,8 @@ PRIORITIES = (1, 254)
 #: The virtual router identifier of the first subnet unless another is given, and the range of identifiers (RFC 5798,
 #: 5.2.3).
 FIRST_ID, IDS = 51, (1, 255)
+#: The longest start-up delay, in seconds.
+MOST_STARTUP_S = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,9 @@ class VrrpOptions:
         validation.at_least("vrrp_refresh_s", self.refresh_s, 0)
         validation.at_most("vrrp_refresh_s", self.refresh_s, 3600)
         validation.at_least("vrrp_startup_delay_s", self.startup_delay_s, 0)
-        validation.at_most("vrrp_startup_delay_s", self.startup_delay_s, 60)
+        validation.at_most(
+            "vrrp_startup_delay_s", self.startup_delay_s, MOST_STARTUP_S, "a daemon is ready in a minute"
+        )
         _ = self.numbers
 
     @property

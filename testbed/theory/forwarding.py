@@ -78,13 +78,11 @@ class Forwarding:
 
     def session_up(self, session: BgpSession) -> bool:
         """Whether the two speakers of a session still reach each other in its subnet."""
-        found = [
-            self.segments(
-                name, next(each for each in self._topology.attachments(name) if each.subnet == session.subnet)
-            )
+        one, other = (
+            self.segments(name, self._topology.attachment(name, session.subnet))
             for name in (session.one, session.other)
-        ]
-        return not found[0].isdisjoint(found[1])
+        )
+        return not one.isdisjoint(other)
 
     def _has(self, machine: str, address: str) -> bool:
         """Whether an address is one of a machine's own, or one that it translates as a firewall."""
@@ -167,8 +165,7 @@ class Forwarding:
                 return None, f"{name} is not heard by {silent[0]} and goes on as master, beside another one"
             if name in left.failed or not self._fit(name, group, subnet):
                 continue
-            own = next(each for each in attached if each.subnet == subnet)
-            if not here.isdisjoint(self.segments(name, own)):
+            if not here.isdisjoint(self.segments(name, topology.attachment(name, subnet))):
                 return name, ""
         return None, ""
 
@@ -203,5 +200,5 @@ class Forwarding:
 
     def sees(self, session: BgpSession, machine: str) -> bool:
         """Whether a speaker of a session learns by its own carrier that it has ended."""
-        own = next(each for each in self._topology.attachments(machine) if each.subnet == session.subnet)
+        own = self._topology.attachment(machine, session.subnet)
         return not self._left.carries(machine, own.interface)
