@@ -75,7 +75,7 @@ def _stall_s(trial: Trial) -> float:
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
-    """Why no firewall can be replaced in that network, or no session begun; None if one can."""
+    """Why no firewall or balancer can be replaced in that network, or no session begun; None if one can."""
     for of, found in ((FIREWALLS, topology.firewalls), (BALANCERS, topology.balancers)):
         if case["of"] == of and not found:
             return f"of={of}: topology {topology.name} has none"
@@ -142,7 +142,7 @@ def stateful_failover() -> Experiment:
         question="How many connections survive when the firewall or balancer that carries them fails?",
         topology="firewall_pair",
         factors=(
-            Factor("fault", ("router_crash",), "what happens to the first firewall", known=FAULTS),
+            Factor("fault", ("router_crash",), "what happens to the firewall or balancer that is master", known=FAULTS),
             schemes.FACTOR,
             Factor(
                 "of", (ANY,), "which of both fails; any: firewalls if there are any", known=(ANY, FIREWALLS, BALANCERS)
