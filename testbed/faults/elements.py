@@ -46,7 +46,8 @@ def elements(topology: Topology, side: SwitchSide = SwitchSide()) -> tuple[Eleme
     others = {topology.client, *balancers} if topology.entry else set(topology.protected_hosts())
     found += [Element(router.name, "router") for router in topology.routers if router.name not in others]
     found += [Element(name, "balancer") for name in sorted(balancers)]
-    found += [Element(server.host, "server") for server in topology.servers]
+    balanced = {name for group in topology.balancers for name in group.servers}
+    found += [Element(server.host, "server") for server in topology.servers if server.host in balanced]
     found += [Element(switch.name, "switch") for switch in topology.switches]
     if side.controller and topology.switches:
         found.append(Element(CONTROLLER, "controller"))

@@ -134,6 +134,35 @@ def chain(**changes: object) -> Topology:
     return dataclasses.replace(net.topology("chain", vrrp=(group,)), **changes)  # type: ignore[arg-type]
 
 
+def _wired(**parts: Callable[[Wiring], None]) -> Callable[[], Topology]:
+    def made() -> Topology:
+        net = Wiring()
+        (switch,) = net.switches(1)
+        net.single("h1", switch)
+        net.router("r1", [(switch, 0), (switch, 1)])
+        for part in parts.values():
+            part(net)
+        return net.topology("wired")
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (_wired(typo=lambda net: net.subnet(1, "h2")), "unknown host in a subnet 'h2'; the known ones are: h1"),
+        (_wired(typo=lambda net: net.forwarding("f1", (0, 1))), "unknown host in a subnet 'f1'"),
+        (_wired(typo=lambda net: net.subnet(1, "h1", by="r2")), "unknown router of a subnet's hosts 'r2'"),
+        (_wired(unused=lambda net: net.vlan(3, 20)), "VLAN 20 of subnet 3 has no effect: no host is in it"),
+        (_wired(untagged=lambda net: net.vlan(0, 20)), "'r1' is in subnet 0, which is VLAN 20: its own links"),
+    ],
+)
+def test_a_part_of_the_wiring_that_would_be_ignored_is_refused(made: Callable[[], Topology], said: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        made()
+    assert said in raised.value.message
+
+
 def test_a_bonded_host_forwards_into_vlans_on_its_bond() -> None:
     found = chain()
     assert found.lone_routers == () and [router.name for router in found.routers] == ["f1", "f2"]
