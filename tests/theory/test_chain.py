@@ -64,6 +64,14 @@ def test_without_its_balancers_the_service_is_away_though_servers_and_firewalls_
         assert (found.connected, found.why) == (False, "nothing that f1 reaches has 10.1.0.200")
 
 
+def test_balancers_and_their_servers_are_elements_and_other_web_servers_are_not() -> None:
+    def kinds(topology: Topology) -> dict[str, str]:
+        return {each.name: each.kind for each in elements(topology, SIDE) if each.kind in ("balancer", "server")}
+
+    assert kinds(PAIRS) == {"b1": "balancer", "b2": "balancer", "w1": "server", "w2": "server"}
+    assert kinds(dataclasses.replace(PAIRS, balancers=(), firewalls=())) == {}
+
+
 def test_an_address_that_nobody_announces_is_not_reached() -> None:
     (group,) = PAIRS.bgp
     speakers = tuple(dataclasses.replace(each, announces=()) if each.asn == 65001 else each for each in group.speakers)
