@@ -25,8 +25,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +36,12 @@ from testbed.emulation.waiting import wait_for
 from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
 from testbed.faults.elements import Element, named
-from testbed.lab.steps import longest_period_s, wait_random_phase
-from testbed.measure.outage import load_probe, outage
-from testbed.measure.raw import controller_trouble, not_aggregated, read_json, read_timeline
-from testbed.measure.requests import Felt, felt, load_requests
+from testbed.lab import steps
+from testbed.measure.audit import by_probes, by_requests
+from testbed.measure.raw import controller_trouble, not_aggregated, read_timeline
 from testbed.observe.probe import Flow, probing
 from testbed.observe.reach import reaching
-from testbed.observe.requests import requesting
+from testbed.observe.requests import check
 from testbed.spec import Topology
 from testbed.theory import chain, gateways, reachability
 
@@ -62,8 +60,8 @@ _MESH_HOSTS = 3
 #: 802.1AX-2014, 6.4.16), and the next is to be sent at once.
 _BEFORE_S, _RESUMED_S, _AFTER_S = 1.2, 0.5, 0.3
 _REJOIN_DEADLINE_S = 15.0
-#: How long a web service may take to answer for the first time; a request that took longer than this was late.
-_ANSWERED_S, _LATE_S = 10.0, 0.5
+#: How long a web service may take to answer for the first time, and how long its client waits for an answer.
+_ANSWERED_S, _TIMEOUT_S = 10.0, 2.0
 #: How long an element is down where theory gives no bound.
 _UNKNOWN_S = 1.0
 
@@ -99,7 +97,13 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         failing(topology, case)
     except SpecError as error:
         return f"{error.message} (testbed audit TOPOLOGY takes every element in turn)"
-    pairs = () if topology.entry else probed_pairs(topology)
+    if topology.entry:
+        try:
+            check(float(case["probe_interval_ms"]) / 1e3, _TIMEOUT_S)
+        except SpecError as error:
+            return error.message
+        return chain.unreached(topology, schemes.chosen(case).side)
+    pairs = probed_pairs(topology)
     return next((why for pair in pairs if (why := gateways.blocked_either_way(topology, *pair))), None)
 
 
@@ -142,13 +146,9 @@ def _probed(lab: Lab) -> None:
 
 def _asked(lab: Lab) -> None:
     """The same for a web service: requests of its client instead of probes."""
-    assert lab.topology.entry is not None
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
     wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
-    asking = requesting(
-        lab.network, lab.client, lab.topology.entry, interval_s, lab.raw / "requests.csv", clocks=lab.clocks
-    )
-    with asking:
+    with steps.asking(lab, interval_s, timeout_s=_TIMEOUT_S):
         with _failed(lab):
             pass
         _wait_back(lab)
@@ -171,7 +171,7 @@ def _failed(lab: Lab) -> Iterator[None]:
     """The elements fail; the block runs once what by theory goes on must have gone on; then they are repaired."""
     elements = failing(lab.topology, lab.case)
     lab.sleep_until(lab.now() + _BEFORE_S)
-    wait_random_phase(lab, longest_period_s(lab))
+    steps.wait_random_phase(lab, steps.longest_period_s(lab))
     with contextlib.ExitStack() as broken:
         for element in elements:
             fault, parameters = FAULTS[element.kind]
@@ -201,19 +201,6 @@ def _flows(lab: Lab, stack: contextlib.ExitStack) -> list[Flow]:
     return flows
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What a trial shows: whether traffic went on before the repair, the outages, what was lost; ``apart``: what did
-    not reach each other; ``differs``: pairs of which theory says otherwise."""
-
-    survived: bool
-    outage_s: float
-    return_outage_s: float
-    lost: int
-    apart: list[str]
-    differs: list[str]
-
-
 def read(raw: Path, trial: Trial) -> Measured:
     """Outside: whether the protected hosts still reached each other, their outages, and whether theory agrees."""
     topology, case = trial.topology, trial.case
@@ -222,7 +209,8 @@ def read(raw: Path, trial: Trial) -> Measured:
     timeline = read_timeline(raw / "timeline.jsonl")
     begin_s = min(line["t_s"] for line in timeline if line["source"] == "fault" and line["event"] == "begin")
     end_s = min(line["t_s"] for line in timeline if line["source"] == "fault" and line["event"] == "end")
-    seen = (_requests_seen if topology.entry else _probes_seen)(raw, trial, begin_s, end_s)
+    look = by_requests if topology.entry else by_probes
+    seen = look(raw, topology, expected, begin_s, end_s, interval_s=interval_s)
     must = reachability.must_connect(expected, topology.ends())
     # Where it is not known whether they reach each other, nor is how soon.
     bound = reachability.longest_bound(expected, topology.ends()) if must else None
@@ -245,59 +233,6 @@ def read(raw: Path, trial: Trial) -> Measured:
         names = ", ".join(seen.apart) or "a probe's flow"
         return Measured(metrics, "censored", f"not before the repair: {names}", warnings)
     return Measured(metrics, warnings=warnings)
-
-
-def _probes_seen(raw: Path, trial: Trial, begin_s: float, end_s: float) -> _Seen:
-    """By probes between the protected hosts, and single datagrams between all."""
-    interval_s, protected = float(trial.case["probe_interval_ms"]) / 1e3, trial.topology.protected_hosts()
-    flows = load_probe(raw / "probe.csv")
-    last_s = min(float(flow.sent_s[-1]) for flow in flows)
-    during = [outage(flow, interval_s, begin_s, end_s) for flow in flows]
-    after = [outage(flow, interval_s, end_s, last_s) for flow in flows]
-    lost = {
-        (pair[0], pair[1]): count for pair, count in ((e["pair"], e["lost"]) for e in read_json(raw / "reach.json"))
-    }
-    apart = [pair for pair, count in lost.items() if count and set(pair) <= set(protected)]
-    return _Seen(
-        not apart and all(found.recovered for found in during),
-        max(found.outage_s for found in during),
-        max(found.outage_s for found in after),
-        sum(found.lost for found in (*during, *after)),
-        ["-".join(pair) for pair in apart],
-        _differs(_expected(trial.topology, trial.case), lost),
-    )
-
-
-def _requests_seen(raw: Path, trial: Trial, begin_s: float, end_s: float) -> _Seen:
-    """By requests to the web service: an outage is a time without success, or from the first failure to the last."""
-    interval_s, pair = float(trial.case["probe_interval_ms"]) / 1e3, trial.topology.ends()
-    asked = load_requests(raw / "requests.csv")
-    windows = ((begin_s, end_s), (end_s, asked[-1].due_s), (end_s - _RESUMED_S / 2, end_s))
-    during, after, last = (felt(asked, *window, interval_s=interval_s) for window in windows)
-    survived = not last.failed_requests and last.slowest_s is not None and last.slowest_s <= _LATE_S
-    expected = reachability.must_connect(_expected(trial.topology, trial.case), pair)
-    name = "-".join(pair)
-    return _Seen(
-        survived,
-        _outage_s(during, interval_s),
-        _outage_s(after, interval_s),
-        during.failed_requests + after.failed_requests,
-        [] if survived else [name],
-        [name] if reachability.agrees(expected, survived) is False else [],
-    )
-
-
-def _outage_s(found: Felt, interval_s: float) -> float:
-    """How long the service did not answer, or not every request."""
-    return max(0.0, found.longest_gap_s - interval_s, found.failed_span_s)
-
-
-def _differs(
-    expected: dict[reachability.Pair, reachability.Expectation], lost: dict[tuple[str, str], int]
-) -> list[str]:
-    """The pairs of hosts, protected or not, for which theory says otherwise."""
-    said: Sequence[tuple[tuple[str, str], bool | None]] = [(pair, expected[pair].connected) for pair in lost]
-    return ["-".join(pair) for pair, must in said if reachability.agrees(must, lost[pair] == 0) is False]
 
 
 def audit() -> Experiment:

@@ -102,7 +102,7 @@ def procedure(lab: Lab) -> None:
             wait_for(
                 f"{measured.best(lab.topology)} is master again",
                 lambda: _lacking(lab),
-                deadline_s=_BACK_S + 4 * advert_s + group.preempt_delay_s,
+                deadline_s=_BACK_S + 4 * advert_s + group.preempt_delay_s + group.startup_delay_s,
                 step_s=0.1,
             )
             lab.note("network", "master_again", router=measured.best(lab.topology))

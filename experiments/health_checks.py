@@ -31,9 +31,8 @@ from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab import steps
 from testbed.measure import health_checks as measured
-from testbed.observe.requests import requesting
 from testbed.spec import Topology
-from testbed.theory import OutageBound
+from testbed.theory import OutageBound, chain
 from testbed.theory import health_checks as theory
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"{_server(topology)} has a bond: it is heard of by its other member"
     if case["keep_alive"] and topology.balancers[0].layer == 4:
         return "keep_alive=true: at layer 4 one connection has one server, so requests are not placed in turn"
-    return None
+    return chain.unreached(topology, schemes.chosen(case).side)
 
 
 def procedure(lab: Lab) -> None:
@@ -74,16 +73,7 @@ def procedure(lab: Lab) -> None:
     found = theory.detection(group, fault)
     assert isinstance(found, OutageBound)
     interval_s = float(lab.case["request_interval_ms"]) / 1e3
-    with requesting(
-        lab.network,
-        lab.client,
-        lab.topology.entry or (group.address, group.port),
-        interval_s,
-        lab.raw / "requests.csv",
-        clocks=lab.clocks,
-        keep_alive=bool(lab.case["keep_alive"]),
-        timeout_s=_TIMEOUT_S,
-    ):
+    with steps.asking(lab, interval_s, timeout_s=_TIMEOUT_S, keep_alive=bool(lab.case["keep_alive"])):
         for _ in range(int(lab.case["faults"])):
             lab.sleep_until(lab.now() + steps.BEFORE_S)
             steps.wait_random_phase(lab, group.check_ms / 1e3)

@@ -33,10 +33,10 @@ from testbed.lab import steps
 from testbed.measure.impact import rounded
 from testbed.measure.raw import controller_trouble, event_of, read_timeline
 from testbed.measure.requests import felt, load_requests
-from testbed.observe.requests import check, requesting
+from testbed.observe.requests import check
 from testbed.spec import Topology, Vrrp
 from testbed.spec.balancer import ALIVE_S
-from testbed.theory import OutageBound, balancers
+from testbed.theory import OutageBound, balancers, chain
 from testbed.theory.outage_bound import REROUTE_PAUSE_S
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _bound(trial: Trial) -> OutageBound | str:
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
-    """Why no service can be asked in that network; None if one can. Errors: SpecError for what cannot fail there."""
+    """Why no service can be asked in that network, or the element cannot fail; None if it can."""
     if not topology.balancers:
         return f"topology {topology.name} has no balancer"
     if case["keep_alive"] and topology.balancers[0].layer == 4:
@@ -84,25 +84,16 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         catalogue.checked(topology, str(case["fault"]), _element(case, topology), {})
     except SpecError as error:
         return error.message
-    return None
+    return chain.unreached(topology, schemes.chosen(case).side)
 
 
 def procedure(lab: Lab) -> None:
     """Inside: ask the service while something fails and is repaired."""
     group, case = lab.topology.balancers[0], lab.case
     shared, found = lab.topology.shared_by(group.machines), _bound(lab.trial)
-    timeout_s = float(case["timeout_s"])
+    interval_s, timeout_s = float(case["request_interval_ms"]) / 1e3, float(case["timeout_s"])
     away_s = found.limit_s if isinstance(found, OutageBound) else _UNBOUNDED_S
-    with requesting(
-        lab.network,
-        lab.client,
-        lab.topology.entry or (group.address, group.port),
-        float(case["request_interval_ms"]) / 1e3,
-        lab.raw / "requests.csv",
-        clocks=lab.clocks,
-        keep_alive=bool(case["keep_alive"]),
-        timeout_s=timeout_s,
-    ):
+    with steps.asking(lab, interval_s, timeout_s=timeout_s, keep_alive=bool(case["keep_alive"])):
         lab.sleep_until(lab.now() + _BEFORE_S)
         steps.wait_random_phase(lab, max(shared.advert_ms / 1e3, ALIVE_S if group.layer == 7 else 0.0))
         with lab.fault(str(case["fault"]), _element(case, lab.topology)):

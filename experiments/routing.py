@@ -37,7 +37,7 @@ from testbed.lab import routes, steps
 from testbed.measure import routing as measured
 from testbed.observe.probe import flows, probing
 from testbed.spec import Topology
-from testbed.theory import OutageBound, lines
+from testbed.theory import OutageBound, gateways, lines
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -65,6 +65,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why nothing can be routed around in that network; None if something can."""
     if not topology.bgp:
         return f"topology {topology.name} has no BGP speakers"
+    if why := gateways.blocked_either_way(topology, *topology.pair):
+        return why
     if lines.provider(topology) is None:
         return f"topology {topology.name} has no BGP speaker at the gateway of {topology.client}"
     if not lines.has_another(topology):

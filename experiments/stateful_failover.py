@@ -34,7 +34,7 @@ from testbed.measure.raw import controller_trouble, event_of, read_json, read_ti
 from testbed.observe.messages import PORTS, connections, talking
 from testbed.observe.messages import sessions as echoed
 from testbed.spec import Balancer, Firewall, Topology, Vrrp
-from testbed.theory import OutageBound, gateways, sessions, vrrp
+from testbed.theory import OutageBound, chain, gateways, sessions, vrrp
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -68,14 +68,14 @@ def _stall_s(trial: Trial) -> float:
     """The longest stall by theory of a session that survives."""
     found = vrrp.outage(_shared(trial.topology, trial.case["of"]), str(trial.case["fault"]))
     away_s = found.limit_s if isinstance(found, OutageBound) else 0.0
-    # Three links there and three back; through lines, firewalls and balancers seven.
-    links = 14 if trial.topology.firewalls and trial.topology.balancers else 6
+    # Four links there and four back; through lines, two switches, firewalls and balancers ten there and seven back.
+    links = 17 if trial.topology.firewalls and trial.topology.balancers else 8
     delay_s = links * trial.topology.links[0].delay_ms / 1e3
     return theory.longest_stall_s(away_s, _SHORT_S + delay_s)
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
-    """Why no firewall can be replaced in that network, or no session begun; None if one can."""
+    """Why no firewall or balancer can be replaced in that network, or no session begun; None if one can."""
     for of, found in ((FIREWALLS, topology.firewalls), (BALANCERS, topology.balancers)):
         if case["of"] == of and not found:
             return f"of={of}: topology {topology.name} has none"
@@ -83,7 +83,9 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"topology {topology.name} has no group of firewalls or balancers"
     if len(_shared(topology, case["of"]).routers) < 2:
         return f"{_shared(topology, case['of']).routers[0]} is alone: no other one takes over"
-    return None if topology.entry else gateways.blocked(topology, topology.client, topology.server)
+    if topology.entry:
+        return chain.unreached(topology, schemes.chosen(case).side)
+    return gateways.blocked(topology, topology.client, topology.server)
 
 
 def procedure(lab: Lab) -> None:
@@ -140,7 +142,7 @@ def stateful_failover() -> Experiment:
         question="How many connections survive when the firewall or balancer that carries them fails?",
         topology="firewall_pair",
         factors=(
-            Factor("fault", ("router_crash",), "what happens to the first firewall", known=FAULTS),
+            Factor("fault", ("router_crash",), "what happens to the firewall or balancer that is master", known=FAULTS),
             schemes.FACTOR,
             Factor(
                 "of", (ANY,), "which of both fails; any: firewalls if there are any", known=(ANY, FIREWALLS, BALANCERS)

@@ -43,10 +43,11 @@ def elements(topology: Topology, side: SwitchSide = SwitchSide()) -> tuple[Eleme
     found += [Element(i, "interface") for each in topology.machines() for i in topology.interfaces(each.name)]
     found += [Element(name, "node") for name in sorted(topology.relays() - set(topology.protected_hosts()))]
     balancers = {name for group in topology.balancers for name in group.machines}
-    others = {topology.client, *balancers} if topology.entry else set(topology.protected_hosts())
+    others = {topology.client, *balancers} if topology.entry else set()
     found += [Element(router.name, "router") for router in topology.routers if router.name not in others]
     found += [Element(name, "balancer") for name in sorted(balancers)]
-    found += [Element(server.host, "server") for server in topology.servers]
+    balanced = {name for group in topology.balancers for name in group.servers}
+    found += [Element(server.host, "server") for server in topology.servers if server.host in balanced]
     found += [Element(switch.name, "switch") for switch in topology.switches]
     if side.controller and topology.switches:
         found.append(Element(CONTROLLER, "controller"))

@@ -1,4 +1,4 @@
-"""Steps that procedures share: probes both ways, which member carries traffic, when to inject a fault, the return."""
+"""Steps that procedures share: probes, requests, which member carries traffic, when to inject a fault, the return."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from testbed.design.factor import Level
 from testbed.lab.placement import Placement
 from testbed.observe.hosts import EPHEMERAL_PORTS
 from testbed.observe.probe import PORTS, flows, probing
+from testbed.observe.requests import requesting
 from testbed.theory import clocks, routed, trunks, ways
 
 if TYPE_CHECKING:
@@ -45,6 +46,23 @@ def probing_both_ways(
     with (
         flows(lab, ways, source_ports=source_ports) as found,
         probing(found, interval_s, lab.raw / "probe.csv", clocks=lab.clocks),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def asking(lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = False) -> Iterator[None]:
+    """The client asks the topology's web service every interval, into requests.csv, while the block runs."""
+    assert lab.topology.entry is not None, "the topology has no web service"
+    with requesting(
+        lab.network,
+        lab.client,
+        lab.topology.entry,
+        interval_s,
+        lab.raw / "requests.csv",
+        clocks=lab.clocks,
+        keep_alive=keep_alive,
+        timeout_s=timeout_s,
     ):
         yield
 

@@ -88,8 +88,8 @@ def requesting(
     path: Path,
     *,
     clocks: Clocks,
+    timeout_s: float,
     keep_alive: bool = False,
-    timeout_s: float = 2.0,
 ) -> Iterator[None]:
     """Ask the service, by address and port or by name, every interval in the block; then write ``path``, as CSV.
 

@@ -66,9 +66,7 @@ def of(topology: Topology) -> list[Conntrackd]:
 
 def _of(topology: Topology, name: str, other: str, group: Firewall) -> Conntrackd:
     own = topology.attachments(name)
-    here, there = (
-        next(each for each in topology.attachments(one) if each.subnet == group.apart) for one in (name, other)
-    )
+    here, there = (topology.attachment(one, group.apart) for one in (name, other))
     return Conntrackd(name, here.interface, here.ip, there.ip, tuple(each.ip for each in own))
 
 

@@ -32,8 +32,6 @@ _STATE = re.compile(r"^(?P<time>.*?): \((?P<instance>[\w.-]+)\) Entering (?P<sta
 _BEGINS = "Entering BACKUP STATE (init)"
 #: A line of the log of notify_program: when, and what keepalived says of a server.
 _SERVER = re.compile(r"^(?P<time>[\d.]+) RS \[(?P<address>[^\]]+)\]:tcp:\d+ \S+ (?P<state>UP|DOWN)$", re.M)
-#: The identifier of the daemons by which IPVS synchronises connections: those of one group have the same.
-_SYNC_ID = 51
 
 
 @dataclass(frozen=True)
@@ -197,8 +195,9 @@ def _globals(service: Keepalived, balancer: Balancer, directory: Path) -> list[s
         *(f"  lvs_notify_fifo {directory}/keepalived.fifo", f'  lvs_notify_fifo_script "{command}"'),
     ]
     if balancer.sync:
-        front = next(interface for interface, address, _ in service.sides if address.startswith(f"{balancer.address}/"))
-        found.append(f"  lvs_sync_daemon {front} {front} id {_SYNC_ID}")
+        # The daemons of a group know each other by an identifier, and others in the subnet from them: VRRP's will do.
+        front, identifier = next((i, own) for i, at, own in service.sides if at.startswith(f"{balancer.address}/"))
+        found.append(f"  lvs_sync_daemon {front} {front} id {identifier}")
     return found
 
 

@@ -78,7 +78,7 @@ def rules(service: Rules) -> str:
         ),
         *("    counter", "  }"),
     ]
-    moved = [each for each in service.group.publishes if each.target != each.address]
+    moved = [each for each in service.group.publishes if each.translated]
     if moved:
         lines += ["  chain arrive {", "    type nat hook prerouting priority -100;"]
         lines += [f"    ip daddr {each.address} tcp dport {each.port} dnat ip to {each.target}" for each in moved]

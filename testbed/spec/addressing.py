@@ -5,7 +5,8 @@
     02:02:00:00:nn:nn    a switch in a spanning tree, by its place in the topology, from 1
     02:03:dd:dd:hh:hh    a host, by its place from 1, in a frame after so many detours (controller=fast-failover)
     10.0.0.0/24          hosts, in the order of the topology, from 1; /16 if there are more than 254
-    10.k.0.0/24          subnet k, up to 63, of networks with routers: these from .253 down, .254 is a virtual address
+    10.k.0.0/24          subnet k, up to 63, of networks with routers: these from .253 down, .254 is a virtual address,
+                         and .200, between hosts and routers, another one
     fe80::/64            interfaces of routers over IPv6, by their MAC address
     2001:db8::/64        hosts over IPv6 (RFC 3849); subnet k is 2001:db8:0:k::/64
     10.64.0.0/16 ...     the ways of hosts that are joined by routing: 10.64 to 10.127 by the place of the member

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from testbed.errors import SpecError
 from testbed.spec import validation
+from testbed.spec.server import MOST_PORTS
 
 LAYERS = (4, 7)
 #: How a packet gets to a server at layer 4 (ipvsadm(8): gatewaying, masquerading).
@@ -133,3 +134,14 @@ class Balancer:
         if not self.machines or not self.servers:
             lacks = "servers" if self.machines else "machines"
             raise SpecError(f"a group of balancers for {self.address} has no {lacks}; wanted one or more")
+        validation.at_least(f"port of the balanced service {self.address}", self.port, 1)
+        validation.at_most(f"port of the balanced service {self.address}", self.port, MOST_PORTS)
+        BalancerOptions(  # it refuses what cannot be configured
+            layer=self.layer,
+            kind=self.kind or KINDS[0],
+            scheduler=self.scheduler,
+            check_ms=self.check_ms,
+            timeout_ms=self.timeout_ms,
+            fall=self.fall,
+            rise=self.rise,
+        )

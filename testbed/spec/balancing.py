@@ -1,4 +1,5 @@
-"""Whether servers, balancers and sites fit into a network: machines, an address that moves, a way back. Pure."""
+"""Whether servers, balancers and sites fit into a network: machines, an address that moves, a way back; and whether
+firewalls publish services that are there. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from testbed.errors import SpecError, unknown
 from testbed.spec import validation
 from testbed.spec.balancer import Balancer
 from testbed.spec.bgp import Bgp
+from testbed.spec.firewall import Firewall
 from testbed.spec.host import Host
 from testbed.spec.router import Router
 from testbed.spec.server import Server
@@ -27,6 +29,7 @@ def check(
     known = {host.name: host for host in hosts}
     validation.unique("hosts of servers", [each.host for each in servers])
     validation.unique("balancers", [name for group in balancers for name in group.machines])
+    validation.unique("balanced services", [f"{group.address}:{group.port}" for group in balancers])
     for server in servers:
         if server.host not in known:
             raise unknown("host of a server", server.host, known)
@@ -77,6 +80,24 @@ def check_sites(hosts: Sequence[Host], servers: Sequence[Server], bgp: Sequence[
                 )
         elif len(addresses := {shared.get(name, "") for name in group.servers}) > 1 or "" in addresses:
             raise SpecError(f"the servers {who} share no anycast address that each of them announces by BGP")
+
+
+def check_published(firewalls: Sequence[Firewall], servers: Sequence[tuple[str, int]]) -> None:
+    """Errors: SpecError for a published service that is not in the subnet inside, or at which nothing listens;
+    ``servers`` are the addresses and ports of what does."""
+    for group in firewalls:
+        who = " and ".join(group.routers)
+        for each in group.publishes:
+            if ipaddress.ip_address(each.target) not in ipaddress.ip_network(group.inside):
+                raise SpecError(
+                    f"the firewalls {who} publish {each.target}, which is not in their subnet inside, {group.inside}"
+                )
+            if (each.target, each.port) not in servers:
+                there = ", ".join(f"{address}:{port}" for address, port in servers) or "none"
+                raise SpecError(
+                    f"the firewalls {who} publish {each.target}:{each.port}, at which nothing listens",
+                    f"Services here: {there}.",
+                )
 
 
 def _check_routed(group: Balancer, host: Host, port: int) -> None:

@@ -100,7 +100,8 @@ class BgpSpeaker:
                 raise SpecError(
                     f"anycast address {self.anycast!r} of {self.machine!r} is no IPv4 address without a prefix"
                 ) from None
-        validation.unique(f"prefixes of {self.machine!r}", self.announces)
+        validation.unique(f"prefixes of {self.machine!r}", self.prefixes)
+        validation.unique(f"speakers that {self.machine!r} tells of a default route", self.default_to)
         for prefix in self.announces:
             try:
                 ipaddress.IPv4Network(prefix)
@@ -109,6 +110,11 @@ class BgpSpeaker:
                     f"{self.machine!r} announces {prefix!r}; wanted an IPv4 prefix without host bits, such as"
                     " 10.1.0.0/24"
                 ) from None
+
+    def next_hop_in(self, subnet: str) -> str:
+        """The next hop that it gives in a session in that subnet; empty: its own address there."""
+        inside = self.next_hop and ipaddress.ip_address(self.next_hop) in ipaddress.ip_network(subnet)
+        return self.next_hop if inside else ""
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -146,6 +152,12 @@ class Bgp:
     ecmp: bool
 
     def __post_init__(self) -> None:
+        BgpOptions(  # it refuses what cannot be configured
+            hold_s=self.hold_s,
+            keepalive_s=self.keepalive_s,
+            bfd_ms=self.bfd_ms,
+            bfd_mult=self.bfd_mult,
+        )
         known = [each.machine for each in self.speakers]
         validation.unique("BGP speakers", known)
         validation.unique(

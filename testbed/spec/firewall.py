@@ -7,10 +7,12 @@ inside h1 ---+--- f1 ---+--- outside h2      a connection begins inside; what be
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 
 from testbed.errors import SpecError
 from testbed.spec import validation
+from testbed.spec.server import MOST_PORTS
 
 #: What one firewall tells the others of its connections: all changes, reliably, over a link of their own (conntrackd's
 #: mode FTFW), or nothing.
@@ -54,12 +56,26 @@ class FirewallOptions:
 class Published:
     """A service inside that outside may connect to: at ``address`` and TCP ``port``, which becomes ``target``.
 
-    Without NAT the service has the address itself, and both are the same.
+    Without NAT the service has the address itself, and both are the same. Both are IPv4 addresses without a prefix.
     """
 
     address: str
     port: int
     target: str
+
+    def __post_init__(self) -> None:
+        validation.at_least(f"port of what is published at {self.address}", self.port, 1)
+        validation.at_most(f"port of what is published at {self.address}", self.port, MOST_PORTS)
+        for address in (self.address, self.target):
+            try:
+                ipaddress.IPv4Address(address)
+            except ValueError:
+                raise SpecError(f"published address {address!r} is no IPv4 address without a prefix") from None
+
+    @property
+    def translated(self) -> bool:
+        """Whether the address becomes another one."""
+        return self.target != self.address
 
 
 @dataclass(frozen=True)
@@ -76,8 +92,11 @@ class Firewall:
     publishes: tuple[Published, ...] = ()
 
     def __post_init__(self) -> None:
+        validation.unique("firewalls of a group", self.routers)
+        validation.unique("subnets of a group of firewalls", (self.inside, self.outside, self.apart))
+        validation.unique("published services", [f"{each.address}:{each.port}" for each in self.publishes])
         for each in self.publishes:
-            if not self.nat and each.target != each.address:
+            if each.translated and not self.nat:
                 raise SpecError(
                     f"the firewalls {' and '.join(self.routers)} publish {each.address} as {each.target}, without NAT",
                     "Type: --set firewall_nat=true",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import types
@@ -12,15 +13,31 @@ from typing import Any, TypeVar
 _Value = TypeVar("_Value")
 
 
-def made(cls: type[_Value], data: Mapping[str, Any]) -> _Value:
-    """The dataclass ``cls`` with these fields; lists become tuples. Errors: TypeError naming a field of another type,
-    and what ``cls`` itself raises."""
+def made(cls: type[_Value], data: Any) -> _Value:
+    """The dataclass ``cls`` with these fields: lists become tuples, and mappings the dataclasses that the types of the
+    fields name. Errors: TypeError naming what is of another type, and what ``cls`` itself raises."""
+    if not isinstance(data, Mapping):
+        raise TypeError(f"{cls.__name__} is {data!r}")
     hints = _hints(typing.cast(Any, cls))
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    fields = {name: _field(value, hints.get(name)) for name, value in data.items()}
     for name, value in fields.items():
         if name in hints and not fits(value, hints[name]):
             raise TypeError(f"{name} of {cls.__name__} is {value!r}")
     return cls(**fields)
+
+
+def _field(value: Any, hint: Any) -> Any:
+    """A value of a field, made as its type says."""
+    if isinstance(value, list):
+        return tuple(_field(each, hint) for each in value)
+    inner = _inner(hint)
+    return value if inner is None or value is None else made(inner, value)
+
+
+@functools.cache
+def _inner(hint: Any) -> Any:
+    """The dataclass in a field's type: that itself, one of a union, or that of a tuple; None if there is none."""
+    return next((each for each in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(each)), None)
 
 
 @functools.cache

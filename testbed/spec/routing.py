@@ -50,6 +50,7 @@ def check(
             if name not in subnets:
                 raise unknown("router of a VRRP group", name, subnets)
         _check_subnets(group, subnets)
+    _check_identifiers(vrrp)
     gateways = set(addresses((), routers, vrrp))
     for host in hosts:
         if host.gateway and host.gateway not in gateways:
@@ -106,16 +107,12 @@ def _check_next_hop(
 ) -> None:
     """A next hop is an address that something has, in the subnet of a session of the speaker (RFC 4271, 5.1.3)."""
     known = {ip for found in vrrp for ip in found.ips} | {each.ip for own in attached.values() for each in own}
-    inside = [
-        session.subnet
-        for session in group.of(speaker.machine)
-        if speaker.next_hop in known and ipaddress.ip_address(speaker.next_hop) in ipaddress.ip_network(session.subnet)
-    ]
-    if not inside:
+    sessions = group.of(speaker.machine)
+    if speaker.next_hop not in known or not any(speaker.next_hop_in(session.subnet) for session in sessions):
         raise SpecError(
             f"next hop {speaker.next_hop!r} of BGP speaker {speaker.machine!r} is no address that something has in the"
             " subnet of one of its sessions",
-            f"Its sessions are in {', '.join(session.subnet for session in group.of(speaker.machine))}.",
+            f"Its sessions are in {', '.join(session.subnet for session in sessions)}.",
         )
 
 
@@ -139,6 +136,22 @@ def _check_forwarding(host: Host, router: Router) -> None:
             )
     if own not in {each.interface for each in router.attachments}:
         raise SpecError(f"router {router.name!r} lacks the address that it has as a host: {host.address} on {own}")
+
+
+def _check_identifiers(vrrp: Sequence[Vrrp]) -> None:
+    """In one subnet each virtual router has an identifier of its own, by which routers know what is said to them
+    (RFC 5798, 5.2.3)."""
+    found: dict[tuple[str, int], str] = {}
+    for group in vrrp:
+        for address, identifier in zip(group.addresses, group.identifiers, strict=True):
+            place = str(ipaddress.ip_interface(address).network), identifier
+            if place in found:
+                raise SpecError(
+                    f"the virtual addresses {found[place]} and {address} both have the virtual router identifier"
+                    f" {identifier} in {place[0]}; wanted two different ones (RFC 5798, 5.2.3)",
+                    "Give one of the groups another: VrrpOptions.over(..., first_id=61).",
+                )
+            found[place] = address
 
 
 def _check_subnets(group: Vrrp, subnets: Mapping[str, Sequence[str]]) -> None:

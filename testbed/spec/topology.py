@@ -12,15 +12,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from testbed.errors import SpecError, unknown
 from testbed.spec import balancing, plain, routing, validation, ways
 from testbed.spec.addressing import interface_mac
 from testbed.spec.balancer import Balancer
-from testbed.spec.bgp import Bgp, BgpSession, BgpSpeaker
+from testbed.spec.bgp import Bgp
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
-from testbed.spec.firewall import Firewall, Published
+from testbed.spec.firewall import Firewall
 from testbed.spec.host import Host
 from testbed.spec.lag import Lag
 from testbed.spec.link import Link, Port
@@ -65,7 +64,8 @@ class Topology:
         validation.at_most(f"number of links of topology {self.name!r}", len(self.links), MOST_LINKS, MOST_LINKS_WHY)
         validation.unique("names of nodes", self.nodes())
         validation.unique("datapath ids", [str(s.dpid) for s in self.switches])
-        validation.unique("addresses", self.addresses())
+        shared = {each.anycast for group in self.bgp for each in group.speakers if each.anycast}
+        validation.unique("addresses", [*self.addresses(), *shared])
         validation.unique("interfaces", [i for link in self.links for i in (link.a_interface, link.b_interface)])
         validation.unique("LAG names", [lag.name for lag in self.lags])
         validation.unique("ports of LAGs", [port for lag in self.lags for port in lag.ports])
@@ -92,8 +92,10 @@ class Topology:
         routing.check(self.hosts, self.routers, self.vrrp, self._interfaces)
         routing.check_firewalls(self.routers, self.vrrp, self.firewalls)
         balancing.check(self.hosts, self.routers, self.vrrp, self.servers, self.balancers)
+        balancing.check_published(self.firewalls, self.listening())
         routing.check_bgp(self.bgp, {each.name: self.attachments(each.name) for each in self.machines()}, self.vrrp)
         balancing.check_sites(self.hosts, self.servers, self.bgp, self.sites)
+        validation.unique("services of a machine", self.services())
         for name in self.protected:
             if name not in {host.name for host in self.hosts}:
                 raise unknown(f"protected host of topology {self.name!r}", name, [host.name for host in self.hosts])
@@ -199,6 +201,10 @@ class Topology:
         host = self.host(machine)
         return (Attachment(self.carrier(host), host.address),)
 
+    def attachment(self, machine: str, subnet: str) -> Attachment:
+        """What a machine has in a subnet. Errors: StopIteration if nothing."""
+        return next(each for each in self.attachments(machine) if each.subnet == subnet)
+
     def carrier(self, host: Host) -> str:
         """The interface that has a host's address: its bond or only interface, or the VLAN on that; or lo."""
         if host.loopback:
@@ -238,10 +244,18 @@ class Topology:
 
     @property
     def entry(self) -> tuple[str, int] | None:
-        """Where clients ask for a web service: an address and a port. Firewalls publish it, or balancers have it."""
-        found = [(each.address, each.port) for group in self.firewalls for each in group.publishes]
-        found += [(group.address, group.port) for group in self.balancers]
-        return found[0] if found else None
+        """Where clients ask for the first balanced service: the address that firewalls publish it at, or its own, and
+        its port; None: there is no balanced service."""
+        if not self.balancers:
+            return None
+        own = (self.balancers[0].address, self.balancers[0].port)
+        published = (each for group in self.firewalls for each in group.publishes)
+        return next(((each.address, each.port) for each in published if (each.target, each.port) == own), own)
+
+    def listening(self) -> list[tuple[str, int]]:
+        """The addresses and ports of balanced services, and of web servers."""
+        balanced = [(group.address, group.port) for group in self.balancers]
+        return balanced + [(self.host(each.host).ip, each.port) for each in self.servers]
 
     def serving(self) -> tuple[str, ...]:
         """The machines that forward, or have a service."""
@@ -368,42 +382,7 @@ class Topology:
     def from_json(cls, text: str) -> Topology:
         """A topology from what :meth:`to_json` wrote, checked again. Errors: SpecError, also for damaged text."""
         try:
-            return cls._from_data(json.loads(text))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            return plain.made(cls, json.loads(text))
+        except (ValueError, TypeError, RecursionError) as error:
             what = " ".join(f"{type(error).__name__}: {error}".split())
             raise SpecError(f"this is no topology as `testbed show TOPOLOGY --json` writes it: {what}") from error
-
-    @classmethod
-    def _from_data(cls, data: dict[str, Any]) -> Topology:
-        hosts = [{**host, "bond": plain.made(Bond, host["bond"]) if host["bond"] else None} for host in data["hosts"]]
-        parts = {
-            "hosts": [plain.made(Host, host) for host in hosts],
-            "switches": [plain.made(Switch, each) for each in data["switches"]],
-            "links": [plain.made(Link, each) for each in data["links"]],
-            "lags": [plain.made(Lag, each) for each in data["lags"]],
-            "systems": [plain.made(LacpSystem, each) for each in data["systems"]],
-            "vrrp": [plain.made(Vrrp, each) for each in data.get("vrrp", [])],
-            "firewalls": [
-                plain.made(Firewall, {**each, "publishes": [plain.made(Published, one) for one in each["publishes"]]})
-                for each in data.get("firewalls", [])
-            ],
-            "servers": [plain.made(Server, each) for each in data.get("servers", [])],
-            "balancers": [plain.made(Balancer, each) for each in data.get("balancers", [])],
-            "sites": [plain.made(Sites, each) for each in data.get("sites", [])],
-            "bgp": [
-                plain.made(
-                    Bgp,
-                    {
-                        **each,
-                        "speakers": [plain.made(BgpSpeaker, one) for one in each["speakers"]],
-                        "sessions": [plain.made(BgpSession, one) for one in each["sessions"]],
-                    },
-                )
-                for each in data.get("bgp", [])
-            ],
-            "routers": [
-                plain.made(Router, {**each, "attachments": [plain.made(Attachment, a) for a in each["attachments"]]})
-                for each in data.get("routers", [])
-            ],
-        }
-        return plain.made(cls, {**data, **parts})

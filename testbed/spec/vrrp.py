@@ -20,8 +20,11 @@ FOLLOWS = ("track", "group", "none")
 #: priority that an operator may give (5.2.4): 255 is for the owner of the address.
 ADVERT_MS = (10, 40_950)
 PRIORITIES = (1, 254)
-#: The virtual router identifier of the first subnet; that of the next ones follows (RFC 5798, 5.2.3).
-FIRST_ID = 51
+#: The virtual router identifier of the first subnet unless another is given, and the range of identifiers (RFC 5798,
+#: 5.2.3).
+FIRST_ID, IDS = 51, (1, 255)
+#: The longest start-up delay, in seconds.
+MOST_STARTUP_S = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +62,9 @@ class VrrpOptions:
         validation.at_least("vrrp_refresh_s", self.refresh_s, 0)
         validation.at_most("vrrp_refresh_s", self.refresh_s, 3600)
         validation.at_least("vrrp_startup_delay_s", self.startup_delay_s, 0)
-        validation.at_most("vrrp_startup_delay_s", self.startup_delay_s, 60)
+        validation.at_most(
+            "vrrp_startup_delay_s", self.startup_delay_s, MOST_STARTUP_S, "a daemon is ready in a minute"
+        )
         _ = self.numbers
 
     @property
@@ -73,8 +78,8 @@ class VrrpOptions:
             )
         return tuple(int(word) for word in found)
 
-    def over(self, routers: tuple[str, ...], addresses: tuple[str, ...]) -> Vrrp:
-        """The group of these routers, with a virtual address for each subnet."""
+    def over(self, routers: tuple[str, ...], addresses: tuple[str, ...], *, first_id: int = FIRST_ID) -> Vrrp:
+        """The group of these routers, with a virtual address for each subnet, and its first identifier."""
         return Vrrp(
             routers,
             addresses,
@@ -85,6 +90,7 @@ class VrrpOptions:
             self.follow,
             self.refresh_s,
             self.startup_delay_s,
+            first_id,
         )
 
 
@@ -92,7 +98,9 @@ class VrrpOptions:
 class Vrrp:
     """A group of routers with one virtual address, with its prefix length, in each of their subnets.
 
-    The fields are those of `VrrpOptions`; ``priorities`` are of the routers, in their order.
+    The fields are those of `VrrpOptions`; ``priorities`` are of the routers, in their order. ``first_id`` is the
+    virtual router identifier in the subnet of the first address; those of the next ones follow. In one subnet groups
+    differ in it.
     """
 
     routers: tuple[str, ...]
@@ -104,9 +112,23 @@ class Vrrp:
     follow: str
     refresh_s: int = 0
     startup_delay_s: float = 0.0
+    first_id: int = FIRST_ID
 
     def __post_init__(self) -> None:
         validation.unique("routers of a VRRP group", self.routers)
+        if not self.routers or not self.addresses:
+            lacks = "virtual address" if self.routers else "router"
+            raise SpecError(f"a VRRP group has no {lacks}; wanted one or more")
+        validation.at_least("first virtual router identifier", self.first_id, IDS[0])
+        validation.at_most("last virtual router identifier", self.identifiers[-1], IDS[1], "RFC 5798, 5.2.3")
+        VrrpOptions(  # it refuses what cannot be configured
+            advert_ms=self.advert_ms,
+            preempt=self.preempt,
+            preempt_delay_s=self.preempt_delay_s,
+            follow=self.follow,
+            refresh_s=self.refresh_s,
+            startup_delay_s=self.startup_delay_s,
+        )
         for address in self.addresses:
             validation.prefixed(address, f"the VRRP group of {' and '.join(self.routers)}")
         if len(self.priorities) != len(self.routers):
@@ -133,7 +155,7 @@ class Vrrp:
     @property
     def identifiers(self) -> tuple[int, ...]:
         """The virtual router identifier of each subnet."""
-        return tuple(FIRST_ID + place for place in range(len(self.addresses)))
+        return tuple(self.first_id + place for place in range(len(self.addresses)))
 
     @property
     def ips(self) -> tuple[str, ...]:

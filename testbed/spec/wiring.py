@@ -18,7 +18,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 
-from testbed.errors import SpecError
+from testbed.errors import SpecError, unknown
 from testbed.spec import (
     Addressing,
     Attachment,
@@ -234,6 +234,7 @@ class Wiring:
             self._lag.check_unused()
         if self._member_rates and not any(bond for _, bond in self._hosts):
             raise SpecError("member_rates has no effect: no host has a bond here", "Use --set rate_mbps instead.")
+        self._check_subnets()
         many = len(self._hosts)
         if self._routers:
             validation.at_most("number of hosts beside routers", many, MOST_HOSTS_BESIDE)
@@ -258,6 +259,27 @@ class Wiring:
             bgp=bgp,
             sites=sites,
         )
+
+    def _check_subnets(self) -> None:
+        """Errors: SpecError for hosts, routers and VLANs of subnets that have no part in the network."""
+        hosts = [name for name, _ in self._hosts]
+        for name in self._subnets:
+            if name not in hosts:
+                raise unknown("host in a subnet", name, hosts)
+        for router in self._gateways.values():
+            if router not in self._routers:
+                raise unknown("router of a subnet's hosts", router, self._routers)
+        inside = {*self._subnets.values(), *(subnet for own in self._forwarding.values() for subnet in own)}
+        for subnet, vlan in self._vlans.items():
+            if subnet not in inside | {0}:
+                raise SpecError(f"VLAN {vlan} of subnet {subnet} has no effect: no host is in it")
+            network = self.network(subnet)
+            for router, own in self._routers.items():
+                if network in (each.subnet for each in own):
+                    raise SpecError(
+                        f"router {router!r} is in subnet {subnet}, which is VLAN {vlan}: its own links carry no tags",
+                        "Make it a bonded host that forwards: net.bonded, net.forwarding.",
+                    )
 
     def _host(self, number: int, many: int, name: str, bond: Bond | None) -> Host:
         """A host as a value; of one that forwards the address is that of a router."""

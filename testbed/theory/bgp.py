@@ -19,6 +19,7 @@ from testbed.spec import Bgp
 from testbed.theory.laws import First, Law, Longest, Rest, Sum, Total, Wait
 from testbed.theory.outage_bound import SWITCH_PAUSE_S, OutageBound, of_law
 from testbed.theory.routed import BIRD_S, bfd_rest
+from testbed.theory.tcp import DELAYED_ACK_S
 
 #: RFC 4271, 10: a timer is set to 0.75 to 1 of its value.
 _LEAST = 0.75
@@ -28,11 +29,8 @@ _SLEEP_S, _SCANS_S = 3.0, (60.0, 60.0)
 PAUSE_S = SWITCH_PAUSE_S + BIRD_S
 #: Both ends lose carrier, or are told: traffic has another way after the packets that were on the old one.
 AT_THE_EVENT = OutageBound(0.0, 0.0, "an event at each end: carrier, or the neighbor says so", tolerance_s=PAUSE_S)
-
-#: A speaker that says two things at once sends the second with the acknowledgement of the first (RFC 896), which the
-#: other one delays by so much (RFC 1122, 4.2.3.2; TCP_DELACK_MIN, include/net/tcp.h).
-DELAYED_ACK_S = 0.040
-#: The same where the speaker that notices withdraws the subnet of its interface beside what it had by its session.
+#: The same where the speaker that notices withdraws the subnet of its interface beside what it had by its session: it
+#: sends the second message with the acknowledgement of the first (RFC 896), which the other one delays.
 BESIDE_A_SUBNET = OutageBound(
     0.0, DELAYED_ACK_S, "an event, and of two withdrawals the second waits for an acknowledgement", tolerance_s=PAUSE_S
 )

@@ -71,9 +71,7 @@ def _announced(
     """What the neighbor says in a session, as its receiver takes it: without the paths that it is in itself."""
     sender = group.speaker(session.beyond(receiver.machine))
     internal = sender.asn == receiver.asn
-    here = next(each.ip for each in topology.attachments(sender.machine) if each.subnet == session.subnet)
-    inside = sender.next_hop and ipaddress.ip_address(sender.next_hop) in ipaddress.ip_network(session.subnet)
-    next_hop = sender.next_hop if inside else here
+    next_hop = sender.next_hop_in(session.subnet) or topology.attachment(sender.machine, session.subnet).ip
     said: list[tuple[str, Path | None]] = [(prefix, None) for prefix in own[sender.machine]]
     if sender.transit:
         said += [(prefix, paths[0]) for prefix, paths in before[sender.machine].items()]

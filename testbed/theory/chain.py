@@ -9,6 +9,8 @@ A chain of layers: it is up while each has a part left that the next one reaches
 
 from __future__ import annotations
 
+import dataclasses
+import ipaddress
 import itertools
 from collections.abc import Iterable
 
@@ -48,39 +50,65 @@ def expected(
     return {pair: Expectation(way.connected, _bound(left) if way.connected else None, way.why)}
 
 
+def unreached(topology: Topology, side: SwitchSide) -> str | None:
+    """Why the client does not reach its web service while nothing fails; None if it does, or theory does not say."""
+    parts = {name for group in topology.balancers for name in (*group.machines, *group.servers)}
+    if topology.client in parts:
+        return f"{topology.client} is a part of the web service, and cannot be its client"
+    (found,) = expected(topology, (), side=side).values()
+    return f"{topology.client} does not reach the web service: {found.why}" if found.connected is False else None
+
+
 def _way(left: Remains) -> Way:
     """The way of a request, and that of its answer."""
     topology, forwarding = left.topology, Forwarding(left)
     client, address = topology.ends()
     if client in left.failed:
         return Way(False, f"{client} has failed")
-    trail, why = forwarding.passed(client, address)
-    if not trail:
-        return why
-    target = address
-    for group in topology.firewalls:
-        moved = {each.address: each.target for each in group.publishes}
-        if trail[-1] in group.routers and address in moved:
-            target = moved[address]
-            more, why = forwarding.passed(trail[-1], target)
-            if not more:
-                return why
-            trail += more[1:]
+    way, target = forwarding.passed(client, address), address
+    if way.connected:
+        walls = (group for group in topology.firewalls if way.machines[-1] in group.routers)
+        moved = (each.target for group in walls for each in group.publishes if each.address == address)
+        target = next(moved, address)
+    if target != address:
+        more = forwarding.passed(way.machines[-1], target)
+        way = dataclasses.replace(more, machines=way.machines + more.machines[1:])
+    if not way.connected:
+        return way
     placing = next(each for each in topology.balancers if each.address == target)
-    return _served(left, forwarding, placing, trail)
+    return _served(left, forwarding, placing, way.machines)
 
 
 def _served(left: Remains, forwarding: Forwarding, group: Balancer, trail: tuple[str, ...]) -> Way:
     """Whether one of the servers is reached by the balancer at the trail's end, and its answers reach the client."""
-    found: list[Way] = []
-    for name in group.servers:
-        there, why = forwarding.passed(trail[-1], left.topology.host(name).ip)
-        back, why_back = forwarding.passed(name, left.topology.host(trail[0]).ip) if there else ((), why)
-        joined = _joined(left, (*trail, *there[1:])) if back else False
-        found.append(Way(joined) if joined is not False else (why_back if there else why))
-    if any(way.connected for way in found):
-        return Way(True)
-    return next((way for way in found if way.connected is None), found[0])
+    found = [_answered(left, forwarding, group, trail, name) for name in group.servers]
+    best = (way for wanted in (True, None) for way in found if way.connected is wanted)
+    return next(best, found[0])
+
+
+def _answered(left: Remains, forwarding: Forwarding, group: Balancer, trail: tuple[str, ...], server: str) -> Way:
+    """The way from the balancer to a server, and that of the answer: at layer 7 it ends at the balancer, which answers
+    the client."""
+    topology, placing = left.topology, trail[-1]
+    client_ip, server_ip = (topology.host(name).ip for name in (trail[0], server))
+    there = forwarding.passed(placing, server_ip)
+    back = [(server, client_ip)]
+    if group.layer == 7:
+        own = {each.ip: ipaddress.ip_network(each.subnet) for each in topology.attachments(placing)}
+        near = next((ip for ip, subnet in own.items() if ipaddress.ip_address(server_ip) in subnet), next(iter(own)))
+        back = [(server, near), (placing, client_ip)]
+    for way in (there, *(forwarding.passed(*leg) for leg in back)):
+        if not way.connected:
+            return way
+    machines = (*trail, *there.machines[1:])
+    joined = _joined(left, machines)
+    names = " - ".join(machines)
+    whys = {
+        True: "",
+        False: f"the switches do not join {names}",
+        None: f"whether the switches join {names} is not known",
+    }
+    return Way(joined, whys[joined], machines)
 
 
 def _joined(left: Remains, trail: tuple[str, ...]) -> bool | None:

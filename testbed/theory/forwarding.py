@@ -6,8 +6,9 @@ h1 --- segment --- e1 --- segment --- ia --- segment --- x --- segment --- h2
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,10 +19,12 @@ from testbed.theory.uses import Uses
 
 @dataclass(frozen=True)
 class Way:
-    """Whether packets arrive; None: it is not known. ``why`` says why not, or why it is not known."""
+    """Whether packets arrive; None: it is not known. ``why`` says why not, or why it is not known. ``machines`` are
+    those that they pass, from the sender to what has the address, or to the last one before they are lost."""
 
     connected: bool | None
     why: str = ""
+    machines: tuple[str, ...] = ()
 
 
 class Forwarding:
@@ -36,29 +39,21 @@ class Forwarding:
         for name in (sender, receiver):
             if name in self._left.failed or not any(self.segments(name, each) for each in topology.attachments(name)):
                 return Way(False, f"{name} has no link left")
-        return self._walk(sender, topology.host(receiver).ip, ())
+        ways = list(self._ways(sender, topology.host(receiver).ip))
+        wrong = [way for way in ways if way.connected is not True]
+        if not wrong:
+            return ways[0]
+        lost = len(wrong) == len(ways) and all(way.connected is False for way in ways)
+        return Way(False if lost else None, wrong[0].why, wrong[0].machines)
 
-    def passed(self, sender: str, address: str) -> tuple[tuple[str, ...], Way]:
-        """The machines that packets to an address pass, from the sender to what has it, by the first of equal ways;
-        none, and why, if they do not arrive."""
-        found = [sender]
-        while not self._has(found[-1], address):
-            hops, why = self._hops(found[-1], address)
-            if not hops:
-                return (), Way(False, why)
-            step, way = self._next(found[-1], hops[0])
-            if step is None:
-                return (), way
-            if step in found:
-                return (), Way(False, f"packets to {address} go round: {' - '.join((*found, step))}")
-            found.append(step)
-            if hops[0] == address:  # it is in the subnet: who took it there has it
-                break
-        return tuple(found), Way(True)
+    def passed(self, sender: str, address: str) -> Way:
+        """The way of packets to an address, by the first of equal routes."""
+        return next(self._ways(sender, address))
 
     def trail(self, sender: str, to: str) -> tuple[str, ...]:
         """The machines that packets to an address pass (`passed`); empty: they do not arrive."""
-        return self.passed(sender, to)[0]
+        way = self.passed(sender, to)
+        return way.machines if way.connected else ()
 
     def next_hops(self, machine: str, to: str) -> list[str]:
         """The addresses to which a machine hands packets for an address; none: it has no route."""
@@ -83,37 +78,40 @@ class Forwarding:
 
     def session_up(self, session: BgpSession) -> bool:
         """Whether the two speakers of a session still reach each other in its subnet."""
-        found = [
-            self.segments(
-                name, next(each for each in self._topology.attachments(name) if each.subnet == session.subnet)
-            )
+        one, other = (
+            self.segments(name, self._topology.attachment(name, session.subnet))
             for name in (session.one, session.other)
-        ]
-        return not found[0].isdisjoint(found[1])
+        )
+        return not one.isdisjoint(other)
 
     def _has(self, machine: str, address: str) -> bool:
-        """Whether an address is one of a machine's own, or of a service that it publishes."""
+        """Whether an address is one of a machine's own, or one that it translates as a firewall."""
         topology = self._topology
         own = {each.ip for each in topology.attachments(machine)}
         walls = (group for group in topology.firewalls if machine in group.routers)
-        published = (each.address for group in walls for each in group.publishes)
+        published = (each.address for group in walls for each in group.publishes if each.translated)
         return address in {*own, topology.loopback(machine), topology.anycast(machine), *published}
 
-    def _walk(self, machine: str, to: str, before: tuple[str, ...]) -> Way:
-        """The way of a packet from a machine on."""
+    def _ways(self, machine: str, to: str, before: tuple[str, ...] = ()) -> Iterator[Way]:
+        """The ways of packets from a machine on: one by each of equal routes, and at least one."""
+        machines = (*before, machine)
         if self._has(machine, to):
-            return Way(True)
+            yield Way(True, machines=machines)
+            return
         if machine in before:
-            return Way(False, f"packets to {to} go round: {' - '.join((*before, machine))}")
+            yield Way(False, f"packets to {to} go round: {' - '.join(machines)}", machines)
+            return
         hops, why = self._hops(machine, to)
         if not hops:
-            return Way(False, why)
-        ways = [self._by(machine, hop, to, (*before, machine)) for hop in hops]
-        wrong = [way for way in ways if way.connected is not True]
-        if not wrong:
-            return Way(True)
-        lost = len(wrong) == len(ways) and all(way.connected is False for way in ways)
-        return Way(False if lost else None, wrong[0].why)
+            yield Way(False, why, machines)
+        for hop in hops:
+            holder, lost = self._next(machine, hop)
+            if holder is None:
+                yield dataclasses.replace(lost, machines=machines)
+            elif hop == to:  # what is master of a virtual address has it
+                yield Way(True, machines=(*machines, holder))
+            else:
+                yield from self._ways(holder, to, machines)
 
     def _hops(self, machine: str, to: str) -> tuple[list[str], str]:
         """The addresses to which a machine hands a packet next, each in a subnet of its own; none, and why."""
@@ -131,11 +129,6 @@ class Forwarding:
         speaks = any(each.machine == machine for group in topology.bgp for each in group.speakers)
         lone = host is not None and not speaks
         return [], f"{machine} has no gateway" if lone else f"{machine} has no route to {to}"
-
-    def _by(self, machine: str, hop: str, to: str, before: tuple[str, ...]) -> Way:
-        """The way of a packet that a machine hands to an address in a subnet of its own."""
-        holder, way = self._next(machine, hop)
-        return way if holder is None else self._walk(holder, to, before)
 
     def _next(self, machine: str, hop: str) -> tuple[str | None, Way]:
         """The machine that has an address in a subnet of this one's; None, and why it has not, or why that is not
@@ -172,8 +165,7 @@ class Forwarding:
                 return None, f"{name} is not heard by {silent[0]} and goes on as master, beside another one"
             if name in left.failed or not self._fit(name, group, subnet):
                 continue
-            own = next(each for each in attached if each.subnet == subnet)
-            if not here.isdisjoint(self.segments(name, own)):
+            if not here.isdisjoint(self.segments(name, topology.attachment(name, subnet))):
                 return name, ""
         return None, ""
 
@@ -208,5 +200,5 @@ class Forwarding:
 
     def sees(self, session: BgpSession, machine: str) -> bool:
         """Whether a speaker of a session learns by its own carrier that it has ended."""
-        own = next(each for each in self._topology.attachments(machine) if each.subnet == session.subnet)
+        own = self._topology.attachment(machine, session.subnet)
         return not self._left.carries(machine, own.interface)

@@ -18,11 +18,10 @@ from __future__ import annotations
 from testbed.spec import Balancer
 from testbed.theory.laws import Sum
 from testbed.theory.outage_bound import OutageBound, of_law
+from testbed.theory.tcp import DELAYED_ACK_S
 
 #: Faults after which a server's machine refuses connections, takes them and says nothing, or is not heard of.
 REFUSES, HALTED, UNHEARD = "service_crash", "service_pause", "silent_loss"
-#: How long the kernel keeps an acknowledgement back for a process that may answer.
-_DELAYED_ACK_S = 0.040
 #: What checks, timers that count in milliseconds, and a process that is woken may add, in seconds.
 _LATE_S = 0.005
 
@@ -34,7 +33,7 @@ def detection(group: Balancer, fault: str) -> OutageBound | str:
     every_s, waits_s, more = group.check_ms / 1e3, group.timeout_ms / 1e3, group.fall - 1
     fixed_s = more * every_s + (0.0 if fault == REFUSES else group.fall * waits_s)
     if fault == HALTED and group.layer == 4:
-        fixed_s += more * _DELAYED_ACK_S
+        fixed_s += more * DELAYED_ACK_S
     label = f"{group.fall} checks fail, {every_s:g} s apart" + ("" if fault == REFUSES else f", time-out {waits_s:g} s")
     return of_law(Sum(fixed_s, (every_s,)), label, tolerance_s=_LATE_S * group.fall)
 

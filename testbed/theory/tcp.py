@@ -20,6 +20,9 @@ from testbed.theory.ticks import GUEST_HZ, monitor_period_s
 #: The least that the retransmission timeout is longer than the round-trip time (TCP_RTO_MIN; RFC 6298, 2.4, asks for
 #: a timeout of a second).
 RTO_MIN_S = 0.200
+#: How long a receiver keeps an acknowledgement back for data that may go with it (RFC 1122, 4.2.3.2; TCP_DELACK_MIN in
+#: include/net/tcp.h).
+DELAYED_ACK_S = 0.040
 #: What the kernel adds to two round-trip times before it probes (TCP_TIMEOUT_MIN, two ticks).
 _PROBE_TICKS = 2
 #: The weight of a new sample in the smoothed round-trip time (RFC 6298, 2.3).

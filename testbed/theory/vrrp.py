@@ -24,6 +24,8 @@ def skew_s(priority: int, advert_s: float) -> float:
 
 def takeover(group: Vrrp, fault: str) -> OutageBound | str:
     """How long after a fault of the best router the next best one has the address; text: it does not, and why."""
+    if len(group.routers) < 2:
+        return f"{group.routers[0]} is alone: no other router takes the address"
     advert_s = group.advert_ms / 1e3
     next_best = sorted(group.priorities)[-2]
     waits_s = skew_s(next_best, advert_s)

@@ -37,7 +37,7 @@ APART = {
         for name in ("chaos", "failover", "messages")
     },
     ("gateway", "service"): "the gateway of c is no address of the VRRP group",
-    ("routing", "service"): "has no BGP speaker at the gateway of c",
+    ("routing", "service"): "the firewalls f1 and f2 let c, which is outside, begin nothing",
     **{("routing", name): "has no BGP speakers" for name in TOPOLOGIES if name not in (*SPEAKING, "service")},
     ("routing", "two_sites"): "h1 and h2 have no way but that by x2",
     **{
@@ -116,6 +116,27 @@ def test_hosts_on_different_switches_are_a_pair_of_any_experiment_about_bonds() 
         for topology, pair in (("leaf_spine", "h1,h4"), ("trunk", "h2,h1"), ("ring", "h2,h1")):
             found = planned(experiment, topology, {"pair": pair})
             assert {trial.topology.pair for trial in found.planned(1)} == {tuple(pair.split(","))}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "topology", "settings", "why"),
+    [
+        (
+            "audit",
+            "service",
+            {"element": "f1", "probe_interval_ms": "1"},
+            "2000 may wait at a time; wanted 900 or fewer",
+        ),
+        ("requests", "balancer_pair", {"pair": "w1,w2"}, "w1 is a part of the web service, and cannot be its client"),
+        ("routing", "service", {"firewall_nat": "false"}, "let c, which is outside, begin nothing"),
+    ],
+)
+def test_what_a_topology_cannot_show_is_refused(
+    experiment: str, topology: str, settings: dict[str, str], why: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        planned(experiment, topology, settings)
+    assert why in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def asked(network: Any, address: tuple[str, int], path: Path, seconds: float, **how: Any) -> list[Request]:
     clocks = Clocks.begun(1)
-    with requesting(network, "h1", address, 0.02, path, clocks=clocks, **how):
+    with requesting(network, "h1", address, 0.02, path, clocks=clocks, **{"timeout_s": 2.0, **how}):
         clocks.wait_until(clocks.now() + seconds)
     return load_requests(path)
 

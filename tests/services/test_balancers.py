@@ -97,6 +97,16 @@ def test_keepalived_finds_no_fault_in_it(options: dict[str, str | int | bool], t
     assert said == [], done.stderr
 
 
+@needs_keepalived
+def test_keepalived_finds_fault_in_another_text(tmp_path: Path) -> None:
+    """The judge can say no."""
+    place = tmp_path / "keepalived.conf"
+    text = keepalived.configuration(keepalived.of(network())[0], tmp_path)
+    place.write_text(text.replace("delay_before_retry", "delay_before_trying"))
+    done = subprocess.run(["keepalived", "-t", "--use-file", str(place)], capture_output=True, text=True)
+    assert "Unknown keyword 'delay_before_trying'" in done.stderr
+
+
 @needs_haproxy
 @pytest.mark.parametrize("scheduler", ["rr", "wlc", "sh"])
 @pytest.mark.parametrize("redispatch", [True, False])

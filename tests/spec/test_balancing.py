@@ -8,17 +8,33 @@ from collections.abc import Callable
 import pytest
 
 from testbed.errors import SpecError
-from testbed.spec import Addressing, Balancer, BalancerOptions, Server, Topology, VrrpOptions
+from testbed.spec import (
+    Addressing,
+    Balancer,
+    BalancerOptions,
+    FirewallOptions,
+    Published,
+    Server,
+    Topology,
+    VrrpOptions,
+)
 from topologies.balancer_pair import balancer_pair
+from topologies.service import service
 
 PAIR = balancer_pair()
 NAT = balancer_pair(balancer=BalancerOptions(kind="nat"))
+CHAIN = service()
 (GROUP,) = PAIR.balancers
 
 
 def changed(topology: Topology, **fields: object) -> Callable[[], Topology]:
     (group,) = topology.balancers
     return lambda: dataclasses.replace(topology, balancers=(dataclasses.replace(group, **fields),))  # type: ignore[arg-type]
+
+
+def publishing(*services: Published) -> Callable[[], Topology]:
+    (group,) = CHAIN.firewalls
+    return lambda: dataclasses.replace(CHAIN, firewalls=(dataclasses.replace(group, publishes=services),))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +52,7 @@ def changed(topology: Topology, **fields: object) -> Callable[[], Topology]:
         (lambda: BalancerOptions(rise=2), "balancer_rise is 2; wanted 1 at layer 4"),
         (lambda: BalancerOptions(layer=7, scheduler="mh"), "HAProxy has no Maglev hashing"),
         (lambda: VrrpOptions(refresh_s=-1), "vrrp_refresh_s is -1; wanted 0 or more"),
-        (lambda: VrrpOptions(startup_delay_s=61), "vrrp_startup_delay_s is 61; wanted 60 or less"),
+        (lambda: VrrpOptions(startup_delay_s=61), "vrrp_startup_delay_s is 61; wanted 50 or less"),
         (lambda: Server("w1", 0), "port of the server on 'w1' is 0"),
         (lambda: balancer_pair(addressing=Addressing(ip=6)), "wanted an IPv4 address"),
         (lambda: balancer_pair(servers=0), "has no servers; wanted one or more"),
@@ -49,6 +65,20 @@ def changed(topology: Topology, **fields: object) -> Callable[[], Topology]:
         (lambda: dataclasses.replace(PAIR, servers=(*PAIR.servers, Server("w1"))), "found twice: w1"),
         (lambda: dataclasses.replace(PAIR, servers=(Server("x1"),)), "x1"),
         (lambda: dataclasses.replace(PAIR, balancers=(GROUP, GROUP)), "found twice: b1, b2"),
+        (changed(PAIR, port=0), "port of the balanced service 10.0.0.254 is 0; wanted 1 or more"),
+        (changed(PAIR, port=65536), "wanted 65535 or less"),
+        (changed(PAIR, check_ms=1), "balancer_check_ms is 1; wanted 10 or more"),
+        (changed(PAIR, layer=7, kind="", scheduler="mh"), "HAProxy has no Maglev hashing"),
+        (lambda: Published("10.9.0.1", 0, "10.1.0.1"), "port of what is published at 10.9.0.1 is 0"),
+        (lambda: Published("10.9.0.1/32", 80, "10.1.0.1"), "'10.9.0.1/32' is no IPv4 address without a prefix"),
+        (lambda: Published("10.9.0.1", 80, "w1"), "'w1' is no IPv4 address without a prefix"),
+        (publishing(Published("10.63.0.254", 80, "10.0.0.1")), "publish 10.0.0.1, which is not in their subnet inside"),
+        (publishing(Published("10.63.0.254", 443, "10.1.0.200")), "publish 10.1.0.200:443, at which nothing listens"),
+        (publishing(*CHAIN.firewalls[0].publishes * 2), "found twice: 10.63.0.254:80"),
+        (
+            lambda: dataclasses.replace(CHAIN.firewalls[0], outside=CHAIN.firewalls[0].inside),
+            "found twice: 10.1.0.0/24",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(made: Callable[[], object], wrong: str) -> None:
@@ -63,6 +93,15 @@ def test_options_of_the_other_layer_are_not_in_the_value() -> None:
     assert (seven.redispatch, seven.sync, seven.kind) == (True, False, "")
 
 
-@pytest.mark.parametrize("topology", [PAIR, NAT], ids=["dr", "nat"])
+def test_clients_ask_where_the_first_balanced_service_is_published() -> None:
+    assert (PAIR.entry, CHAIN.entry) == (("10.0.0.254", 80), ("10.63.0.254", 80))
+    assert service(filtering=FirewallOptions(nat=False)).entry == ("10.1.0.200", 80)
+    server = Published("10.63.0.9", 80, CHAIN.host("w1").ip)
+    assert publishing(server, *CHAIN.firewalls[0].publishes)().entry == CHAIN.entry
+    assert publishing(server)().entry == ("10.1.0.200", 80)
+    assert dataclasses.replace(CHAIN, balancers=(), firewalls=()).entry is None
+
+
+@pytest.mark.parametrize("topology", [PAIR, NAT, CHAIN], ids=["dr", "nat", "chain"])
 def test_they_survive_being_written(topology: Topology) -> None:
     assert Topology.from_json(topology.to_json()) == topology

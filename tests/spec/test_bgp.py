@@ -96,6 +96,23 @@ def test_a_speaker_is_a_machine_and_speaks_once() -> None:
         dataclasses.replace(gateway_pair(), bgp=topology.bgp)
 
 
+def test_values_are_checked_as_options_are() -> None:
+    with pytest.raises(SpecError, match="bgp_hold_s is 2"):
+        changed(hold_s=2)
+    with pytest.raises(SpecError, match="no effect without bgp_bfd_ms"):
+        changed(bfd_mult=5)
+
+
+def test_an_anycast_address_is_no_other_machines() -> None:
+    edge, *others = two_lines().bgp[0].speakers
+    with pytest.raises(SpecError, match=r"addresses must be different.*10\.1\.0\.2"):
+        with_bgp(changed(speakers=(dataclasses.replace(edge, anycast="10.1.0.2"), *others)))
+    with pytest.raises(SpecError, match=r"prefixes of 'a'.*10\.9\.0\.1/32"):
+        BgpSpeaker("a", 65001, ("10.9.0.1/32",), anycast="10.9.0.1")
+    with pytest.raises(SpecError, match=r"tells of a default route.*twice: b"):
+        BgpSpeaker("a", 65001, default_to=("b", "b"))
+
+
 def test_a_next_hop_is_an_address_that_something_has_in_the_subnet_of_a_session() -> None:
     edge, *others = two_lines().bgp[0].speakers
     for address in ("10.2.0.9", "10.0.0.253"):  # nobody's; its own, but of the LAN

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from testbed.errors import SpecError
-from testbed.spec import Addressing, Attachment, BondOptions, Host, Router, SwitchSide, Topology, VrrpOptions
+from testbed.spec import Addressing, Attachment, BondOptions, Host, Router, SwitchSide, Topology, Vrrp, VrrpOptions
 from testbed.spec.wiring import Wiring
 from testbed.theory import reachability
+from topologies.balancer_pair import balancer_pair
 from topologies.gateway_pair import gateway_pair
 from topologies.single_switch import single_switch
 
@@ -22,6 +23,21 @@ R1 = PAIR.routers[0]
 def moved(host: str, **changes: str) -> Topology:
     hosts = tuple(dataclasses.replace(each, **changes) if each.name == host else each for each in PAIR.hosts)  # type: ignore[arg-type]
     return dataclasses.replace(PAIR, hosts=hosts)
+
+
+def beside(group: Vrrp, topology: Topology = PAIR) -> Topology:
+    return dataclasses.replace(topology, vrrp=(*topology.vrrp, group))
+
+
+def test_two_virtual_routers_of_a_subnet_have_two_identifiers() -> None:
+    """RFC 5798, 5.2.3: the identifier tells virtual routers of one network from each other."""
+    found, options = balancer_pair(), VrrpOptions(priorities="200")
+    with pytest.raises(SpecError) as raised:
+        beside(options.over(("w1",), ("10.0.0.99/24",)), found)
+    assert "10.0.0.254/24 and 10.0.0.99/24 both have the virtual router identifier 51 in 10.0.0.0/24" in str(
+        raised.value
+    )
+    assert beside(options.over(("w1",), ("10.0.0.99/24",), first_id=61), found).vrrp[1].identifiers == (61,)
 
 
 def test_each_host_reaches_others_by_the_virtual_address_of_its_subnet() -> None:
@@ -87,6 +103,11 @@ def test_the_machines_are_hosts_and_routers_and_every_name_is_a_node() -> None:
             lambda: dataclasses.replace(PAIR, vrrp=(VrrpOptions().over(("r1", "r9"), ("10.0.0.254/24",)),)),
             "router of a VRRP group 'r9'",
         ),
+        (lambda: VrrpOptions(priorities="200").over(("r1",), ()), "has no virtual address; wanted one or more"),
+        (lambda: dataclasses.replace(PAIR.vrrp[0], advert_ms=5), "vrrp_advert_ms is 5; wanted 10 or more"),
+        (lambda: dataclasses.replace(PAIR.vrrp[0], first_id=0), "first virtual router identifier is 0; wanted 1"),
+        (lambda: dataclasses.replace(PAIR.vrrp[0], first_id=255), "last .* is 256; wanted 255 or less: RFC 5798"),
+        (lambda: beside(VrrpOptions().over(("r1", "r2"), ("10.0.0.99/24",), first_id=9)), "twice: r1:keepalived"),
     ],
 )
 def test_what_does_not_fit_is_refused(made: Callable[[], object], said: str) -> None:
@@ -111,6 +132,35 @@ def chain(**changes: object) -> Topology:
     net.subnet(1, "h2")
     group = VrrpOptions().over(("f1", "f2"), (net.virtual(0), net.virtual(1)))
     return dataclasses.replace(net.topology("chain", vrrp=(group,)), **changes)  # type: ignore[arg-type]
+
+
+def _wired(**parts: Callable[[Wiring], None]) -> Callable[[], Topology]:
+    def made() -> Topology:
+        net = Wiring()
+        (switch,) = net.switches(1)
+        net.single("h1", switch)
+        net.router("r1", [(switch, 0), (switch, 1)])
+        for part in parts.values():
+            part(net)
+        return net.topology("wired")
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (_wired(typo=lambda net: net.subnet(1, "h2")), "unknown host in a subnet 'h2'; the known ones are: h1"),
+        (_wired(typo=lambda net: net.forwarding("f1", (0, 1))), "unknown host in a subnet 'f1'"),
+        (_wired(typo=lambda net: net.subnet(1, "h1", by="r2")), "unknown router of a subnet's hosts 'r2'"),
+        (_wired(unused=lambda net: net.vlan(3, 20)), "VLAN 20 of subnet 3 has no effect: no host is in it"),
+        (_wired(untagged=lambda net: net.vlan(0, 20)), "'r1' is in subnet 0, which is VLAN 20: its own links"),
+    ],
+)
+def test_a_part_of_the_wiring_that_would_be_ignored_is_refused(made: Callable[[], Topology], said: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        made()
+    assert said in raised.value.message
 
 
 def test_a_bonded_host_forwards_into_vlans_on_its_bond() -> None:

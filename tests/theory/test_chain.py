@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.faults.elements import elements
 from testbed.schemes import chosen
-from testbed.spec import Topology
+from testbed.spec import BalancerOptions, FirewallOptions, Topology
 from testbed.theory import OutageBound, chain
 from testbed.theory.reachability import Expectation
 from topologies.service import service
@@ -46,6 +48,36 @@ def test_with_every_layer_paired_nothing_is_a_single_point_of_failure() -> None:
 )
 def test_a_layer_of_one_is_a_single_point_of_failure(layer: dict[str, str | int], points: set[str]) -> None:
     assert weak(service(**layer)) == points  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("filtering", [FirewallOptions(), FirewallOptions(nat=False)], ids=["nat", "no_nat"])
+@pytest.mark.parametrize("balancing", [BalancerOptions(), BalancerOptions(layer=7)], ids=["layer4", "layer7"])
+def test_a_balancer_alone_is_a_single_point_of_failure_whatever_it_does(
+    filtering: FirewallOptions, balancing: BalancerOptions
+) -> None:
+    assert weak(service(filtering=filtering, balancing=balancing, balancer="single")) == {"b1"}
+
+
+def test_without_its_balancers_the_service_is_away_though_servers_and_firewalls_are_there() -> None:
+    for nat in (True, False):
+        found = said(service(filtering=FirewallOptions(nat=nat)), "b1", "b2")
+        assert (found.connected, found.why) == (False, "nothing that f1 reaches has 10.1.0.200")
+
+
+def test_balancers_and_their_servers_are_elements_and_other_web_servers_are_not() -> None:
+    def kinds(topology: Topology) -> dict[str, str]:
+        return {each.name: each.kind for each in elements(topology, SIDE) if each.kind in ("balancer", "server")}
+
+    assert kinds(PAIRS) == {"b1": "balancer", "b2": "balancer", "w1": "server", "w2": "server"}
+    assert kinds(dataclasses.replace(PAIRS, balancers=(), firewalls=())) == {}
+
+
+def test_an_address_that_nobody_announces_is_not_reached() -> None:
+    (group,) = PAIRS.bgp
+    speakers = tuple(dataclasses.replace(each, announces=()) if each.asn == 65001 else each for each in group.speakers)
+    silent = dataclasses.replace(PAIRS, bgp=(dataclasses.replace(group, speakers=speakers),))
+    assert chain.unreached(PAIRS, SIDE) is None
+    assert chain.unreached(silent, SIDE) == "c does not reach the web service: c has no route to 10.63.0.254"
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,12 @@ def test_a_router_that_ends_in_order_leaves_the_skew_and_its_kernel_loses_nothin
         assert isinstance(found, OutageBound) and found.bound_s == 0.0
 
 
+def test_a_router_alone_has_nobody_to_take_its_address() -> None:
+    (group,) = gateway_pair(vrrp=VrrpOptions(priorities="200")).vrrp
+    assert vrrp.takeover(group, "router_crash") == "r1 is alone: no other router takes the address"
+    assert vrrp.outage(group, "router_crash") == vrrp.takeover(group, "service_stop")
+
+
 def test_a_silent_cable_has_no_bound_and_says_why() -> None:
     assert isinstance(vrrp.outage(group_of().vrrp[0], "silent_loss"), str)
     both = vrrp.outage(group_of().vrrp[0], "split_brain")
