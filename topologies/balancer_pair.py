@@ -26,7 +26,7 @@ of failure. Requests go to port 80 of 10.0.0.254.
 
 from __future__ import annotations
 
-from testbed.spec import Addressing, BalancerOptions, Cable, Server, Topology, VrrpOptions
+from testbed.spec import Addressing, BalancerOptions, Cable, Server, Topology, VrrpOptions, validation
 from testbed.spec.wiring import Wiring
 
 
@@ -40,6 +40,7 @@ def balancer_pair(
     servers: int = 3,
 ) -> Topology:
     """A client, as many balancers as there are priorities, and ``servers`` web servers."""
+    validation.at_least("servers", servers, 1)
     net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     between = balancer.layer == 4 and balancer.kind == "nat"
     near, *more = net.switches(2 if between else 1)

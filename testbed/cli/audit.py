@@ -17,6 +17,7 @@ from testbed.cli.run import argv_of, carry_out, new_place, resumable, show_chang
 from testbed.errors import SpecError
 from testbed.experiment import discovery
 from testbed.experiment.plan import build_topology, factor_levels
+from testbed.faults import elements
 from testbed.results import audit as audits
 from testbed.results import result
 from testbed.run import prepare
@@ -66,6 +67,8 @@ def audit(
     with working("planning"):
         network, side = _network(topology, chosen)
         chosen.setdefault("element", ",".join(audits.levels(network, side, quick=quick, pairs=pairs)))
+        for name in chosen["element"].replace("+", ",").split(","):
+            elements.named(network, name, side)
     now = datetime.datetime.now(datetime.UTC)
     place = place or new_place(Path("results") / "audit" / now.strftime("%Y%m%dT%H%M%SZ"))
     wanted = prepare.Request("audit", topology, chosen, repetitions, seed, quick, backend, clock)

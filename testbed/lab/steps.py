@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from testbed import theory
 from testbed.design.factor import Level
+from testbed.emulation.waiting import wait_for
 from testbed.lab.placement import Placement
 from testbed.observe.hosts import EPHEMERAL_PORTS
 from testbed.observe.probe import PORTS, flows, probing
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 #: How long a flow runs before the earliest fault, in seconds.
 BEFORE_S = 0.5
+#: How long a web service may take to answer for the first time.
+_ANSWERED_S = 20.0
 #: How long a fault lasts that no known mechanism detects, in seconds.
 UNNOTICED_S = 3.0
 #: So many flows come back where the switch cannot be asked which member they take, from ports as a kernel chooses them.
@@ -52,8 +56,12 @@ def probing_both_ways(
 
 @contextlib.contextmanager
 def asking(lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = False) -> Iterator[None]:
-    """The client asks the topology's web service every interval, into requests.csv, while the block runs."""
+    """The client asks the topology's web service every interval, into requests.csv, while the block runs.
+
+    It begins once the service answers. Errors: TrialError if it does not in time.
+    """
     assert lab.topology.entry is not None, "the topology has no web service"
+    wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
     with requesting(
         lab.network,
         lab.client,
@@ -65,6 +73,18 @@ def asking(lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = 
         timeout_s=timeout_s,
     ):
         yield
+
+
+def _unanswered(lab: Lab) -> str:
+    """What is wrong with a connection to the service; empty: it was made."""
+    assert lab.topology.entry is not None
+    with lab.network.socket(lab.client, socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.settimeout(_ANSWERED_S / 10)
+        try:
+            sock.connect(lab.topology.entry)
+        except OSError as error:
+            return str(error)
+    return ""
 
 
 def ports_of_one_member(lab: Lab) -> list[int] | None:

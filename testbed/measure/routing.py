@@ -84,9 +84,7 @@ def measured(
         "reversions_s": [rounded(each) for each in back],
         "outage_s": rounded(max(outages, default=0.0)),
         "reversion_outage_s": rounded(max(back, default=0.0)),
-        "low_s": rounded(one.low_s) if timed else 0.0,
-        "bound_s": rounded(one.bound_s) if timed else 0.0,
-        "expected_s": rounded(one.expected_s) if timed else 0.0,
+        **_law(one if timed else OutageBound(0.0, 0.0, "an event"), bound),
         "law_quantiles_s": [rounded(each) for each in one.quantiles_s or ()] if timed else None,
         "outage_bound_s": bound.bound_s if isinstance(bound, OutageBound) else None,
         "outage_expected_s": rounded(bound.expected_s) if isinstance(bound, OutageBound) else None,
@@ -101,3 +99,11 @@ def measured(
     if len(windows) < int(trial.case["faults"]):
         return Measured(metrics, "failed", f"only {len(windows)} faults: the sessions did not come back", warnings)
     return Measured(metrics, warnings=warnings)
+
+
+def _law(one: OutageBound, bound: OutageBound | str) -> dict[str, float | None]:
+    """The limits of a detection, and its mean; of a fault that nothing notices there are none."""
+    if isinstance(bound, str):
+        return dict.fromkeys(("low_s", "bound_s", "expected_s"))
+    mean_s = one.expected_s if one.expected_s is not None else one.bound_s if one.bound_s == one.low_s else None
+    return {"low_s": rounded(one.low_s), "bound_s": rounded(one.bound_s), "expected_s": rounded(mean_s)}

@@ -44,6 +44,9 @@ def expected(
     if topology.switches and not side.known:
         return {pair: Expectation(None, None)}
     left = Remains(topology, frozenset(failed), frozenset(), side, controller_down_s)
+    if left.cut_off:
+        doubt = f"LACP has timed out at {' and '.join(sorted(left.cut_off))}, by which machines without a bond go"
+        return {pair: Expectation(None, None, doubt=doubt)}
     way = _way(left)
     if way.connected is None:
         return {pair: Expectation(None, None, doubt=way.why)}
@@ -119,7 +122,7 @@ def _joined(left: Remains, trail: tuple[str, ...]) -> bool | None:
 
 
 def _bound(left: Remains) -> OutageBound | None:
-    """The longest that these failures may leave the client without an answer."""
+    """The longest that these failures may leave the client without an answer; the layer may not be in use just now."""
     topology = left.topology
     bounds: list[OutageBound | None] = [_NOTHING, gateways.settled(left)]
     bonded = [host.name for host in topology.hosts if host.bond is not None and host.name not in left.failed]
@@ -132,10 +135,11 @@ def _bound(left: Remains) -> OutageBound | None:
     if len(known) < len(bounds):
         return None
     longest = max(known, key=lambda bound: bound.limit_s)
-    if left.failed.isdisjoint(switch.name for switch in topology.switches):
-        return longest
-    label = f"{longest.label}, and a neighbor that is asked for again after {_NEIGHBOR_S:g} s"
-    return OutageBound(0.0, longest.bound_s + _NEIGHBOR_S, label, tolerance_s=longest.tolerance_s)
+    bound_s, label = longest.bound_s, longest.label
+    if not left.failed.isdisjoint(switch.name for switch in topology.switches):
+        bound_s += _NEIGHBOR_S
+        label = f"{label}, and a neighbor that is asked for again after {_NEIGHBOR_S:g} s"
+    return OutageBound(0.0, bound_s, label, tolerance_s=longest.tolerance_s)
 
 
 def _of_servers(topology: Topology, group: Balancer) -> set[str]:

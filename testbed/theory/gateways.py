@@ -22,7 +22,9 @@ def blocked(topology: Topology, sender: str, receiver: str) -> str | None:
     """Why firewalls let one host begin nothing with another; None if they do, or if there are none between the two."""
     for group in topology.firewalls:
         if apart(topology, sender, receiver) and topology.host(sender).subnet != group.inside:
-            return f"the firewalls {' and '.join(group.routers)} let {sender}, which is outside, begin nothing"
+            published = " and ".join(f"{each.address}:{each.port}" for each in group.publishes)
+            but = f" but requests to {published}" if published else ""
+            return f"the firewalls {' and '.join(group.routers)} let {sender}, which is outside, begin nothing{but}"
     return None
 
 

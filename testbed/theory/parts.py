@@ -51,7 +51,7 @@ class Parts:
         if not self._up(link):
             return False
         ends = (link.a_interface, link.b_interface)
-        if self._cut_off and any(self.topology.owner(i) in self._cut_off for i in ends):
+        if self.cut_off and any(self.topology.owner(i) in self.cut_off for i in ends):
             return not all(self._detected(i) for i in ends)
         if link.name not in self.silent:
             return True
@@ -76,7 +76,7 @@ class Parts:
         return link.a in switches and link.b in switches
 
     @cached_property
-    def _cut_off(self) -> frozenset[str]:
+    def cut_off(self) -> frozenset[str]:
         """The switches that have been without the controller for so long that LACP has timed out at their ports."""
         if self._away_s <= self._expiry.limit_s:
             return frozenset()

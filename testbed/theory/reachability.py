@@ -264,14 +264,14 @@ class Remains(Uses):
         Once LACP has timed out at their ports, they still send by these: so a host that has no other switch no longer
         reaches one that takes nothing in by them.
         """
-        if not self._cut_off:
+        if not self.cut_off:
             return None if self._away_s > self._expiry.low_s else True if len(self.failed) == 1 else None
         if len(self.failed) > 1 or self.silent:
             return None
         for host, peer in ((one, other), (other, one)):
-            lone = {node for _, node in self._ends(host)} <= self._cut_off
+            lone = {node for _, node in self._ends(host)} <= self.cut_off
             deaf = peer.bond is not None and any(
-                self.topology.far(i).node in self._cut_off and not self._works(self.topology.link_of(i))
+                self.topology.far(i).node in self.cut_off and not self._works(self.topology.link_of(i))
                 for i in peer.bond.members
             )
             if lone and deaf:
@@ -323,7 +323,7 @@ class Remains(Uses):
             lag_rate = lag.rate if lag is not None else ""
             if bond.arp_interval_ms and self._left_by_arp(self.topology.host(name)):
                 bounds.append(theory.arp_bound(bond))
-            if answered and any(self.topology.far(i).node in self._cut_off for i in bond.members):
+            if answered and any(self.topology.far(i).node in self.cut_off for i in bond.members):
                 bounds.append(theory.apart_bound(bond.lacp_rate))
             if any(not self._up(link) for link in links):
                 carrier = theory.failover_bound(bond, "carrier_loss", lacp=answered, lags=lags)

@@ -106,12 +106,12 @@ class Uses(Parts):
 
     def _uncontrolled(self, host: Host) -> Use | None:
         """A host whose switches have all lost the controller continues with one member alone, whichever it chooses."""
-        if host.name in self.failed or host.bond is None or not self._cut_off or self._splits(host.bond):
+        if host.name in self.failed or host.bond is None or not self.cut_off or self._splits(host.bond):
             return None
         far = {self.topology.far(i).node for i in host.bond.members if self._up(self.topology.link_of(i))}
         parts = frozenset(self._part[node] for node in far if node in self._part)
         doubt = f"without the controller {host.name} keeps one member, and it is not known which"
-        return Use(parts, parts, doubt=doubt) if parts and far <= self._cut_off else None
+        return Use(parts, parts, doubt=doubt) if parts and far <= self.cut_off else None
 
     def _by_one(self, host: Host, bond: Bond, ends: dict[str, str], lag: Lag | None) -> Use | None:
         """A host that receives by one member, which its driver chooses: the active one."""
