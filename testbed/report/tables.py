@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from testbed import stats
@@ -103,6 +103,7 @@ COLUMNS = (
     Column("outage_s", "outage ms", _median("outage_s", "{:.1f}", 1e3)),
     Column("outage_s", "95 % interval", _interval("outage_s", "{:.1f}", 1e3)),
     Column("outage_s", "longest ms", _most("outage_s", "{:.1f}", 1e3)),
+    Column("outage_bound_s", "outage bound ms", _constant("outage_bound_s", 1e3)),
     Column("survivors", "survivors", lambda records: _of_all(records, "survivors", "sessions")),
     Column("stall_s", "stall ms", _median("stall_s", "{:.1f}", 1e3)),
     Column("stall_s", "95 % interval", _interval("stall_s", "{:.1f}", 1e3)),
@@ -144,6 +145,8 @@ COLUMNS = (
     Column("within_law", "within the law", share_true("within_law")),
     Column("placement_as_predicted", "as predicted", share_true("placement_as_predicted")),
 )
+#: Where outages have a bound of their own, the other limits are those of detections.
+_OF_DETECTIONS = {"low_s": "detected from ms", "bound_s": "detected by ms"}
 #: The main metrics; the table of a run without any of them shows its other metrics as well.
 _KNOWN = ("goodput_mbps", "outage_s", "stall_s", "detections_s", "longest_gap_s", "moved_share")
 #: At most this many of these others.
@@ -156,6 +159,8 @@ def _columns(run: Run) -> list[Column]:
         named = dict.fromkeys(name for record in run.records for name in record.metrics)
         shown = {column.metric for column in found}
         found += [c for name in named if name not in shown and (c := _other(run, name))][:_MOST_OTHERS]
+    if any("outage_bound_s" in record.metrics for record in run.records):
+        found = [replace(c, heading=_OF_DETECTIONS.get(c.metric, c.heading)) for c in found]
     groups = [records for _, records in run.cases()]
     return [c for c in found if c.heading != "95 % interval" or any(c.text(records) != "-" for records in groups)]
 

@@ -54,13 +54,23 @@ def verdicts(run: Run) -> list[Verdict]:
                 *(_aggregation(case, records), _detection(records), *_agreements(records)),
             )
             if claim is not None
-        ] or [("Theory predicts nothing for this case.", None)]
+        ]
+        other = _others(records)
+        if all(holds is None for _, holds in claims) and other is not None:
+            claims.append(other)
+        claims = claims or [("Theory predicts nothing for this case.", None)]
         text = " ".join(words for words, _ in claims)
         if failed:
             text += f" {failed} of {len(records)} trials failed and do not count."
         decided = [holds for _, holds in claims if holds is not None]
         found.append(Verdict(name, text, all(decided) if decided else None))
     return found
+
+
+def _others(records: Sequence[Record]) -> Claim | None:
+    """What an experiment itself found of its trials by its own laws, where no sentence here is of them."""
+    kept = [value for record in records if isinstance(value := record.metrics.get("within_bound"), bool)]
+    return (f"{sum(kept)} of {len(kept)} trials agree with the laws of the experiment.", all(kept)) if kept else None
 
 
 def _failover(records: Sequence[Record]) -> Claim | None:
@@ -71,7 +81,8 @@ def _failover(records: Sequence[Record]) -> Claim | None:
     kept = [record.metrics["within_bound"] for record in records if record.metrics.get("within_bound") is not None]
     if not kept:
         return f"{_without_bound(records)}{never}", None
-    bounds_ms = sorted({value * 1e3 for value in quantities(records, "bound_s")})
+    own = any("outage_bound_s" in record.metrics for record in records)  # the other bound is that of detections
+    bounds_ms = sorted({value * 1e3 for value in quantities(records, "outage_bound_s" if own else "bound_s")})
     if not bounds_ms:
         return f"{sum(kept)} of {len(kept)} trials agree with theory.{never}", all(kept)
     bound = f"{bounds_ms[-1]:g} ms"
@@ -87,7 +98,8 @@ def _without_bound(records: Sequence[Record]) -> str:
         return "Theory gives no bound: it does not say whether the hosts stay connected."
     if all(record.metrics.get("connected_by_theory") is False for record in records):
         return "Theory gives no bound: the hosts are not connected before the repair."
-    return "Theory gives no bound: this fault is not noticed in this mode."
+    reason = next((why for record in records if isinstance(why := record.metrics.get("why_no_bound"), str)), None)
+    return f"Theory gives no bound: {reason or 'this fault is not noticed in this mode'}."
 
 
 def _bounded(records: Sequence[Record]) -> bool:

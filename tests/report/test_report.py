@@ -338,3 +338,21 @@ def test_sessions_that_survived_are_counted_over_all_trials(tmp_path: Path) -> N
     run = synthetic.write(tmp_path / "run", synthetic.manifest("stateful_failover", factors, []), records)
     header, (row,) = case_rows(run)
     assert row[header.index("survivors")] == "3 of 20"
+
+
+GATEWAY = load(Path(__file__).parents[2] / "results" / "reference" / "gateway")
+
+
+def test_outages_have_a_bound_of_their_own_beside_that_of_detections() -> None:
+    """A router that stops in order is noticed after VRRP's skew, 609.375 ms, and costs no packet (RFC 5798)."""
+    found = {verdict.case: verdict for verdict in verdicts(GATEWAY)}
+    text = found["fault service_stop, vrrp_advert_ms 1000"].text
+    assert text.startswith("Every outage is within the bound of 0 ms and its tolerance; the longest is 0.0 ms.")
+    assert "by theory each is 609.375 ms" in text
+    header, _ = case_rows(GATEWAY)
+    assert {"outage bound ms", "detected from ms", "detected by ms"} <= set(header) and "bound ms" not in header
+
+
+def test_an_experiments_own_laws_decide_where_no_sentence_does() -> None:
+    found = verdicts(load(Path(__file__).parents[2] / "results" / "reference" / "stateful_failover"))
+    assert found and all(verdict.holds is True for verdict in found)
