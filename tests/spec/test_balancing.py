@@ -55,7 +55,7 @@ def publishing(*services: Published) -> Callable[[], Topology]:
         (lambda: VrrpOptions(startup_delay_s=61), "vrrp_startup_delay_s is 61; wanted 50 or less"),
         (lambda: Server("w1", 0), "port of the server on 'w1' is 0"),
         (lambda: balancer_pair(addressing=Addressing(ip=6)), "wanted an IPv4 address"),
-        (lambda: balancer_pair(servers=0), "has no servers; wanted one or more"),
+        (lambda: balancer_pair(servers=0), "servers is 0; wanted 1 or more"),
         (changed(PAIR, address="10.0.0.77"), "no virtual address of a VRRP group of theirs"),
         (changed(PAIR, machines=("b1", "w1")), "no virtual address of a VRRP group of theirs"),
         (changed(PAIR, servers=("w1", "w9")), "no 'w9'|w9"),
