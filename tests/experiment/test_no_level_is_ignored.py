@@ -93,7 +93,8 @@ def described(trial: Trial) -> str:
     links = [dataclasses.asdict(link) for link in topology.links]
     switches = [(switch.name, switch.dpid) for switch in topology.switches]
     daemons = [
-        (each.node, each.name, dict(each.files(Path())), dict(each.settings())) for each in services.wanted(topology)
+        (each.node, each.name, dict(each.files(Path())), dict(each.settings()), list(each.command(Path())))
+        for each in services.wanted(topology)
     ]
     switch_side = _switch_side(scheme.name, scheme.lags(topology))
     return json.dumps([own, hosts, bonds, links, switches, daemons, switch_side])
