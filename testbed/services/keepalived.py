@@ -28,8 +28,8 @@ from testbed.spec.server import HEALTH
 _LISTENED_S = 0.5
 #: A line of the log about an instance; they are named by their interface.
 _STATE = re.compile(r"^(?P<time>.*?): \((?P<instance>[\w.-]+)\) Entering (?P<state>MASTER|BACKUP|FAULT) STATE", re.M)
-#: What an instance says when it begins.
-_BEGINS = "Entering BACKUP STATE (init)"
+#: What it says when it starts; its instances are in no state then, whatever the log says of their last ones.
+_STARTS = "Starting Keepalived"
 #: A line of the log of notify_program: when, and what keepalived says of a server.
 _SERVER = re.compile(r"^(?P<time>[\d.]+) RS \[(?P<address>[^\]]+)\]:tcp:\d+ \S+ (?P<state>UP|DOWN)$", re.M)
 
@@ -82,16 +82,16 @@ class Keepalived(Service):
         """By its log: every instance is master, of the router with the best priority, or backup; and it has listened
         for its start-up delay.
 
-        Once started again the best one is backup too, unless it takes the address from the other one.
+        Once started again the best one is a backup at first, and stays one unless it takes the address back.
         """
         pid, delay_s = directory / "keepalived.pid", self.group.startup_delay_s
         if delay_s and pid.exists() and time.time() < pid.stat().st_mtime + delay_s + _LISTENED_S:
             return f"the end of its start-up delay of {delay_s:g} s"
         log = directory / "keepalived.out"
         text = log.read_text(errors="replace") if log.exists() else ""
-        states = _states(text)
-        again = any(text.count(f"({interface}) {_BEGINS}") > 1 for interface, _, _ in self.sides)
-        wanted = ("MASTER",) if self.best and (self.group.preempt or not again) else ("MASTER", "BACKUP")
+        *earlier, own = text.split(_STARTS)
+        states = _states(own)
+        wanted = ("MASTER",) if self.best and len(earlier) < 2 else ("MASTER", "BACKUP")
         return ", ".join(
             f"{interface} is {states.get(interface, 'not there')}"
             for interface, _, _ in self.sides

@@ -101,6 +101,10 @@ SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     "requests": ("longer", {"fault": "service_crash", "balancer_layer": "7", "vrrp_advert_ms": "100"}),
     "routing": ("link", {"fault": "silent_loss", "bgp_bfd_ms": "100", "faults": "1"}),
     "scaling": ("installed", {"hosts": "4", "run_s": "0"}),
+    "site_failover": (
+        "shorter",
+        {"sites_by": "anycast", "fault": "router_hang", "place": "site", "bgp_bfd_ms": "100", "faults": "1"},
+    ),
     "sites": ("installed", {"fault": "router_hang", "place": "site", "bgp_bfd_ms": "100", "faults": "1"}),
     "stateful_failover": ("installed", {"firewall_sync": "ftfw", "vrrp_advert_ms": "50", "sessions": "3"}),
     "tcp_failover": (
@@ -114,6 +118,7 @@ NEEDS = {
     "health_checks": "haproxy",
     "requests": "haproxy",
     "routing": "bird",
+    "site_failover": "bird",
     "sites": "bird",
     "stateful_failover": "conntrackd",
 }

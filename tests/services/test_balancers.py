@@ -164,15 +164,22 @@ def test_keepalived_tells_of_servers_through_a_program_that_notes_when(tmp_path:
     assert (event["server"], event["state"]) == ("w2", "down") and before - 1e-3 <= event["time"] <= time.time()
 
 
-def test_a_best_balancer_that_does_not_take_the_address_back_is_ready_as_backup(tmp_path: Path) -> None:
-    began = "Mon Jan  1 00:00:12 2024: (b1-eth0) Entering BACKUP STATE (init)\n"
+@pytest.mark.parametrize("preempt", [False, True])
+@pytest.mark.parametrize("backup", ["BACKUP STATE (init)", "BACKUP STATE"])  # the second after a link without carrier
+def test_a_best_balancer_that_starts_again_is_ready_as_backup(preempt: bool, backup: str, tmp_path: Path) -> None:
+    starts = "Mon Jan  1 00:00:12 2024: Starting Keepalived v2.2.7 (01/16,2022)\n"
+    began = f"Mon Jan  1 00:00:12 2024: (b1-eth0) Entering {backup}\n"
     master = "Mon Jan  1 00:00:13 2024: (b1-eth0) Entering MASTER STATE\n"
     out = tmp_path / "keepalived.out"
-    stays, takes = (keepalived.of(balancer_pair(vrrp=VrrpOptions(preempt=preempt)))[0] for preempt in (False, True))
-    out.write_text(began)
-    assert stays.missing(tmp_path) == takes.missing(tmp_path) == "b1-eth0 is BACKUP"
-    out.write_text(began + master + began)
-    assert stays.missing(tmp_path) == "" and takes.missing(tmp_path) == "b1-eth0 is BACKUP"
+    best = keepalived.of(balancer_pair(vrrp=VrrpOptions(preempt=preempt)))[0]
+    out.write_text(starts + began)
+    assert best.missing(tmp_path) == "b1-eth0 is BACKUP"
+    out.write_text(starts + began + master)
+    assert best.missing(tmp_path) == ""
+    out.write_text(starts + began + master + starts)
+    assert best.missing(tmp_path) == "b1-eth0 is not there"  # what its log says of its last life does not count
+    out.write_text(starts + began + master + starts + began)
+    assert best.missing(tmp_path) == ""
 
 
 @pytest.fixture
