@@ -94,11 +94,7 @@ def procedure(lab: Lab) -> None:
     ways = [each for each in (lab.pair, lab.pair[::-1]) if not gateways.blocked(lab.topology, *each)]
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
-        for _ in range(int(lab.case["faults"])):
-            lab.sleep_until(lab.now() + steps.BEFORE_S)
-            steps.wait_random_phase(lab, advert_s)
-            with lab.fault(fault, element):
-                lab.sleep_until(lab.now() + lasts_s)
+        for _ in steps.faults(lab, element, period_s=advert_s, lasts_s=lasts_s):
             wait_for(
                 f"{measured.best(lab.topology)} is master again",
                 lambda: _lacking(lab),

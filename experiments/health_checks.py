@@ -74,11 +74,8 @@ def procedure(lab: Lab) -> None:
     assert isinstance(found, OutageBound)
     interval_s = float(lab.case["request_interval_ms"]) / 1e3
     with steps.asking(lab, interval_s, timeout_s=_TIMEOUT_S, keep_alive=bool(lab.case["keep_alive"])):
-        for _ in range(int(lab.case["faults"])):
-            lab.sleep_until(lab.now() + steps.BEFORE_S)
-            steps.wait_random_phase(lab, group.check_ms / 1e3)
-            with lab.fault(fault, _element(lab.topology, fault)):
-                lab.sleep_until(lab.now() + found.limit_s + _TIMEOUT_S + _AFTER_S)
+        lasts_s = found.limit_s + _TIMEOUT_S + _AFTER_S
+        for _ in steps.faults(lab, _element(lab.topology, fault), period_s=group.check_ms / 1e3, lasts_s=lasts_s):
             lab.sleep_until(lab.now() + theory.reinstated_s(group) + _AFTER_S)
 
 

@@ -30,14 +30,13 @@ from typing import TYPE_CHECKING
 from testbed import schemes
 from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
-from testbed.emulation.waiting import wait_for
 from testbed.experiment.experiment import Experiment
 from testbed.faults.catalogue import FAULTS as CATALOGUE
-from testbed.lab import routes, steps
+from testbed.lab import routes
 from testbed.measure import routing as measured
 from testbed.observe.probe import flows, probing
 from testbed.spec import Topology
-from testbed.theory import OutageBound, gateways, lines
+from testbed.theory import gateways, lines
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -52,13 +51,6 @@ FAULTS = (
     "service_pause",
     "route_withdrawal",
 )
-#: How long the flows have to resume before the repair, and how long the network rests after the return.
-_RESUMED_S, _AFTER_S = 0.5, 0.5
-#: How long the sessions may take to be established again.
-_BACK_S = 60.0
-#: A fault's instant is drawn over so many intervals of keepalives or of BFD: these are random, too, so that one of them
-#: after a session began would not show all phases alike.
-_INTERVALS = 4
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
@@ -80,26 +72,18 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
 
 def procedure(lab: Lab) -> None:
     """Inside: fail the way in use again and again, with probes between client and server."""
-    fault, group = str(lab.case["fault"]), lab.topology.bgp[0]
+    fault = str(lab.case["fault"])
     element = lines.element(lab.topology, fault, str(lab.case["place"]))
     found = lines.outage(lab.topology, fault, element)
-    lasts_s = (found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S) + _RESUMED_S
-    if fault == "service_pause":
-        lasts_s += lines.noticed_s(group)
     ways = [lab.pair, lab.pair[::-1]] * int(lab.case["flows"])
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
-    wait_for("all routes are there", lambda: routes.unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
+
+    def hops() -> list[list[str]]:
+        return [routes.in_use(lab, edge, lab.topology.host(to).ip) for edge, to in lines.edges(lab.topology)]
+
+    routes.wait_settled(lab, "all routes are there")
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
-        for _ in range(int(lab.case["faults"])):
-            lab.sleep_until(lab.now() + steps.BEFORE_S)
-            steps.wait_random_phase(lab, _INTERVALS * lines.period_s(group))
-            with lab.fault(fault, element):
-                lab.sleep_until(lab.now() + lasts_s)
-                hops = [routes.in_use(lab, edge, lab.topology.host(to).ip) for edge, to in lines.edges(lab.topology)]
-                lab.note("network", "next_hops", hops=hops)
-            wait_for("everything is as before", lambda: routes.unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
-            lab.note("network", "routed_again")
-            lab.sleep_until(lab.now() + _AFTER_S)
+        routes.fail_again(lab, element, found, hops)
 
 
 def read(raw: Path, trial: Trial) -> Measured:

@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING
 from testbed import schemes
 from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
-from testbed.emulation.waiting import wait_for
 from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
 from testbed.lab import routes, steps
@@ -48,8 +47,8 @@ if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
 FAULTS = ("service_crash", "service_pause", "router_crash", "router_hang")
-#: How long a client waits for an answer; how long requests go on when all is settled; the longest return.
-_TIMEOUT_S, _RESUMED_S, _BACK_S = 2.0, 0.5, 60.0
+#: How long a client waits for an answer; how long requests go on when all is settled.
+_TIMEOUT_S, _RESUMED_S = 2.0, 0.5
 #: A fault's instant is drawn over so many of the longest interval of checks and kept answers.
 _INTERVALS = 4
 #: The longest duration of a trial, on its own clock.
@@ -102,7 +101,7 @@ def procedure(lab: Lab) -> None:
     """Inside: fail the first client's site again and again, with its requests to the service."""
     fault, place, topology = str(lab.case["fault"]), str(lab.case["place"]), lab.topology
     interval_s = float(lab.case["request_interval_ms"]) / 1e3
-    wait_for("all routes are there", lambda: routes.unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
+    routes.wait_settled(lab, "all routes are there")
     lab.sleep_until(lab.now() + theory.HELD_S)
     with requesting(
         lab.network,
@@ -113,13 +112,13 @@ def procedure(lab: Lab) -> None:
         clocks=lab.clocks,
         timeout_s=_TIMEOUT_S,
     ):
-        for _ in range(int(lab.case["faults"])):
-            lab.sleep_until(lab.now() + steps.BEFORE_S)
-            steps.wait_random_phase(lab, _INTERVALS * _period_s(topology))
-            with lab.fault(fault, theory.element(topology, fault, place)):
-                lab.sleep_until(lab.now() + _lasts_s(topology, fault, place))
-            wait_for("everything is as before", lambda: routes.unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
-            lab.note("network", "routed_again")
+        for _ in steps.faults(
+            lab,
+            theory.element(topology, fault, place),
+            period_s=_INTERVALS * _period_s(topology),
+            lasts_s=_lasts_s(topology, fault, place),
+        ):
+            routes.wait_as_before(lab)
             lab.sleep_until(lab.now() + theory.reinstated_s(topology.sites[0]))
 
 

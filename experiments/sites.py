@@ -31,14 +31,12 @@ from typing import TYPE_CHECKING
 from testbed import schemes
 from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
-from testbed.emulation.waiting import wait_for
 from testbed.experiment.experiment import Experiment
 from testbed.faults.catalogue import FAULTS as CATALOGUE
-from testbed.lab import routes, steps
+from testbed.lab import routes
 from testbed.measure import sites as measured
 from testbed.observe.probe import PORTS, Flow, probing
 from testbed.spec import Topology
-from testbed.theory import OutageBound, lines
 from testbed.theory import sites as theory
 
 if TYPE_CHECKING:
@@ -54,9 +52,6 @@ FAULTS = (
     "service_pause",
     "route_withdrawal",
 )
-_RESUMED_S, _AFTER_S, _BACK_S = 0.5, 0.5, 60.0
-#: A fault's instant is drawn over so many intervals of keepalives or of BFD (experiments/routing.py says why).
-_INTERVALS = 4
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
@@ -88,26 +83,17 @@ def _flows(lab: Lab) -> Iterator[list[Flow]]:
 
 def procedure(lab: Lab) -> None:
     """Inside: fail the first client's site again and again, with probes to the service."""
-    fault, place, group = str(lab.case["fault"]), str(lab.case["place"]), lab.topology.bgp[0]
+    fault, place = str(lab.case["fault"]), str(lab.case["place"])
     element = theory.element(lab.topology, fault, place)
-    found = theory.outage(lab.topology, fault, place)
-    lasts_s = (found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S) + _RESUMED_S
-    if fault == "service_pause":
-        lasts_s += lines.noticed_s(group)
+    edge = theory.trail(lab.topology, lab.client)[1]
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
-    wait_for("all routes are there", lambda: routes.unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
+
+    def hops() -> list[list[str]]:
+        return [routes.in_use(lab, edge, theory.service(lab.topology))]
+
+    routes.wait_settled(lab, "all routes are there")
     with _flows(lab) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
-        for _ in range(int(lab.case["faults"])):
-            lab.sleep_until(lab.now() + steps.BEFORE_S)
-            steps.wait_random_phase(lab, _INTERVALS * lines.period_s(group))
-            with lab.fault(fault, element):
-                lab.sleep_until(lab.now() + lasts_s)
-                edge = theory.trail(lab.topology, lab.client)[1]
-                hops = routes.in_use(lab, edge, theory.service(lab.topology))
-                lab.note("network", "next_hops", hops=[hops])
-            wait_for("everything is as before", lambda: routes.unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
-            lab.note("network", "routed_again")
-            lab.sleep_until(lab.now() + _AFTER_S)
+        routes.fail_again(lab, element, theory.outage(lab.topology, fault, place), hops)
 
 
 def read(raw: Path, trial: Trial) -> Measured:

@@ -1,18 +1,28 @@
-"""Whether the kernels of BGP speakers have the routes that theory gives them while nothing fails."""
+"""Whether the kernels of BGP speakers have the routes that theory gives them while nothing fails; their faults."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from testbed.theory import lines
+from testbed.emulation.waiting import wait_for
+from testbed.lab import steps
+from testbed.theory import OutageBound, lines
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
 #: The kernel's main routing table (linux/rtnetlink.h, RT_TABLE_MAIN).
 _MAIN = 254
+#: A fault's instant is drawn over so many intervals of what watches: keepalives and BFD are random, too, so that one
+#: interval after a session began would not show all phases alike.
+_INTERVALS = 4
+#: How long the flows have to resume before the repair, and how long the network rests after the return.
+_RESUMED_S, _AFTER_S = 0.5, 0.5
+#: How long the sessions may take to be established again.
+_BACK_S = 60.0
 
 
 def lacking(lab: Lab) -> str:
@@ -29,6 +39,37 @@ def lacking(lab: Lab) -> str:
 def unsettled(lab: Lab) -> str:
     """What of the services is still under way, and which routes are lacking; empty for nothing."""
     return "; ".join(filter(None, (*(each.unsettled() for each in lab.services), lacking(lab))))
+
+
+def wait_settled(lab: Lab, what: str) -> None:
+    """Wait until nothing of the services is under way, and all routes are there. Errors: TrialError past a minute."""
+    wait_for(what, lambda: unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
+
+
+def wait_as_before(lab: Lab) -> None:
+    """Wait after a repair (`wait_settled`), and note it."""
+    wait_settled(lab, "everything is as before")
+    lab.note("network", "routed_again")
+
+
+def fail_again(lab: Lab, element: str, found: OutageBound | str, hops: Callable[[], list[list[str]]]) -> None:
+    """The case's faults of an element (`steps.faults`), each until its outage ``found`` by theory is over.
+
+    At the end of each the next hops of the speakers that choose a way, ``hops``, are noted.
+    """
+    group = lab.topology.bgp[0]
+    lasts_s = (found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S) + _RESUMED_S
+    if lab.case["fault"] == "service_pause":
+        lasts_s += lines.noticed_s(group)
+    for _ in steps.faults(
+        lab,
+        element,
+        period_s=_INTERVALS * lines.period_s(group),
+        lasts_s=lasts_s,
+        before_repair=lambda: lab.note("network", "next_hops", hops=hops()),
+    ):
+        wait_as_before(lab)
+        lab.sleep_until(lab.now() + _AFTER_S)
 
 
 def in_use(lab: Lab, machine: str, to: str) -> list[str]:

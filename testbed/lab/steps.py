@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,22 @@ def probing_both_ways(
         flows(lab, ways, source_ports=source_ports) as found,
         probing(found, interval_s, lab.raw / "probe.csv", clocks=lab.clocks),
     ):
+        yield
+
+
+def faults(
+    lab: Lab, element: str, *, period_s: float, lasts_s: float, before_repair: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Inject the case's ``fault`` into an element as often as its ``faults`` says, and repair it; yields after each.
+
+    Each begins at an instant drawn over ``period_s`` and lasts ``lasts_s``; at its end ``before_repair`` is called.
+    """
+    for _ in range(int(lab.case["faults"])):
+        lab.sleep_until(lab.now() + BEFORE_S)
+        wait_random_phase(lab, period_s)
+        with lab.fault(str(lab.case["fault"]), element):
+            lab.sleep_until(lab.now() + lasts_s)
+            before_repair()
         yield
 
 

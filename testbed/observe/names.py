@@ -99,7 +99,7 @@ class Resolver:
         """Ask, unless an answer is still waited for; returns when it is time to ask again."""
         if self._asked is None or now >= self._asked + RETRY_S:
             self._number, self._asked = (self._number + 1) % (1 << 16), now
-            with contextlib.suppress(OSError):  # no way there, or nobody listened the last time
+            with contextlib.suppress(OSError):  # no route, or the port was closed the last time
                 self.sock.send(question(self._number, self.named.name))
         return self._asked + RETRY_S
 

@@ -1,4 +1,4 @@
-"""Requests to a web service at a constant rate: what its users feel of a failure, with nobody's wait left out.
+"""Requests to a web service at a constant rate: what its users feel of a failure, every wait counted.
 
     client's namespace, one process                     10.0.0.254:80
     a request every interval, whether or not   ------>  a balancer ----> one of its servers

@@ -10,7 +10,6 @@ after one to five minutes as by default (error wait time), so that a line that i
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -132,13 +131,11 @@ def of(topology: Topology) -> list[SpeakerService]:
 
 
 def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
-    here = topology.attachments(speaker.machine)
     neighbors = []
     for session in group.of(speaker.machine):
         name = session.beyond(speaker.machine)
-        own = next(each for each in here if each.subnet == session.subnet)
-        there = next(each for each in topology.attachments(name) if each.subnet == session.subnet)
-        inside = speaker.next_hop and ipaddress.ip_address(speaker.next_hop) in ipaddress.ip_network(session.subnet)
+        own = topology.attachment(speaker.machine, session.subnet)
+        there = topology.attachment(name, session.subnet)
         neighbors.append(
             Neighbor(
                 name,
@@ -146,11 +143,11 @@ def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
                 own.ip,
                 there.ip,
                 group.speaker(name).asn,
-                speaker.next_hop if inside else "",
+                speaker.next_hop_in(session.subnet),
                 name in speaker.default_to,
             )
         )
-    attached = {each.subnet: each.interface for each in here}
+    attached = {each.subnet: each.interface for each in topology.attachments(speaker.machine)}
     source = topology.loopback(speaker.machine)
     attached |= {f"{own}/32": "lo" for own in (source, speaker.anycast) if own}
     return SpeakerService(

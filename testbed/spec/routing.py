@@ -82,8 +82,8 @@ def check_firewalls(routers: Sequence[Router], vrrp: Sequence[Vrrp], firewalls: 
 
 
 def check_bgp(groups: Sequence[Bgp], attached: Mapping[str, Sequence[Attachment]], vrrp: Sequence[Vrrp]) -> None:
-    """Errors: SpecError for speakers that are no machine, sessions in no subnet of both, next hops that nobody has;
-    ``attached`` is what each machine has on its interfaces."""
+    """Errors: SpecError for speakers that are no machine, sessions in no subnet of both, next hops that no machine
+    has; ``attached`` is what each machine has on its interfaces."""
     speakers = [speaker for group in groups for speaker in group.speakers]
     validation.unique("machines that speak BGP", [speaker.machine for speaker in speakers])
     for speaker in speakers:

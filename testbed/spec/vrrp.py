@@ -35,7 +35,7 @@ class VrrpOptions:
     router: the highest is master. ``preempt``: a router of higher priority becomes master again when it returns,
     ``preempt_delay_s`` later. ``follow``: what one side of a router learns of its other sides. ``refresh_s``: a master
     announces its addresses again every so many seconds; 0: only when it becomes master. ``startup_delay_s``: a router
-    that boots only listens for so long; behind LACP nobody hears it for its first seconds, nor does it hear anybody.
+    that boots only listens for so long; behind LACP no frame passes in either direction for its first seconds.
     """
 
     advert_ms: int = field(default=1000, metadata={"setting": "vrrp_advert_ms"})

@@ -44,7 +44,7 @@ def outage(group: Balancer, shared: Vrrp, fault: str, daemon: str) -> OutageBoun
 
 def refused_s(shared: Vrrp, daemon: str, away_s: float) -> float:
     """For how long of the time that the service is away requests do not get through at all: until a balancer without
-    its HAProxy gives up the address. For the skew that is left nobody has it."""
+    its HAProxy gives up the address. For the skew that is left no balancer has it."""
     skew = vrrp.takeover(shared, "service_stop")
     return max(0.0, away_s - skew.low_s) if daemon == "haproxy" and isinstance(skew, OutageBound) else 0.0
 
@@ -52,7 +52,7 @@ def refused_s(shared: Vrrp, daemon: str, away_s: float) -> float:
 def failing(due_s: Iterable[float], begin_s: float, back_s: float, timeout_s: float, refused_s: float = 0.0) -> int:
     """How many requests fail that were due at these instants, if the service is away from ``begin_s`` to ``back_s``.
 
-    Those of the first ``refused_s`` are refused. After that nobody answers a client's SYN, and it comes again.
+    Those of the first ``refused_s`` are refused. After that a client's SYN is not answered, and is sent again.
     """
     again_s = _AGAIN_S * (math.ceil(timeout_s / _AGAIN_S) - 1)
     last_s = max(begin_s + refused_s, back_s - again_s)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from testbed.spec import Attachment, Bgp, BgpSession, Vrrp
+from testbed.spec import Attachment, Bgp, BgpSession, SwitchSide, Topology, Vrrp
 from testbed.theory import bgp_routes
 from testbed.theory.uses import Uses
 
@@ -202,3 +202,8 @@ class Forwarding:
         """Whether a speaker of a session learns by its own carrier that it has ended."""
         own = self._topology.attachment(machine, session.subnet)
         return not self._left.carries(machine, own.interface)
+
+
+def without(topology: Topology, *failed: str) -> Forwarding:
+    """A network without these elements, by its machines alone: no switch forwards by a controller."""
+    return Forwarding(Uses(topology, frozenset(failed), frozenset(), SwitchSide(), None))

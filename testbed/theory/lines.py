@@ -10,28 +10,23 @@ import itertools
 from testbed.errors import SpecError
 from testbed.faults.cabling import link_named
 from testbed.faults.catalogue import FAULTS
-from testbed.spec import Bgp, Link, SwitchSide, Topology
+from testbed.spec import Bgp, Link, Topology
 from testbed.theory import bgp
-from testbed.theory.forwarding import Forwarding
+from testbed.theory.forwarding import without
 from testbed.theory.outage_bound import OutageBound
-from testbed.theory.uses import Uses
 
 #: Where a cable fails: between the edge and the provider, or beyond.
 PLACES = ("line", "uplink")
 
 
-def _forwarding(topology: Topology, *failed: str) -> Forwarding:
-    return Forwarding(Uses(topology, frozenset(failed), frozenset(), SwitchSide(), None))
-
-
 def trail(topology: Topology) -> tuple[str, ...]:
     """The machines that packets from client to server pass while nothing fails, both included; empty: they do not."""
-    return _forwarding(topology).trail(topology.client, topology.host(topology.server).ip)
+    return without(topology).trail(topology.client, topology.host(topology.server).ip)
 
 
 def routes(topology: Topology) -> dict[str, dict[str, list[str]]]:
     """The next hops that every speaker has to every prefix that others announce, while nothing fails."""
-    found = _forwarding(topology).routes
+    found = without(topology).routes
     return {
         machine: {prefix: [path.next_hop for path in paths] for prefix, paths in own.items()}
         for machine, own in found.items()
@@ -40,7 +35,7 @@ def routes(topology: Topology) -> dict[str, dict[str, list[str]]]:
 
 def next_hops(topology: Topology, edge: str, to: str) -> list[str]:
     """The next hops by which a speaker sends to an address, while nothing fails."""
-    return _forwarding(topology).next_hops(edge, to)
+    return without(topology).next_hops(edge, to)
 
 
 def provider(topology: Topology) -> str | None:
@@ -52,7 +47,7 @@ def provider(topology: Topology) -> str | None:
 
 def has_another(topology: Topology) -> bool:
     """Whether client and server reach each other without the provider in use, which there is."""
-    left = _forwarding(topology, trail(topology)[2])
+    left = without(topology, trail(topology)[2])
     return all(left.way(*ends).connected is True for ends in (topology.pair, topology.pair[::-1]))
 
 

@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from testbed.errors import SpecError
 from testbed.faults.catalogue import FAULTS
-from testbed.spec import Sites, SwitchSide, Topology
+from testbed.spec import Sites, Topology
 from testbed.theory import lines, sites
-from testbed.theory.forwarding import Forwarding
+from testbed.theory.forwarding import without
 from testbed.theory.laws import Sum
 from testbed.theory.outage_bound import OutageBound, of_law
-from testbed.theory.uses import Uses
 
 #: What fails: the first client's server or the router of its site, or the name server.
 PLACES = ("server", "site", "names")
@@ -47,7 +46,7 @@ def _trail(topology: Topology) -> tuple[str, ...]:
     """The machines from the first client to its server, both included."""
     group = topology.sites[0]
     to = topology.host(first(topology)).ip if group.name_server else service(topology)
-    return Forwarding(Uses(topology, frozenset(), frozenset(), SwitchSide(), None)).trail(topology.client, to)
+    return without(topology).trail(topology.client, to)
 
 
 def element(topology: Topology, fault: str, place: str) -> str:

@@ -10,11 +10,10 @@ from dataclasses import replace
 
 from testbed.errors import SpecError
 from testbed.faults.catalogue import FAULTS
-from testbed.spec import SwitchSide, Topology
+from testbed.spec import Topology
 from testbed.theory import bgp
-from testbed.theory.forwarding import Forwarding
+from testbed.theory.forwarding import without
 from testbed.theory.outage_bound import OutageBound, of_law
-from testbed.theory.uses import Uses
 
 #: What of a site fails: its router, or the cable that it is reached by; its server, or the cable of that.
 PLACES = ("site", "server")
@@ -35,8 +34,7 @@ def servers(topology: Topology) -> list[str]:
 
 def trail(topology: Topology, client: str) -> tuple[str, ...]:
     """The machines from a client to the server that it reaches while nothing fails; empty: it reaches none."""
-    forwarding = Forwarding(Uses(topology, frozenset(), frozenset(), SwitchSide(), None))
-    found = forwarding.trail(client, service(topology)) if service(topology) else ()
+    found = without(topology).trail(client, service(topology)) if service(topology) else ()
     return found if len(found) >= _MACHINES else ()
 
 
