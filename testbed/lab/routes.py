@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from testbed.emulation.waiting import wait_for
@@ -25,25 +25,25 @@ _RESUMED_S, _AFTER_S = 0.5, 0.5
 _BACK_S = 60.0
 
 
-def lacking(lab: Lab) -> str:
-    """The routes that are not as they should be, each with its next hops; empty once all are."""
-    found = []
-    for machine, routes in lines.routes(lab.topology).items():
-        there = _kernel(lab, machine)
-        for prefix, wanted in routes.items():
-            if (has := there.get(prefix, set())) != set(wanted):
-                found.append(f"{machine} reaches {prefix} by {' and '.join(sorted(has)) or 'nothing'}")
-    return "; ".join(found)
-
-
-def unsettled(lab: Lab) -> str:
-    """What of the services is still under way, and which routes are lacking; empty for nothing."""
-    return "; ".join(filter(None, (*(each.unsettled() for each in lab.services), lacking(lab))))
-
-
 def wait_settled(lab: Lab, what: str) -> None:
     """Wait until nothing of the services is under way, and all routes are there. Errors: TrialError past a minute."""
-    wait_for(what, lambda: unsettled(lab), deadline_s=_BACK_S, step_s=0.1)
+    wanted = lines.routes(lab.topology)
+
+    def unsettled() -> str:
+        return "; ".join(filter(None, (*(each.unsettled() for each in lab.services), _lacking(lab, wanted))))
+
+    wait_for(what, unsettled, deadline_s=_BACK_S, step_s=0.1)
+
+
+def _lacking(lab: Lab, wanted: Mapping[str, Mapping[str, Sequence[str]]]) -> str:
+    """The machines' routes that are not as wanted, each with its next hops; empty once all are."""
+    found = []
+    for machine, routes in wanted.items():
+        there = _kernel(lab, machine)
+        for prefix, hops in routes.items():
+            if (has := there.get(prefix, set())) != set(hops):
+                found.append(f"{machine} reaches {prefix} by {' and '.join(sorted(has)) or 'nothing'}")
+    return "; ".join(found)
 
 
 def wait_as_before(lab: Lab) -> None:

@@ -93,7 +93,9 @@ class Topology:
         routing.check_firewalls(self.routers, self.vrrp, self.firewalls)
         balancing.check(self.hosts, self.routers, self.vrrp, self.servers, self.balancers)
         balancing.check_published(self.firewalls, self.listening())
-        routing.check_bgp(self.bgp, {each.name: self.attachments(each.name) for each in self.machines()}, self.vrrp)
+        if self.bgp:  # each machine is looked up by its name, which large networks without BGP need not pay for
+            attached = {each.name: self.attachments(each.name) for each in self.machines()}
+            routing.check_bgp(self.bgp, attached, self.vrrp)
         balancing.check_sites(self.hosts, self.servers, self.bgp, self.sites)
         validation.unique("services of a machine", self.services())
         for name in self.protected:
