@@ -20,8 +20,8 @@ def open_shell(network: Topology, wanted: str, kept: Path | None = None) -> int:
 
     The trial's directory, with what was written into it at the prompt, stays in ``kept``; without one it is removed.
 
-    Errors: MachineError if the ``wanted`` backend (auto, guest or native) cannot run; SpecError if ``kept`` is in use or
-    standard input is closed.
+    Errors: MachineError if the ``wanted`` backend (auto, guest or native) cannot run; SpecError if ``kept`` is in use
+    or standard input is closed.
     """
     if sys.stdin is None:
         raise SpecError("standard input is closed", "Give a terminal or a script, such as: testbed shell mlag < FILE")

@@ -128,7 +128,7 @@ def _bound(left: Remains) -> OutageBound | None:
     bonded = [host.name for host in topology.hosts if host.bond is not None and host.name not in left.failed]
     bounds += [left.bound(a, b) for a, b in itertools.pairwise(bonded)]
     for group in topology.balancers:
-        if not left.failed.isdisjoint(_of_servers(topology, group)):
+        if _loses_a_server(left, group):
             found = health_checks.detection(group, health_checks.UNHEARD)
             bounds.append(found if isinstance(found, OutageBound) else None)
     known = [bound for bound in bounds if bound is not None]
@@ -142,10 +142,8 @@ def _bound(left: Remains) -> OutageBound | None:
     return OutageBound(0.0, bound_s, label, tolerance_s=longest.tolerance_s)
 
 
-def _of_servers(topology: Topology, group: Balancer) -> set[str]:
-    """The servers of a balancer, each with what it needs alone: its only link, where it has no bond."""
-    own = {name for name in group.servers}
-    for name in group.servers:
-        if topology.host(name).bond is None:
-            own |= {*topology.interfaces(name), *(topology.link_of(i).name for i in topology.interfaces(name))}
-    return own
+def _loses_a_server(left: Remains, group: Balancer) -> bool:
+    """Whether a server has failed, or has no link left: until health checks have found out it gets requests."""
+    forwarding = Forwarding(left)
+    attached = ((name, each) for name in group.servers for each in left.topology.attachments(name))
+    return any(not forwarding.segments(name, each) for name, each in attached)
