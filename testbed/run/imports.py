@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,9 +105,15 @@ def _not_loadable(name: str, known: Callable[[str], bool], seen: set[Path]) -> s
             if path not in seen:
                 seen.add(path)
                 because = f"cannot be loaded in a trial: {path.relative_to(PROJECT)}, line"
-                found = imports(read(path))
+                found = _own_imports(path)
                 waiting += [(further, f"{because} {line}, imports {further}") for line, further in found]
     return ""
+
+
+@functools.cache
+def _own_imports(path: Path) -> tuple[tuple[int, str], ...]:
+    """What a module of ours imports; many experiments lead to the same ones."""
+    return tuple(imports(read(path)))
 
 
 def _modules(first: str, rest: Sequence[str]) -> Iterator[Path]:
