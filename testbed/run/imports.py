@@ -101,7 +101,7 @@ def _not_loadable(name: str, known: Callable[[str], bool], seen: set[Path]) -> s
             continue
         if first == "testbed" and rest and rest[0] in READERS:
             return why
-        for path in _modules(first, rest):
+        for path in _modules(first, tuple(rest)):
             if path not in seen:
                 seen.add(path)
                 because = f"cannot be loaded in a trial: {path.relative_to(PROJECT)}, line"
@@ -116,10 +116,12 @@ def _own_imports(path: Path) -> tuple[tuple[int, str], ...]:
     return tuple(imports(read(path)))
 
 
-def _modules(first: str, rest: Sequence[str]) -> Iterator[Path]:
+@functools.cache
+def _modules(first: str, rest: tuple[str, ...]) -> tuple[Path, ...]:
     """The files that are loaded with a module of ours: those of the packages that it is in, and its own."""
     place = testbed.directory_of(first)
-    yield from (path for path in (place / "__init__.py",) if path.is_file())
+    found = [place / "__init__.py"]
     for part in rest:
         place /= part
-        yield from (path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file())
+        found += [place / "__init__.py", place.with_suffix(".py")]
+    return tuple(path for path in found if path.is_file())
