@@ -14,12 +14,13 @@ daemons, and the ratio to the network without daemons. Other work on the machine
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from processor import Use
 
 from testbed import services
 from testbed.experiment import discovery
@@ -54,15 +55,13 @@ def processor_s(topology: str, options: Mapping[str, str], run_s: float, out: Pa
     settings = {**options, "run_s": f"{run_s:g}", "probes": "0"}
     words = [word for name, level in settings.items() for word in ("--set", f"{name}={level}")]
     command = [sys.executable, "-m", "testbed", "run", "scaling", "--topology", topology, *words]
-    process = subprocess.Popen(
-        [*command, "--repetitions", "1", "--jobs", "1", "--out", str(out)],
-        stdout=subprocess.DEVNULL,
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{topology}: `testbed run` ended with exit code {process.returncode}")
-    return used.ru_utime + used.ru_stime
+    with Use() as use:
+        ended = subprocess.run(
+            [*command, "--repetitions", "1", "--jobs", "1", "--out", str(out)], stdout=subprocess.DEVNULL
+        )
+    if ended.returncode:
+        raise SystemExit(f"{topology}: `testbed run` ended with exit code {ended.returncode}")
+    return use.processor_s
 
 
 def main() -> None:
