@@ -77,7 +77,7 @@ def asking(lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = 
     It begins once the service answers. Errors: TrialError if it does not in time.
     """
     assert lab.topology.entry is not None, "the topology has no web service"
-    wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
+    wait_answered(lab)
     with requesting(
         lab.network,
         lab.client,
@@ -89,6 +89,12 @@ def asking(lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = 
         timeout_s=timeout_s,
     ):
         yield
+
+
+def wait_answered(lab: Lab) -> None:
+    """Wait until the topology's web service takes a connection of the client. Errors: TrialError if it does not in
+    time."""
+    wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
 
 
 def _unanswered(lab: Lab) -> str:

@@ -10,7 +10,7 @@ import ipaddress
 from dataclasses import dataclass, field
 
 from testbed.errors import SpecError
-from testbed.spec import validation
+from testbed.spec import addressing, validation
 
 #: The AS numbers that a speaker may have: four octets (RFC 6793), without AS_TRANS, which stands for those that an old
 #: speaker cannot count.
@@ -113,8 +113,7 @@ class BgpSpeaker:
 
     def next_hop_in(self, subnet: str) -> str:
         """The next hop that it gives in a session in that subnet; empty: its own address there."""
-        inside = self.next_hop and ipaddress.ip_address(self.next_hop) in ipaddress.ip_network(subnet)
-        return self.next_hop if inside else ""
+        return self.next_hop if self.next_hop and addressing.inside(self.next_hop, subnet) else ""
 
     @property
     def prefixes(self) -> tuple[str, ...]:

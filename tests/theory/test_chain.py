@@ -107,6 +107,15 @@ def test_a_switch_that_is_away_from_the_controller_is_left_by_the_bonds_as_one_t
         assert said(PAIRS, "c0-s1", other, controller_down_s=10.0).connected is None
 
 
+@pytest.mark.parametrize(
+    "failed", [("w1-eth0", "w1-eth1"), ("w1-eth0--s1-eth8", "w1-eth1"), ("s1", "w1-eth1--s2-eth8")]
+)
+def test_a_server_without_a_link_costs_what_a_server_without_power_does(failed: tuple[str, ...]) -> None:
+    alone, bound = said(PAIRS, "w1").bound, said(PAIRS, *failed).bound
+    assert alone is not None and bound is not None and bound.bound_s >= alone.bound_s
+    assert said(PAIRS, failed[0]).bound != bound, "one member alone costs no request"
+
+
 def up(failed: frozenset[str]) -> bool:
     """By layers alone: which machines still have a link to a switch that lives; the switches are joined."""
     switches = [name for name in ("s1", "s2") if name not in failed]
