@@ -71,10 +71,9 @@ class Running:
                 path.unlink()
 
     def _log(self) -> str:
-        for name in (f"{self.service.name}.log", f"{self.service.name}.out"):
-            if (place := self.directory / name).exists():
-                return place.read_text(errors="replace")
-        return ""
+        """What it wrote to its log, and what it printed."""
+        places = (self.directory / f"{self.service.name}.{ending}" for ending in ("log", "out"))
+        return "".join(place.read_text(errors="replace") for place in places if place.exists())
 
 
 @contextlib.contextmanager
