@@ -60,6 +60,13 @@ class Keepalived(Service):
     def period_s(self) -> float:
         return self.group.advert_ms / 1e3
 
+    @property
+    def slow_s(self) -> float:
+        """It listens first, and waits for three advertisements and the skew, which is less than a fourth; with BFD a
+        session begins with four packets, which are a second or more apart."""
+        watch_s = 4 * max(1.0, self.group.bfd_ms / 1e3) if self.watched else 0.0
+        return _startup_delay_s(self) + 4 * self.group.advert_ms / 1e3 + watch_s
+
     def files(self, directory: Path) -> Mapping[str, str]:
         found = {"keepalived.conf": configuration(self, directory)}
         if self.balancer is not None and self.balancer.layer == 7:
@@ -135,10 +142,13 @@ def _states(log: str) -> dict[str, str]:
 
 
 def of(topology: Topology) -> list[Keepalived]:
-    """The keepalived of every machine that is in a VRRP group."""
+    """The keepalived of every machine that is in a VRRP group, the best first: without preemption no other gives it the
+    address."""
     found = []
     for group in topology.vrrp:
-        for name, priority in zip(group.routers, group.priorities, strict=True):
+        priorities = dict(zip(group.routers, group.priorities, strict=True))
+        for name in group.ranked:
+            priority = priorities[name]
             balancer = next((each for each in topology.balancers if name in each.machines), None)
             servers = real_servers(topology, balancer) if balancer is not None else ()
             sides, best = _sides(topology, group, name), priority == max(group.priorities)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed.emulation.daemon import Daemon
+from testbed.emulation.daemon import READY_S, Daemon
 from testbed.emulation.namespace import set_kernel
 from testbed.emulation.network import Network
 from testbed.errors import MachineError, TrialError
@@ -32,6 +32,7 @@ class Running:
             ready=lambda: service.missing(directory),
             clear=self._clear,
             pid=network.pid(service.node),
+            ready_s=READY_S + service.slow_s,
         )
 
     def prepare(self, network: Network) -> None:

@@ -36,6 +36,11 @@ class Service(ABC):
     def period_s(self) -> float:
         """The longest period of its own timers: its start is drawn over it."""
 
+    @property
+    def slow_s(self) -> float:
+        """How much longer its configuration may make its start than a daemon of short timers takes, in seconds."""
+        return 0.0
+
     @abstractmethod
     def files(self, directory: Path) -> Mapping[str, str]:
         """The files that it reads, by their names in ``directory``."""

@@ -39,14 +39,16 @@ class BalancerOptions:
     """
 
     layer: int = field(default=LAYERS[0], metadata={"setting": "balancer_layer"})
-    kind: str = field(default=KINDS[0], metadata={"setting": "balancer_kind"})
+    kind: str = field(default=KINDS[0], metadata={"setting": "balancer_kind", "needs": ("balancer_layer=4",)})
     scheduler: str = field(default=SCHEDULERS[0], metadata={"setting": "balancer_scheduler"})
     check_ms: int = field(default=1000, metadata={"setting": "balancer_check_ms"})
     timeout_ms: int = field(default=500, metadata={"setting": "balancer_timeout_ms"})
     fall: int = field(default=3, metadata={"setting": "balancer_fall"})
     rise: int = field(default=1, metadata={"setting": "balancer_rise"})
-    sync: bool = field(default=True, metadata={"setting": "balancer_sync"})
-    redispatch: bool = field(default=True, metadata={"setting": "balancer_redispatch"})
+    sync: bool = field(
+        default=True, metadata={"setting": "balancer_sync", "needs": ("balancer_layer=4", "balancer=pair")}
+    )
+    redispatch: bool = field(default=True, metadata={"setting": "balancer_redispatch", "needs": ("balancer_layer=7",)})
 
     def __post_init__(self) -> None:
         if self.layer not in LAYERS:

@@ -24,8 +24,8 @@ PRIORITIES = (1, 254)
 #: The virtual router identifier of the first subnet unless another is given, and the range of identifiers (RFC 5798,
 #: 5.2.3).
 FIRST_ID, IDS = 51, (1, 255)
-#: The longest start-up delay, in seconds.
-MOST_STARTUP_S = 50
+#: The longest time before a router takes its addresses, in seconds (keepalived.conf(5), preempt_delay).
+MOST_DELAY_S = 1000
 #: The range of BFD's interval in milliseconds (keepalived warns beyond 10 s).
 BFD_MS = (10, 10_000)
 #: The subnets that a BFD session goes through: one each way.
@@ -57,7 +57,7 @@ class VrrpOptions:
     refresh_s: int = field(default=0, metadata={"setting": "vrrp_refresh_s"})
     startup_delay_s: float = field(default=0.0, metadata={"setting": "vrrp_startup_delay_s"})
     bfd_ms: int = field(default=0, metadata={"setting": "vrrp_bfd_ms"})
-    bfd_mult: int = field(default=3, metadata={"setting": "vrrp_bfd_mult"})
+    bfd_mult: int = field(default=3, metadata={"setting": "vrrp_bfd_mult", "needs": ("vrrp_bfd_ms",)})
 
     def __post_init__(self) -> None:
         validation.at_least("vrrp_advert_ms", self.advert_ms, ADVERT_MS[0])
@@ -68,16 +68,14 @@ class VrrpOptions:
                 " (RFC 5798, 5.2.7)"
             )
         validation.at_least("vrrp_preempt_delay_s", self.preempt_delay_s, 0)
-        validation.at_most("vrrp_preempt_delay_s", self.preempt_delay_s, 1000)  # keepalived.conf(5), preempt_delay
+        validation.at_most("vrrp_preempt_delay_s", self.preempt_delay_s, MOST_DELAY_S)
         if self.preempt_delay_s and not self.preempt:
             raise SpecError("vrrp_preempt_delay_s has no effect without vrrp_preempt", "Leave one of both out.")
         validation.choice("vrrp_follow", self.follow, FOLLOWS)
         validation.at_least("vrrp_refresh_s", self.refresh_s, 0)
         validation.at_most("vrrp_refresh_s", self.refresh_s, 3600)
         validation.at_least("vrrp_startup_delay_s", self.startup_delay_s, 0)
-        validation.at_most(
-            "vrrp_startup_delay_s", self.startup_delay_s, MOST_STARTUP_S, "a daemon is ready in a minute"
-        )
+        validation.at_most("vrrp_startup_delay_s", self.startup_delay_s, MOST_DELAY_S)
         _ = self.numbers
         self._check_bfd()
 
