@@ -57,7 +57,7 @@ def _crashed(context: InjectionContext, router: str) -> Iterator[None]:
         # The carriers go before daemons, addresses and connections: no frame meets a router that has lost only these.
         for interface in (*([bond.name] if bond else []), *topology.interfaces(router)):
             links.enter_context(restore.down(context, router, interface, boot))
-        for daemon in _daemons(context, router).values():
+        for daemon in reversed(_daemons(context, router).values()):  # they start in the order in which they did first
             daemons.enter_context(daemon.killed())
         _remove_virtual(context, router, boot.without)
         _forget(context, router)

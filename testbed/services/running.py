@@ -47,7 +47,7 @@ class Running:
 
     def unsettled(self) -> str:
         """What it has still under way; empty for nothing."""
-        found = self.service.unsettled(self._log(), time.time())
+        found = self.service.unsettled(self._log(), time.time()) or self.service.unjoined(self.directory)
         return found and f"{self.service.name} of {self.service.node}: {found}"
 
     def events(self, origin_s: float) -> list[dict[str, Any]]:
