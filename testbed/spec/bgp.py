@@ -37,7 +37,7 @@ class BgpOptions:
     hold_s: int = field(default=9, metadata={"setting": "bgp_hold_s"})
     keepalive_s: int = field(default=3, metadata={"setting": "bgp_keepalive_s"})
     bfd_ms: int = field(default=0, metadata={"setting": "bgp_bfd_ms"})
-    bfd_mult: int = field(default=3, metadata={"setting": "bgp_bfd_mult"})
+    bfd_mult: int = field(default=3, metadata={"setting": "bgp_bfd_mult", "needs": ("bgp_bfd_ms",)})
     ecmp: bool = field(default=False, metadata={"setting": "bgp_ecmp"})
 
     def __post_init__(self) -> None:

@@ -78,7 +78,9 @@ def settled(left: Forwarding) -> OutageBound | None:
         best = group.ranked[0]
         own = left.topology.attachments(best)
         if best in left.failed or not all(left.carries(best, each.interface) for each in own):
-            longest = vrrp.outage(group, "router_crash")
+            # By BFD the loss of a cable takes longer; without, the next router waits as for a crash.
+            cable = group.bfd_ms and best not in left.failed
+            longest = vrrp.outage(group, "carrier_loss" if cable else "router_crash")
             if isinstance(longest, str):
                 return None
             waits = OutageBound(0.0, longest.bound_s, longest.label, tolerance_s=longest.tolerance_s)
