@@ -72,7 +72,7 @@ def element(topology: Topology, fault: str, place: str) -> str:
     if FAULTS[fault].element == "router":
         return found[2]
     if FAULTS[fault].element in ("service", "BGP speaker"):
-        return f"{found[2]}:bird"
+        return f"{found[2]}:{topology.bgp[0].process}"
     link = uplink(topology) if place == "uplink" else _between(topology, found[1], found[2])
     if link is None:
         raise SpecError(f"topology {topology.name!r} has no one cable there for {fault}")
