@@ -73,7 +73,7 @@ def measured(
     # A speaker that is itself gone or halted says nothing, or says it late.
     spared = element.partition(":")[0] if "--" not in element else ""
     found = detections(timeline, spared)[: len(windows)]
-    one, timed = bgp.detection(group), fault in bgp.SILENT
+    one, timed = bgp.detection(group, fault=fault), fault in bgp.SILENT
     metrics: dict[str, Any] = {
         "faults": len(windows),
         "element": element,

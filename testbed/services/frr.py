@@ -135,11 +135,17 @@ class Bfdd(FrrService):
         return {"--bfdctl": "bfdd.ctl"}
 
     def files(self, directory: Path) -> Mapping[str, str]:
-        own = f" detect-multiplier {self.group.bfd_mult}"
-        each = "".join(f" {way}-interval {self.group.bfd_ms}\n " for way in ("transmit", "receive"))
-        return {
-            "bfdd.conf": f"{_head(self.name, directory)}debug bfd peer\nbfd\n profile {_PROFILE}\n {own}\n {each}exit\nexit\n"
-        }
+        text = f"""\
+debug bfd peer
+bfd
+ profile {_PROFILE}
+  detect-multiplier {self.group.bfd_mult}
+  transmit-interval {self.group.bfd_ms}
+  receive-interval {self.group.bfd_ms}
+ exit
+exit
+"""
+        return {"bfdd.conf": _head(self.name, directory) + text}
 
     def unsettled(self, log: str, now: float) -> str:
         """The sessions that are not up."""

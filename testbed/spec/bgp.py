@@ -182,6 +182,12 @@ class Bgp:
             if name not in known:
                 raise SpecError(f"a BGP session names {name!r}; the speakers are {', '.join(known) or 'none'}")
         for speaker in self.speakers:
+            if self.daemon == "frr" and (speaker.anycast or speaker.next_hop):
+                what = "an anycast address" if speaker.anycast else "a next hop that is not its own"
+                raise SpecError(
+                    f"bgp_daemon is frr, and {speaker.machine!r} announces {what}; wanted bird, which is told so here",
+                    "Type: --set bgp_daemon=bird",
+                )
             neighbors = [each.beyond(speaker.machine) for each in self.of(speaker.machine)]
             if not neighbors:
                 raise SpecError(f"BGP speaker {speaker.machine!r} has no session; wanted one or more")
