@@ -31,7 +31,7 @@ from dataclasses import replace
 from testbed.spec import Bgp
 from testbed.theory.laws import First, Law, Longest, Rest, Sum, Total, Wait
 from testbed.theory.outage_bound import SWITCH_PAUSE_S, OutageBound, of_law
-from testbed.theory.routed import BIRD_S, bfd_rest
+from testbed.theory.routed import BIRD_APART, BIRD_S
 from testbed.theory.tcp import DELAYED_ACK_S
 
 #: RFC 4271, 10: a timer is set to 0.75 to 1 of its value.
@@ -83,14 +83,21 @@ def by_bfd(group: Bgp, fault: str = "") -> bool:
     return bool(group.bfd_ms) and not (group.daemon == "frr" and fault == "service_pause")
 
 
+def packets_apart(group: Bgp) -> tuple[float, float]:
+    """The least and the longest time between two packets of BFD, as the daemon sends them."""
+    shares = _APART if group.daemon == "frr" else BIRD_APART
+    return shares[0] * group.bfd_ms / 1e3, shares[1] * group.bfd_ms / 1e3
+
+
+def watching(group: Bgp) -> Rest:
+    """What is left of BFD's Detection Time when packets stop coming (RFC 5880, 6.8.4)."""
+    return Rest(group.bfd_mult * group.bfd_ms / 1e3, *packets_apart(group))
+
+
 def detection(group: Bgp, others: int = 1, fault: str = "") -> OutageBound:
     """How long a speaker has a session of which it hears nothing any more, because of the ``fault``."""
     if by_bfd(group, fault):
-        law: Law = bfd_rest(group.bfd_ms, group.bfd_mult)
-        if group.daemon == "frr":
-            interval_s = group.bfd_ms / 1e3
-            law = Rest(group.bfd_mult * interval_s, *(share * interval_s for share in _APART))
-        return of_law(law, f"BFD {group.bfd_mult} x {group.bfd_ms} ms", PAUSE_S)
+        return of_law(watching(group), f"BFD {group.bfd_mult} x {group.bfd_ms} ms", PAUSE_S)
     return of_law(hold(group, others), f"hold time {group.hold_s} s", PAUSE_S)
 
 

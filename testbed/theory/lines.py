@@ -6,12 +6,15 @@ client --- edge === line === provider in use === uplink === (internet) --- serve
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from types import MappingProxyType
 
+from testbed.design.factor import Level
 from testbed.errors import SpecError
 from testbed.faults.cabling import link_named
 from testbed.faults.catalogue import FAULTS
 from testbed.spec import Bgp, Link, Topology
-from testbed.theory import bgp
+from testbed.theory import bgp, brownouts
 from testbed.theory.forwarding import without
 from testbed.theory.outage_bound import OutageBound
 
@@ -79,8 +82,12 @@ def element(topology: Topology, fault: str, place: str) -> str:
     return link.name
 
 
-def outage(topology: Topology, fault: str, hit: str) -> OutageBound | str:
+def outage(
+    topology: Topology, fault: str, hit: str, parameters: Mapping[str, Level] = MappingProxyType({})
+) -> OutageBound | str:
     """The outage of traffic between client and server both ways; text: there is no bound, and why."""
+    if fault in brownouts.FAULTS:
+        return brownouts.outage(fault, parameters)
     found, group = trail(topology), topology.bgp[0]
     beyond = False
     if FAULTS[fault].element == "cable":
