@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from testbed import theory
 from testbed.design.factor import Level
 from testbed.emulation.waiting import wait_for
+from testbed.faults.catalogue import parameters_of
 from testbed.lab.placement import Placement
 from testbed.observe.hosts import EPHEMERAL_PORTS
 from testbed.observe.probe import PORTS, flows, probing
@@ -61,12 +62,16 @@ def faults(
 ) -> Iterator[None]:
     """Inject the case's ``fault`` into an element as often as its ``faults`` says, and repair it; yields after each.
 
+    Its parameters are those that the case sets.
+
     Each begins at an instant drawn over ``period_s`` and lasts ``lasts_s``; at its end ``before_repair`` is called.
     """
+    fault = str(lab.case["fault"])
+    parameters = parameters_of(fault, lab.case)
     for _ in range(int(lab.case["faults"])):
         lab.sleep_until(lab.now() + BEFORE_S)
         wait_random_phase(lab, period_s)
-        with lab.fault(str(lab.case["fault"]), element):
+        with lab.fault(fault, element, **parameters):
             lab.sleep_until(lab.now() + lasts_s)
             before_repair()
         yield
