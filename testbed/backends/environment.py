@@ -10,8 +10,9 @@ from pathlib import Path
 import testbed
 
 PROJECT = Path(testbed.__file__).resolve().parent.parent
-#: The search path with the directories of administrators' programs, which Debian leaves out of a user's path.
-SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+#: The search path with the directories of administrators' programs, which Debian leaves out of a user's path, and with
+#: that of FRR's daemons.
+SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", "/usr/lib/frr"))
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class Place:
 
 
 #: On this machine, and in the runtime image.
-MACHINE = Place(sys.executable, str(PROJECT), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+MACHINE = Place(
+    sys.executable, str(PROJECT), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/frr"
+)
 IMAGE = Place("/opt/testbed/venv/bin/python", "/opt/testbed/project", "/usr/bin")
 
 #: The C library's loader looks for variants of each library that suit the processor, and each failed look takes time

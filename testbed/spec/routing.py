@@ -77,6 +77,12 @@ def check_firewalls(routers: Sequence[Router], vrrp: Sequence[Vrrp], firewalls: 
                 f"the firewalls {who} are {len(group.routers)}; wanted two: conntrackd shares with one other",
                 "Type: --set firewall_sync=none",
             )
+        if group.nat and any(each.bfd_ms and set(each.routers) == set(group.routers) for each in vrrp):
+            raise SpecError(
+                f"vrrp_bfd_ms on the firewalls {' and '.join(group.routers)}, which translate addresses: their BFD"
+                " packets leave outside from an address inside, and would be translated, too",
+                "Type: --set firewall_nat=false, or leave vrrp_bfd_ms out.",
+            )
         if group.nat and not any(set(each.routers) == set(group.routers) for each in vrrp):
             raise SpecError(f"the firewalls {who} are no VRRP group, so there is no virtual address to translate to")
 
@@ -98,6 +104,13 @@ def check_bgp(groups: Sequence[Bgp], attached: Mapping[str, Sequence[Attachment]
                 if ipaddress.ip_network(session.subnet).version != 4:
                     raise SpecError(f"a BGP session of {name!r} is in {session.subnet}; wanted IPv4")
         for speaker in group.speakers:
+            own = [each.subnet for each in attached[speaker.machine]]
+            if group.daemon == "frr" and (others := [each for each in speaker.announces if each not in own]):
+                raise SpecError(
+                    f"bgp_daemon is frr, and {speaker.machine!r} announces {', '.join(others)}, in which it has no"
+                    " interface; wanted subnets of its interfaces",
+                    "Type: --set bgp_daemon=bird",
+                )
             if speaker.next_hop:
                 _check_next_hop(group, speaker, attached, vrrp)
 

@@ -229,7 +229,9 @@ class Topology:
         naming = (f"{each.name_server}:gdnsd" for each in self.sites if each.name_server)
         placing = (f"{name}:haproxy" for group in self.balancers if group.layer == 7 for name in group.machines)
         vrrp = (f"{name}:keepalived" for group in self.vrrp for name in group.routers)
-        speakers = (f"{each.machine}:bird" for group in self.bgp for each in group.speakers)
+        speakers = (
+            f"{each.machine}:{process}" for group in self.bgp for each in group.speakers for process in group.processes
+        )
         return (*watched, *serving, *shared, *speakers, *checked, *naming, *placing, *vrrp)
 
     def loopback(self, machine: str) -> str:

@@ -13,13 +13,15 @@ import dataclasses
 import itertools
 from collections.abc import Iterable
 
+from testbed.faults.catalogue import CONTROL
 from testbed.spec import Balancer, SwitchSide, Topology, addressing
-from testbed.theory import gateways, health_checks
+from testbed.theory import apart_bound, gateways, health_checks
 from testbed.theory.forwarding import Way
 from testbed.theory.outage_bound import OutageBound
 from testbed.theory.reachability import Expectation, Pair, Remains
 
 _NOTHING = OutageBound(0.0, 0.0, "no layer is hit")
+_NO_PARTNER = "LACP may have timed out at all members of a bond, which then goes on by one of them"
 #: After how long a machine asks again for a neighbor that has not answered, in seconds (networking/ip-sysctl.rst,
 #: retrans_time_ms; RFC 4861, 10, RETRANS_TIMER).
 _NEIGHBOR_S = 1.0
@@ -43,13 +45,28 @@ def expected(
     if topology.switches and not side.known:
         return {pair: Expectation(None, None)}
     left = Remains(topology, frozenset(failed), frozenset(), side, controller_down_s)
-    if left.cut_off:
-        doubt = f"LACP has timed out at {' and '.join(sorted(left.cut_off))}, by which machines without a bond go"
-        return {pair: Expectation(None, None, doubt=doubt)}
+    living = {switch.name for switch in topology.switches} - left.failed
+    if left.may_be_cut_off or (left.cut_off and living <= left.cut_off):
+        return {pair: Expectation(None, None, doubt=_NO_PARTNER)}
+    left, apart = _without_cut_off(left)
     way = _way(left)
     if way.connected is None:
         return {pair: Expectation(None, None, doubt=way.why)}
-    return {pair: Expectation(way.connected, _bound(left) if way.connected else None, way.why)}
+    return {pair: Expectation(way.connected, _bound(left, apart) if way.connected else None, way.why)}
+
+
+def _without_cut_off(left: Remains) -> tuple[Remains, OutageBound]:
+    """The network without the switches that have lost the controller for longer than LACP's timeout, and for how long
+    its bonds have not all left them.
+
+    Such a switch goes on sending by ports that the bonds, and the other switches, have left.
+    """
+    if not left.cut_off:
+        return left, _NOTHING
+    failed = {name for name in left.failed if name.removeprefix(CONTROL) not in left.cut_off} | left.cut_off
+    rates = {host.bond.lacp_rate for host in left.topology.hosts if host.bond}
+    apart = max((apart_bound(rate) for rate in rates), key=lambda each: each.limit_s)
+    return dataclasses.replace(left, failed=frozenset(failed)), apart
 
 
 def unreached(topology: Topology, side: SwitchSide) -> str | None:
@@ -120,8 +137,11 @@ def _joined(left: Remains, trail: tuple[str, ...]) -> bool | None:
     return False if False in said else None if None in said else True
 
 
-def _bound(left: Remains) -> OutageBound | None:
-    """The longest that these failures may leave the client without an answer; the layer may not be in use just now."""
+def _bound(left: Remains, apart: OutageBound) -> OutageBound | None:
+    """The longest that these failures may leave the client without an answer; the layer may not be in use just now.
+
+    ``apart``: for how long some bonds have left a switch by which others still send.
+    """
     topology = left.topology
     bounds: list[OutageBound | None] = [_NOTHING, gateways.settled(left)]
     bonded = [host.name for host in topology.hosts if host.bond is not None and host.name not in left.failed]
@@ -138,7 +158,9 @@ def _bound(left: Remains) -> OutageBound | None:
     if not left.failed.isdisjoint(switch.name for switch in topology.switches):
         bound_s += _NEIGHBOR_S
         label = f"{label}, and a neighbor that is asked for again after {_NEIGHBOR_S:g} s"
-    return OutageBound(0.0, bound_s, label, tolerance_s=longest.tolerance_s)
+    if apart.bound_s:
+        bound_s, label = bound_s + apart.bound_s, f"{label}, and {apart.bound_s:g} s between the timeouts of the bonds"
+    return OutageBound(0.0, bound_s, label, tolerance_s=longest.tolerance_s + apart.tolerance_s)
 
 
 def _loses_a_server(left: Remains, group: Balancer) -> bool:

@@ -6,7 +6,7 @@ h1 ---- (LAN of h1) ---- r1 ---- (LAN of h2) ---- h2      each host sends to its
 
 from __future__ import annotations
 
-from testbed.spec import Topology
+from testbed.spec import Bgp, BgpSession, Topology
 from testbed.theory import bgp, vrrp
 from testbed.theory.forwarding import Forwarding
 from testbed.theory.outage_bound import OutageBound
@@ -73,14 +73,31 @@ def settled(left: Forwarding) -> OutageBound | None:
         deaf = [name for name in alive if not left.sees(session, name)]
         beside = any(session.subnet in speakers.speaker(name).announces for name in alive)
         event = bgp.BESIDE_A_SUBNET if beside else bgp.AT_THE_EVENT
-        found = max(found, bgp.detection(speakers) if deaf else event, key=lambda each: each.limit_s)
+        noticed = bgp.moved(speakers, bgp.detection(speakers) if deaf else event, _farthest(speakers, session))
+        found = max(found, noticed, key=lambda each: each.limit_s)
     for group in left.topology.vrrp:
         best = group.ranked[0]
         own = left.topology.attachments(best)
         if best in left.failed or not all(left.carries(best, each.interface) for each in own):
-            longest = vrrp.outage(group, "router_crash")
+            # By BFD the loss of a cable takes longer; without, the next router waits as for a crash.
+            cable = group.bfd_ms and best not in left.failed
+            longest = vrrp.outage(group, "carrier_loss" if cable else "router_crash")
             if isinstance(longest, str):
                 return None
             waits = OutageBound(0.0, longest.bound_s, longest.label, tolerance_s=longest.tolerance_s)
             found = max(found, waits, key=lambda each: each.limit_s)
     return found
+
+
+def _farthest(group: Bgp, lost: BgpSession) -> int:
+    """How many speakers tell each other of the end of a session until the last one knows."""
+    known, hops = {lost.one, lost.other}, 0
+    while more := {
+        each.beyond(name)
+        for name in known
+        for each in group.of(name)
+        if each != lost and each.beyond(name) not in known
+    }:
+        known |= more
+        hops += 1
+    return hops
