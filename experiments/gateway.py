@@ -34,7 +34,7 @@ from testbed.experiment.experiment import Experiment
 from testbed.lab import steps
 from testbed.measure import gateway as measured
 from testbed.observe.probe import flows, probing
-from testbed.spec import Topology
+from testbed.spec import Topology, Vrrp
 from testbed.theory import gateways, vrrp
 
 if TYPE_CHECKING:
@@ -87,18 +87,30 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     return None
 
 
+def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
+    """About how long a trial lasts on its own clock, in seconds."""
+    group, fault = topology.vrrp[0], str(case["fault"])
+    drawn_s = vrrp.period_s(group) * (_INTERVALS if group.bfd_ms else 1) / 2
+    back_s = group.advert_ms / 1e3 + group.preempt_delay_s + group.startup_delay_s + _AFTER_S
+    return int(case["faults"]) * (steps.BEFORE_S + drawn_s + _each_s(group, fault) + back_s)
+
+
+def _each_s(group: Vrrp, fault: str) -> float:
+    """How long each fault lasts."""
+    found = vrrp.takeover(group, fault)
+    return (steps.UNNOTICED_S if isinstance(found, str) else found.limit_s) + _RESUMED_S
+
+
 def procedure(lab: Lab) -> None:
     """Inside: fail the best router again and again, with probes between client and server."""
     fault, group = str(lab.case["fault"]), lab.topology.vrrp[0]
     element, period_s = _element(lab.topology, fault), vrrp.period_s(group)
     # BFD's packets are random, too: one interval after a session began would not show all phases alike.
     draws_s = _INTERVALS * period_s if group.bfd_ms else period_s
-    found = vrrp.takeover(group, fault)
-    lasts_s = (steps.UNNOTICED_S if isinstance(found, str) else found.limit_s) + _RESUMED_S
     ways = [each for each in (lab.pair, lab.pair[::-1]) if not gateways.blocked(lab.topology, *each)]
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
-        for _ in steps.faults(lab, element, period_s=draws_s, lasts_s=lasts_s):
+        for _ in steps.faults(lab, element, period_s=draws_s, lasts_s=_each_s(group, fault)):
             wait_for(
                 f"{measured.best(lab.topology)} is master again",
                 lambda: _lacking(lab),
@@ -138,6 +150,7 @@ def gateway() -> Experiment:
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
         procedure=procedure,
+        lasts_s=lasts_s,
         measure=read,
         figures=("detection",),
         repetitions=5,

@@ -31,7 +31,7 @@ from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.lab import steps
 from testbed.measure import health_checks as measured
-from testbed.spec import Topology
+from testbed.spec import Balancer, Topology
 from testbed.theory import OutageBound, chain
 from testbed.theory import health_checks as theory
 
@@ -67,15 +67,27 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     return chain.unreached(topology, schemes.chosen(case).side)
 
 
+def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
+    """About how long a trial lasts on its own clock, in seconds."""
+    group = topology.balancers[0]
+    back_s = theory.reinstated_s(group) + _AFTER_S
+    return int(case["faults"]) * (steps.BEFORE_S + group.check_ms / 2e3 + _each_s(group, str(case["fault"])) + back_s)
+
+
+def _each_s(group: Balancer, fault: str) -> float:
+    """How long each fault lasts."""
+    found = theory.detection(group, fault)
+    assert isinstance(found, OutageBound)
+    return found.limit_s + _TIMEOUT_S + _AFTER_S
+
+
 def procedure(lab: Lab) -> None:
     """Inside: fail the first server again and again, with requests from the client."""
     fault, group = str(lab.case["fault"]), lab.topology.balancers[0]
-    found = theory.detection(group, fault)
-    assert isinstance(found, OutageBound)
     interval_s = float(lab.case["request_interval_ms"]) / 1e3
     with steps.asking(lab, interval_s, timeout_s=_TIMEOUT_S, keep_alive=bool(lab.case["keep_alive"])):
-        lasts_s = found.limit_s + _TIMEOUT_S + _AFTER_S
-        for _ in steps.faults(lab, _element(lab.topology, fault), period_s=group.check_ms / 1e3, lasts_s=lasts_s):
+        each_s = _each_s(group, fault)
+        for _ in steps.faults(lab, _element(lab.topology, fault), period_s=group.check_ms / 1e3, lasts_s=each_s):
             lab.sleep_until(lab.now() + theory.reinstated_s(group) + _AFTER_S)
 
 
@@ -102,6 +114,7 @@ def health_checks() -> Experiment:
             Factor("keep_alive", (False,), "whether a connection carries more than one request"),
         ),
         procedure=procedure,
+        lasts_s=lasts_s,
         measure=read,
         figures=("detection",),
         repetitions=5,
