@@ -100,6 +100,16 @@ def test_a_balancer_that_loses_power_delays_requests_by_one_syn(failed: Run) -> 
     assert found["late_requests"] == pytest.approx(found["takeover_s"] / _EVERY_S, abs=1.5)
 
 
+def test_chaos_asks_the_service_and_not_the_servers(tmp_path: Path) -> None:
+    """The same law: packets to a server would have passed the balancer by, and seen no outage."""
+    words = ("--topology", "balancer_pair", "--set", "vrrp_advert_ms=100", "--set", "probe_interval_ms=20")
+    run = carried_out(tmp_path / "run", "chaos", *words, "--set", "schedule=router_crash b1 0.5 for 2")
+    (record,) = run.records
+    assert record.status == "ok" and record.metrics["failed_requests"] == 0, record
+    assert _AWAY_S[0] - _EVERY_S <= record.metrics["outage_s"] <= _AWAY_S[1] + _EVERY_S
+    assert record.metrics["late_requests"] > 0 and not (_raw(run, record) / "probe.csv").exists()
+
+
 def test_sessions_survive_where_the_other_balancer_was_told_of_them(sessions: Run) -> None:
     """TCP tries again 0.2, 0.6, 1.4 s after what it sent last."""
     found = only(sessions, balancer_sync=True).metrics
