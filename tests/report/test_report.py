@@ -367,3 +367,14 @@ def test_outages_have_a_bound_of_their_own_beside_that_of_detections() -> None:
 def test_an_experiments_own_laws_decide_where_no_sentence_does() -> None:
     found = verdicts(load(Path(__file__).parents[2] / "results" / "reference" / "stateful_failover"))
     assert found and all(verdict.holds is True for verdict in found)
+
+
+@pytest.mark.parametrize(("connected", "why"), [(False, "are not connected before the repair"), (None, "does not say")])
+def test_an_audit_without_a_bound_says_why(tmp_path: Path, connected: bool | None, why: str) -> None:
+    metrics = {"outage_s": 1.0, "bound_s": None, "within_bound": None, "expected_connected": connected}
+    record = synthetic.record(
+        1, "audit", {"element": "f1+f2"}, metrics, status="censored", reason="not before the repair"
+    )
+    manifest = synthetic.manifest("audit", {"element": ["f1+f2"]}, [])
+    (verdict,) = verdicts(synthetic.write(tmp_path / "run", manifest, [record]))
+    assert why in verdict.text
