@@ -16,8 +16,10 @@ _SURVIVED, _NOT = "#0072B2", "#D55E00"
 
 def elements(run: Run) -> Drawing:
     """The outage that the failure of each element caused, and which of them the services did not survive."""
-    text = "Outage by the element that failed; crosses: single points of failure, or pairs without which traffic stops, up to"
-        " the repair. Grey: bound of theory."
+    text = (
+        "Outage by the element that failed; crosses: single points of failure, or pairs without which traffic stops, up"
+    )
+    text += " to the repair. Grey: bound of theory."
     usable = [record for record in run.records if "survived" in record.metrics]
     if not usable:
         return empty(run, _HEADER, text, "no trial ended well")
