@@ -158,6 +158,21 @@ _ALL = (
     Fault(
         "split_brain", "VRRP router", "What the router says by VRRP is lost, all else passes: another is master too."
     ),
+    Fault(
+        "announcement_loss",
+        "VRRP router",
+        "The machine loses power, and what others first announce of its addresses is lost (gratuitous ARP).",
+        (
+            Parameter(
+                "lost_ms",
+                "announcement_lost_ms",
+                5000.0,
+                "for so long from the loss of power on",
+                least=0.0,
+                most=60_000.0,
+            ),
+        ),
+    ),
     Fault("service_stop", "service", "The daemon ends in order (SIGTERM); it starts again when the fault ends."),
     Fault("service_crash", "service", "The daemon is killed (SIGKILL); it starts again when the fault ends."),
     Fault("service_pause", "service", "The daemon is halted (SIGSTOP); it continues when the fault ends."),
@@ -227,7 +242,7 @@ def cut_links(topology: Topology, name: str, element: str) -> tuple[Link, ...]:
     fault = named(name)
     if name in ("carrier_loss", "silent_loss"):
         return (link_named(topology, element)[0],)
-    if name in ("switch_crash", "host_reboot", "router_crash", "router_hang"):
+    if name in ("switch_crash", "host_reboot", "router_crash", "router_hang", "announcement_loss"):
         return tuple(link for link in topology.links if element in (link.a, link.b))
     if name not in ("peer_link_loss", "uplink_loss"):
         return ()
@@ -249,7 +264,7 @@ def failed(topology: Topology, name: str, element: str, parameters: Mapping[str,
     if name.startswith("controller_"):
         alone = element == CONTROLLER or len(topology.switches) == 1
         return Failed(frozenset({CONTROLLER if alone else CONTROL + element}))
-    if name in ("switch_crash", "host_reboot", "router_crash", "router_hang"):
+    if name in ("switch_crash", "host_reboot", "router_crash", "router_hang", "announcement_loss"):
         return Failed(frozenset({element}))
     if name == "silent_loss" and parameters.get("direction", "both") != "both":
         return None

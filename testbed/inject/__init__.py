@@ -41,6 +41,7 @@ ACTIONS: dict[str, Action] = {
         routers.router_crash,
         routers.router_hang,
         routers.split_brain,
+        routers.announcement_loss,
         routers.service_stop,
         routers.service_crash,
         routers.service_pause,

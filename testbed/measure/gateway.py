@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.design.trial import Measured, Trial
+from testbed.faults.catalogue import parameters_of
 from testbed.measure.breakdown import ANNOUNCEMENTS
 from testbed.measure.impact import rounded
 from testbed.measure.outage import load_probe, outage
@@ -56,7 +57,8 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     ]
     taken = takeovers(timeline, trial.topology)[: len(windows)]
     seen = [at for at in taken if at is not None]
-    law, bound = vrrp.takeover(group, fault), vrrp.outage(group, fault)
+    given = parameters_of(fault, trial.case)
+    law, bound = vrrp.takeover(group, fault, given), vrrp.outage(group, fault, given)
     metrics: dict[str, Any] = {
         "faults": len(windows),
         "detections_s": taken,
