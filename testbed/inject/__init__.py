@@ -40,6 +40,7 @@ ACTIONS: dict[str, Action] = {
         nodes.host_reboot,
         routers.router_crash,
         routers.router_hang,
+        routers.site_loss,
         routers.split_brain,
         routers.service_stop,
         routers.service_crash,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from testbed.emulation.waiting import wait_for
 from testbed.lab import steps
+from testbed.spec import Topology
 from testbed.theory import OutageBound, lines
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ _RESUMED_S, _AFTER_S = 0.5, 0.5
 _BACK_S = 60.0
 
 
-def wait_settled(lab: Lab, what: str) -> None:
-    """Wait until nothing of the services is under way, and all routes are there. Errors: TrialError past a minute."""
-    wanted = lines.routes(lab.topology)
+def wait_settled(lab: Lab, what: str, topology: Topology | None = None) -> None:
+    """Wait until nothing of the services is under way, and all routes are there, as theory has them, of the trial's
+    topology or of this one. Errors: TrialError past a minute."""
+    wanted = lines.routes(topology or lab.topology)
 
     def unsettled() -> str:
         return "; ".join(filter(None, (*(each.unsettled() for each in lab.services), _lacking(lab, wanted))))
@@ -52,10 +54,19 @@ def wait_as_before(lab: Lab) -> None:
     lab.note("network", "routed_again")
 
 
-def fail_again(lab: Lab, element: str, found: OutageBound | str, hops: Callable[[], list[list[str]]]) -> None:
+def fail_again(
+    lab: Lab,
+    element: str,
+    found: OutageBound | str,
+    hops: Callable[[], list[list[str]]],
+    *,
+    meanwhile: Callable[[], object] = lambda: None,
+    repaired: Callable[[], object] = lambda: None,
+) -> None:
     """The case's faults of an element (`steps.faults`), each until its outage ``found`` by theory is over.
 
-    At the end of each the next hops of the speakers that choose a way, ``hops``, are noted.
+    ``meanwhile`` is called once a fault has begun, ``repaired`` after its end. At the end of each the next hops of the
+    speakers that choose a way, ``hops``, are noted.
     """
     group = lab.topology.bgp[0]
     lasts_s = (found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S) + _RESUMED_S
@@ -66,8 +77,10 @@ def fail_again(lab: Lab, element: str, found: OutageBound | str, hops: Callable[
         element,
         period_s=_INTERVALS * lines.period_s(group),
         lasts_s=lasts_s,
+        meanwhile=meanwhile,
         before_repair=lambda: lab.note("network", "next_hops", hops=hops()),
     ):
+        repaired()
         wait_as_before(lab)
         lab.sleep_until(lab.now() + _AFTER_S)
 

@@ -55,17 +55,26 @@ def probing_both_ways(
 
 
 def faults(
-    lab: Lab, element: str, *, period_s: float, lasts_s: float, before_repair: Callable[[], object] = lambda: None
+    lab: Lab,
+    element: str,
+    *,
+    period_s: float,
+    lasts_s: float,
+    meanwhile: Callable[[], object] = lambda: None,
+    before_repair: Callable[[], object] = lambda: None,
 ) -> Iterator[None]:
     """Inject the case's ``fault`` into an element as often as its ``faults`` says, and repair it; yields after each.
 
-    Each begins at an instant drawn over ``period_s`` and lasts ``lasts_s``; at its end ``before_repair`` is called.
+    Each begins at an instant drawn over ``period_s`` and lasts ``lasts_s``; ``meanwhile`` is called once it has begun,
+    ``before_repair`` at its end.
     """
     for _ in range(int(lab.case["faults"])):
         lab.sleep_until(lab.now() + BEFORE_S)
         wait_random_phase(lab, period_s)
         with lab.fault(str(lab.case["fault"]), element):
-            lab.sleep_until(lab.now() + lasts_s)
+            until_s = lab.now() + lasts_s
+            meanwhile()
+            lab.sleep_until(until_s)
             before_repair()
         yield
 

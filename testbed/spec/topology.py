@@ -96,7 +96,8 @@ class Topology:
         if self.bgp:  # each machine is looked up by its name, which large networks without BGP need not pay for
             attached = {each.name: self.attachments(each.name) for each in self.machines()}
             routing.check_bgp(self.bgp, attached, self.vrrp)
-        balancing.check_sites(self.hosts, self.servers, self.bgp, self.sites)
+        names = [each.name for each in self.machines()]
+        balancing.check_sites(self.hosts, names, self.servers, self.bgp, self.sites)
         validation.unique("services of a machine", self.services())
         for name in self.protected:
             if name not in {host.name for host in self.hosts}:
@@ -224,8 +225,9 @@ class Topology:
         watched = (f"{host.name}:bird" for host in self.hosts if host.bond is not None and host.bond.watched)
         shared = (f"{name}:conntrackd" for group in self.firewalls if group.sync != "none" for name in group.routers)
         serving = (f"{each.host}:http" for each in self.servers)
-        checked = (f"{name}:site_check" for each in self.sites if each.by == "anycast" for name in each.servers)
-        naming = (f"{each.name_server}:gdnsd" for each in self.sites if each.name_server)
+        own = (each for each in self.sites if each.by == "anycast" and not each.by_hand)
+        checked = (f"{name}:site_check" for each in own for name in each.servers)
+        naming = (f"{name}:gdnsd" for each in self.sites for name in each.name_servers)
         placing = (f"{name}:haproxy" for group in self.balancers if group.layer == 7 for name in group.machines)
         vrrp = (f"{name}:keepalived" for group in self.vrrp for name in group.routers)
         speakers = (f"{each.machine}:bird" for group in self.bgp for each in group.speakers)
