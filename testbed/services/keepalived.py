@@ -35,8 +35,21 @@ _SERVER = re.compile(r"^(?P<time>[\d.]+) RS \[(?P<address>[^\]]+)\]:tcp:\d+ \S+ 
 
 
 @dataclass(frozen=True)
+class Part:
+    """A VRRP group as a machine of it has it: ``sides`` are its interfaces, each with the virtual address and
+    identifier there. ``best``: its priority is the highest. ``vrf``: that of the interfaces, which keepalived is not
+    told: each instance is bound to its interface (keepalived.conf(5), vrf, is for unicast without one)."""
+
+    sides: tuple[tuple[str, str, int], ...]
+    priority: int
+    best: bool
+    group: Vrrp
+    vrf: str = ""
+
+
+@dataclass(frozen=True)
 class Keepalived(Service):
-    """The keepalived of a machine: ``sides`` are its interfaces, each with the virtual address and identifier there.
+    """The keepalived of a machine: ``parts`` are the VRRP groups that it is in.
 
     ``balancer`` is the group of balancers that the machine is in, with the ``servers`` that it balances to: name,
     address and port of each.
@@ -45,16 +58,23 @@ class Keepalived(Service):
     name: ClassVar[str] = "keepalived"
     program: ClassVar[str] = "keepalived"
 
-    sides: tuple[tuple[str, str, int], ...]
-    priority: int
-    best: bool
-    group: Vrrp
+    parts: tuple[Part, ...]
     balancer: Balancer | None = None
     servers: tuple[tuple[str, str, int], ...] = ()
 
     @property
+    def group(self) -> Vrrp:
+        """Its first group; what the daemon has once is the same in all (testbed.spec.routing)."""
+        return self.parts[0].group
+
+    @property
+    def sides(self) -> tuple[tuple[str, str, int], ...]:
+        """The sides of all its groups."""
+        return tuple(side for part in self.parts for side in part.sides)
+
+    @property
     def period_s(self) -> float:
-        return self.group.advert_ms / 1e3
+        return max(part.group.advert_ms for part in self.parts) / 1e3
 
     def files(self, directory: Path) -> Mapping[str, str]:
         found = {"keepalived.conf": configuration(self, directory)}
@@ -91,11 +111,11 @@ class Keepalived(Service):
         text = log.read_text(errors="replace") if log.exists() else ""
         *earlier, own = text.split(_STARTS)
         states = _states(own)
-        wanted = ("MASTER",) if self.best and len(earlier) < 2 else ("MASTER", "BACKUP")
         return ", ".join(
             f"{interface} is {states.get(interface, 'not there')}"
-            for interface, _, _ in self.sides
-            if states.get(interface) not in wanted
+            for part in self.parts
+            for interface, _, _ in part.sides
+            if states.get(interface) not in (("MASTER",) if part.best and len(earlier) < 2 else ("MASTER", "BACKUP"))
         )
 
     def events(self, log: str) -> Iterator[dict[str, Any]]:
@@ -119,13 +139,19 @@ def _states(log: str) -> dict[str, str]:
 def of(topology: Topology) -> list[Keepalived]:
     """The keepalived of every machine that is in a VRRP group."""
     found = []
-    for group in topology.vrrp:
-        for name, priority in zip(group.routers, group.priorities, strict=True):
-            balancer = next((each for each in topology.balancers if name in each.machines), None)
-            servers = real_servers(topology, balancer) if balancer is not None else ()
-            sides, best = _sides(topology, group, name), priority == max(group.priorities)
-            found.append(Keepalived(name, sides, priority, best, group, balancer, servers))
+    for name in dict.fromkeys(name for group in topology.vrrp for name in group.routers):
+        balancer = next((each for each in topology.balancers if name in each.machines), None)
+        servers = real_servers(topology, balancer) if balancer is not None else ()
+        parts = tuple(_part(topology, group, name) for group in topology.vrrp if name in group.routers)
+        found.append(Keepalived(name, parts, balancer, servers))
     return found
+
+
+def _part(topology: Topology, group: Vrrp, name: str) -> Part:
+    priority = group.priorities[group.routers.index(name)]
+    sides = _sides(topology, group, name)
+    vrfs = {each.vrf for each in topology.attachments(name) if each.interface == sides[0][0]}
+    return Part(sides, priority, priority == max(group.priorities), group, *vrfs)
 
 
 def _sides(topology: Topology, group: Vrrp, name: str) -> tuple[tuple[str, str, int], ...]:
@@ -162,11 +188,21 @@ def configuration(service: Keepalived, directory: Path) -> str:
             *("vrrp_script alive {", f'  script "/bin/bash {directory}/keepalived.script"', f"  interval {ALIVE_S}"),
             *(f"  timeout {ALIVE_S}", "  fall 1", "  rise 1", "}"),
         ]
-    for interface, address, identifier in service.sides:
+    for part in service.parts:
+        lines += _instances(part, asks=balancer is not None and balancer.layer == 7)
+    if balancer is not None and balancer.layer == 4:
+        lines += _virtual_server(balancer, service.servers)
+    return "\n".join(lines) + "\n"
+
+
+def _instances(part: Part, *, asks: bool) -> list[str]:
+    """The instances of a group, one for each subnet; ``asks``: what the script says counts as well."""
+    group, lines = part.group, list[str]()
+    for interface, address, identifier in part.sides:
         lines += [
             f"vrrp_instance {interface} {{",
             *("  state BACKUP", f"  interface {interface}", f"  virtual_router_id {identifier}"),
-            *(f"  priority {service.priority}", f"  advert_int {group.advert_ms / 1e3:g}"),
+            *(f"  priority {part.priority}", f"  advert_int {group.advert_ms / 1e3:g}"),
         ]
         if not group.preempt:
             lines.append("  nopreempt")
@@ -174,15 +210,14 @@ def configuration(service: Keepalived, directory: Path) -> str:
             lines.append(f"  preempt_delay {group.preempt_delay_s:g}")
         lines += ["  virtual_ipaddress {", f"    {address} dev {interface}", "  }"]
         if group.follow == "track":
-            lines += ["  track_interface {", *(f"    {each}" for each, _, _ in service.sides), "  }"]
-        if balancer is not None and balancer.layer == 7:
+            lines += ["  track_interface {", *(f"    {each}" for each, _, _ in part.sides), "  }"]
+        if asks:
             lines += ["  track_script {", "    alive", "  }"]
         lines.append("}")
     if group.follow == "group":
-        lines += ["vrrp_sync_group all {", "  group {", *(f"    {each}" for each, _, _ in service.sides), "  }", "}"]
-    if balancer is not None and balancer.layer == 4:
-        lines += _virtual_server(balancer, service.servers)
-    return "\n".join(lines) + "\n"
+        name = part.vrf or "all"
+        lines += [f"vrrp_sync_group {name} {{", "  group {", *(f"    {each}" for each, _, _ in part.sides), "  }", "}"]
+    return lines
 
 
 def _globals(service: Keepalived, balancer: Balancer, directory: Path) -> list[str]:

@@ -91,6 +91,10 @@ class Topology:
         ways.check(self.hosts, self.switches, self.ports)
         routing.check(self.hosts, self.routers, self.vrrp, self._interfaces)
         routing.check_firewalls(self.routers, self.vrrp, self.firewalls)
+        balances = {name: "balancer" for group in self.balancers for name in group.machines}
+        speaks = {each.machine: "BGP speaker" for group in self.bgp for each in group.speakers}
+        walls = {name: "firewall" for group in self.firewalls for name in group.routers}
+        routing.check_one_table(self.routers, balances | speaks | walls)
         balancing.check(self.hosts, self.routers, self.vrrp, self.servers, self.balancers)
         balancing.check_published(self.firewalls, self.listening())
         if self.bgp:  # each machine is looked up by its name, which large networks without BGP need not pay for
@@ -208,6 +212,10 @@ class Topology:
         """What a machine has in a subnet. Errors: StopIteration if nothing."""
         return next(each for each in self.attachments(machine) if each.subnet == subnet)
 
+    def vrf_in(self, machine: str, subnet: str) -> str:
+        """The VRF that a machine is in that subnet with; empty: with its usual routing table."""
+        return next((each.vrf for each in self.attachments(machine) if each.subnet == subnet), "")
+
     def carrier(self, host: Host) -> str:
         """The interface that has a host's address: its bond or only interface, or the VLAN on that; or lo."""
         if host.loopback:
@@ -229,7 +237,7 @@ class Topology:
         checked = (f"{name}:site_check" for each in own for name in each.servers)
         naming = (f"{name}:gdnsd" for each in self.sites for name in each.name_servers)
         placing = (f"{name}:haproxy" for group in self.balancers if group.layer == 7 for name in group.machines)
-        vrrp = (f"{name}:keepalived" for group in self.vrrp for name in group.routers)
+        vrrp = dict.fromkeys(f"{name}:keepalived" for group in self.vrrp for name in group.routers)
         speakers = (f"{each.machine}:bird" for group in self.bgp for each in group.speakers)
         return (*watched, *serving, *shared, *speakers, *checked, *naming, *placing, *vrrp)
 

@@ -79,7 +79,8 @@ def settled(left: Uses) -> OutageBound | None:
         found = max(found, bgp.detection(speakers) if deaf else event, key=lambda each: each.limit_s)
     for group in left.topology.vrrp:
         best = group.ranked[0]
-        own = left.topology.attachments(best)
+        tables = {each.vrf for each in left.topology.attachments(best) if group.address_in(each.subnet)}
+        own = [each for each in left.topology.attachments(best) if each.vrf in tables]
         if best in left.failed or not all(left.carries(best, each.interface) for each in own):
             longest = vrrp.outage(group, "router_crash")
             if isinstance(longest, str):
