@@ -120,7 +120,7 @@ def procedure(lab: Lab) -> None:
             theory.element(topology, fault, place),
             period_s=_INTERVALS * _period_s(topology),
             lasts_s=_lasts_s(topology, fault, place),
-            meanwhile=lambda: None if place == "names" else switchover.over(lab),
+            meanwhile=lambda begun_s: None if place == "names" else switchover.over(lab, begun_s),
         ):
             if place != "names":
                 switchover.back(lab)

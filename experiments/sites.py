@@ -101,7 +101,7 @@ def procedure(lab: Lab) -> None:
             element,
             theory.outage(lab.topology, fault, place),
             hops,
-            meanwhile=lambda: switchover.over(lab),
+            meanwhile=lambda begun_s: switchover.over(lab, begun_s),
             repaired=lambda: switchover.back(lab),
         )
 

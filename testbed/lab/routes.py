@@ -60,12 +60,12 @@ def fail_again(
     found: OutageBound | str,
     hops: Callable[[], list[list[str]]],
     *,
-    meanwhile: Callable[[], object] = lambda: None,
+    meanwhile: Callable[[float], object] = lambda begun_s: None,
     repaired: Callable[[], object] = lambda: None,
 ) -> None:
     """The case's faults of an element (`steps.faults`), each until its outage ``found`` by theory is over.
 
-    ``meanwhile`` is called once a fault has begun, ``repaired`` after its end. At the end of each the next hops of the
+    ``meanwhile`` is called during each with the time of its beginning, ``repaired`` after its end. At the end of each the next hops of the
     speakers that choose a way, ``hops``, are noted.
     """
     group = lab.topology.bgp[0]

@@ -60,20 +60,21 @@ def faults(
     *,
     period_s: float,
     lasts_s: float,
-    meanwhile: Callable[[], object] = lambda: None,
+    meanwhile: Callable[[float], object] = lambda begun_s: None,
     before_repair: Callable[[], object] = lambda: None,
 ) -> Iterator[None]:
     """Inject the case's ``fault`` into an element as often as its ``faults`` says, and repair it; yields after each.
 
-    Each begins at an instant drawn over ``period_s`` and lasts ``lasts_s``; ``meanwhile`` is called once it has begun,
-    ``before_repair`` at its end.
+    Each begins at an instant drawn over ``period_s`` and lasts ``lasts_s``; ``meanwhile`` is called while it lasts
+    with the time of its beginning, ``before_repair`` at its end.
     """
     for _ in range(int(lab.case["faults"])):
         lab.sleep_until(lab.now() + BEFORE_S)
         wait_random_phase(lab, period_s)
+        begun_s = lab.now()
         with lab.fault(str(lab.case["fault"]), element):
             until_s = lab.now() + lasts_s
-            meanwhile()
+            meanwhile(begun_s)
             lab.sleep_until(until_s)
             before_repair()
         yield

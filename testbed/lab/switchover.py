@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
 
-def over(lab: Lab) -> None:
-    """After the operator's time the second site serves. Nothing where sites stand in for one another by themselves."""
+def over(lab: Lab, begun_s: float) -> None:
+    """The operator's time after ``begun_s``, when the fault began, the second site serves. Nothing where sites stand in
+    for one another by themselves."""
     group = lab.topology.sites[0]
     if not group.by_hand:
         return
-    lab.sleep_until(lab.now() + group.switchover_s)
+    lab.sleep_until(begun_s + group.switchover_s)
     first, second = group.servers
     if group.name_servers:
         _lead(lab, 1)

@@ -22,6 +22,7 @@ from testbed.theory import lines, sites
 from testbed.theory.forwarding import without
 from testbed.theory.laws import Sum
 from testbed.theory.outage_bound import OutageBound, of_law
+from testbed.theory.tcp import DELAYED_ACK_S
 
 #: What fails: the first client's server or the router of its site, or the name server.
 PLACES = ("server", "site", "names")
@@ -100,7 +101,8 @@ def outage(topology: Topology, fault: str, place: str) -> OutageBound | str:
     if group.by_hand:
         ends = (float(group.ttl_s),) if group.name_servers else ()
         label = f"the operator, after {group.switchover_s:g} s" + (f"; TTL {group.ttl_s} s" if ends else "")
-        return of_law(Sum(group.switchover_s, ends), label, _LATE_S)
+        late_s = _LATE_S if ends else _LATE_S + DELAYED_ACK_S  # as in testbed.theory.sites
+        return of_law(Sum(group.switchover_s, ends), label, late_s)
     found = detection(group, silent=fault in ("service_pause", "router_hang"))
     if not group.name_servers:
         return found

@@ -15,6 +15,7 @@ from testbed.theory import bgp, lines
 from testbed.theory.forwarding import without
 from testbed.theory.laws import Longest, Sum
 from testbed.theory.outage_bound import OutageBound, of_law
+from testbed.theory.tcp import DELAYED_ACK_S
 
 #: What of a site fails: its router, or the cable that it is reached by; its server, or the cable of that.
 PLACES = ("site", "server")
@@ -78,14 +79,16 @@ def outage(topology: Topology, fault: str, place: str) -> OutageBound | str:
     if hands is None or isinstance(found, str):
         return found
     at_s, label = hands.switchover_s, f"the operator, after {hands.switchover_s:g} s"
+    # BIRD says that it announces all anew (RFC 7313, 4), and TCP may hold what follows (RFC 896, RFC 1122 4.2.3.2).
+    late_s = found.tolerance_s + DELAYED_ACK_S
     if fault == "service_pause":  # the kernel forwards until the routes are gone
         gone = bgp.detection(topology.bgp[0])
         low_s, high_s = (max(0.0, at_s - noticed_s) for noticed_s in (gone.bound_s, gone.low_s))
-        return OutageBound(low_s, high_s, f"{label}, less {gone.label}", tolerance_s=gone.tolerance_s)
+        return OutageBound(low_s, high_s, f"{label}, less {gone.label}", tolerance_s=late_s)
     if fault in bgp.OF_DAEMON:
-        return of_law(Sum(at_s), label, found.tolerance_s)
+        return of_law(Sum(at_s), label, late_s)
     noticed = Sum(found.low_s, (found.bound_s - found.low_s,)) if found.law is None else found.law
-    return of_law(Longest((Sum(at_s), noticed)), f"{label}; {found.label}", found.tolerance_s)
+    return of_law(Longest((Sum(at_s), noticed)), f"{label}; {found.label}", late_s)
 
 
 def _rerouted(topology: Topology, fault: str, place: str) -> OutageBound | str:

@@ -45,6 +45,14 @@ def takeover(group: Vrrp, fault: str) -> OutageBound | str:
     return f"VRRP has no part in {fault}"
 
 
+def beside(group: Vrrp, best: Vrrp, fault: str) -> OutageBound | str:
+    """The outage of traffic through a group when the best router of another group fails: that router, its one daemon,
+    or its cable in a subnet of the other group. Text: as of `outage`."""
+    if fault != "carrier_loss" and group.ranked[0] == best.ranked[0]:
+        return outage(group, fault)
+    return OutageBound(0.0, 0.0, "its best router is another one, or has what it needs", tolerance_s=REROUTE_PAUSE_S)
+
+
 def outage(group: Vrrp, fault: str) -> OutageBound | str:
     """The outage of traffic through the group when the best router fails; text: there is no bound, and why.
 
