@@ -65,8 +65,8 @@ def fail_again(
 ) -> None:
     """The case's faults of an element (`steps.faults`), each until its outage ``found`` by theory is over.
 
-    ``meanwhile`` is called during each with the time of its beginning, ``repaired`` after its end. At the end of each the next hops of the
-    speakers that choose a way, ``hops``, are noted.
+    ``meanwhile`` is called during each with the time of its beginning, ``repaired`` after its end. Before that the next
+    hops of the speakers that choose a way, ``hops``, are noted.
     """
     group = lab.topology.bgp[0]
     lasts_s = (found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S) + _RESUMED_S
