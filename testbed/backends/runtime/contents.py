@@ -60,6 +60,7 @@ _OPTIONAL = (
         "conntrackd",
         "haproxy",
         "gdnsd",
+        "gdnsdctl",
         "bridge",
         "tee",
         "test",
