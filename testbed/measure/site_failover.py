@@ -31,6 +31,11 @@ def hit_s(
     return (min(bad), max(bad)) if bad else (None, None)
 
 
+def touches(request: Request, begin_s: float, end_s: float) -> bool:
+    """Whether a request was under way in a window, at least for a part of its time."""
+    return request.due_s < end_s and begin_s < request.done_s
+
+
 def waited_s(requests: Sequence[Request], begin_s: float, end_s: float) -> float:
     """How long the request took that took longest, of those due in a window."""
     return max((one.took_s for one in requests if begin_s <= one.due_s < end_s), default=0.0)
@@ -56,7 +61,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     servers = [ends_at(requests, *window) for window in windows]
     bound, found = site_failover.outage(topology, fault, place), stats.summary([one.failed_requests for one in each])
     own = site_failover.first(topology)
-    outside = sum(not one.answered for one in requests) - sum(one.failed_requests for one in each)
+    outside = sum(not one.answered and not any(touches(one, *window) for window in windows) for one in requests)
     metrics: dict[str, Any] = {
         "faults": len(windows),
         "element": site_failover.element(topology, fault, place),

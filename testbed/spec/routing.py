@@ -131,10 +131,19 @@ def _check_vrfs(router: Router, hosts: Mapping[str, Host], vrrp: Sequence[Vrrp],
 
 
 def _check_shared(vrrp: Sequence[Vrrp]) -> None:
-    """Errors: SpecError for groups of one machine that differ in what its one keepalived has once."""
+    """Errors: SpecError for groups of one machine that its one keepalived does not tell apart, or in which it differs
+    in what it has once."""
     found: dict[str, tuple[int, float]] = {}
+    subnets: set[tuple[str, str]] = set()
     for group in vrrp:
         for name in group.routers:
+            own_subnets = {(name, str(ipaddress.ip_interface(each).network)) for each in group.addresses}
+            if both := sorted(own_subnets & subnets):
+                raise SpecError(
+                    f"router {name!r} is in two VRRP groups in {both[0][1]}; wanted one: keepalived's instances have"
+                    " the names of interfaces here"
+                )
+            subnets |= own_subnets
             own = group.refresh_s, group.startup_delay_s
             if found.setdefault(name, own) != own:
                 raise SpecError(

@@ -130,6 +130,46 @@ def test_a_question_without_an_answer_is_asked_again_after_a_second(server: Name
     resolver.close()
 
 
+def asked_of(server: NameServer, count: int) -> None:
+    last = time.monotonic() + 30.0
+    while server.questions < count:
+        assert time.monotonic() < last
+        time.sleep(0.01)
+    assert server.questions == count
+
+
+def test_each_question_goes_to_the_first_name_server_and_after_a_second_to_the_next(server: NameServer) -> None:
+    """resolv.conf(5): in the order listed; the first again for the next name, though it did not answer."""
+    silent = NameServer()
+    silent.address = ""
+    resolver = Resolver(Named(NAME, 80, (silent.place, server.place)))
+    for now in (100.0, 10_000.0):
+        assert resolver.ask(now) == now + RESOLVER_WAITS_S
+        assert resolver.ask(now + RESOLVER_WAITS_S) == now + 2 * RESOLVER_WAITS_S
+        come(resolver, now + RESOLVER_WAITS_S)
+        assert resolver.address(now + RESOLVER_WAITS_S) == "127.0.0.1"
+    asked_of(silent, 2)
+    asked_of(server, 2)
+    resolver.close()
+    silent.close()
+
+
+def test_a_name_server_that_refuses_is_left_at_once_and_a_round_takes_its_second(server: NameServer) -> None:
+    """The port is closed: ICMP says so (RFC 1122, 3.2.2.1), and the C library asks the next one."""
+    gone = NameServer()
+    gone.close()
+    resolver = Resolver(Named(NAME, 80, (gone.place, server.place)))
+    resolver.ask(100.0)
+    come(resolver, 100.0)  # the refusal
+    assert resolver.ask(100.0) == 100.0 + RESOLVER_WAITS_S
+    come(resolver, 100.0)
+    assert resolver.address(100.0) == "127.0.0.1"
+    alone = Resolver(Named(NAME, 80, (gone.place,)))
+    alone.ask(100.0)
+    come(alone, 100.0)
+    assert alone.ask(100.0) == 100.0 + RESOLVER_WAITS_S and alone.sock is None
+
+
 def asked(named: Named, path: Path, lasts_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask that service every 20 ms for so long, from this network."""
     monkeypatch.setattr(requests, "inside", lambda pid: contextlib.nullcontext())
