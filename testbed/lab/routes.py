@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from testbed.emulation.waiting import wait_for
-from testbed.lab import steps
+from testbed.lab import convergence, steps
 from testbed.spec import Topology
-from testbed.theory import OutageBound, lines
+from testbed.theory import OutageBound, brownouts, lines
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -22,19 +22,17 @@ _MAIN = 254
 _INTERVALS = 4
 #: How long the flows have to resume before the repair, and how long the network rests after the return.
 _RESUMED_S, _AFTER_S = 0.5, 0.5
-#: How long the sessions may take to be established again.
-_BACK_S = 60.0
 
 
 def wait_settled(lab: Lab, what: str, topology: Topology | None = None) -> None:
     """Wait until nothing of the services is under way, and all routes are there, as theory has them, of the trial's
-    topology or of this one. Errors: TrialError past a minute."""
+    topology or of this one. Errors: TrialError if it takes too long."""
     wanted = lines.routes(topology or lab.topology)
 
     def unsettled() -> str:
         return "; ".join(filter(None, (*(each.unsettled() for each in lab.services), _lacking(lab, wanted))))
 
-    wait_for(what, unsettled, deadline_s=_BACK_S, step_s=0.1)
+    wait_for(what, unsettled, deadline_s=convergence.settled_by_s(lab.services), step_s=0.1)
 
 
 def _lacking(lab: Lab, wanted: Mapping[str, Mapping[str, Sequence[str]]]) -> str:
@@ -68,14 +66,16 @@ def fail_again(
     ``meanwhile`` is called during each with the time of its beginning, ``repaired`` after its end. Before that the next
     hops of the speakers that choose a way, ``hops``, are noted.
     """
-    group = lab.topology.bgp[0]
+    group, fault = lab.topology.bgp[0], str(lab.case["fault"])
     lasts_s = (found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S) + _RESUMED_S
-    if lab.case["fault"] == "service_pause":
-        lasts_s += lines.noticed_s(group)
+    if fault in brownouts.FAULTS:
+        lasts_s = float(lab.case.get("fault_s", brownouts.LASTS_S))
+    if fault == "service_pause":
+        lasts_s += lines.noticed_s(group, fault)
     for _ in steps.faults(
         lab,
         element,
-        period_s=_INTERVALS * lines.period_s(group),
+        period_s=_INTERVALS * lines.period_s(group, fault),
         lasts_s=lasts_s,
         meanwhile=meanwhile,
         before_repair=lambda: lab.note("network", "next_hops", hops=hops()),

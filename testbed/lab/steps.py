@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from testbed import theory
 from testbed.design.factor import Level
 from testbed.emulation.waiting import wait_for
+from testbed.faults.catalogue import parameters_of
 from testbed.lab.placement import Placement
 from testbed.observe.hosts import EPHEMERAL_PORTS
 from testbed.observe.probe import PORTS, flows, probing
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 BEFORE_S = 0.5
 #: How long a web service may take to answer for the first time.
 _ANSWERED_S = 20.0
+#: So many clients are drawn for as many requests; then the same ones follow again.
+_DRAWS = 4096
 #: How long a fault lasts that no known mechanism detects, in seconds.
 UNNOTICED_S = 3.0
 #: So many flows come back where the switch cannot be asked which member they take, from ports as a kernel chooses them.
@@ -65,14 +68,18 @@ def faults(
 ) -> Iterator[None]:
     """Inject the case's ``fault`` into an element as often as its ``faults`` says, and repair it; yields after each.
 
+    Its parameters are those that the case sets.
+
     Each begins at an instant drawn over ``period_s`` and lasts ``lasts_s``; ``meanwhile`` is called while it lasts
     with the time of its beginning, ``before_repair`` at its end.
     """
+    fault = str(lab.case["fault"])
+    parameters = parameters_of(fault, lab.case)
     for _ in range(int(lab.case["faults"])):
         lab.sleep_until(lab.now() + BEFORE_S)
         wait_random_phase(lab, period_s)
         begun_s = lab.now()
-        with lab.fault(str(lab.case["fault"]), element):
+        with lab.fault(fault, element, **parameters):
             until_s = lab.now() + lasts_s
             meanwhile(begun_s)
             lab.sleep_until(until_s)
@@ -81,13 +88,20 @@ def faults(
 
 
 @contextlib.contextmanager
-def asking(lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = False) -> Iterator[None]:
+def asking(
+    lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = False, clients: int = 1
+) -> Iterator[None]:
     """The client asks the topology's web service every interval, into requests.csv, while the block runs.
 
-    It begins once the service answers. Errors: TrialError if it does not in time.
+    Of several ``clients``, which are addresses of its host, one drawn at random sends each request. It begins once the
+    service answers. Errors: TrialError if it does not in time.
     """
     assert lab.topology.entry is not None, "the topology has no web service"
-    wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
+    sources: list[str] = []
+    if clients > 1:
+        own = [lab.topology.host(lab.client).ip, *lab.network.add_addresses(lab.client, clients - 1)]
+        sources = [lab.random.choice(own) for _ in range(_DRAWS)]
+    wait_answered(lab)
     with requesting(
         lab.network,
         lab.client,
@@ -97,8 +111,15 @@ def asking(lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = 
         clocks=lab.clocks,
         keep_alive=keep_alive,
         timeout_s=timeout_s,
+        sources=sources,
     ):
         yield
+
+
+def wait_answered(lab: Lab) -> None:
+    """Wait until the topology's web service takes a connection of the client. Errors: TrialError if it does not in
+    time."""
+    wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
 
 
 def _unanswered(lab: Lab) -> str:

@@ -74,6 +74,11 @@ class SpeakerService(BirdService):
     def period_s(self) -> float:
         return float(self.group.keepalive_s)
 
+    @property
+    def slow_s(self) -> float:
+        """A session of BFD begins with four packets, which are a second or more apart (RFC 5880, 6.8.3)."""
+        return 4 * max(1.0, self.group.bfd_ms / 1e3) if self.group.bfd_ms else 0.0
+
     def settings(self) -> Mapping[str, str]:
         """With ECMP a flow is placed by its addresses and ports (networking/ip-sysctl.rst)."""
         return {"ipv4/fib_multipath_hash_policy": "1"} if self.group.ecmp else {}
@@ -130,16 +135,18 @@ class SpeakerService(BirdService):
 
 def of(topology: Topology) -> list[SpeakerService]:
     """The BIRD of every BGP speaker."""
-    return [_of(topology, group, speaker) for group in topology.bgp for speaker in group.speakers]
+    groups = [group for group in topology.bgp if group.daemon == "bird"]
+    return [_of(topology, group, speaker) for group in groups for speaker in group.speakers]
 
 
-def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
-    neighbors = []
+def neighbors(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> tuple[Neighbor, ...]:
+    """The sessions of a speaker, in the order of the specification."""
+    found = []
     for session in group.of(speaker.machine):
         name = session.beyond(speaker.machine)
         own = topology.attachment(speaker.machine, session.subnet)
         there = topology.attachment(name, session.subnet)
-        neighbors.append(
+        found.append(
             Neighbor(
                 name,
                 own.interface,
@@ -150,6 +157,10 @@ def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
                 name in speaker.default_to,
             )
         )
+    return tuple(found)
+
+
+def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
     attached = {each.subnet: each.interface for each in topology.attachments(speaker.machine)}
     source = topology.loopback(speaker.machine)
     attached |= {f"{own}/32": "lo" for own in (source, speaker.anycast) if own}
@@ -157,7 +168,7 @@ def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
         speaker.machine,
         topology.bgp_identifier(speaker.machine),
         speaker,
-        tuple(neighbors),
+        neighbors(topology, group, speaker),
         tuple(dict.fromkeys(attached[each] for each in speaker.prefixes if each in attached)),
         tuple(each for each in speaker.prefixes if each not in attached),
         source,

@@ -5,7 +5,8 @@
     files, command                          written there; started in the node's namespaces, at a drawn instant
     missing: what it lacks, by its own      waited for
     control interface
-    unsettled: what is still under way      waited for before an experiment begins
+    unsettled: what is still under way;     waited for before an experiment begins
+    unjoined: who it has yet to meet
     events: what its log says               the timeline; all its files become raw files
 
 A daemon's socket, process id and log are named by its command, never left to its defaults: nodes share /run.
@@ -36,6 +37,11 @@ class Service(ABC):
     def period_s(self) -> float:
         """The longest period of its own timers: its start is drawn over it."""
 
+    @property
+    def slow_s(self) -> float:
+        """How much longer its configuration may make its start than a daemon of short timers takes, in seconds."""
+        return 0.0
+
     @abstractmethod
     def files(self, directory: Path) -> Mapping[str, str]:
         """The files that it reads, by their names in ``directory``."""
@@ -54,6 +60,11 @@ class Service(ABC):
         """What starts it in the foreground, with everything that it reads and writes in ``directory``; empty: it is no
         daemon, and done with `once`."""
 
+    def environment(self, directory: Path) -> Mapping[str, str]:
+        """What its environment has beside the trial's own."""
+        del directory
+        return {}
+
     @abstractmethod
     def missing(self, directory: Path) -> str:
         """What its control interface says is lacking until it has begun its work; empty when nothing is."""
@@ -61,6 +72,11 @@ class Service(ABC):
     def unsettled(self, log: str, now: float) -> str:
         """What its start has still under way at ``now`` (seconds since the epoch), by its log; empty for nothing."""
         del log, now
+        return ""
+
+    def unjoined(self, directory: Path) -> str:
+        """What it lacks of others of its kind, which may start later, by its control interface; empty: nothing."""
+        del directory
         return ""
 
     def events(self, log: str) -> Iterator[dict[str, Any]]:

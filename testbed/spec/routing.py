@@ -52,7 +52,7 @@ def check(
                 raise unknown("router of a VRRP group", name, subnets)
         _check_subnets(group, subnets)
     _check_identifiers(vrrp)
-    _check_shared(vrrp)
+    _check_shared(routers, vrrp)
     gateways = set(addresses((), routers, vrrp))
     for host in hosts:
         if host.gateway and host.gateway not in gateways:
@@ -79,6 +79,12 @@ def check_firewalls(routers: Sequence[Router], vrrp: Sequence[Vrrp], firewalls: 
                 f"the firewalls {who} are {len(group.routers)}; wanted two: conntrackd shares with one other",
                 "Type: --set firewall_sync=none",
             )
+        if group.nat and any(each.bfd_ms and set(each.routers) == set(group.routers) for each in vrrp):
+            raise SpecError(
+                f"vrrp_bfd_ms on the firewalls {' and '.join(group.routers)}, which translate addresses: their BFD"
+                " packets leave outside from an address inside, and would be translated, too",
+                "Type: --set firewall_nat=false, or leave vrrp_bfd_ms out.",
+            )
         if group.nat and not any(set(each.routers) == set(group.routers) for each in vrrp):
             raise SpecError(f"the firewalls {who} are no VRRP group, so there is no virtual address to translate to")
 
@@ -100,6 +106,13 @@ def check_bgp(groups: Sequence[Bgp], attached: Mapping[str, Sequence[Attachment]
                 if ipaddress.ip_network(session.subnet).version != 4:
                     raise SpecError(f"a BGP session of {name!r} is in {session.subnet}; wanted IPv4")
         for speaker in group.speakers:
+            own = [each.subnet for each in attached[speaker.machine]]
+            if group.daemon == "frr" and (others := [each for each in speaker.announces if each not in own]):
+                raise SpecError(
+                    f"bgp_daemon is frr, and {speaker.machine!r} announces {', '.join(others)}, in which it has no"
+                    " interface; wanted subnets of its interfaces",
+                    "Type: --set bgp_daemon=bird",
+                )
             if speaker.next_hop:
                 _check_next_hop(group, speaker, attached, vrrp)
 
@@ -130,11 +143,12 @@ def _check_vrfs(router: Router, hosts: Mapping[str, Host], vrrp: Sequence[Vrrp],
             )
 
 
-def _check_shared(vrrp: Sequence[Vrrp]) -> None:
+def _check_shared(routers: Sequence[Router], vrrp: Sequence[Vrrp]) -> None:
     """Errors: SpecError for groups of one machine that its one keepalived does not tell apart, or in which it differs
     in what it has once."""
     found: dict[str, tuple[int, float]] = {}
     subnets: set[tuple[str, str]] = set()
+    tables = {router.name: router.attachments for router in routers}
     for group in vrrp:
         for name in group.routers:
             own_subnets = {(name, str(ipaddress.ip_interface(each).network)) for each in group.addresses}
@@ -144,6 +158,12 @@ def _check_shared(vrrp: Sequence[Vrrp]) -> None:
                     " the names of interfaces here"
                 )
             subnets |= own_subnets
+            if group.bfd_ms and (name in found or any(each.vrf for each in tables.get(name, ()))):
+                raise SpecError(
+                    f"vrrp_bfd_ms is {group.bfd_ms}, and router {name!r} is in several VRRP groups, or in VRFs:"
+                    " keepalived has its BFD sessions in the usual routing table, one with each router",
+                    "Type: --set vrrp_bfd_ms=0, or --set tenants=1",
+                )
             own = group.refresh_s, group.startup_delay_s
             if found.setdefault(name, own) != own:
                 raise SpecError(

@@ -130,6 +130,10 @@ def test_the_machines_are_hosts_and_routers_and_every_name_is_a_node() -> None:
         (lambda: tenants(vrf="a b a b"), "10.0.0.254/24, 10.1.0.254/24 is in several VRFs of router 'r1': a, b"),
         (lambda: Attachment("r1-eth0", "10.0.0.1/24", "a b"), "VRF name 'a b' is not usable"),
         (lambda: gateway_pair(tenants=5), "tenants is 5; wanted 4 or less"),
+        (
+            lambda: gateway_pair(tenants=2, vrrp=VrrpOptions(bfd_ms=100)),
+            "vrrp_bfd_ms is 100, and router 'r1' is in several",
+        ),
         (lambda: gateway_pair(vrrp_masters="split"), "vrrp_masters=split needs two tenants"),
         (lambda: dataclasses.replace(TENANTS, bgp=(speaking("r1", "r2"),)), "'r1' has VRFs, and is a BGP speaker"),
         (lambda: dataclasses.replace(TENANTS, vrrp=(TENANTS.vrrp[0], LATER)), "different vrrp_refresh_s"),
