@@ -21,7 +21,6 @@ its own address, as ns says (www.service.example): ns is a single point of failu
 
 from __future__ import annotations
 
-from testbed.errors import SpecError
 from testbed.spec import (
     BgpOptions,
     BgpSession,
@@ -51,20 +50,15 @@ def two_sites(
     bgp: BgpOptions = BgpOptions(),
     site: SiteOptions = SiteOptions(),
     sites: str = SITES[0],
-    name_servers: int = 1,
 ) -> Topology:
     """Two clients in the internet, and a server of one service at each of two sites."""
     validation.choice("sites", sites, SITES)
-    validation.at_least("name_servers", name_servers, 1)
-    validation.at_most("name_servers", name_servers, len(_NAMES))
-    if name_servers > 1 and site.by != "dns":
-        raise SpecError("name_servers=2 has no effect with sites_by=anycast", "Type: --set sites_by=dns")
     by_hand = sites == "by_hand"
     net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us)
     ends = [("h1", "x1"), ("h2", "x2"), ("w1", "a"), ("w2", "b")]
     pairs = (("x1", "x2"), ("x1", "a"), ("x2", "b"))
     subnets = dict(zip(pairs, range(len(ends), len(ends) + len(pairs)), strict=True))
-    names = _NAMES[:name_servers] if site.by == "dns" else ()
+    names = _NAMES[: site.name_servers] if site.by == "dns" else ()
     numbers = [*range(len(ends)), *(len(ends) + len(subnets) + place for place in range(len(names)))]
     ends += names
     beside: dict[str, list[str]] = {}

@@ -20,6 +20,10 @@ NAME, ZONE = "www", "service.example"
 CHECK_MS, COUNTS = (100, 3_600_000), (1, 100)
 #: gdnsd counts in whole seconds, the interval from 2 on (gdnsd.config(5); src/plugins/mon.c).
 _SECOND_MS, _DNS_CHECK_MS = 1000, 2000
+#: What the numbers of the checks need: where an operator decides nothing is checked.
+_CHECKED = ("sites!=by_hand",)
+#: Two name servers show what a second one is for.
+MOST_NAME_SERVERS = 2
 #: How long after a failure an operator may switch over, in seconds: disaster recovery takes minutes, or longer.
 SWITCHOVER_S = (0.1, 3600.0)
 #: How long a resolver waits for an answer before it asks the next name server (resolv.conf(5), timeout:1).
@@ -34,17 +38,18 @@ class SiteOptions:
 
     ``by``: how clients are led. A server is asked for its health every ``check_ms``, and gets ``timeout_ms`` to answer;
     ``fall`` failures in a row take it out of service, ``rise`` successes put it back. ``ttl_s``: how long a resolver
-    keeps what a name server answered. ``switchover_s``: so long after a failure an operator switches over to the second
-    site, where that is done by hand.
+    keeps what one of ``name_servers`` name servers answered. ``switchover_s``: so long after a failure an operator
+    switches over to the second site, where that is done by hand.
     """
 
     by: str = field(default=BY[0], metadata={"setting": "sites_by"})
-    check_ms: int = field(default=2000, metadata={"setting": "site_check_ms"})
-    timeout_ms: int = field(default=1000, metadata={"setting": "site_timeout_ms"})
-    fall: int = field(default=3, metadata={"setting": "site_fall"})
-    rise: int = field(default=2, metadata={"setting": "site_rise"})
-    ttl_s: int = field(default=5, metadata={"setting": "dns_ttl_s"})
-    switchover_s: float = field(default=30.0, metadata={"setting": "switchover_s"})
+    check_ms: int = field(default=2000, metadata={"setting": "site_check_ms", "needs": _CHECKED})
+    timeout_ms: int = field(default=1000, metadata={"setting": "site_timeout_ms", "needs": _CHECKED})
+    fall: int = field(default=3, metadata={"setting": "site_fall", "needs": _CHECKED})
+    rise: int = field(default=2, metadata={"setting": "site_rise", "needs": _CHECKED})
+    ttl_s: int = field(default=5, metadata={"setting": "dns_ttl_s", "needs": ("sites_by=dns",)})
+    name_servers: int = field(default=1, metadata={"setting": "name_servers", "needs": ("sites_by=dns",)})
+    switchover_s: float = field(default=30.0, metadata={"setting": "switchover_s", "needs": ("sites=by_hand",)})
 
     def __post_init__(self) -> None:
         validation.choice("sites_by", self.by, BY)
@@ -60,14 +65,17 @@ class SiteOptions:
                 " before the time-out of this one",
                 f"Type: --set site_timeout_ms={self.check_ms // 2}, or less",
             )
+        validation.at_least("name_servers", self.name_servers, 1)
+        validation.at_most("name_servers", self.name_servers, MOST_NAME_SERVERS)
         validation.at_least("switchover_s", self.switchover_s, SWITCHOVER_S[0])
         validation.at_most("switchover_s", self.switchover_s, SWITCHOVER_S[1])
         validation.at_least("dns_ttl_s", self.ttl_s, TTL_S[0])
         validation.at_most("dns_ttl_s", self.ttl_s, TTL_S[1])
         if self.by == "dns":
             self._check_seconds()
-        elif self.ttl_s != 5:
-            raise SpecError("dns_ttl_s has no effect with sites_by=anycast", "For example: --set sites_by=dns")
+        elif self.ttl_s != 5 or self.name_servers != 1:
+            name = "dns_ttl_s" if self.ttl_s != 5 else "name_servers"
+            raise SpecError(f"{name} has no effect with sites_by=anycast", "For example: --set sites_by=dns")
 
     def _check_seconds(self) -> None:
         for name, found, least in (

@@ -26,8 +26,8 @@ from topologies.two_sites import two_sites
 needs_gdnsd = pytest.mark.skipif(shutil.which("gdnsd") is None, reason="gdnsd is not installed (make setup-services)")
 
 
-def network(sites: str = "active", name_servers: int = 1, **options: str | int) -> Topology:
-    return two_sites(site=SiteOptions(**options), sites=sites, name_servers=name_servers)  # type: ignore[arg-type]
+def network(sites: str = "active", **options: str | int) -> Topology:
+    return two_sites(site=SiteOptions(**options), sites=sites)  # type: ignore[arg-type]
 
 
 def test_what_runs_where() -> None:

@@ -132,7 +132,7 @@ def test_what_the_way_to_the_second_site_leaves_without_effect_is_refused(
 )
 def test_name_servers_that_cannot_be_are_refused(by: str, name_servers: int, why: str) -> None:
     with pytest.raises(SpecError) as caught:
-        two_sites(site=SiteOptions(by=by), name_servers=name_servers)
+        SiteOptions(by=by, name_servers=name_servers)
     assert why in caught.value.message
 
 
@@ -147,7 +147,7 @@ def test_by_hand_nothing_is_checked_and_one_speaker_waits() -> None:
 
 
 def test_two_name_servers_are_at_two_places_and_each_has_its_service() -> None:
-    topology = two_sites(site=SiteOptions(by="dns"), name_servers=2)
+    topology = two_sites(site=SiteOptions(by="dns", name_servers=2))
     assert topology.sites[0].name_servers == ("ns", "ns2")
     assert {"ns:gdnsd", "ns2:gdnsd"} <= set(topology.services())
     assert {link.beyond(name) for link in topology.links for name in ("ns", "ns2") if name in (link.a, link.b)} == {

@@ -93,7 +93,7 @@ def test_a_server_is_back_when_its_successes_are_counted_and_answers_have_ended(
 
 
 def second_name_server() -> Topology:
-    return two_sites(site=SiteOptions(by="dns"), name_servers=2)
+    return two_sites(site=SiteOptions(by="dns", name_servers=2))
 
 
 @pytest.mark.parametrize(
