@@ -40,6 +40,7 @@ ACTIONS: dict[str, Action] = {
         nodes.host_reboot,
         routers.router_crash,
         routers.router_hang,
+        routers.site_loss,
         routers.split_brain,
         routers.announcement_loss,
         routers.service_stop,

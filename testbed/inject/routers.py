@@ -8,6 +8,7 @@ router_crash: power is lost            router_hang: it does nothing          ser
     no    +--------+ carrier             carrier stays                               +---X----+ ended or halted
 
 announcement_loss: power is lost, and another router's first gratuitous ARP
+site_loss: router_crash of all machines of a site, at one instant
 
 split_brain: it is master unheard      route_withdrawal: it is left for others
 
@@ -40,6 +41,19 @@ def router_crash(context: InjectionContext, element: str) -> Iterator[None]:
     Addresses that its daemons gave its interfaces are gone, as they are not in any file.
     """
     with context.shared(("crash", element), lambda: _crashed(context, element)):
+        yield
+
+
+@contextlib.contextmanager
+def site_loss(context: InjectionContext, element: str) -> Iterator[None]:
+    """Every machine of the site loses power, at one instant; when the fault ends they boot."""
+    machines = element.split("+")
+    with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as power_goes:
+            for interface in (i for name in machines for i in context.network.topology.interfaces(name)):
+                power_goes.enter_context(tc.dropping(context, interface))
+            for name in machines:
+                stack.enter_context(router_crash(context, name))
         yield
 
 

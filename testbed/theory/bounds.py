@@ -151,6 +151,7 @@ _UNBOUNDED = {
         (
             "router_crash",
             "router_hang",
+            "site_loss",
             "split_brain",
             "announcement_loss",
             "service_stop",

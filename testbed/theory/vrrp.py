@@ -83,6 +83,14 @@ def _announced(group: Vrrp, lost_s: float) -> OutageBound | str:
     return of_law(Total((found.law, Sum(AGAIN_S))), f"{found.label}; announced again {AGAIN_S:g} s later")
 
 
+def beside(group: Vrrp, best: Vrrp, fault: str, given: Mapping[str, Level] = MappingProxyType({})) -> OutageBound | str:
+    """The outage of traffic through a group when the best router of another group fails: that router, its one daemon,
+    or its cable in a subnet of the other group. Text: as of `outage`."""
+    if fault != "carrier_loss" and group.ranked[0] == best.ranked[0]:
+        return outage(group, fault, given)
+    return OutageBound(0.0, 0.0, "its best router is another one, or has what it needs", tolerance_s=REROUTE_PAUSE_S)
+
+
 def period_s(group: Vrrp) -> float:
     """The time between two of the packets by which the other routers notice that the best one has failed."""
     return (group.bfd_ms or group.advert_ms) / 1e3
