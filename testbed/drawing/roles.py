@@ -17,7 +17,7 @@ def roles(topology: Topology) -> dict[str, str]:
     found |= {name: "firewall" for group in topology.firewalls for name in group.routers}
     found |= {name: "balancer" for group in topology.balancers for name in group.machines}
     found = {each.host: "server" for each in topology.servers} | found
-    found |= {each.name_server: "name server" for each in topology.sites if each.name_server}
+    found |= {name: "name server" for each in topology.sites for name in each.name_servers}
     found = {name: "gateway" for group in topology.vrrp for name in group.routers} | found
     lone = {router.name for router in topology.lone_routers}
     passing = {each.machine for group in topology.bgp for each in group.speakers if each.transit and not each.prefixes}
@@ -58,9 +58,11 @@ def said(topology: Topology, name: str) -> list[str]:
 def sites_text(topology: Topology, group: Sites) -> str:
     """A service at several sites in a line: how clients are led to it, its servers with their addresses, the checks."""
     checks = f"{group.fall} checks every {group.check_ms} ms"
-    if group.name_server:
+    if group.switchover_s:
+        checks = f"switched over by hand, {group.switchover_s:g} s after a failure"
+    if group.name_servers:
         named = ", ".join(f"{name} {topology.host(name).ip}" for name in group.servers)
-        return f"sites  {named} by DNS of {group.name_server}, TTL {group.ttl_s} s; {checks}"
+        return f"sites  {named} by DNS of {', '.join(group.name_servers)}, TTL {group.ttl_s} s; {checks}"
     shared = topology.anycast(group.servers[0])
     return f"sites  {shared} is at {', '.join(group.servers)}, by anycast; {checks}"
 
