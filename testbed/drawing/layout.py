@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from testbed.drawing.listing import bgp_text, group_text, rate_text, service_text
+from testbed.drawing.listing import bgp_text, group_text, rate_text, service_text, static_text
 from testbed.drawing.tiers import level_of, tiers
 from testbed.spec import Lag, Link, Topology
 
@@ -221,6 +221,7 @@ def _legend(topology: Topology) -> list[str]:
     lines += map(group_text, topology.vrrp)
     lines += map(service_text, topology.balancers)
     lines += map(bgp_text, topology.bgp)
+    lines += map(static_text, topology.static)
     static = [lag for lag in topology.lags if lag.lacp == "off"]
     return [*lines, *([f"static: {_named(static)}"] if static else [])]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from testbed.drawing.tiers import is_marked, members
-from testbed.spec import Balancer, Bgp, BgpSpeaker, Host, Router, Topology, Vrrp
+from testbed.spec import Balancer, Bgp, BgpSpeaker, Host, Router, StaticRoutes, Topology, Vrrp
 from testbed.spec.bond import DRIVER_MODES
 
 
@@ -48,6 +48,9 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
     lines += map(service_text, topology.balancers)
     for group in topology.bgp:
         lines += [bgp_text(group), *(_speaker(group, each) for each in group.speakers)]
+    for routes in topology.static:
+        lines.append(static_text(routes))
+        lines += [f"    {each.machine}  {each.prefix} by {', '.join(each.next_hops)}" for each in routes.routes]
     static = [lag for lag in topology.lags if lag.lacp == "off"]
     if static:
         lines += ["static LAGs", *(f"    {lag.name}  {', '.join(lag.ports)}" for lag in static)]
@@ -73,7 +76,14 @@ def bgp_text(group: Bgp) -> str:
     watched = f", BFD {group.bfd_mult} x {group.bfd_ms} ms" if group.bfd_ms else ""
     numbers = ", ".join(f"{each.machine} {each.asn}" for each in group.speakers)
     ecmp = ", ECMP" if group.ecmp else ""
-    return f"BGP  AS {numbers}; hold time {group.hold_s} s, keepalive {group.keepalive_s} s{watched}{ecmp}"
+    daemon = ", by FRR" if group.daemon == "frr" else ""
+    return f"BGP  AS {numbers}{daemon}; hold time {group.hold_s} s, keepalive {group.keepalive_s} s{watched}{ecmp}"
+
+
+def static_text(group: StaticRoutes) -> str:
+    """What is configured of static routes, in a line: who has them, and what takes a next hop out."""
+    watched = f" {group.bfd_mult} x {group.bfd_ms} ms" if group.bfd_ms else ""
+    return f"static routes  on {', '.join(group.machines)}; track {group.track}{watched}"
 
 
 def _speaker(group: Bgp, speaker: BgpSpeaker) -> str:

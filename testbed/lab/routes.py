@@ -57,7 +57,7 @@ def fail_again(lab: Lab, element: str, found: OutageBound | str, hops: Callable[
 
     At the end of each the next hops of the speakers that choose a way, ``hops``, are noted.
     """
-    group, fault = lab.topology.bgp[0], str(lab.case["fault"])
+    group, fault = lines.group_of(lab.topology), str(lab.case["fault"])
     lasts_s = (found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S) + _RESUMED_S
     if fault in brownouts.FAULTS:
         lasts_s = float(lab.case.get("fault_s", brownouts.LASTS_S))

@@ -27,6 +27,7 @@ bgpd that has gone out of the kernel (zread_client_disconnect, after the last 10
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 from testbed.spec import Bgp
 from testbed.theory.laws import First, Law, Longest, Rest, Sum, Total, Wait
@@ -78,26 +79,44 @@ def late(group: Bgp, others: int = 1) -> Law:
     return First((Sum(_SLEEP_S), *scans, *(apart,) * 2 * others))
 
 
-def by_bfd(group: Bgp, fault: str = "") -> bool:
+class Watched(Protocol):
+    """What BFD watches: the sessions of BGP speakers, or the next hops of static routes."""
+
+    @property
+    def bfd_ms(self) -> int: ...
+
+    @property
+    def bfd_mult(self) -> int: ...
+
+    @property
+    def daemon(self) -> str: ...
+
+
+def by_bfd(group: Watched, fault: str = "") -> bool:
     """Whether BFD watches the sessions, and notices the fault: it does not if FRR's bgpd alone is halted."""
     return bool(group.bfd_ms) and not (group.daemon == "frr" and fault == "service_pause")
 
 
-def packets_apart(group: Bgp) -> tuple[float, float]:
+def packets_apart(group: Watched) -> tuple[float, float]:
     """The least and the longest time between two packets of BFD, as the daemon sends them."""
     shares = _APART if group.daemon == "frr" else BIRD_APART
     return shares[0] * group.bfd_ms / 1e3, shares[1] * group.bfd_ms / 1e3
 
 
-def watching(group: Bgp) -> Rest:
+def watching(group: Watched) -> Rest:
     """What is left of BFD's Detection Time when packets stop coming (RFC 5880, 6.8.4)."""
     return Rest(group.bfd_mult * group.bfd_ms / 1e3, *packets_apart(group))
+
+
+def by_watching(group: Watched) -> OutageBound:
+    """How long a machine sends to a neighbor of which BFD hears nothing any more."""
+    return of_law(watching(group), f"BFD {group.bfd_mult} x {group.bfd_ms} ms", PAUSE_S)
 
 
 def detection(group: Bgp, others: int = 1, fault: str = "") -> OutageBound:
     """How long a speaker has a session of which it hears nothing any more, because of the ``fault``."""
     if by_bfd(group, fault):
-        return of_law(watching(group), f"BFD {group.bfd_mult} x {group.bfd_ms} ms", PAUSE_S)
+        return by_watching(group)
     return of_law(hold(group, others), f"hold time {group.hold_s} s", PAUSE_S)
 
 
