@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from testbed.errors import SpecError
 from testbed.spec import (
+    Addressing,
     BgpOptions,
     BgpSession,
     BgpSpeaker,
@@ -46,12 +47,13 @@ def two_lines(
     provider_routes: str = PROVIDER_ROUTES[0],
     routes_by: str = ROUTES_BY[0],
     static: StaticOptions = StaticOptions(),
+    ip: int = 4,
 ) -> Topology:
     """A host behind an edge router, two providers, and a host somewhere in the internet."""
     validation.choice("provider_routes", provider_routes, PROVIDER_ROUTES)
     validation.choice("routes_by", routes_by, ROUTES_BY)
     _check_used(bgp, provider_routes, routes_by, static)
-    net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us)
+    net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us, addressing=Addressing(ip=ip))
     for number, (host, router) in enumerate((("h1", "e1"), ("h2", "x"))):
         net.plain(host)
         net.subnet(number, host, by=router)

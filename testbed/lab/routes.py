@@ -82,10 +82,12 @@ def in_use(lab: Lab, machine: str, to: str) -> list[str]:
 
 
 def _kernel(lab: Lab, machine: str) -> dict[str, set[str]]:
-    """The next hops of each route of a machine's kernel."""
+    """The next hops of each route of a machine's kernel, of the version of IP that the client has."""
+    six = lab.topology.host(lab.client).ip_version == 6
+    family, nothing = (socket.AF_INET6, "::") if six else (socket.AF_INET, "0.0.0.0")
     found: dict[str, set[str]] = {}
-    for route in lab.network.netlink(machine).get_routes(family=socket.AF_INET, table=_MAIN):
-        prefix = str(ipaddress.ip_network(f"{route.get_attr('RTA_DST') or '0.0.0.0'}/{route['dst_len']}"))
+    for route in lab.network.netlink(machine).get_routes(family=family, table=_MAIN):
+        prefix = str(ipaddress.ip_network(f"{route.get_attr('RTA_DST') or nothing}/{route['dst_len']}"))
         several = [dict(hop["attrs"]).get("RTA_GATEWAY") for hop in route.get_attr("RTA_MULTIPATH") or ()]
         found[prefix] = {str(each) for each in (*several, route.get_attr("RTA_GATEWAY")) if each}
     return found

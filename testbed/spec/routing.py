@@ -96,8 +96,6 @@ def check_bgp(groups: Sequence[Bgp], attached: Mapping[str, Sequence[Attachment]
                 own = [each.subnet for each in attached[name]]
                 if session.subnet not in own:
                     raise unknown(f"subnet of a BGP session of {name!r}", session.subnet, own)
-                if ipaddress.ip_network(session.subnet).version != 4:
-                    raise SpecError(f"a BGP session of {name!r} is in {session.subnet}; wanted IPv4")
         for speaker in group.speakers:
             own = [each.subnet for each in attached[speaker.machine]]
             if group.daemon == "frr" and (others := [each for each in speaker.announces if each not in own]):

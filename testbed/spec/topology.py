@@ -261,8 +261,13 @@ class Topology:
         return next((each.anycast for each in speakers if each.machine == machine), "")
 
     def bgp_identifier(self, machine: str) -> str:
-        """The BGP Identifier of a speaker: an address of its own (RFC 4271, 4.2), here that of its first interface."""
-        return self.attachments(machine)[0].ip
+        """The BGP Identifier of a speaker: an IPv4 address of its own (RFC 4271, 4.2), here that of its first
+        interface; over IPv6 four octets that no other has (RFC 6286), by its place in the topology."""
+        own = self.attachments(machine)[0].ip
+        if ipaddress.ip_address(own).version == 4:
+            return own
+        place = [each.name for each in self.machines()].index(machine) + 1
+        return f"10.255.{place >> 8}.{place & 255}"
 
     @property
     def entry(self) -> tuple[str, int] | None:
