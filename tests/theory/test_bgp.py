@@ -294,3 +294,12 @@ def test_an_audit_allows_frr_its_queues_and_bird_none() -> None:
         found = after(topology, "e1-eth1--ia-eth0")
         assert found.connected is True and found.bound is not None
         assert found.bound.bound_s == pytest.approx(longest_s)
+
+
+def test_over_ipv6_packets_go_the_same_ways_and_failures_cost_the_same() -> None:
+    four, six = (two_lines(ip=version, bgp=BgpOptions(bfd_ms=100)) for version in (4, 6))
+    assert lines.trail(four) == lines.trail(six)
+    assert lines.routes(six)["e1"] == {"2001:db8:0:1::/64": ["2001:db8:0:2::fc"]}
+    assert lines.routes(two_lines(ip=6, provider_routes="default"))["e1"] == {"::/0": ["2001:db8:0:2::fc"]}
+    for name in ("ia", "e1", "e1-eth1--ia-eth0", "e1-eth0"):
+        assert after(four, name).connected == after(six, name).connected
