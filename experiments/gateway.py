@@ -51,6 +51,8 @@ FAULTS = (
 )
 #: How long the flows have to resume before the repair, and how long the network rests after the return.
 _RESUMED_S, _AFTER_S = 0.5, 0.5
+#: Over how many intervals of BFD the instant of a fault is drawn.
+_INTERVALS = 4
 #: How long a router may take to be master again, beside what VRRP waits for.
 _BACK_S = 10.0
 
@@ -88,29 +90,32 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
 def procedure(lab: Lab) -> None:
     """Inside: fail the best router again and again, with probes between client and server."""
     fault, group = str(lab.case["fault"]), lab.topology.vrrp[0]
-    element, advert_s = _element(lab.topology, fault), group.advert_ms / 1e3
+    element, period_s = _element(lab.topology, fault), vrrp.period_s(group)
+    # BFD's packets are random, too: one interval after a session began would not show all phases alike.
+    draws_s = _INTERVALS * period_s if group.bfd_ms else period_s
     found = vrrp.takeover(group, fault)
     lasts_s = (steps.UNNOTICED_S if isinstance(found, str) else found.limit_s) + _RESUMED_S
     ways = [each for each in (lab.pair, lab.pair[::-1]) if not gateways.blocked(lab.topology, *each)]
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
-        for _ in steps.faults(lab, element, period_s=advert_s, lasts_s=lasts_s):
+        for _ in steps.faults(lab, element, period_s=draws_s, lasts_s=lasts_s):
             wait_for(
                 f"{measured.best(lab.topology)} is master again",
                 lambda: _lacking(lab),
-                deadline_s=_BACK_S + 4 * advert_s + group.preempt_delay_s + group.startup_delay_s,
+                deadline_s=_BACK_S + 4 * group.advert_ms / 1e3 + group.preempt_delay_s + group.startup_delay_s,
                 step_s=0.1,
             )
             lab.note("network", "master_again", router=measured.best(lab.topology))
-            lab.sleep_until(lab.now() + advert_s + _AFTER_S)
+            lab.sleep_until(lab.now() + group.advert_ms / 1e3 + _AFTER_S)
 
 
 def _lacking(lab: Lab) -> str:
-    """The virtual addresses that the best router has not."""
+    """The virtual addresses that the best router has not, and what the others wait for."""
     router = measured.best(lab.topology)
     own = {each.get_attr("IFA_ADDRESS") for each in lab.network.netlink(router).get_addr()}
     wanted = [address.partition("/")[0] for address in lab.topology.vrrp[0].addresses]
-    return ", ".join(address for address in wanted if address not in own)
+    waits = (each.unsettled() for each in lab.services)
+    return ", ".join(each for each in (*(address for address in wanted if address not in own), *waits) if each)
 
 
 def read(raw: Path, trial: Trial) -> Measured:

@@ -4,8 +4,8 @@ Question      Users ask a service at a constant rate. How many of their requests
               is none answered, when the balancer that has the service's address fails?
 Factors       What fails, and how: the balancer loses power or hangs; a daemon on it ends in order, is killed or halted
               (HAProxy at layer 7, keepalived at layer 4; `element` names another, or any element of the network).
-              Whether connections are kept alive, how long a client waits; the layer, VRRP's interval, and any other
-              argument of the topology.
+              Whether connections are kept alive, how long a client waits, how many clients there are; the layer, VRRP's
+              interval, and any other argument of the topology (balancer_stick, balancer_peers ...).
 Procedure     1. The client sends a request every interval (testbed/observe/requests.py).
               2. The fault begins at an instant drawn at random over VRRP's interval, or the script's that asks HAProxy
                  whether it lives. It lasts as long as by theory another balancer needs, and the last request waits.
@@ -14,7 +14,9 @@ Measurement   Every request's time counts from when it was due (requests.csv). T
               gratuitous ARP for the service's address by another balancer.
 Expectation   theory/balancers.py: VRRP moves the address after three advertisements and the skew; the skew alone where
               the daemon that ends says so. HAProxy is asked every second whether it lives. Until then every request
-              fails, or waits for its client's next SYN, a second later: then it is late.
+              fails, or waits for its client's next SYN, a second later: then it is late. Of several clients the other
+              balancer sends those to the server that they had before of whom it was told, or whose address decides; of
+              n servers one in n of the others, by chance.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ from testbed.experiment.experiment import Experiment
 from testbed.faults import catalogue
 from testbed.lab import steps
 from testbed.measure.impact import rounded
-from testbed.measure.raw import controller_trouble, event_of, read_timeline
-from testbed.measure.requests import felt, load_requests
+from testbed.measure.raw import controller_trouble, event_of, read_json, read_timeline
+from testbed.measure.requests import Request, felt, load_requests, same_server
 from testbed.observe.requests import check
 from testbed.spec import Topology, Vrrp
 from testbed.spec.balancer import ALIVE_S
@@ -47,8 +49,14 @@ FAULTS = ("router_crash", "router_hang", "service_stop", "service_crash", "servi
 _BEFORE_S, _RESUMED_S, _AFTER_S = 1.0, 0.5, 1.0
 #: How long a fault lasts of which theory does not say how long the service is away.
 _UNBOUNDED_S = 5.0
+#: The most clients: a subnet has no more addresses for hosts.
+_MOST = (150, "the client's subnet has no more addresses")
 #: More requests than this may be counted on the other side of an instant: one, at each end.
 _EDGES = 2
+#: About how many requests each client sends before the fault; those that sent none are not counted.
+_EACH = 3
+#: How far from its expectation a number may be that chance makes, in standard deviations: 1 of 16,000 is beyond.
+_DEVIATIONS = 4.0
 
 
 def _element(case: Mapping[str, Level], topology: Topology) -> str:
@@ -79,6 +87,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"topology {topology.name} has no balancer"
     if case["keep_alive"] and topology.balancers[0].layer == 4:
         return "keep_alive=true at layer 4: a connection that stands is for stateful_failover"
+    if case["keep_alive"] and int(case["clients"]) > 1:
+        return "keep_alive=true with clients: a connection that stands has one client"
     try:
         check(float(case["request_interval_ms"]) / 1e3, float(case["timeout_s"]))
         catalogue.checked(topology, str(case["fault"]), _element(case, topology), {})
@@ -93,8 +103,9 @@ def procedure(lab: Lab) -> None:
     shared, found = lab.topology.shared_by(group.machines), _bound(lab.trial)
     interval_s, timeout_s = float(case["request_interval_ms"]) / 1e3, float(case["timeout_s"])
     away_s = found.limit_s if isinstance(found, OutageBound) else _UNBOUNDED_S
-    with steps.asking(lab, interval_s, timeout_s=timeout_s, keep_alive=bool(case["keep_alive"])):
-        lab.sleep_until(lab.now() + _BEFORE_S)
+    clients = int(case["clients"])
+    with steps.asking(lab, interval_s, timeout_s=timeout_s, keep_alive=bool(case["keep_alive"]), clients=clients):
+        lab.sleep_until(lab.now() + max(_BEFORE_S, _EACH * clients * interval_s))
         steps.wait_random_phase(lab, max(shared.advert_ms / 1e3, ALIVE_S if group.layer == 7 else 0.0))
         with lab.fault(str(case["fault"]), _element(case, lab.topology)):
             lab.sleep_until(lab.now() + away_s + timeout_s + _RESUMED_S)
@@ -126,6 +137,7 @@ def read(raw: Path, trial: Trial) -> Measured:
     away = isinstance(bound, OutageBound) and bound.bound_s > 0
     back_s = taken_s if away and taken_s is not None else begin_s
     refused_s = balancers.refused_s(shared, daemon, back_s - begin_s)
+    kept = _kept(raw, trial, requests, begin_s, end_s, moved=taken_s is not None)
     predicted = balancers.failing([one.due_s for one in requests], begin_s, back_s, timeout_s, refused_s)
     metrics: dict[str, Any] = {
         "takeover_s": None if taken_s is None else rounded(taken_s - begin_s),
@@ -137,6 +149,7 @@ def read(raw: Path, trial: Trial) -> Measured:
         "expected_s": rounded(bound.expected_s) if isinstance(bound, OutageBound) else None,
         "why_no_bound": bound if isinstance(bound, str) else None,
         "failed_by_theory": predicted if isinstance(bound, OutageBound) else None,
+        **kept,
         "within_bound": None,
     }
     if isinstance(bound, OutageBound):
@@ -145,8 +158,26 @@ def read(raw: Path, trial: Trial) -> Measured:
         returned = after.failed_requests == 0 and after.longest_gap_s <= _back_s(shared, case, interval_s)
         if case["fault"] == "router_hang" and not shared.refresh_s:
             returned = True  # nobody announces the address, and theory does not say when the client asks for it
-        metrics["within_bound"] = gap and failed and returned
+        metrics["within_bound"] = gap and failed and returned and kept["kept_as_predicted"] is not False
     return Measured(metrics, warnings=tuple(controller_trouble(timeline)))
+
+
+def _kept(
+    raw: Path, trial: Trial, requests: list[Request], begin_s: float, end_s: float, *, moved: bool
+) -> dict[str, Any]:
+    """Of several clients, how many stayed with their server, and whether theory has as many."""
+    names = ("clients_seen", "clients_kept", "kept_share_by_theory", "kept_as_predicted")
+    if int(trial.case["clients"]) < 2:
+        return dict.fromkeys(names)
+    group = trial.topology.balancers[0]
+    kept, seen = same_server(requests, read_json(raw / "clients.json"), begin_s, end_s)
+    # While the address stays where it is, only a table of clients keeps them: round robin goes on.
+    theory = balancers.kept_share(group) if moved or not group.stick else (1.0, "nothing moves")
+    share = None if theory is None else theory[0]
+    agrees = None
+    if share is not None:
+        agrees = abs(kept - share * seen) <= _DEVIATIONS * (seen * share * (1 - share)) ** 0.5
+    return dict(zip(names, (seen, kept, share if share is None else rounded(share), agrees), strict=True))
 
 
 def _back_s(shared: Vrrp, case: Mapping[str, Level], interval_s: float) -> float:
@@ -174,6 +205,7 @@ def requests() -> Experiment:
             Factor("request_interval_ms", (20.0,), "time between two requests", least=2.0),
             Factor("keep_alive", (False,), "whether a connection carries more than one request"),
             Factor("timeout_s", (2.0,), "how long a client waits for an answer", least=0.1),
+            Factor("clients", (1,), "addresses from which requests come, at random", least=1, most=_MOST),
         ),
         options=(Factor("element", ("",), "what fails, by name; none: the best balancer, or its daemon"),),
         procedure=procedure,

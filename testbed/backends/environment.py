@@ -33,6 +33,8 @@ IMAGE = Place("/opt/testbed/venv/bin/python", "/opt/testbed/project", "/usr/bin"
 #: The C library's loader looks for variants of each library that suit the processor, and each failed look takes time
 #: of a guest. Without POPCNT (ld.so(8), glibc.cpu.hwcaps) no variant suits, whatever the processor.
 TUNABLES = "glibc.cpu.hwcaps=-POPCNT,-AVX512CD"
+#: The word for testbed.lab.shell that standard input is a script.
+SCRIPT = "script"
 
 
 def environment(place: Place = MACHINE) -> dict[str, str]:
@@ -62,5 +64,7 @@ def trial_command(directory: Path, code: Path, place: Place = MACHINE) -> list[s
 
 
 def shell_command(directory: Path) -> list[str]:
-    """The command that builds the network of the trial in ``directory`` and starts Mininet's prompt in it."""
-    return [sys.executable, "-m", "testbed.lab.shell", str(directory)]
+    """The command that builds the network of the trial in ``directory`` and starts Mininet's prompt in it: for this
+    terminal, or for the script that standard input is."""
+    how = [] if sys.stdin.isatty() else [SCRIPT]
+    return [sys.executable, "-m", "testbed.lab.shell", str(directory), *how]

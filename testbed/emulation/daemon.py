@@ -15,7 +15,7 @@ from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
 
 #: How long a program may take to be ready, and to end after SIGTERM, in seconds of the trial's clock.
-_READY_S, _END_S = 60.0, 10.0
+READY_S, _END_S = 60.0, 10.0
 
 
 class Daemon:
@@ -37,7 +37,7 @@ class Daemon:
         clear: Callable[[], None] = lambda: None,
         environment: Mapping[str, str] | None = None,
         pid: int | None = None,
-        ready_s: float = _READY_S,
+        ready_s: float = READY_S,
         end_s: float = _END_S,
     ) -> None:
         self.name = name

@@ -34,6 +34,16 @@ def topology_defaults(function: TopologyFunction) -> dict[str, Level]:
     return found
 
 
+def networks_of(function: TopologyFunction) -> settle.Networks:
+    """The networks that a topology function makes of its arguments."""
+    needs: dict[str, tuple[str, ...]] = {}
+    for parameter in _parameters(function).values():
+        value = parameter.default
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            needs |= settle.needed(value)
+    return settle.Networks(lambda case: build_topology(function, case), topology_defaults(function), needs)
+
+
 def _parameters(function: TopologyFunction) -> dict[str, inspect.Parameter]:
     """The parameters that have a name: all but ``*args`` and ``**kwargs``."""
     found = inspect.signature(function).parameters.items()
@@ -107,7 +117,7 @@ def build_from_settings(function: TopologyFunction, settings: Mapping[str, str])
         name: pairs(text)[0] if name == settle.PAIR else parse_level(name, text, defaults[name])
         for name, text in settings.items()
     }
-    networks = settle.Networks(lambda case: build_topology(function, case), defaults)
+    networks = networks_of(function)
     factors = {name: (level,) for name, level in levels.items() if name != settle.PAIR}
     return settle.settled(networks, levels, factors, named=set(factors)).network
 

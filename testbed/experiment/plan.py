@@ -17,7 +17,7 @@ from testbed.experiment.experiment import Experiment
 from testbed.experiment.network import TopologyFunction as TopologyFunction
 from testbed.experiment.network import build_from_settings as build_from_settings
 from testbed.experiment.network import build_topology as build_topology
-from testbed.experiment.network import check_names, check_runs, is_of_network, pairs
+from testbed.experiment.network import check_names, check_runs, is_of_network, networks_of, pairs
 from testbed.experiment.network import topology_defaults as topology_defaults
 from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
@@ -118,7 +118,7 @@ def list_cases(
         for name, found in levels.items()
         if (is_of_network(factors[name]) if name in factors else name != settle.PAIR)
     }
-    networks = settle.Networks(lambda case: build_topology(topology, case), arguments)
+    networks = networks_of(topology)
     schemes_read = {schemes.FACTOR.name, *(name for each in schemes.SCHEMES.values() for name in each.reads)}
     deciding = {*of_network, settle.PAIR, *schemes_read} & levels.keys()
 
@@ -236,7 +236,7 @@ def plan(
     the path of its file, from which the trial loads it again. Every topology is built here, so a network that is not
     possible, or that lacks the bonds that the experiment is about, is refused before anything runs.
     """
-    built = settle.Networks(lambda case: build_topology(topology, case), topology_defaults(topology))
+    built = networks_of(topology)
     networks = []
     for case in cases:
         network = built.of(case)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from testbed import schemes
@@ -30,6 +31,16 @@ PAIR = "pair"
 def settings(value: Any) -> dict[str, str]:
     """What --set calls each field of a dataclass: by its name, unless its metadata names a ``setting``."""
     return {field.metadata.get("setting", field.name): field.name for field in dataclasses.fields(value)}
+
+
+def needed(value: Any) -> dict[str, tuple[str, ...]]:
+    """By its ``setting``: what a field of a dataclass has no effect without, by the ``needs`` of its metadata.
+
+    Each is the name of another argument that must not be 0 or false, or such a name, an equals sign and a level; an
+    argument that a topology has not is not needed there.
+    """
+    fields = dataclasses.fields(value)
+    return {each.metadata["setting"]: each.metadata["needs"] for each in fields if "needs" in each.metadata}
 
 
 _BOND, _LAG, _CABLE = settings(BondOptions()), settings(LagOptions()), settings(Cable())
@@ -53,11 +64,18 @@ class Settled:
 
 
 class Networks:
-    """The networks of a run, each built once. ``arguments`` are the topology's, with their defaults."""
+    """The networks of a run, each built once. ``arguments`` are the topology's, with their defaults; ``needs`` says
+    what some of them have no effect without (`needed`)."""
 
-    def __init__(self, build: Callable[[Mapping[str, Level]], Topology], arguments: Mapping[str, Level]) -> None:
+    def __init__(
+        self,
+        build: Callable[[Mapping[str, Level]], Topology],
+        arguments: Mapping[str, Level],
+        needs: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self._build = build
         self.arguments = arguments
+        self._needs = needs
         self._found: dict[tuple[tuple[str, Level], ...], Topology | SpecError] = {}
 
     def of(self, case: Mapping[str, Level]) -> Topology:
@@ -72,6 +90,16 @@ class Networks:
         if isinstance(found, SpecError):
             raise found
         return found
+
+    def lacking(self, case: Mapping[str, Level], name: str) -> str:
+        """What an argument has no effect without, and the case has not; empty: nothing."""
+        for need in self._needs.get(name, ()):
+            other, _, wanted = need.partition("=")
+            if other in self.arguments:
+                level = case.get(other, self.arguments[other])
+                if not level if not wanted else shown(level) != wanted:
+                    return need
+        return ""
 
     def same(self, case: Mapping[str, Level], name: str, level: Level) -> bool:
         """Whether the network is the same with another level of that argument, as far as its controller heeds it."""
@@ -96,6 +124,14 @@ def settled(
     ``known`` are the experiment's own. Errors: SpecError for a case that is refused.
     """
     own, changed = dict(case), dict[str, str]()
+    for name in [name for name in factors if name in own and name in networks.arguments]:
+        if need := networks.lacking(own, name):
+            why = f"it has no effect without {need}"
+            if name in named:
+                typed = f", or type: --set {need}" if "=" in need else ""
+                raise SpecError(f"{name}={shown(own[name])}: {why}", f"Leave it out{typed}")
+            del own[name]
+            changed[name] = why
     for name in [name for name in factors if name in own and name not in networks.arguments]:
         _without_argument(networks, own, name, changed, given=name in named, factor=known.get(name))
     network = _possible(networks, own, [name for name in factors if name not in named], changed)

@@ -42,6 +42,8 @@ def _crashed(context: InjectionContext, router: str) -> Iterator[None]:
     topology = context.network.topology
     bond = next((host.bond for host in topology.hosts if host.name == router), None)
     boot = restore.Boot(frozenset(ip for group in topology.vrrp if router in group.routers for ip in group.ips))
+    for daemon in _daemons(context, router).values():
+        daemon.halt()  # at this instant: the first filter of an interface takes some milliseconds
     # When it boots its links come up before its daemons start.
     with (
         contextlib.ExitStack() as daemons,
@@ -55,7 +57,7 @@ def _crashed(context: InjectionContext, router: str) -> Iterator[None]:
         # The carriers go before daemons, addresses and connections: no frame meets a router that has lost only these.
         for interface in (*([bond.name] if bond else []), *topology.interfaces(router)):
             links.enter_context(restore.down(context, router, interface, boot))
-        for daemon in _daemons(context, router).values():
+        for daemon in reversed(_daemons(context, router).values()):  # they start in the order in which they did first
             daemons.enter_context(daemon.killed())
         _remove_virtual(context, router, boot.without)
         _forget(context, router)
@@ -81,12 +83,13 @@ def _remove_virtual(context: InjectionContext, router: str, virtual: frozenset[s
 def router_hang(context: InjectionContext, element: str) -> Iterator[None]:
     """Nothing comes out of its links at either end, and its daemons are halted; it goes on when the fault ends."""
     with contextlib.ExitStack() as stack:
+        # Daemons first: the first filter of an interface takes some milliseconds.
+        for name in _daemons(context, element):
+            stack.enter_context(service_pause(context, name))
         for link in context.network.topology.links:
             if element in (link.a, link.b):
                 for end in (link.a_interface, link.b_interface):
                     stack.enter_context(tc.dropping(context, end))
-        for name in _daemons(context, element):
-            stack.enter_context(service_pause(context, name))
         yield
 
 
@@ -152,7 +155,5 @@ def _withdrawn(directory: Path) -> Iterator[None]:
 
 
 def _daemons(context: InjectionContext, machine: str) -> dict[str, Daemon]:
-    """The daemons of a machine, by the names that faults have for them, in the order in which they are killed: the
-    last one starts first, and FRR's others do not find a zebra that starts after them."""
-    own = {name: daemon for name, daemon in context.network.daemons.items() if name.startswith(f"{machine}:")}
-    return dict(sorted(own.items(), key=lambda each: each[0].endswith(":zebra")))
+    """The daemons of a machine, by the names that faults have for them."""
+    return {name: daemon for name, daemon in context.network.daemons.items() if name.startswith(f"{machine}:")}

@@ -11,6 +11,7 @@ from testbed.emulation.hsrlink import HsrPorts
 from testbed.emulation.network import Network
 from testbed.emulation.waiting import wait_for
 from testbed.errors import TrialError
+from testbed.services.running import Running
 from testbed.theory import separate
 
 #: How long everything may take to be ready, in seconds.
@@ -21,6 +22,11 @@ _PERHAPS_S = 25.0
 #: Of up to this many hosts every two have to reach each other; of more, each the 1st, 2nd, 4th, 8th ... after it.
 MESH_HOSTS = 16
 _PORT = 4000
+
+
+def settled_by_s(services: Sequence[Running]) -> float:
+    """How long all services may take until their start is over, by their configurations, in seconds."""
+    return DEADLINE_S + max((each.service.slow_s for each in services), default=0.0)
 
 
 def answered(network: Network, host: str) -> bool:

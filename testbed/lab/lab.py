@@ -210,7 +210,7 @@ class Lab:
         wait_for(
             "the services settle",
             lambda: "; ".join(filter(None, (each.unsettled() for each in self.services))),
-            deadline_s=convergence.DEADLINE_S,
+            deadline_s=convergence.settled_by_s(self.services),
             step_s=0.1,
         )
         self.keep_built(lags=self.scheme.built(self))

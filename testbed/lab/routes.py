@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from testbed.emulation.waiting import wait_for
-from testbed.lab import steps
+from testbed.lab import convergence, steps
 from testbed.theory import OutageBound, brownouts, lines
 
 if TYPE_CHECKING:
@@ -21,18 +21,17 @@ _MAIN = 254
 _INTERVALS = 4
 #: How long the flows have to resume before the repair, and how long the network rests after the return.
 _RESUMED_S, _AFTER_S = 0.5, 0.5
-#: How long the sessions may take to be established again.
-_BACK_S = 60.0
 
 
 def wait_settled(lab: Lab, what: str) -> None:
-    """Wait until nothing of the services is under way, and all routes are there. Errors: TrialError past a minute."""
+    """Wait until nothing of the services is under way, and all routes are there. Errors: TrialError if it takes too
+    long."""
     wanted = lines.routes(lab.topology)
 
     def unsettled() -> str:
         return "; ".join(filter(None, (*(each.unsettled() for each in lab.services), _lacking(lab, wanted))))
 
-    wait_for(what, unsettled, deadline_s=_BACK_S, step_s=0.1)
+    wait_for(what, unsettled, deadline_s=convergence.settled_by_s(lab.services), step_s=0.1)
 
 
 def _lacking(lab: Lab, wanted: Mapping[str, Mapping[str, Sequence[str]]]) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 BEFORE_S = 0.5
 #: How long a web service may take to answer for the first time.
 _ANSWERED_S = 20.0
+#: So many clients are drawn for as many requests; then the same ones follow again.
+_DRAWS = 4096
 #: How long a fault lasts that no known mechanism detects, in seconds.
 UNNOTICED_S = 3.0
 #: So many flows come back where the switch cannot be asked which member they take, from ports as a kernel chooses them.
@@ -76,13 +78,20 @@ def faults(
 
 
 @contextlib.contextmanager
-def asking(lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = False) -> Iterator[None]:
+def asking(
+    lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = False, clients: int = 1
+) -> Iterator[None]:
     """The client asks the topology's web service every interval, into requests.csv, while the block runs.
 
-    It begins once the service answers. Errors: TrialError if it does not in time.
+    Of several ``clients``, which are addresses of its host, one drawn at random sends each request. It begins once the
+    service answers. Errors: TrialError if it does not in time.
     """
     assert lab.topology.entry is not None, "the topology has no web service"
-    wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
+    sources: list[str] = []
+    if clients > 1:
+        own = [lab.topology.host(lab.client).ip, *lab.network.add_addresses(lab.client, clients - 1)]
+        sources = [lab.random.choice(own) for _ in range(_DRAWS)]
+    wait_answered(lab)
     with requesting(
         lab.network,
         lab.client,
@@ -92,8 +101,15 @@ def asking(lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = 
         clocks=lab.clocks,
         keep_alive=keep_alive,
         timeout_s=timeout_s,
+        sources=sources,
     ):
         yield
+
+
+def wait_answered(lab: Lab) -> None:
+    """Wait until the topology's web service takes a connection of the client. Errors: TrialError if it does not in
+    time."""
+    wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
 
 
 def _unanswered(lab: Lab) -> str:

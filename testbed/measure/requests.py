@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,20 @@ def _longest_gap_s(requests: list[Request], begin_s: float, end_s: float, interv
     edges = [*(done or [begin_s - interval_s]), max(each.done_s for each in requests)]
     steps = itertools.pairwise(edges)
     return max((b - a for a, b in steps if begin_s <= a + interval_s < end_s), default=0.0)
+
+
+def same_server(requests: list[Request], sources: Sequence[str], begin_s: float, end_s: float) -> tuple[int, int]:
+    """How many clients got their first answer of a request due in the window from the server of their last one before;
+    and how many had both. Request n came from ``sources[n % len(sources)]``."""
+    before, after = dict[str, str](), dict[str, str]()
+    for number, each in enumerate(requests):
+        client = sources[number % len(sources)]
+        if each.answered and each.done_s < begin_s:
+            before[client] = each.server
+        elif each.answered and begin_s <= each.due_s < end_s:
+            after.setdefault(client, each.server)
+    both = before.keys() & after.keys()
+    return sum(before[client] == after[client] for client in both), len(both)
 
 
 def last_failed_s(requests: list[Request], begin_s: float, end_s: float) -> float | None:

@@ -20,7 +20,7 @@ import json
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,8 @@ TIMEOUT, REFUSED, RESET, CLOSED, UNNAMED = "timeout", "refused", "reset", "close
 #: The most requests that wait at a time: select(2) takes descriptors below 1024, and counts in microseconds.
 MOST_WAITING = 900
 _BYTES = 1 << 16
+#: linux/in.h: a port is chosen when the other end is known.
+_BIND_ADDRESS_NO_PORT = 24
 
 
 @dataclass
@@ -90,16 +92,18 @@ def requesting(
     clocks: Clocks,
     timeout_s: float,
     keep_alive: bool = False,
+    sources: Sequence[str] = (),
 ) -> Iterator[None]:
     """Ask the service, by address and port or by name, every interval in the block; then write ``path``, as CSV.
 
     The first request is due at an instant drawn over the interval. A file of the same name with the ending .json says
-    how was asked; names.csv beside it what the name server answered. Errors: SpecError if more may wait at a time than
-    can be waited for.
+    how was asked; names.csv beside it what the name server answered. Request n comes from the client's address
+    ``sources[n % len(sources)]``, if there are any: clients.json lists them. Errors: SpecError if more may wait at a
+    time than can be waited for.
     """
     check(interval_s, timeout_s)
     begin_s = clocks.start("requests", interval_s)
-    load = _Load(service, interval_s, keep_alive, timeout_s)
+    load = _Load(service, interval_s, keep_alive, timeout_s, sources)
 
     def work() -> None:
         with inside(network.pid(client)):
@@ -121,12 +125,22 @@ def requesting(
             "timeout_s": timeout_s,
         }
         path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
+        if sources:
+            path.with_name("clients.json").write_text(json.dumps(list(sources)) + "\n")
 
 
 class _Load:
     """The requests of one client, all in one process."""
 
-    def __init__(self, service: tuple[str, int] | Named, interval_s: float, keep_alive: bool, timeout_s: float) -> None:
+    def __init__(
+        self,
+        service: tuple[str, int] | Named,
+        interval_s: float,
+        keep_alive: bool,
+        timeout_s: float,
+        sources: Sequence[str] = (),
+    ) -> None:
+        self._sources = sources
         self._service, self._interval_s, self._keep_alive, self._timeout_s = service, interval_s, keep_alive, timeout_s
         said = "keep-alive" if keep_alive else "close"
         host = service.name if isinstance(service, Named) else service[0]
@@ -173,6 +187,9 @@ class _Load:
             sock = socket.socket(socket.AF_INET6 if ":" in place[0] else socket.AF_INET)
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._sources:
+                sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+                sock.bind((self._sources[number % len(self._sources)], 0))
             code = sock.connect_ex(place)
             if code not in (0, errno.EINPROGRESS):
                 self._done(_Request(number, due, now, sock, b""), _failure(code))

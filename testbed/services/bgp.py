@@ -73,6 +73,11 @@ class SpeakerService(BirdService):
     def period_s(self) -> float:
         return float(self.group.keepalive_s)
 
+    @property
+    def slow_s(self) -> float:
+        """A session of BFD begins with four packets, which are a second or more apart (RFC 5880, 6.8.3)."""
+        return 4 * max(1.0, self.group.bfd_ms / 1e3) if self.group.bfd_ms else 0.0
+
     def settings(self) -> Mapping[str, str]:
         """With ECMP a flow is placed by its addresses and ports (networking/ip-sysctl.rst)."""
         return {f"{_channel(self)}/fib_multipath_hash_policy": "1"} if self.group.ecmp else {}

@@ -44,6 +44,11 @@ class Bird(BirdService):
     def period_s(self) -> float:
         return max(1.0, self.bond.ecmp_bfd_ms / 1e3 if self.bond.ecmp_detect == "bfd" else self.bond.ecmp_hello_s)
 
+    @property
+    def slow_s(self) -> float:
+        """It announces its links anew once it knows its neighbors (RFC 2328, 9.1)."""
+        return MIN_LS_INTERVAL_S + 2 * self.bond.ecmp_hello_s + self.bond.ecmp_dead_s
+
     def configuration(self, directory: Path) -> str:
         return configuration(self, directory)
 

@@ -46,6 +46,11 @@ class Gdnsd(Service):
     def period_s(self) -> float:
         return self.group.check_ms / 1e3
 
+    @property
+    def slow_s(self) -> float:
+        """A server that did not listen yet is in its answers after so many checks."""
+        return self.group.rise * self.group.check_ms / 1e3
+
     def files(self, directory: Path) -> Mapping[str, str]:
         return {"config": configuration(self, directory), f"zones/{ZONE}": zone(self)}
 

@@ -9,6 +9,7 @@ without a word (seen with 2.2.7).
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import sys
 import time
@@ -23,6 +24,7 @@ from testbed.services.service import Service
 from testbed.spec import Balancer, Topology, Vrrp
 from testbed.spec.balancer import ALIVE_S, ALIVE_WAITS_S
 from testbed.spec.server import HEALTH
+from testbed.spec.vrrp import BFD_ADVERT_MS
 
 #: How long after its start-up delay keepalived is asked for its state, in seconds.
 _LISTENED_S = 0.5
@@ -39,7 +41,8 @@ class Keepalived(Service):
     """The keepalived of a machine: ``sides`` are its interfaces, each with the virtual address and identifier there.
 
     ``balancer`` is the group of balancers that the machine is in, with the ``servers`` that it balances to: name,
-    address and port of each.
+    address and port of each. ``watched`` are the other routers that it has a BFD session with: the name of each, its
+    address and our own.
     """
 
     name: ClassVar[str] = "keepalived"
@@ -51,10 +54,18 @@ class Keepalived(Service):
     group: Vrrp
     balancer: Balancer | None = None
     servers: tuple[tuple[str, str, int], ...] = ()
+    watched: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def period_s(self) -> float:
         return self.group.advert_ms / 1e3
+
+    @property
+    def slow_s(self) -> float:
+        """It listens first, and waits for three advertisements and the skew, which is less than a fourth; with BFD a
+        session begins with four packets, which are a second or more apart."""
+        watch_s = 4 * max(1.0, self.group.bfd_ms / 1e3) if self.watched else 0.0
+        return _startup_delay_s(self) + 4 * self.group.advert_ms / 1e3 + watch_s
 
     def files(self, directory: Path) -> Mapping[str, str]:
         found = {"keepalived.conf": configuration(self, directory)}
@@ -74,8 +85,10 @@ class Keepalived(Service):
     def command(self, directory: Path) -> Sequence[str]:
         own = {"--use-file": "keepalived.conf", "--pid": "keepalived.pid", "--vrrp_pid": "keepalived_vrrp.pid"}
         own |= {"--checkers_pid": "keepalived_checkers.pid"} if self._four else {}
+        own |= {"--bfd_pid": "keepalived_bfd.pid"} if self.watched else {}
         places = [f"{flag}={directory / name}" for flag, name in own.items()]
-        alone = [] if self._four else ["--vrrp"]
+        # Without a word of it all parts run that have something to do.
+        alone = [] if self._four or self.watched else ["--vrrp"]
         return [self.program, "--dont-fork", *alone, "--log-console", "--log-detail", "--no-syslog", *places]
 
     def missing(self, directory: Path) -> str:
@@ -91,12 +104,24 @@ class Keepalived(Service):
         text = log.read_text(errors="replace") if log.exists() else ""
         *earlier, own = text.split(_STARTS)
         states = _states(own)
-        wanted = ("MASTER",) if self.best and len(earlier) < 2 else ("MASTER", "BACKUP")
+        wanted = ("MASTER",) if self.best and len(earlier) < 2 else ("MASTER", "BACKUP", *self._stands_back)
         return ", ".join(
             f"{interface} is {states.get(interface, 'not there')}"
             for interface, _, _ in self.sides
             if states.get(interface) not in wanted
         )
+
+    @property
+    def _stands_back(self) -> tuple[str, ...]:
+        """The state of an instance while BFD hears a better router: keepalived calls it a fault."""
+        return ("FAULT",) if self.watched and not self.best else ()
+
+    def unsettled(self, log: str, now: float) -> str:
+        """With BFD: a router that hears a better one stands back."""
+        del now
+        states = _states(log.split(_STARTS)[-1])
+        waiting = [each for each, _, _ in self.sides if self._stands_back and states.get(each) != "FAULT"]
+        return f"BFD hears no better router on {', '.join(waiting)}" if waiting else ""
 
     def events(self, log: str) -> Iterator[dict[str, Any]]:
         """Of servers that its checks put in or take out."""
@@ -117,15 +142,39 @@ def _states(log: str) -> dict[str, str]:
 
 
 def of(topology: Topology) -> list[Keepalived]:
-    """The keepalived of every machine that is in a VRRP group."""
+    """The keepalived of every machine that is in a VRRP group, the best first: without preemption no other gives it the
+    address."""
     found = []
     for group in topology.vrrp:
-        for name, priority in zip(group.routers, group.priorities, strict=True):
+        priorities = dict(zip(group.routers, group.priorities, strict=True))
+        for name in group.ranked:
+            priority = priorities[name]
             balancer = next((each for each in topology.balancers if name in each.machines), None)
             servers = real_servers(topology, balancer) if balancer is not None else ()
             sides, best = _sides(topology, group, name), priority == max(group.priorities)
-            found.append(Keepalived(name, sides, priority, best, group, balancer, servers))
+            watched = tuple(_watched(topology, group, name)) if group.bfd_ms else ()
+            found.append(Keepalived(name, sides, priority, best, group, balancer, servers, watched))
     return found
+
+
+def _watched(topology: Topology, group: Vrrp, name: str) -> Iterator[tuple[str, str, str]]:
+    """Every other router, with the two addresses of the BFD session between them.
+
+    One session is for all subnets: the better router's address is that in the first subnet, the other's in the last
+    one. So packets of one direction cross one subnet and those of the other direction the other subnet, and the session
+    ends when either router has lost either.
+    """
+    for other in group.routers:
+        if other != name:
+            first, last = group.addresses[0], group.addresses[-1]
+            own, its = (last, first) if other in group.better(name) else (first, last)
+            yield other, _own_address(topology, other, its), _own_address(topology, name, own)
+
+
+def _own_address(topology: Topology, name: str, virtual: str) -> str:
+    """The address of a router in the subnet of a virtual one."""
+    subnet = str(ipaddress.ip_interface(virtual).network)
+    return topology.attachment(name, subnet).ip
 
 
 def _sides(topology: Topology, group: Vrrp, name: str) -> tuple[tuple[str, str, int], ...]:
@@ -153,7 +202,7 @@ def configuration(service: Keepalived, directory: Path) -> str:
         *("global_defs {", f"  router_id {service.node}", "  vrrp_version 3"),
         # A master announces its addresses when it becomes master (RFC 5798, 6.4.1), and keepalived 5 s later again.
         f"  vrrp_garp_master_refresh {group.refresh_s}",
-        *([f"  vrrp_startup_delay {group.startup_delay_s:g}"] if group.startup_delay_s else []),
+        *([f"  vrrp_startup_delay {delay_s:g}"] if (delay_s := _startup_delay_s(service)) else []),
         *(_globals(service, balancer, directory) if balancer is not None else ()),
         "}",
     ]
@@ -162,11 +211,19 @@ def configuration(service: Keepalived, directory: Path) -> str:
             *("vrrp_script alive {", f'  script "/bin/bash {directory}/keepalived.script"', f"  interval {ALIVE_S}"),
             *(f"  timeout {ALIVE_S}", "  fall 1", "  rise 1", "}"),
         ]
+    for name, address, own in service.watched:
+        lines += [
+            *(f"bfd_instance {name} {{", f"  neighbor_ip {address}", f"  source_ip {own}"),
+            *(f"  min_rx {group.bfd_ms}", f"  min_tx {group.bfd_ms}", f"  multiplier {group.bfd_mult}"),
+            # RFC 5881, 5: 255, so that who is not on the link cannot send them.
+            *("  hoplimit 255" if ":" in address else "  ttl 255", "}"),
+        ]
+    advert_ms = group.advert_ms if service.best or not group.bfd_ms else BFD_ADVERT_MS
     for interface, address, identifier in service.sides:
         lines += [
             f"vrrp_instance {interface} {{",
             *("  state BACKUP", f"  interface {interface}", f"  virtual_router_id {identifier}"),
-            *(f"  priority {service.priority}", f"  advert_int {group.advert_ms / 1e3:g}"),
+            *(f"  priority {service.priority}", f"  advert_int {advert_ms / 1e3:g}"),
         ]
         if not group.preempt:
             lines.append("  nopreempt")
@@ -177,12 +234,24 @@ def configuration(service: Keepalived, directory: Path) -> str:
             lines += ["  track_interface {", *(f"    {each}" for each, _, _ in service.sides), "  }"]
         if balancer is not None and balancer.layer == 7:
             lines += ["  track_script {", "    alive", "  }"]
+        if group.bfd_ms and not service.best:
+            # Reversed: it is out of service while a session with a better router is up.
+            better = (f"    {name} weight 0 reverse" for name in group.better(service.node))
+            lines += ["  track_bfd {", *better, "  }"]
         lines.append("}")
     if group.follow == "group":
         lines += ["vrrp_sync_group all {", "  group {", *(f"    {each}" for each, _, _ in service.sides), "  }", "}"]
     if balancer is not None and balancer.layer == 4:
         lines += _virtual_server(balancer, service.servers)
     return "\n".join(lines) + "\n"
+
+
+def _startup_delay_s(service: Keepalived) -> float:
+    """For how long it listens when it starts. With BFD all but the best router do: until a session is up it takes one
+    of their packets, then one of the other's, and before that they are a second or more apart (RFC 5880, 6.8.3)."""
+    if service.watched and not service.best:
+        return 2 * max(1.0, service.group.bfd_ms / 1e3)
+    return service.group.startup_delay_s
 
 
 def _globals(service: Keepalived, balancer: Balancer, directory: Path) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed.emulation.daemon import Daemon
+from testbed.emulation.daemon import READY_S, Daemon
 from testbed.emulation.namespace import set_kernel
 from testbed.emulation.network import Network
 from testbed.errors import MachineError, TrialError
@@ -33,6 +33,7 @@ class Running:
             clear=self._clear,
             environment=service.environment(directory),
             pid=network.pid(service.node),
+            ready_s=READY_S + service.slow_s,
         )
 
     def prepare(self, network: Network) -> None:
@@ -47,7 +48,7 @@ class Running:
 
     def unsettled(self) -> str:
         """What it has still under way; empty for nothing."""
-        found = self.service.unsettled(self._log(), time.time())
+        found = self.service.unsettled(self._log(), time.time()) or self.service.unjoined(self.directory)
         return found and f"{self.service.name} of {self.service.node}: {found}"
 
     def events(self, origin_s: float) -> list[dict[str, Any]]:
@@ -72,10 +73,9 @@ class Running:
                 path.unlink()
 
     def _log(self) -> str:
-        for name in (f"{self.service.name}.log", f"{self.service.name}.out"):
-            if (place := self.directory / name).exists():
-                return place.read_text(errors="replace")
-        return ""
+        """What it wrote to its log, and what it printed."""
+        places = (self.directory / f"{self.service.name}.{ending}" for ending in ("log", "out"))
+        return "".join(place.read_text(errors="replace") for place in places if place.exists())
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@
     files, command                          written there; started in the node's namespaces, at a drawn instant
     missing: what it lacks, by its own      waited for
     control interface
-    unsettled: what is still under way      waited for before an experiment begins
+    unsettled: what is still under way;     waited for before an experiment begins
+    unjoined: who it has yet to meet
     events: what its log says               the timeline; all its files become raw files
 
 A daemon's socket, process id and log are named by its command, never left to its defaults: nodes share /run.
@@ -35,6 +36,11 @@ class Service(ABC):
     @abstractmethod
     def period_s(self) -> float:
         """The longest period of its own timers: its start is drawn over it."""
+
+    @property
+    def slow_s(self) -> float:
+        """How much longer its configuration may make its start than a daemon of short timers takes, in seconds."""
+        return 0.0
 
     @abstractmethod
     def files(self, directory: Path) -> Mapping[str, str]:
@@ -66,6 +72,11 @@ class Service(ABC):
     def unsettled(self, log: str, now: float) -> str:
         """What its start has still under way at ``now`` (seconds since the epoch), by its log; empty for nothing."""
         del log, now
+        return ""
+
+    def unjoined(self, directory: Path) -> str:
+        """What it lacks of others of its kind, which may start later, by its control interface; empty: nothing."""
+        del directory
         return ""
 
     def events(self, log: str) -> Iterator[dict[str, Any]]:

@@ -36,6 +36,11 @@ class SiteCheck(Service):
     def period_s(self) -> float:
         return self.group.check_ms / 1e3
 
+    @property
+    def slow_s(self) -> float:
+        """A server that did not listen yet is announced after so many checks."""
+        return self.group.rise * (self.group.check_ms + self.group.timeout_ms) / 1e3
+
     def files(self, directory: Path) -> Mapping[str, str]:
         return {}
 

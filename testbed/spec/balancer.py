@@ -36,17 +36,31 @@ class BalancerOptions:
     packet gets to a server, and whether the master tells the others of its connections. ``redispatch`` is of layer 7:
     a request whose server cannot be connected to goes to another one. Each server is asked every ``check_ms`` for its
     health, and gets ``timeout_ms`` to answer; ``fall`` failures in a row take it out, ``rise`` successes put it back.
+    Also of layer 7 are ``fastinter_ms``: the interval of checks while their results change, 0: as always; ``stick``: a
+    client, by its address, is sent to the server that it had before; and ``peers``: the balancers tell each other of
+    these.
     """
 
     layer: int = field(default=LAYERS[0], metadata={"setting": "balancer_layer"})
-    kind: str = field(default=KINDS[0], metadata={"setting": "balancer_kind"})
+    kind: str = field(default=KINDS[0], metadata={"setting": "balancer_kind", "needs": ("balancer_layer=4",)})
     scheduler: str = field(default=SCHEDULERS[0], metadata={"setting": "balancer_scheduler"})
     check_ms: int = field(default=1000, metadata={"setting": "balancer_check_ms"})
     timeout_ms: int = field(default=500, metadata={"setting": "balancer_timeout_ms"})
     fall: int = field(default=3, metadata={"setting": "balancer_fall"})
     rise: int = field(default=1, metadata={"setting": "balancer_rise"})
-    sync: bool = field(default=True, metadata={"setting": "balancer_sync"})
-    redispatch: bool = field(default=True, metadata={"setting": "balancer_redispatch"})
+    sync: bool = field(
+        default=True, metadata={"setting": "balancer_sync", "needs": ("balancer_layer=4", "balancer=pair")}
+    )
+    redispatch: bool = field(default=True, metadata={"setting": "balancer_redispatch", "needs": ("balancer_layer=7",)})
+    fastinter_ms: int = field(default=0, metadata={"setting": "balancer_fastinter_ms", "needs": ("balancer_layer=7",)})
+    stick: bool = field(default=False, metadata={"setting": "balancer_stick", "needs": ("balancer_layer=7",)})
+    peers: bool = field(
+        default=False,
+        metadata={
+            "setting": "balancer_peers",
+            "needs": ("balancer_layer=7", "balancer_stick=true", "balancer=pair"),
+        },
+    )
 
     def __post_init__(self) -> None:
         if self.layer not in LAYERS:
@@ -69,12 +83,27 @@ class BalancerOptions:
             ("kind", self.kind != KINDS[0], 4),
             ("sync", not self.sync, 4),
             ("redispatch", not self.redispatch, 7),
+            ("fastinter_ms", bool(self.fastinter_ms), 7),
+            ("stick", self.stick, 7),
+            ("peers", self.peers, 7),
         ):
             if found and self.layer != only:
                 raise SpecError(
                     f"balancer_{name} has no effect at layer {self.layer}: it is of layer {only}",
                     f"Leave it out, or type: --set balancer_layer={only}",
                 )
+        if self.peers and not self.stick:
+            raise SpecError(
+                "balancer_peers has no effect without balancer_stick: there is nothing that balancers tell each other",
+                "Type: --set balancer_stick=true",
+            )
+        if self.stick and self.scheduler == "sh":
+            raise SpecError(
+                "balancer_stick has no effect with balancer_scheduler=sh: the hash of a client's address leads it to"
+                " one server anyway",
+                "Leave one of both out.",
+            )
+        self._check_fastinter()
         if self.layer == 4 and self.rise != 1:
             raise SpecError(
                 f"balancer_rise is {self.rise}; wanted 1 at layer 4: keepalived puts a server back after one success"
@@ -85,6 +114,22 @@ class BalancerOptions:
             raise SpecError(
                 "balancer_scheduler=mh: HAProxy has no Maglev hashing",
                 "Type: --set balancer_scheduler=sh, or --set balancer_layer=4",
+            )
+
+    def _check_fastinter(self) -> None:
+        """HAProxy's manual, 5.2: it is for a server that is going up or down."""
+        if not self.fastinter_ms:
+            return
+        validation.at_least("balancer_fastinter_ms", self.fastinter_ms, CHECK_MS[0])
+        if self.fastinter_ms >= self.check_ms:
+            raise SpecError(
+                f"balancer_fastinter_ms is {self.fastinter_ms}, and balancer_check_ms {self.check_ms}; wanted less,"
+                " or 0 for one interval"
+            )
+        if self.fall == 1 and self.rise == 1:
+            raise SpecError(
+                "balancer_fastinter_ms has no effect where one check takes a server out, and one puts it back",
+                "For example: --set balancer_fall=3",
             )
 
     def over(self, machines: tuple[str, ...], address: str, port: int, servers: tuple[str, ...]) -> Balancer:
@@ -104,6 +149,9 @@ class BalancerOptions:
             self.rise,
             four and self.sync,
             not four and self.redispatch,
+            self.fastinter_ms,
+            self.stick,
+            self.peers,
         )
 
 
@@ -127,6 +175,9 @@ class Balancer:
     rise: int
     sync: bool
     redispatch: bool
+    fastinter_ms: int = 0
+    stick: bool = False
+    peers: bool = False
 
     def __post_init__(self) -> None:
         validation.unique("balancers of a group", self.machines)
@@ -144,4 +195,7 @@ class Balancer:
             timeout_ms=self.timeout_ms,
             fall=self.fall,
             rise=self.rise,
+            fastinter_ms=self.fastinter_ms,
+            stick=self.stick,
+            peers=self.peers,
         )

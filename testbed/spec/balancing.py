@@ -42,6 +42,12 @@ def check(
                 f"the balancers {who} share {group.address}, which is no virtual address of a VRRP group of theirs",
                 "VRRP moves the address of a service from one balancer to another: it has to be one of that group's.",
             )
+        if group.layer == 7 and shared.bfd_ms:
+            raise SpecError(
+                f"vrrp_bfd_ms on the balancers {who}: BFD does not notice that HAProxy has failed, and while it is up"
+                " no other balancer takes the address",
+                "Type: --set balancer_layer=4, or leave vrrp_bfd_ms out.",
+            )
         if ":" in group.address:
             raise SpecError(f"the balancers {who} share {group.address}; wanted an IPv4 address", "Type: --set ip=4")
         for name in group.servers:

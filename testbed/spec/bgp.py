@@ -10,7 +10,7 @@ import ipaddress
 from dataclasses import dataclass, field
 
 from testbed.errors import SpecError
-from testbed.spec import validation
+from testbed.spec import addressing, validation
 
 #: The AS numbers that a speaker may have: four octets (RFC 6793), without AS_TRANS, which stands for those that an old
 #: speaker cannot count.
@@ -41,7 +41,7 @@ class BgpOptions:
     hold_s: int = field(default=9, metadata={"setting": "bgp_hold_s"})
     keepalive_s: int = field(default=3, metadata={"setting": "bgp_keepalive_s"})
     bfd_ms: int = field(default=0, metadata={"setting": "bgp_bfd_ms"})
-    bfd_mult: int = field(default=3, metadata={"setting": "bgp_bfd_mult"})
+    bfd_mult: int = field(default=3, metadata={"setting": "bgp_bfd_mult", "needs": ("bgp_bfd_ms",)})
     ecmp: bool = field(default=False, metadata={"setting": "bgp_ecmp"})
     daemon: str = field(default=DAEMONS[0], metadata={"setting": "bgp_daemon"})
 
@@ -125,8 +125,7 @@ class BgpSpeaker:
 
     def next_hop_in(self, subnet: str) -> str:
         """The next hop that it gives in a session in that subnet; empty: its own address there."""
-        inside = self.next_hop and ipaddress.ip_address(self.next_hop) in ipaddress.ip_network(subnet)
-        return self.next_hop if inside else ""
+        return self.next_hop if self.next_hop and addressing.inside(self.next_hop, subnet) else ""
 
     @property
     def prefixes(self) -> tuple[str, ...]:

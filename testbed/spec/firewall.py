@@ -27,9 +27,9 @@ class FirewallOptions:
     outside. ``loose``: a connection may be picked up in its middle (nf_conntrack-sysctl.rst, nf_conntrack_tcp_loose).
     """
 
-    sync: str = field(default=SYNCS[0], metadata={"setting": "firewall_sync"})
+    sync: str = field(default=SYNCS[0], metadata={"setting": "firewall_sync", "needs": ("firewall=pair",)})
     nat: bool = field(default=True, metadata={"setting": "firewall_nat"})
-    loose: bool = field(default=False, metadata={"setting": "firewall_loose"})
+    loose: bool = field(default=False, metadata={"setting": "firewall_loose", "needs": ("firewall_nat=false",)})
 
     def __post_init__(self) -> None:
         validation.choice("firewall_sync", self.sync, SYNCS)

@@ -78,6 +78,12 @@ def check_firewalls(routers: Sequence[Router], vrrp: Sequence[Vrrp], firewalls: 
                 f"the firewalls {who} are {len(group.routers)}; wanted two: conntrackd shares with one other",
                 "Type: --set firewall_sync=none",
             )
+        if group.nat and any(each.bfd_ms and set(each.routers) == set(group.routers) for each in vrrp):
+            raise SpecError(
+                f"vrrp_bfd_ms on the firewalls {' and '.join(group.routers)}, which translate addresses: their BFD"
+                " packets leave outside from an address inside, and would be translated, too",
+                "Type: --set firewall_nat=false, or leave vrrp_bfd_ms out.",
+            )
         if group.nat and not any(set(each.routers) == set(group.routers) for each in vrrp):
             raise SpecError(f"the firewalls {who} are no VRRP group, so there is no virtual address to translate to")
 

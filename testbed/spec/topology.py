@@ -16,7 +16,7 @@ from functools import cached_property
 
 from testbed.errors import SpecError, unknown
 from testbed.spec import balancing, plain, routing, validation, ways
-from testbed.spec.addressing import interface_mac
+from testbed.spec.addressing import inside, interface_mac
 from testbed.spec.balancer import Balancer
 from testbed.spec.bgp import Bgp
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
@@ -204,11 +204,12 @@ class Topology:
 
     def attachments(self, machine: str) -> tuple[Attachment, ...]:
         """The interfaces of a host or router with the address of each: of one that does not forward it is one."""
-        router = next((each for each in self.routers if each.name == machine), None)
-        if router is not None:
-            return router.attachments
-        host = self.host(machine)
-        return (Attachment(self.carrier(host), host.address),)
+        return self._attached[machine]
+
+    @cached_property
+    def _attached(self) -> dict[str, tuple[Attachment, ...]]:
+        hosts = {host.name: (Attachment(self.carrier(host), host.address),) for host in self.hosts}
+        return hosts | {router.name: router.attachments for router in self.routers}
 
     def attachment(self, machine: str, subnet: str) -> Attachment:
         """What a machine has in a subnet. Errors: StopIteration if nothing."""
@@ -247,8 +248,7 @@ class Topology:
 
     def towards(self, machine: str, address: str) -> Attachment:
         """The interface of a machine in whose subnet an address is. Errors: StopIteration if there is none."""
-        target = ipaddress.ip_address(address)
-        return next(each for each in self.attachments(machine) if target in ipaddress.ip_network(each.subnet))
+        return next(each for each in self.attachments(machine) if inside(address, each.subnet))
 
     def holder(self, address: str) -> str:
         """The machine that has an address on an interface. Errors: StopIteration if there is none."""
@@ -294,8 +294,12 @@ class Topology:
         return next(group for group in self.vrrp if set(group.routers) == set(machines))
 
     def router(self, name: str) -> Router:
-        """The router of that name."""
-        return next(router for router in self.routers if router.name == name)
+        """The router of that name. Errors: KeyError if there is none."""
+        return self._router_of[name]
+
+    @cached_property
+    def _router_of(self) -> dict[str, Router]:
+        return {router.name: router for router in self.routers}
 
     @cached_property
     def _interfaces(self) -> dict[str, tuple[str, ...]]:
@@ -321,8 +325,12 @@ class Topology:
         return self.ports[interface].link
 
     def host(self, name: str) -> Host:
-        """The host of that name."""
-        return next(host for host in self.hosts if host.name == name)
+        """The host of that name. Errors: KeyError if there is none."""
+        return self._host_of[name]
+
+    @cached_property
+    def _host_of(self) -> dict[str, Host]:
+        return {host.name: host for host in self.hosts}
 
     def bond(self, host: str) -> Bond:
         """The bond of a host. Errors: SpecError if there is no such host, or it has none."""

@@ -4,9 +4,11 @@ server   c     c     c X   c     c     c              a check every I, answered 
 refuses                    1     2     3 -> out       F failures in a row: (F - 1) I to F I after X
 silent                     1---     2---     3---     each gets the time-out T, the next is due I after its end: + F T
 
-HAProxy's configuration manual, 5.2 (inter, fall) and 4.2 (timeout check, timeout connect, option redispatch); that the
-interval begins at the end of a check is in process_chk_conn of its src/check.c. keepalived.conf(5), real_server:
-delay_loop, delay_before_retry, retry, connect_timeout.
+fast     c     c     c X   1 2 3 -> out               once one has failed the others are fastinter apart
+
+HAProxy's configuration manual, 5.2 (inter, fastinter, fall) and 4.2 (timeout check, timeout connect, option
+redispatch); that the interval begins at the end of a check is in process_chk_conn of its src/check.c.
+keepalived.conf(5), real_server: delay_loop, delay_before_retry, retry, connect_timeout.
 
 A server whose process is halted still takes connections, by its kernel. keepalived does not go on before the end of a
 connection is acknowledged (socket(7), SO_LINGER), and by a process that reads nothing it is 40 ms later (TCP_DELACK_MIN
@@ -31,24 +33,31 @@ def detection(group: Balancer, fault: str) -> OutageBound | str:
     if fault not in (REFUSES, HALTED, UNHEARD):
         return f"no check notices {fault}"
     every_s, waits_s, more = group.check_ms / 1e3, group.timeout_ms / 1e3, group.fall - 1
-    fixed_s = more * every_s + (0.0 if fault == REFUSES else group.fall * waits_s)
+    apart_s = _apart_s(group)
+    fixed_s = more * apart_s + (0.0 if fault == REFUSES else group.fall * waits_s)
     if fault == HALTED and group.layer == 4:
         fixed_s += more * DELAYED_ACK_S
-    label = f"{group.fall} checks fail, {every_s:g} s apart" + ("" if fault == REFUSES else f", time-out {waits_s:g} s")
+    label = f"{group.fall} checks fail, {apart_s:g} s apart" + ("" if fault == REFUSES else f", time-out {waits_s:g} s")
     return of_law(Sum(fixed_s, (every_s,)), label, tolerance_s=_LATE_S * group.fall)
 
 
 def reinstated_s(group: Balancer) -> float:
     """How long a server that works again may take to be back: successes in a row, after a check that still failed."""
-    return (group.rise * group.check_ms + group.timeout_ms) / 1e3
+    return (group.check_ms + group.timeout_ms) / 1e3 + (group.rise - 1) * _apart_s(group)
+
+
+def _apart_s(group: Balancer) -> float:
+    """How far apart checks are while their results change."""
+    return (group.fastinter_ms or group.check_ms) / 1e3
 
 
 def failing_share(group: Balancer, fault: str) -> float | None:
     """The share of requests, each on a connection of its own, that fail while a fault is not detected; None: unknown.
 
     A balancer of layer 7 that cannot connect to a server may choose another (option redispatch); one that has connected
-    waits for the answer. In turn each server gets the same share; by a hash of the client's address one gets all.
+    waits for the answer. In turn each server gets the same share; by a hash of the client's address, or where a client
+    stays with a server, one gets all.
     """
     if group.redispatch and fault in (REFUSES, UNHEARD):
         return 0.0
-    return 1 / len(group.servers) if group.scheduler == "rr" else None
+    return 1 / len(group.servers) if group.scheduler == "rr" and not group.stick else None

@@ -12,7 +12,6 @@ from testbed.theory import bgp
 from testbed.theory.forwarding import Forwarding
 from testbed.theory.laws import Longest
 from testbed.theory.outage_bound import OutageBound, of_law
-from testbed.theory.uses import Uses
 
 #: The faults after which a machine's links still have carrier.
 _SILENT = ("silent_loss", "router_hang")
@@ -29,7 +28,7 @@ def outage(topology: Topology, fault: str, hit: str) -> OutageBound | str:
     if gone is None:
         return f"theory does not say what {fault} costs"
     silent = frozenset(link.name for link in cut_links(topology, fault, hit)) if fault in _SILENT else frozenset()
-    forwarding = Forwarding(Uses(topology, frozenset() if silent else gone.down, silent, SwitchSide(), None))
+    forwarding = Forwarding(topology, frozenset() if silent else gone.down, silent, SwitchSide(), None)
     for ends in (topology.pair, topology.pair[::-1]):
         way = forwarding.way(*ends)
         if way.connected is not True:

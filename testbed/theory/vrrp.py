@@ -3,13 +3,19 @@
 master   |A |A |A X                            an Advertisement every A; the master fails
 backup   |  |  |  <------- 3A + skew ------->| Master_Down_Timer, set anew by each Advertisement (6.4.2)
                   <---- outage: 2A + skew ... 3A + skew, by when the last one was sent ---->
+
+With BFD (RFC 5880) a packet comes every I, less a jitter of 10 to 25 %, and a backup notices m I after the last one.
+keepalived then lets it begin as a backup (keepalived.conf(5), track_bfd with weight 0 reverse; try_up_instance of its
+vrrp_scheduler.c), which waits for three intervals of its own and their skew.
 """
 
 from __future__ import annotations
 
 from testbed.spec import Vrrp
-from testbed.theory.laws import Sum
+from testbed.spec.vrrp import BFD_ADVERT_MS
+from testbed.theory.laws import Rest, Sum, Total, Wait
 from testbed.theory.outage_bound import REROUTE_PAUSE_S, OutageBound, of_law
+from testbed.theory.routed import bfd_rest
 
 #: RFC 5798, 6.1: Skew_Time = ((256 - priority) * Master_Adver_Interval) / 256.
 _PRIORITIES = 256
@@ -26,8 +32,10 @@ def takeover(group: Vrrp, fault: str) -> OutageBound | str:
     """How long after a fault of the best router the next best one has the address; text: it does not, and why."""
     if len(group.routers) < 2:
         return f"{group.routers[0]} is alone: no other router takes the address"
-    advert_s = group.advert_ms / 1e3
     next_best = sorted(group.priorities)[-2]
+    if group.bfd_ms:
+        return _by_bfd(group, fault, next_best)
+    advert_s = group.advert_ms / 1e3
     waits_s = skew_s(next_best, advert_s)
     if fault in ("service_stop",):
         return of_law(Sum(waits_s), f"a last Advertisement with priority 0, then the skew of priority {next_best}")
@@ -45,6 +53,34 @@ def takeover(group: Vrrp, fault: str) -> OutageBound | str:
     return f"VRRP has no part in {fault}"
 
 
+def period_s(group: Vrrp) -> float:
+    """The time between two of the packets by which the other routers notice that the best one has failed."""
+    return (group.bfd_ms or group.advert_ms) / 1e3
+
+
+def _by_bfd(group: Vrrp, fault: str, next_best: int) -> OutageBound | str:
+    """`takeover` where the next best router watches the best one by BFD.
+
+    keepalived that ends in order says so by VRRP, but a router that BFD keeps from its addresses does not hear that;
+    by BFD it says nothing.
+    """
+    own_s = BFD_ADVERT_MS / 1e3
+    begins_s = _ADVERTS * own_s + skew_s(next_best, own_s)
+    label = f"BFD {group.bfd_mult} x {group.bfd_ms} ms, then {begins_s * 1e3:.1f} ms as a backup"
+    rest = bfd_rest(group.bfd_ms, group.bfd_mult)
+    found = Rest(rest.total_s + begins_s, rest.least_s, rest.most_s)
+    if fault in ("router_crash", "router_hang", "service_crash", "service_pause", "service_stop"):
+        return of_law(found, label)
+    if fault in ("carrier_loss", "silent_loss"):
+        if len(group.addresses) == 1:
+            return of_law(found, label)
+        # Of two subnets the first is lost, by which the best router hears, and it says so in its next packet.
+        return of_law(Total((found, Wait(rest.least_s, rest.most_s))), f"{label}; the best router notices, and says so")
+    if fault == "split_brain":
+        return "BFD passes: the next router stands back, though it receives no Advertisement"
+    return f"VRRP has no part in {fault}"
+
+
 def outage(group: Vrrp, fault: str) -> OutageBound | str:
     """The outage of traffic through the group when the best router fails; text: there is no bound, and why.
 
@@ -55,7 +91,8 @@ def outage(group: Vrrp, fault: str) -> OutageBound | str:
             0.0, 0.0, "the kernel forwards until another router has the address", tolerance_s=REROUTE_PAUSE_S
         )
     if fault == "split_brain":
-        return OutageBound(0.0, 0.0, "both routers are master, and both forward", tolerance_s=REROUTE_PAUSE_S)
+        label = "the master stays one" if group.bfd_ms else "both routers are master, and both forward"
+        return OutageBound(0.0, 0.0, label, tolerance_s=REROUTE_PAUSE_S)
     if fault == "silent_loss":
         return "the router that is not heard goes on as master, and keeps the other sides' addresses"
     if fault == "carrier_loss" and group.follow == "none":

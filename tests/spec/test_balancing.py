@@ -52,7 +52,7 @@ def publishing(*services: Published) -> Callable[[], Topology]:
         (lambda: BalancerOptions(rise=2), "balancer_rise is 2; wanted 1 at layer 4"),
         (lambda: BalancerOptions(layer=7, scheduler="mh"), "HAProxy has no Maglev hashing"),
         (lambda: VrrpOptions(refresh_s=-1), "vrrp_refresh_s is -1; wanted 0 or more"),
-        (lambda: VrrpOptions(startup_delay_s=61), "vrrp_startup_delay_s is 61; wanted 50 or less"),
+        (lambda: VrrpOptions(startup_delay_s=1001), "vrrp_startup_delay_s is 1001; wanted 1000 or less"),
         (lambda: Server("w1", 0), "port of the server on 'w1' is 0"),
         (lambda: balancer_pair(addressing=Addressing(ip=6)), "wanted an IPv4 address"),
         (lambda: balancer_pair(servers=0), "servers is 0; wanted 1 or more"),
