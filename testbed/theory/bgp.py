@@ -141,13 +141,16 @@ def outage(
     delay_s: float = 0.0,
     others: int = 1,
     hops: tuple[int, int] = (0, 0),
+    one_session: bool = True,
 ) -> OutageBound | str:
     """The outage of traffic both ways when a fault hits the way in use, and there is another; text: no bound, and why.
 
     Each direction waits for the end that sends it; the two times are taken as independent, though keepalives begin at
     one instant at both ends and need many cycles to forget it. ``told``: those that send are told of routes that have
     gone, not only of a default route. ``delay_s`` is what the links of the way delay: packets on it are lost, too.
-    ``hops``: how many speakers are told after the one that notices, on the side of each end.
+    ``hops``: how many speakers are told after the one that notices, on the side of each end. ``one_session``: both
+    sides lose the same session, not each one of its own. FRR's two ends of one send their keepalives in step for good,
+    so that both hold timers end at once.
     """
     if fault in ("service_stop", "service_crash") and group.daemon == "frr":
         lost_s = moves_s(group, 0) - _ZEBRA_S  # the kernel still had its routes for as long
@@ -162,6 +165,9 @@ def outage(
     if fault in SILENT:
         one = detection(group, others)
         assert one.law is not None
+        if group.daemon == "frr" and one_session and not by_bfd(group, fault):
+            law = _later(one.law, max(moves_s(group, each) for each in hops))
+            return of_law(law, f"{one.label}, at both ends at once", PAUSE_S + delay_s)
         ends = tuple(_later(one.law, moves_s(group, each)) for each in hops)
         return of_law(Longest(ends), f"{one.label}, the later end", PAUSE_S + delay_s)
     return f"theory does not say what {fault} costs"

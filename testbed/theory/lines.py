@@ -101,14 +101,16 @@ def outage(
     if not topology.bgp:
         return static.outage(topology, fault, hit)
     found, group = trail(topology), topology.bgp[0]
-    beyond = False
-    if FAULTS[fault].element == "cable":
+    beyond, cable = False, FAULTS[fault].element == "cable"
+    if cable:
         link = link_named(topology, hit)[0]
         beyond = found[1] not in (link.a, link.b)
     told = not beyond or found[1] not in group.speaker(found[2]).default_to
     links = [_between(topology, one, other) for one, other in itertools.pairwise(found)]
     delay_s = sum(link.delay_ms for link in links if link is not None) / 1e3
-    return bgp.outage(group, fault, told=told, delay_s=delay_s, hops=_told(topology, found, fault, hit))
+    return bgp.outage(
+        group, fault, told=told, delay_s=delay_s, hops=_told(topology, found, fault, hit), one_session=cable
+    )
 
 
 def _told(topology: Topology, found: tuple[str, ...], fault: str, hit: str) -> tuple[int, int]:

@@ -288,6 +288,15 @@ def test_the_end_that_is_told_of_silence_has_frrs_queues_twice() -> None:
     assert lines.element(topology, "service_crash", "line") == "ia:bgpd"
 
 
+def test_both_ends_of_frrs_session_leave_it_at_once_by_the_hold_time_and_two_sessions_do_not() -> None:
+    topology = two_lines(bgp=BgpOptions(daemon="frr"))
+    line = law_of(lines.outage(topology, "silent_loss", lines.element(topology, "silent_loss", "line")))
+    hang = law_of(lines.outage(topology, "router_hang", "ia"))
+    one = law_of(bgp.detection(topology.bgp[0]))
+    assert (line.low_s, line.high_s) == pytest.approx((6.12, 9.12))
+    assert line.cdf(7.62) == pytest.approx(one.cdf(7.5)) and hang.cdf(7.57) == pytest.approx(one.cdf(7.5) ** 2)
+
+
 def test_an_audit_allows_frr_its_queues_and_bird_none() -> None:
     for daemon, longest_s in (("bird", 0.0), ("frr", 0.120)):
         topology = two_lines(bgp=BgpOptions(daemon=daemon, bfd_ms=100))
