@@ -20,6 +20,7 @@ answers that are kept. Each client has one link to the internet.
 
 from __future__ import annotations
 
+from testbed.errors import SpecError
 from testbed.spec import (
     BgpOptions,
     BgpSession,
@@ -50,6 +51,11 @@ def two_sites(
 ) -> Topology:
     """Two clients in the internet, and a server of one service at each of two sites."""
     validation.choice("sites", sites, SITES)
+    if bgp.daemon != "bird":
+        raise SpecError(
+            f"bgp_daemon is {bgp.daemon}; wanted bird: the laws of two sites are those of BIRD",
+            "Type: --set bgp_daemon=bird",
+        )
     net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us)
     ends = [("h1", "x1"), ("h2", "x2"), ("w1", "a"), ("w2", "b")]
     pairs = (("x1", "x2"), ("x1", "a"), ("x2", "b"))
