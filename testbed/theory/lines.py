@@ -59,7 +59,10 @@ def group_of(topology: Topology) -> Bgp | StaticRoutes:
 
 
 def has_another(topology: Topology) -> bool:
-    """Whether client and server reach each other without the provider in use, which there is."""
+    """Whether client and server reach each other without the provider in use, which there is; with static routes
+    whether these name another one, though what tracks them may not take it."""
+    if topology.static:
+        return any(len(route.next_hops) > 1 for route in topology.static[0].of(trail(topology)[1]))
     left = without(topology, trail(topology)[2])
     return all(left.way(*ends).connected is True for ends in (topology.pair, topology.pair[::-1]))
 

@@ -33,7 +33,8 @@ def outage(topology: Topology, fault: str, hit: str) -> OutageBound | str:
         way = forwarding.way(*ends)
         if way.connected is not True:
             where = way.machines[-1] if way.machines else ends[0]
-            return f"packets from {ends[0]} to {ends[1]} go on by {where}: the routes before it are not told why not"
+            lost = f"packets from {ends[0]} to {ends[1]} are lost at {where}"
+            return f"{lost}: what tracks the routes up to there does not see why"
     if not silent:
         return OutageBound(0.0, 0.0, "carrier takes the next hop out at each end", tolerance_s=bgp.PAUSE_S)
     one = bgp.watching(group)

@@ -48,7 +48,7 @@ def test_bfd_takes_a_static_route_out_and_nothing_tells_what_is_beyond(tmp_path:
     later = [max(pair) for pair in zip(seen[::2], seen[1::2], strict=True)]
     assert times(hangs, "outages_s") == pytest.approx(later, abs=3 * _INTERVAL_S)
     assert hangs.metrics["moved"] == [True] * 2 and line.metrics["moved"] == [False] * 2
-    assert min(times(line, "outages_s")) > 2.5 and "h2 to h1" in str(line.metrics["why_no_bound"])
+    assert min(times(line, "outages_s")) > 2.5 and "h2 to h1 are lost at ia" in str(line.metrics["why_no_bound"])
 
 
 @needs_bird
