@@ -2,22 +2,27 @@
 
 Question      How long until another router of a VRRP group has the virtual address, and how long does traffic stop?
 Factors       What fails, and how: the router loses power or hangs, its daemon ends in order, is killed or halted, what
-              it says by VRRP is lost while it lives (split brain), the cable on one side is pulled. The interval of
+              it says by VRRP is lost while it lives (split brain), the cable on one side is pulled; it loses
+              power, and what the next router first announces is lost (gratuitous ARP). The interval of
               VRRP's advertisements, and any other argument of the topology (vrrp_priorities, vrrp_preempt,
               vrrp_follow ...).
 Procedure     1. The client and the server, in different subnets, send each other a UDP packet every probe interval,
-                 or one side does, where firewalls let the other begin nothing.
+                 or one side does, where firewalls let the other begin nothing. Where the routers serve several
+                 tenants, each in a VRF (`tenants`), the others' hosts do so, too, and the client sends to theirs.
               2. One trial injects many faults in one network, each on the best router, at an instant drawn at random
                  over a whole interval of the advertisements.
               3. A fault lasts until by theory the next router must have taken over, and the flows had time to resume.
                  Then it is repaired, and the next one follows once the router is master again, or, without preemption,
                  the other way round.
 Measurement   Take-over: from the fault to the first gratuitous ARP for the client's gateway on the link of another
-              router. Outage: the longest gap of either flow. Reversion: the same when the router returns.
+              router. Outage: the longest gap of either flow. Reversion: the same when the router returns. Of other
+              tenants the outage, and how many packets went from one tenant to another.
 Expectation   theory/vrrp.py, from RFC 5798: the master says every A that it lives; a backup waits for 3A and its skew.
               At a random instant the last word is up to A old, so the take-over is uniform in (2A + skew, 3A + skew].
               A router that ends in order says so: the skew is left. A kernel that forwards on loses nothing. A router
               that hung is master again at once and announces nothing: hosts stay with the other, which forwards.
+              Where the first announcements are lost, hosts learn of the new master by the second ones, 5 s later. A
+              tenant whose master is another router notices nothing, and no packet leaves its VRF.
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.emulation.waiting import wait_for
 from testbed.experiment.experiment import Experiment
+from testbed.faults.catalogue import OPTIONS, parameters_of
 from testbed.lab import steps
 from testbed.measure import gateway as measured
 from testbed.observe.probe import flows, probing
@@ -44,6 +50,7 @@ FAULTS = (
     "router_crash",
     "router_hang",
     "split_brain",
+    "announcement_loss",
     "service_stop",
     "service_crash",
     "service_pause",
@@ -62,16 +69,18 @@ def _element(topology: Topology, fault: str) -> str:
     router = measured.best(topology)
     if fault.startswith("service_"):
         return f"{router}:keepalived"
-    return topology.interfaces(router)[0] if fault == "carrier_loss" else router
+    near = topology.host(topology.client).subnet
+    return topology.attachment(router, near).interface if fault == "carrier_loss" else router
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why no router can be replaced in that network; None if one can."""
     if not topology.vrrp:
         return f"topology {topology.name} has no VRRP group"
-    if len(topology.vrrp[0].routers) < 2:
+    group = measured.group_of(topology)
+    if len(group.routers) < 2:
         return "vrrp_priorities has one number: the group has one router, and no other to take over"
-    if topology.host(topology.client).gateway not in topology.vrrp[0].ips:
+    if topology.host(topology.client).gateway not in group.ips:
         return f"the gateway of {topology.client} is no address of the VRRP group: no traffic of its goes through it"
     best = measured.best(topology)
     if best not in {router.name for router in topology.lone_routers}:
@@ -82,20 +91,26 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
                 f"{best} has a bond: while LACP begins anew no host hears what it announces at its return, and traffic"
                 " stays with the other router (docs/services.md); type: --set faults=1"
             )
-    if not topology.vrrp[0].preempt:
+    if "announcement_lost_ms" in case and case["fault"] != "announcement_loss":
+        return f"announcement_lost_ms: fault {case['fault']} has none"
+    if not group.preempt:
         return "vrrp_preempt=false: the router that returns stays backup, and a second fault of it moves nothing"
     return None
 
 
 def procedure(lab: Lab) -> None:
     """Inside: fail the best router again and again, with probes between client and server."""
-    fault, group = str(lab.case["fault"]), lab.topology.vrrp[0]
+    fault, group = str(lab.case["fault"]), measured.group_of(lab.topology)
     element, period_s = _element(lab.topology, fault), vrrp.period_s(group)
     # BFD's packets are random, too: one interval after a session began would not show all phases alike.
     draws_s = _INTERVALS * period_s if group.bfd_ms else period_s
-    found = vrrp.takeover(group, fault)
-    lasts_s = (steps.UNNOTICED_S if isinstance(found, str) else found.limit_s) + _RESUMED_S
+    given = parameters_of(fault, lab.case)
+    laws = [vrrp.takeover(group, fault, given), vrrp.outage(group, fault, given)]
+    lasts_s = max(steps.UNNOTICED_S if isinstance(each, str) else each.limit_s for each in laws) + _RESUMED_S
     ways = [each for each in (lab.pair, lab.pair[::-1]) if not gateways.blocked(lab.topology, *each)]
+    own, *others = gateways.tenants(lab.topology) or [lab.pair]
+    for other in others:
+        ways += [other, other[::-1], (own[0], other[0]), (other[0], own[0])]
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
         for _ in steps.faults(lab, element, period_s=draws_s, lasts_s=lasts_s):
@@ -113,7 +128,7 @@ def _lacking(lab: Lab) -> str:
     """The virtual addresses that the best router has not, and what the others wait for."""
     router = measured.best(lab.topology)
     own = {each.get_attr("IFA_ADDRESS") for each in lab.network.netlink(router).get_addr()}
-    wanted = [address.partition("/")[0] for address in lab.topology.vrrp[0].addresses]
+    wanted = [address.partition("/")[0] for address in measured.group_of(lab.topology).addresses]
     waits = (each.unsettled() for each in lab.services)
     return ", ".join(each for each in (*(address for address in wanted if address not in own), *waits) if each)
 
@@ -137,6 +152,7 @@ def gateway() -> Experiment:
             Factor("faults", (20,), "faults in one trial", (5,), least=1),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
+        options=tuple(each for each in OPTIONS if each.name == "announcement_lost_ms"),
         procedure=procedure,
         measure=read,
         figures=("detection",),
