@@ -6,7 +6,8 @@ Factors       What fails, and how: the cable is pulled or carries nothing any mo
               line between the edge and the provider, or the provider's uplink, beyond the next hop. The cable may
               also lose a part of its packets (lossy, loss_percent) or delay them (slow), for fault_s. What speaks BGP
               (bgp_daemon: BIRD or FRR), the hold and keepalive times, BFD's interval (bgp_bfd_ms, 0: none), ECMP, what
-              providers announce (provider_routes).
+              providers announce (provider_routes). With routes_by=static nothing speaks BGP, and static_track says
+              what takes a next hop out.
 Procedure     1. The client and the server send each other UDP packets every probe interval, by one flow each way or
                  by several, which ECMP spreads over the lines.
               2. One trial injects many faults in one network, each on the provider that the client's edge prefers, at
@@ -64,12 +65,14 @@ _OPTIONS = (*_PARAMETERS, "fault_s")
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why nothing can be routed around in that network; None if something can."""
-    if not topology.bgp:
-        return f"topology {topology.name} has no BGP speakers"
+    if not (topology.bgp or topology.static):
+        return f"topology {topology.name} has neither BGP speakers nor static routes"
+    if not topology.bgp and case["fault"] in ("route_withdrawal", *brownouts.FAULTS):
+        return f"{case['fault']}: the routes are static, and no BGP speaker withdraws or leaves one"
     if why := gateways.blocked_either_way(topology, *topology.pair):
         return why
     if lines.provider(topology) is None:
-        return f"topology {topology.name} has no BGP speaker at the gateway of {topology.client}"
+        return f"topology {topology.name} has no BGP speaker or static routes at the gateway of {topology.client}"
     if not lines.has_another(topology):
         return f"{topology.client} and {topology.server} have no way but that by {lines.provider(topology)}"
     if case["place"] == "uplink" and CATALOGUE[str(case["fault"])].element != "cable":

@@ -69,7 +69,7 @@ step_debian() {
     install_all needed openvswitch-switch
 }
 
-step_debian_services() { install_all services: "bird keepalived"; }
+step_debian_services() { install_all services: "bird frr keepalived"; }
 
 # install_all KIND DAEMON: what is missing of the packages of a kind; DAEMON is one that they bring.
 install_all() {

@@ -12,16 +12,31 @@
 
 Survives the loss of either line and of either provider. The edge router e1, the internet's router x and the hosts'
 links are single points of failure. With `provider_routes=default` the providers announce a default route alone: then
-e1 does not learn that a provider has lost the internet.
+e1 does not learn that a provider has lost the internet. With `routes_by=static` nobody announces anything: each router
+has static routes, by ia first, and `static_track` says what takes a next hop out. A router beyond the next hop is not
+told: the line and the uplink of ia are single points of failure, and so is ia with `static_track=none`.
 """
 
 from __future__ import annotations
 
-from testbed.spec import BgpOptions, BgpSession, BgpSpeaker, Cable, Topology, validation
+from testbed.errors import SpecError
+from testbed.spec import (
+    Addressing,
+    BgpOptions,
+    BgpSession,
+    BgpSpeaker,
+    Cable,
+    StaticOptions,
+    StaticRoute,
+    Topology,
+    validation,
+)
 from testbed.spec.wiring import Wiring
 
 #: What the providers announce to e1: all that they know, or a default route.
 PROVIDER_ROUTES = ("all", "default")
+#: What gives the routers their routes.
+ROUTES_BY = ("bgp", "static")
 
 
 def two_lines(
@@ -30,10 +45,15 @@ def two_lines(
     rx_coalesce_us: int = 100,
     bgp: BgpOptions = BgpOptions(),
     provider_routes: str = PROVIDER_ROUTES[0],
+    routes_by: str = ROUTES_BY[0],
+    static: StaticOptions = StaticOptions(),
+    ip: int = 4,
 ) -> Topology:
     """A host behind an edge router, two providers, and a host somewhere in the internet."""
     validation.choice("provider_routes", provider_routes, PROVIDER_ROUTES)
-    net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us)
+    validation.choice("routes_by", routes_by, ROUTES_BY)
+    _check_used(bgp, provider_routes, routes_by, static)
+    net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us, addressing=Addressing(ip=ip))
     for number, (host, router) in enumerate((("h1", "e1"), ("h2", "x"))):
         net.plain(host)
         net.subnet(number, host, by=router)
@@ -43,6 +63,8 @@ def two_lines(
         net.beside("e1", provider, 2 + number)
         net.beside(provider, "x", 4 + number)
     net.router("x", [("h2", 1)])
+    if routes_by == "static":
+        return net.topology("two_lines", static=(static.over(_static(net)),))
     to_edge = ("e1",) if provider_routes == "default" else ()
     speakers = (
         BgpSpeaker("e1", 65001, (net.network(0),), transit=False),
@@ -53,3 +75,29 @@ def two_lines(
     lines = tuple(BgpSession("e1", each, net.network(2 + place)) for place, each in enumerate(providers))
     uplinks = tuple(BgpSession(each, "x", net.network(4 + place)) for place, each in enumerate(providers))
     return net.topology("two_lines", bgp=(bgp.over(speakers, (*lines, *uplinks)),))
+
+
+def _check_used(bgp: BgpOptions, provider_routes: str, routes_by: str, static: StaticOptions) -> None:
+    """Errors: SpecError for what the other kind of routes has."""
+    if routes_by == "bgp" and static != StaticOptions():
+        raise SpecError(
+            "static_track and its options have no effect with routes_by=bgp", "Type: --set routes_by=static"
+        )
+    if routes_by == "static" and (bgp != BgpOptions() or provider_routes != PROVIDER_ROUTES[0]):
+        raise SpecError(
+            "provider_routes and options of BGP (bgp_hold_s ...) have no effect with routes_by=static",
+            "For BFD type: --set static_track=bfd --set static_bfd_ms=100",
+        )
+
+
+def _static(net: Wiring) -> tuple[StaticRoute, ...]:
+    """The routes of e1 and x by ia, or else by ib, and those of the providers to both ends."""
+    inside, internet = net.network(0), net.network(1)
+    return (
+        StaticRoute("e1", internet, (net.address("ia", 2), net.address("ib", 3))),
+        StaticRoute("x", inside, (net.address("ia", 4), net.address("ib", 5))),
+        StaticRoute("ia", inside, (net.address("e1", 2),)),
+        StaticRoute("ia", internet, (net.address("x", 4),)),
+        StaticRoute("ib", inside, (net.address("e1", 3),)),
+        StaticRoute("ib", internet, (net.address("x", 5),)),
+    )

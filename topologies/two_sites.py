@@ -21,6 +21,7 @@ its own address, as ns says (www.service.example): ns is a single point of failu
 
 from __future__ import annotations
 
+from testbed.errors import SpecError
 from testbed.spec import (
     BgpOptions,
     BgpSession,
@@ -53,6 +54,11 @@ def two_sites(
 ) -> Topology:
     """Two clients in the internet, and a server of one service at each of two sites."""
     validation.choice("sites", sites, SITES)
+    if bgp.daemon != "bird":
+        raise SpecError(
+            f"bgp_daemon is {bgp.daemon}; wanted bird: the laws of two sites are those of BIRD",
+            "Type: --set bgp_daemon=bird",
+        )
     by_hand = sites == "by_hand"
     net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us)
     ends = [("h1", "x1"), ("h2", "x2"), ("w1", "a"), ("w2", "b")]

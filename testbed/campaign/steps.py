@@ -321,6 +321,37 @@ _SERVICES = (
     ),
     _step("routing_hold", "routing fault=silent_loss bgp_bfd_ms=0 faults=20 probe_interval_ms=5", 5, daemon="bird"),
     _step(
+        "routing_frr",
+        "routing bgp_daemon=frr fault=silent_loss,carrier_loss,router_crash,router_hang,service_stop,service_crash,"
+        "route_withdrawal bgp_bfd_ms=100 faults=20",
+        1,
+        daemon="bgpd",
+    ),
+    _step(
+        "routing_frr_hold",
+        "routing bgp_daemon=frr fault=silent_loss,service_pause bgp_bfd_ms=0 faults=20 probe_interval_ms=5",
+        5,
+        daemon="bgpd",
+    ),
+    _step(
+        "routing_static",
+        "routing routes_by=static static_track=none,carrier,bfd fault=router_crash,router_hang,silent_loss faults=20",
+        1,
+        daemon="bird",
+    ),
+    _step(
+        "routing_lossy",
+        "routing fault=lossy loss_percent=20,80 bgp_bfd_ms=100 faults=20 probe_interval_ms=5",
+        2,
+        daemon="bird",
+    ),
+    _step(
+        "routing_slow",
+        "routing fault=slow slow_delay_ms=50,250 fault_s=5 bgp_bfd_ms=100 faults=10 probe_interval_ms=5",
+        1,
+        daemon="bird",
+    ),
+    _step(
         "sites",
         "sites fault=router_crash,router_hang,carrier_loss,silent_loss place=site,server bgp_bfd_ms=100 faults=20",
         5,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from testbed.drawing.listing import rate_text
-from testbed.drawing.roles import bgp_text, group_texts, said
+from testbed.drawing.roles import bgp_text, group_texts, said, static_text
 from testbed.drawing.tiers import level_of, tiers
 from testbed.spec import Lag, Link, Topology
 
@@ -222,6 +222,7 @@ def _legend(topology: Topology) -> list[str]:
             lines.append(f"LACP system {system.name} {system.system} on {', '.join(switches)}: {_named(lags)}")
     lines += group_texts(topology)
     lines += map(bgp_text, topology.bgp)
+    lines += map(static_text, topology.static)
     static = [lag for lag in topology.lags if lag.lacp == "off"]
     return [*lines, *([f"static: {_named(static)}"] if static else [])]
 

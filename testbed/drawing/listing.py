@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from testbed.drawing.roles import bgp_text, group_texts, said
+from testbed.drawing.roles import bgp_text, group_texts, said, static_text
 from testbed.drawing.tiers import is_marked, members
 from testbed.spec import Bgp, BgpSpeaker, Host, Router, Topology
 from testbed.spec.bond import DRIVER_MODES
@@ -53,6 +53,9 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
     lines += group_texts(topology)
     for group in topology.bgp:
         lines += [bgp_text(group), *(_speaker(group, each) for each in group.speakers)]
+    for routes in topology.static:
+        lines.append(static_text(routes))
+        lines += [f"    {each.machine}  {each.prefix} by {', '.join(each.next_hops)}" for each in routes.routes]
     static = [lag for lag in topology.lags if lag.lacp == "off"]
     if static:
         lines += ["static LAGs", *(f"    {lag.name}  {', '.join(lag.ports)}" for lag in static)]

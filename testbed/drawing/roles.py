@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from testbed.spec import Balancer, Bgp, Firewall, Sites, Topology, Vrrp
+from testbed.spec import Balancer, Bgp, Firewall, Sites, StaticRoutes, Topology, Vrrp
 
 
 def roles(topology: Topology) -> dict[str, str]:
@@ -72,7 +72,14 @@ def bgp_text(group: Bgp) -> str:
     watched = f", BFD {group.bfd_mult} x {group.bfd_ms} ms" if group.bfd_ms else ""
     numbers = ", ".join(f"{each.machine} {each.asn}" for each in group.speakers)
     ecmp = ", ECMP" if group.ecmp else ""
-    return f"BGP  AS {numbers}; hold time {group.hold_s} s, keepalive {group.keepalive_s} s{watched}{ecmp}"
+    daemon = ", by FRR" if group.daemon == "frr" else ""
+    return f"BGP  AS {numbers}{daemon}; hold time {group.hold_s} s, keepalive {group.keepalive_s} s{watched}{ecmp}"
+
+
+def static_text(group: StaticRoutes) -> str:
+    """What is configured of static routes, in a line: who has them, and what takes a next hop out."""
+    watched = f" {group.bfd_mult} x {group.bfd_ms} ms" if group.bfd_ms else ""
+    return f"static routes  on {', '.join(group.machines)}; track {group.track}{watched}"
 
 
 def group_texts(topology: Topology) -> list[str]:

@@ -200,7 +200,5 @@ def _withdrawn(directory: Path) -> Iterator[None]:
 
 
 def _daemons(context: InjectionContext, machine: str) -> dict[str, Daemon]:
-    """The daemons of a machine, by the names that faults have for them, in the order in which they are killed: the
-    last one starts first, and FRR's others do not find a zebra that starts after them."""
-    own = {name: daemon for name, daemon in context.network.daemons.items() if name.startswith(f"{machine}:")}
-    return dict(sorted(own.items(), key=lambda each: each[0].endswith(":zebra")))
+    """The daemons of a machine, by the names that faults have for them."""
+    return {name: daemon for name, daemon in context.network.daemons.items() if name.startswith(f"{machine}:")}

@@ -57,7 +57,7 @@ def wait_as_before(lab: Lab) -> None:
 def again_s(topology: Topology, case: Mapping[str, Level], found: OutageBound | str) -> float:
     """About how long `fail_again` takes."""
     fault = str(case["fault"])
-    period_s = _INTERVALS * lines.period_s(topology.bgp[0], fault)
+    period_s = _INTERVALS * lines.period_s(lines.group_of(topology), fault)
     each_s = steps.BEFORE_S + period_s / 2 + _lasts_s(topology, case, found) + _AFTER_S
     return int(case["faults"]) * each_s
 
@@ -69,7 +69,7 @@ def _lasts_s(topology: Topology, case: Mapping[str, Level], found: OutageBound |
     if fault in brownouts.FAULTS:
         lasts_s = float(case.get("fault_s", brownouts.LASTS_S))
     if fault == "service_pause":
-        lasts_s += lines.noticed_s(topology.bgp[0], fault)
+        lasts_s += lines.noticed_s(lines.group_of(topology), fault)
     return lasts_s
 
 
@@ -87,7 +87,7 @@ def fail_again(
     ``meanwhile`` is called during each with the time of its beginning, ``repaired`` after its end. Before that the next
     hops of the speakers that choose a way, ``hops``, are noted.
     """
-    group, fault = lab.topology.bgp[0], str(lab.case["fault"])
+    group, fault = lines.group_of(lab.topology), str(lab.case["fault"])
     for _ in steps.faults(
         lab,
         element,
@@ -109,10 +109,12 @@ def in_use(lab: Lab, machine: str, to: str) -> list[str]:
 
 
 def _kernel(lab: Lab, machine: str) -> dict[str, set[str]]:
-    """The next hops of each route of a machine's kernel."""
+    """The next hops of each route of a machine's kernel, of the version of IP that the client has."""
+    six = lab.topology.host(lab.client).ip_version == 6
+    family, nothing = (socket.AF_INET6, "::") if six else (socket.AF_INET, "0.0.0.0")
     found: dict[str, set[str]] = {}
-    for route in lab.network.netlink(machine).get_routes(family=socket.AF_INET, table=_MAIN):
-        prefix = str(ipaddress.ip_network(f"{route.get_attr('RTA_DST') or '0.0.0.0'}/{route['dst_len']}"))
+    for route in lab.network.netlink(machine).get_routes(family=family, table=_MAIN):
+        prefix = str(ipaddress.ip_network(f"{route.get_attr('RTA_DST') or nothing}/{route['dst_len']}"))
         several = [dict(hop["attrs"]).get("RTA_GATEWAY") for hop in route.get_attr("RTA_MULTIPATH") or ()]
         found[prefix] = {str(each) for each in (*several, route.get_attr("RTA_GATEWAY")) if each}
     return found

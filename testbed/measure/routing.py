@@ -14,13 +14,19 @@ from testbed.measure.impact import rounded
 from testbed.measure.outage import ProbeFlow, load_probe, outage
 from testbed.measure.raw import Event, controller_trouble, fault_windows, read_timeline
 from testbed.measure.validity import check_clock, check_probe, unseen
+from testbed.spec import Bgp
 from testbed.theory import OutageBound, bgp, brownouts, laws, lines
 
+#: What says that a neighbor is left, where a speaker has a session with it, and where BFD alone has.
+_LEFT = {"bgp": ("bgp", "left", None), "bfd": ("bfd", "session", "Down")}
 
-def detections(timeline: Sequence[Event], spared: str) -> list[list[float]]:
-    """For each fault, in order: seconds until each speaker that lost a session had left it, but for ``spared``."""
+
+def detections(timeline: Sequence[Event], spared: str, by: str = "bgp") -> list[list[float]]:
+    """For each fault, in order: seconds until each router that lost a neighbor had left it, but for ``spared``."""
     left = [
-        event for event in timeline if (event["source"], event["event"]) == ("bgp", "left") and event["host"] != spared
+        event
+        for event in timeline
+        if (event["source"], event["event"], event.get("new")) == _LEFT[by] and event["host"] != spared
     ]
     found = []
     for begin_s, end_s, _ in fault_windows(timeline):
@@ -65,7 +71,7 @@ def measured(
     flows = load_probe(raw / "probe.csv")
     check_clock(flows)
     timeline = read_timeline(raw / "timeline.jsonl")
-    group, fault = trial.topology.bgp[0], str(trial.case["fault"])
+    group, fault = lines.group_of(trial.topology), str(trial.case["fault"])
     windows = [(begin_s, end_s) for begin_s, end_s, _ in fault_windows(timeline) if end_s is not None]
     lasts = [begin_s for begin_s, _ in windows[1:]] + [min(float(flow.sent_s[-1]) for flow in flows)]
     during = [[outage(flow, interval_s, *window) for flow in flows] for window in windows]
@@ -76,8 +82,9 @@ def measured(
     ]
     # A speaker that is itself gone or halted says nothing, or says it late.
     spared = element.partition(":")[0] if "--" not in element else ""
-    found = detections(timeline, spared)[: len(windows)]
-    one, timed = bgp.detection(group, fault=fault), fault in bgp.SILENT
+    found = detections(timeline, spared, "bgp" if trial.topology.bgp else "bfd")[: len(windows)]
+    one = lines.detection(group, fault) or OutageBound(0.0, 0.0, "an event")
+    timed = fault in bgp.SILENT and lines.detection(group, fault) is not None
     metrics: dict[str, Any] = {
         "faults": len(windows),
         "element": element,
@@ -96,6 +103,7 @@ def measured(
         "within_bound": None,
     }
     if fault in brownouts.FAULTS:
+        assert isinstance(group, Bgp)  # experiments.routing refuses others
         law = brownouts.leaving(group, fault, parameters_of(fault, trial.case))
         metrics |= _partly(law, timeline, windows)
         metrics["lost_shares"] = [rounded(_lost(flows, *window)) for window in windows]

@@ -87,6 +87,17 @@ def _end(records: Sequence[Record], of: Callable[[Sequence[float]], float]) -> s
     return f"{of(times) * 1e3:.1f}" if times else "-"
 
 
+def _present(records: Sequence[Record], metric: str) -> str:
+    """In how many faults there is a time, of all."""
+    found = listed(records, metric)
+    return f"{sum(each is not None for each in found)} of {len(found)}" if found else "-"
+
+
+def _mean(records: Sequence[Record], metric: str, scale: float) -> str:
+    found = [each for each in listed(records, metric) if each is not None]
+    return f"{sum(found) / len(found) * scale:.1f}" if found else "-"
+
+
 def _of_all(records: Sequence[Record], part: str, whole: str) -> str:
     """How many, of how many, in all trials together."""
     counts = [sum(quantities(records, name)) for name in (part, whole)]
@@ -122,6 +133,9 @@ COLUMNS = (
     Column("bound_s", "bound ms", _constant("bound_s", 1e3)),
     Column("within_bound", "within bound", share_true("within_bound")),
     Column("within_standard", "as the standard says", share_true("within_standard")),
+    Column("first_left_s", "left", lambda records: _present(records, "first_left_s")),
+    Column("left_share_expected", "by theory %", _median("left_share_expected", "{:.0f}", 100)),
+    Column("lost_shares", "lost %", lambda records: _mean(records, "lost_shares", 100)),
     Column("outage_loss_s", "by loss ms", _median("outage_loss_s", "{:.1f}", 1e3)),
     Column("reversion_outage_s", "reversion ms", _most("reversion_outage_s", "{:.1f}", 1e3)),
     *(

@@ -16,6 +16,7 @@ from testbed.services import (
     keepalived,
     nftables,
     site_check,
+    static_routes,
 )
 from testbed.services.service import Service
 from testbed.spec import Topology
@@ -23,7 +24,7 @@ from testbed.spec import Topology
 
 def wanted(topology: Topology) -> list[Service]:
     """Every service that the topology's hosts need."""
-    routes = [*bird_ways.of(topology), *bgp.of(topology), *frr.of(topology)]
+    routes = [*bird_ways.of(topology), *bgp.of(topology), *frr.of(topology), *static_routes.of(topology)]
     beside = [*http_server.of(topology), *nftables.of(topology), *conntrackd.of(topology)]
     sites = [*site_check.of(topology), *gdnsd.of(topology)]
     return [*routes, *beside, *sites, *haproxy.of(topology), *keepalived.of(topology)]

@@ -19,7 +19,6 @@ from typing import Any
 from testbed.services import bird as shared
 from testbed.services.bird import BirdService
 from testbed.spec import Bgp, BgpSpeaker, Topology
-from testbed.spec.bgp import DEFAULT
 
 #: Lines of the log about a session, after `debug { states, events }`.
 _BGP = re.compile(
@@ -81,7 +80,7 @@ class SpeakerService(BirdService):
 
     def settings(self) -> Mapping[str, str]:
         """With ECMP a flow is placed by its addresses and ports (networking/ip-sysctl.rst)."""
-        return {"ipv4/fib_multipath_hash_policy": "1"} if self.group.ecmp else {}
+        return {f"{_channel(self)}/fib_multipath_hash_policy": "1"} if self.group.ecmp else {}
 
     def configuration(self, directory: Path) -> str:
         return configuration(self, directory)
@@ -188,6 +187,11 @@ def configuration(service: SpeakerService, directory: Path, *, announces: bool =
     )
 
 
+def _channel(service: SpeakerService) -> str:
+    """BIRD's name of the version of IP."""
+    return f"ipv{service.group.ip_version}"
+
+
 def _own(service: SpeakerService) -> str:
     """The prefixes of the speaker itself."""
     text = ""
@@ -196,15 +200,15 @@ def _own(service: SpeakerService) -> str:
         wanted = ", ".join(each for each in service.speaker.prefixes if each not in service.others)
         text += f"""\
 protocol direct {{
-  ipv4 {{ import where net ~ [ {wanted} ]; }};
+  {_channel(service)} {{ import where net ~ [ {wanted} ]; }};
   interface {interfaces};
   check link yes;
 }}
 """
-    defaults = (DEFAULT,) if service.speaker.default_to else ()
+    defaults = (service.group.default,) if service.speaker.default_to else ()
     if others := dict.fromkeys((*service.others, *defaults)):
         routes = "".join(f"  route {prefix} blackhole;\n" for prefix in others)
-        text += f"protocol static {{\n  ipv4;\n{routes}}}\n"
+        text += f"protocol static {{\n  {_channel(service)};\n{routes}}}\n"
     return text
 
 
@@ -213,18 +217,18 @@ def _kernel(service: SpeakerService) -> str:
     merge = "  merge paths yes;\n" if service.group.ecmp else ""
     return f"""\
 protocol kernel {{
-  ipv4 {{ export filter {{ if source != RTS_BGP then reject;{source} accept; }}; }};
+  {_channel(service)} {{ export filter {{ if source != RTS_BGP then reject;{source} accept; }}; }};
 {merge}}}
 """
 
 
 def _session(service: SpeakerService, neighbor: Neighbor, number: int, *, announces: bool) -> str:
     group, speaker = service.group, service.speaker
-    own_default = f"net = {DEFAULT} && source = RTS_STATIC"
+    own_default = f"net = {group.default} && source = RTS_STATIC"
     steps = []
     if neighbor.default:
         steps.append(f"if !({own_default}) then reject;")
-    elif speaker.default_to and DEFAULT not in speaker.announces:
+    elif speaker.default_to and group.default not in speaker.announces:
         steps.append(f"if {own_default} then reject;")
     if not speaker.transit:
         steps.append("if source = RTS_BGP then reject;")
@@ -250,7 +254,7 @@ protocol bgp n{number} {{
   connect retry time 2;
   error wait time 1, 2;
   check link yes;
-{watched}  ipv4 {{
+{watched}  {_channel(service)} {{
     {lines}
   }};
 }}

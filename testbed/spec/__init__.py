@@ -24,6 +24,7 @@ from testbed.spec.router import Attachment, Router
 from testbed.spec.server import Server
 from testbed.spec.site import SiteOptions, Sites
 from testbed.spec.spanning import SpanningTree
+from testbed.spec.static import StaticOptions, StaticRoute, StaticRoutes
 from testbed.spec.switch import LacpSystem, Switch, SwitchSide
 from testbed.spec.topology import Topology
 from testbed.spec.vrrp import Vrrp, VrrpOptions
@@ -62,6 +63,9 @@ __all__ = [
     "SiteOptions",
     "Sites",
     "SpanningTree",
+    "StaticOptions",
+    "StaticRoute",
+    "StaticRoutes",
     "Switch",
     "SwitchSide",
     "Topology",

@@ -21,8 +21,8 @@ HOLD_S = (3, 65_535)
 BFD_MS, BFD_MULT = (10, 60_000), (1, 255)
 #: The most times that a speaker repeats its AS number.
 MOST_PREPENDED = 16
-#: Every address: a default route.
-DEFAULT = "0.0.0.0/0"
+#: Every address: a default route, by the version of IP.
+DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
 #: The daemon of every speaker: BIRD 2, or FRR 8.
 DAEMONS = ("bird", "frr")
 #: The least Detect Mult that FRR's bfdd takes (detect-multiplier, its manual).
@@ -119,11 +119,10 @@ class BgpSpeaker:
         validation.unique(f"speakers that {self.machine!r} tells of a default route", self.default_to)
         for prefix in self.announces:
             try:
-                ipaddress.IPv4Network(prefix)
+                ipaddress.ip_network(prefix)
             except ValueError:
                 raise SpecError(
-                    f"{self.machine!r} announces {prefix!r}; wanted an IPv4 prefix without host bits, such as"
-                    " 10.1.0.0/24"
+                    f"{self.machine!r} announces {prefix!r}; wanted a prefix without host bits, such as 10.1.0.0/24"
                 ) from None
 
     def next_hop_in(self, subnet: str) -> str:
@@ -189,6 +188,7 @@ class Bgp:
                     f"bgp_daemon is frr, and {speaker.machine!r} announces {what}; wanted bird, which is told so here",
                     "Type: --set bgp_daemon=bird",
                 )
+            self._check_version(speaker)
             neighbors = [each.beyond(speaker.machine) for each in self.of(speaker.machine)]
             if not neighbors:
                 raise SpecError(f"BGP speaker {speaker.machine!r} has no session; wanted one or more")
@@ -197,6 +197,26 @@ class Bgp:
                     raise SpecError(
                         f"{speaker.machine!r} announces a default route to {name!r}, with which it has no session"
                     )
+
+    def _check_version(self, speaker: BgpSpeaker) -> None:
+        """Errors: SpecError for prefixes of another version of IP than that of the sessions."""
+        for each in (*(session.subnet for session in self.of(speaker.machine)), *speaker.prefixes):
+            if ipaddress.ip_network(each).version != self.ip_version:
+                raise SpecError(
+                    f"{speaker.machine!r} has {each} where BGP speaks IPv{self.ip_version}; wanted one of both"
+                )
+        if self.ip_version == 6 and self.daemon == "frr":
+            raise SpecError("bgp_daemon is frr over IPv6; wanted bird", "Type: --set bgp_daemon=bird, or --set ip=4")
+
+    @property
+    def ip_version(self) -> int:
+        """The version of IP of the sessions, and of what is announced."""
+        return ipaddress.ip_network(self.sessions[0].subnet).version if self.sessions else 4
+
+    @property
+    def default(self) -> str:
+        """The prefix of every address."""
+        return DEFAULTS[self.ip_version]
 
     def speaker(self, machine: str) -> BgpSpeaker:
         """The speaker on a machine. Errors: StopIteration if there is none."""

@@ -11,6 +11,7 @@ from testbed.spec.bgp import Bgp, BgpSpeaker
 from testbed.spec.firewall import Firewall
 from testbed.spec.host import Host
 from testbed.spec.router import Attachment, Router
+from testbed.spec.static import StaticRoutes
 from testbed.spec.vrrp import Vrrp
 
 
@@ -103,8 +104,6 @@ def check_bgp(groups: Sequence[Bgp], attached: Mapping[str, Sequence[Attachment]
                 own = [each.subnet for each in attached[name]]
                 if session.subnet not in own:
                     raise unknown(f"subnet of a BGP session of {name!r}", session.subnet, own)
-                if ipaddress.ip_network(session.subnet).version != 4:
-                    raise SpecError(f"a BGP session of {name!r} is in {session.subnet}; wanted IPv4")
         for speaker in group.speakers:
             own = [each.subnet for each in attached[speaker.machine]]
             if group.daemon == "frr" and (others := [each for each in speaker.announces if each not in own]):
@@ -115,6 +114,22 @@ def check_bgp(groups: Sequence[Bgp], attached: Mapping[str, Sequence[Attachment]
                 )
             if speaker.next_hop:
                 _check_next_hop(group, speaker, attached, vrrp)
+
+
+def check_static(groups: Sequence[StaticRoutes], attached: Mapping[str, Sequence[Attachment]]) -> None:
+    """Errors: SpecError for static routes of no machine, and for next hops that no other machine has in a subnet of the
+    machine; ``attached`` is what each machine has on its interfaces."""
+    for route in (route for group in groups for route in group.routes):
+        if route.machine not in attached:
+            raise unknown("machine with static routes", route.machine, attached)
+        own = attached[route.machine]
+        for hop in route.next_hops:
+            there = {each.ip for name, beside in attached.items() if name != route.machine for each in beside}
+            if hop not in there or not any(ipaddress.ip_address(hop) in ipaddress.ip_network(e.subnet) for e in own):
+                raise SpecError(
+                    f"next hop {hop!r} of {route.machine!r} to {route.prefix} is the address of no other machine in one"
+                    f" of its subnets, {', '.join(each.subnet for each in own)}"
+                )
 
 
 def _check_vrfs(router: Router, hosts: Mapping[str, Host], vrrp: Sequence[Vrrp], interfaces: Sequence[str]) -> None:

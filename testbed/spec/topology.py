@@ -7,6 +7,7 @@ single interface exists. Names follow the kernel's bonding document and IEEE 802
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from functools import cached_property
 
 from testbed.errors import SpecError, unknown
 from testbed.spec import balancing, plain, routing, validation, ways
-from testbed.spec.addressing import interface_mac
+from testbed.spec.addressing import inside, interface_mac
 from testbed.spec.balancer import Balancer
 from testbed.spec.bgp import Bgp
 from testbed.spec.bond import MAX_TARGETS, PEERS, Bond, words
@@ -26,6 +27,7 @@ from testbed.spec.link import Link, Port
 from testbed.spec.router import Attachment, Router
 from testbed.spec.server import Server
 from testbed.spec.site import Sites
+from testbed.spec.static import StaticRoutes
 from testbed.spec.switch import LacpSystem, Switch
 from testbed.spec.vrrp import Vrrp
 
@@ -59,6 +61,8 @@ class Topology:
     bgp: tuple[Bgp, ...] = ()
     #: Services at several sites.
     sites: tuple[Sites, ...] = ()
+    #: Static routes of machines.
+    static: tuple[StaticRoutes, ...] = ()
 
     def __post_init__(self) -> None:
         validation.at_most(f"number of links of topology {self.name!r}", len(self.links), MOST_LINKS, MOST_LINKS_WHY)
@@ -94,12 +98,14 @@ class Topology:
         balances = {name: "balancer" for group in self.balancers for name in group.machines}
         speaks = {each.machine: "BGP speaker" for group in self.bgp for each in group.speakers}
         walls = {name: "firewall" for group in self.firewalls for name in group.routers}
-        routing.check_one_table(self.routers, balances | speaks | walls)
+        routed = {name: "machine with static routes" for group in self.static for name in group.machines}
+        routing.check_one_table(self.routers, balances | speaks | walls | routed)
         balancing.check(self.hosts, self.routers, self.vrrp, self.servers, self.balancers)
         balancing.check_published(self.firewalls, self.listening())
-        if self.bgp:  # each machine is looked up by its name, which large networks without BGP need not pay for
+        if self.bgp or self.static:  # each machine is looked up by its name: large networks do not pay for it
             attached = {each.name: self.attachments(each.name) for each in self.machines()}
             routing.check_bgp(self.bgp, attached, self.vrrp)
+            routing.check_static(self.static, attached)
         names = [each.name for each in self.machines()]
         balancing.check_sites(self.hosts, names, self.servers, self.bgp, self.sites)
         validation.unique("services of a machine", self.services())
@@ -242,11 +248,21 @@ class Topology:
         speakers = (
             f"{each.machine}:{process}" for group in self.bgp for each in group.speakers for process in group.processes
         )
-        return (*watched, *serving, *shared, *speakers, *checked, *naming, *placing, *vrrp)
+        routed = (f"{name}:{group.process}" for group in self.static for name in group.machines)
+        return (*watched, *serving, *shared, *speakers, *routed, *checked, *naming, *placing, *vrrp)
 
     def loopback(self, machine: str) -> str:
         """The address of a host on its loopback interface, without its prefix length; empty: it has none."""
         return next((host.ip for host in self.hosts if host.name == machine and host.loopback), "")
+
+    def towards(self, machine: str, address: str) -> Attachment:
+        """The interface of a machine in whose subnet an address is. Errors: StopIteration if there is none."""
+        return next(each for each in self.attachments(machine) if inside(address, each.subnet))
+
+    def holder(self, address: str) -> str:
+        """The machine that has an address on an interface. Errors: StopIteration if there is none."""
+        machines = (machine.name for machine in self.machines())
+        return next(name for name in machines if address in {each.ip for each in self.attachments(name)})
 
     def anycast(self, machine: str) -> str:
         """The address that a machine shares with others (`BgpSpeaker.anycast`); empty: none."""
@@ -254,8 +270,13 @@ class Topology:
         return next((each.anycast for each in speakers if each.machine == machine), "")
 
     def bgp_identifier(self, machine: str) -> str:
-        """The BGP Identifier of a speaker: an address of its own (RFC 4271, 4.2), here that of its first interface."""
-        return self.attachments(machine)[0].ip
+        """The BGP Identifier of a speaker: an IPv4 address of its own (RFC 4271, 4.2), here that of its first
+        interface; over IPv6 four octets that no other has (RFC 6286), by its place in the topology."""
+        own = self.attachments(machine)[0].ip
+        if ipaddress.ip_address(own).version == 4:
+            return own
+        place = [each.name for each in self.machines()].index(machine) + 1
+        return f"10.255.{place >> 8}.{place & 255}"
 
     @property
     def entry(self) -> tuple[str, int] | None:

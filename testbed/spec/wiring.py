@@ -36,6 +36,7 @@ from testbed.spec import (
     Router,
     Server,
     Sites,
+    StaticRoutes,
     Switch,
     Topology,
     Vrrp,
@@ -127,6 +128,14 @@ class Wiring:
     def network(self, number: int) -> str:
         """Subnet ``number``: its address, with its prefix length."""
         return str(ipaddress.ip_interface(self.virtual(number)).network)
+
+    def address(self, name: str, number: int) -> str:
+        """The address of a router in subnet ``number``, without its prefix length.
+
+        Errors: StopIteration if it is not in it.
+        """
+        own = (each for each in self._routers[name] if each.subnet == self.network(number))
+        return next(own).ip
 
     def router(self, name: str, sides: Sequence[tuple[str, int]], *, vrf: str = "") -> None:
         """A router by a link to each of these nodes, in the subnet of that number there, all in one VRF if that is
@@ -229,6 +238,7 @@ class Wiring:
         protected: tuple[str, ...] = (),
         bgp: tuple[Bgp, ...] = (),
         sites: tuple[Sites, ...] = (),
+        static: tuple[StaticRoutes, ...] = (),
     ) -> Topology:
         """The network that was put together. Errors: SpecError for an impossible one."""
         if not self._lags_of_hosts:
@@ -259,6 +269,7 @@ class Wiring:
             balancers=balancers,
             bgp=bgp,
             sites=sites,
+            static=static,
         )
 
     def _check_subnets(self) -> None:

@@ -27,6 +27,7 @@ bgpd that has gone out of the kernel (zread_client_disconnect, after the last 10
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 from testbed.spec import Bgp
 from testbed.theory.laws import First, Law, Longest, Rest, Sum, Total, Wait
@@ -78,26 +79,44 @@ def late(group: Bgp, others: int = 1) -> Law:
     return First((Sum(_SLEEP_S), *scans, *(apart,) * 2 * others))
 
 
-def by_bfd(group: Bgp, fault: str = "") -> bool:
+class Watched(Protocol):
+    """What BFD watches: the sessions of BGP speakers, or the next hops of static routes."""
+
+    @property
+    def bfd_ms(self) -> int: ...
+
+    @property
+    def bfd_mult(self) -> int: ...
+
+    @property
+    def daemon(self) -> str: ...
+
+
+def by_bfd(group: Watched, fault: str = "") -> bool:
     """Whether BFD watches the sessions, and notices the fault: it does not if FRR's bgpd alone is halted."""
     return bool(group.bfd_ms) and not (group.daemon == "frr" and fault == "service_pause")
 
 
-def packets_apart(group: Bgp) -> tuple[float, float]:
+def packets_apart(group: Watched) -> tuple[float, float]:
     """The least and the longest time between two packets of BFD, as the daemon sends them."""
     shares = _APART if group.daemon == "frr" else BIRD_APART
     return shares[0] * group.bfd_ms / 1e3, shares[1] * group.bfd_ms / 1e3
 
 
-def watching(group: Bgp) -> Rest:
+def watching(group: Watched) -> Rest:
     """What is left of BFD's Detection Time when packets stop coming (RFC 5880, 6.8.4)."""
     return Rest(group.bfd_mult * group.bfd_ms / 1e3, *packets_apart(group))
+
+
+def by_watching(group: Watched) -> OutageBound:
+    """How long a machine sends to a neighbor of which BFD hears nothing any more."""
+    return of_law(watching(group), f"BFD {group.bfd_mult} x {group.bfd_ms} ms", PAUSE_S)
 
 
 def detection(group: Bgp, others: int = 1, fault: str = "") -> OutageBound:
     """How long a speaker has a session of which it hears nothing any more, because of the ``fault``."""
     if by_bfd(group, fault):
-        return of_law(watching(group), f"BFD {group.bfd_mult} x {group.bfd_ms} ms", PAUSE_S)
+        return by_watching(group)
     return of_law(hold(group, others), f"hold time {group.hold_s} s", PAUSE_S)
 
 
@@ -122,13 +141,16 @@ def outage(
     delay_s: float = 0.0,
     others: int = 1,
     hops: tuple[int, int] = (0, 0),
+    one_session: bool = True,
 ) -> OutageBound | str:
     """The outage of traffic both ways when a fault hits the way in use, and there is another; text: no bound, and why.
 
     Each direction waits for the end that sends it; the two times are taken as independent, though keepalives begin at
     one instant at both ends and need many cycles to forget it. ``told``: those that send are told of routes that have
     gone, not only of a default route. ``delay_s`` is what the links of the way delay: packets on it are lost, too.
-    ``hops``: how many speakers are told after the one that notices, on the side of each end.
+    ``hops``: how many speakers are told after the one that notices, on the side of each end. ``one_session``: both
+    sides lose the same session, not each one of its own. FRR's two ends of one send their keepalives in step for good,
+    so that both hold timers end at once.
     """
     if fault in ("service_stop", "service_crash") and group.daemon == "frr":
         lost_s = moves_s(group, 0) - _ZEBRA_S  # the kernel still had its routes for as long
@@ -143,6 +165,9 @@ def outage(
     if fault in SILENT:
         one = detection(group, others)
         assert one.law is not None
+        if group.daemon == "frr" and one_session and not by_bfd(group, fault):
+            law = _later(one.law, max(moves_s(group, each) for each in hops))
+            return of_law(law, f"{one.label}, at both ends at once", PAUSE_S + delay_s)
         ends = tuple(_later(one.law, moves_s(group, each)) for each in hops)
         return of_law(Longest(ends), f"{one.label}, the later end", PAUSE_S + delay_s)
     return f"theory does not say what {fault} costs"

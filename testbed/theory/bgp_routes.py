@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from testbed.spec import Bgp, BgpSession, BgpSpeaker, Topology
-from testbed.spec.bgp import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def _announced(
     if sender.transit:
         said += [(prefix, paths[0]) for prefix, paths in before[sender.machine].items()]
     if receiver.machine in sender.default_to:
-        said = [(DEFAULT, None)]
+        said = [(group.default, None)]
     found = []
     for prefix, path in said:
         if path is not None and (path.neighbor == receiver.machine or (path.internal and internal)):

@@ -12,7 +12,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from testbed.spec import Attachment, Bgp, BgpSession, SwitchSide, Topology, Vrrp, addressing
+from testbed.spec import (
+    Attachment,
+    Bgp,
+    BgpSession,
+    StaticRoute,
+    StaticRoutes,
+    SwitchSide,
+    Topology,
+    Vrrp,
+    addressing,
+)
 from testbed.theory import bgp_routes
 from testbed.theory.uses import Uses
 
@@ -123,10 +133,11 @@ class Forwarding(Uses):
         if vrf:  # its table has its subnets alone: what would add to it is refused (testbed.spec.routing)
             return [], f"{machine} has no route to {to} in its VRF {vrf}"
         routes = self.routes.get(machine, {})
-        fit = [prefix for prefix in routes if addressing.inside(to, prefix)]
+        known = {prefix: [path.next_hop for path in paths] for prefix, paths in routes.items()}
+        known |= {route.prefix: [hop] for route, hop in self.static(machine)}
+        fit = [prefix for prefix in known if addressing.inside(to, prefix)]
         if fit:
-            best = max(fit, key=lambda prefix: ipaddress.ip_network(prefix).prefixlen)
-            return [path.next_hop for path in routes[best]], ""
+            return known[max(fit, key=lambda prefix: ipaddress.ip_network(prefix).prefixlen)], ""
         host = next((each for each in topology.hosts if each.name == machine), None)
         if host is not None and host.gateway:
             return [host.gateway], ""
@@ -181,6 +192,30 @@ class Forwarding(Uses):
             if each.subnet == subnet or (group.follow != "none" and group.address_in(each.subnet))
         ]
         return all(self.carries(name, each.interface) for each in watched)
+
+    def static(self, machine: str) -> list[tuple[StaticRoute, str]]:
+        """The static routes of a machine that have a next hop left, each with the first one."""
+        found = []
+        for group in self.topology.static:
+            for route in group.of(machine):
+                hop = next((each for each in route.next_hops if self.tracked(group, machine, each)), None)
+                if hop is not None:
+                    found.append((route, hop))
+        return found
+
+    def tracked(self, group: StaticRoutes, machine: str, hop: str) -> bool:
+        """Whether a next hop stays in the routes of a machine, as far as what tracks it says."""
+        if group.track == "none":
+            return True
+        if group.track == "carrier":
+            return self.carries_to(machine, hop)
+        holder, own = self.topology.holder(hop), self.topology.towards(machine, hop)
+        there = self.topology.attachment(holder, own.subnet)
+        return not self.segments(machine, own).isdisjoint(self.segments(holder, there))
+
+    def carries_to(self, machine: str, hop: str) -> bool:
+        """Whether the interface of a machine towards a next hop has carrier."""
+        return self.carries(machine, self.topology.towards(machine, hop).interface)
 
     @cached_property
     def routes(self) -> dict[str, dict[str, Sequence[bgp_routes.Path]]]:

@@ -97,6 +97,12 @@ def settled(left: Forwarding) -> OutageBound | None:
         event = bgp.BESIDE_A_SUBNET if beside else bgp.AT_THE_EVENT
         noticed = bgp.moved(speakers, bgp.detection(speakers) if deaf else event, _farthest(speakers, session))
         found = max(found, noticed, key=lambda each: each.limit_s)
+    for routes in left.topology.static:
+        for machine, hop in ((each.machine, each.next_hops[0]) for each in routes.routes):
+            if machine not in left.failed and not left.tracked(routes, machine, hop):
+                silent = left.carries_to(machine, hop)
+                noticed = bgp.by_watching(routes) if silent else bgp.AT_THE_EVENT
+                found = max(found, noticed, key=lambda each: each.limit_s)
     for group in left.topology.vrrp:
         best = group.ranked[0]
         tables = {each.vrf for each in left.topology.attachments(best) if group.address_in(each.subnet)}

@@ -13,8 +13,8 @@ from testbed.design.factor import Level
 from testbed.errors import SpecError
 from testbed.faults.cabling import link_named
 from testbed.faults.catalogue import FAULTS
-from testbed.spec import Bgp, Link, Topology
-from testbed.theory import bgp, brownouts
+from testbed.spec import Bgp, Link, StaticRoutes, Topology
+from testbed.theory import bgp, brownouts, static
 from testbed.theory.forwarding import without
 from testbed.theory.outage_bound import OutageBound
 
@@ -28,12 +28,15 @@ def trail(topology: Topology) -> tuple[str, ...]:
 
 
 def routes(topology: Topology) -> dict[str, dict[str, list[str]]]:
-    """The next hops that every speaker has to every prefix that others announce, while nothing fails."""
-    found = without(topology).routes
-    return {
+    """The next hops that every machine has by BGP or by static routes to every prefix, while nothing fails."""
+    found = without(topology)
+    wanted = {
         machine: {prefix: [path.next_hop for path in paths] for prefix, paths in own.items()}
-        for machine, own in found.items()
+        for machine, own in found.routes.items()
     }
+    for machine in (each for group in topology.static for each in group.machines):
+        wanted.setdefault(machine, {}).update({route.prefix: [hop] for route, hop in found.static(machine)})
+    return wanted
 
 
 def next_hops(topology: Topology, edge: str, to: str) -> list[str]:
@@ -42,14 +45,24 @@ def next_hops(topology: Topology, edge: str, to: str) -> list[str]:
 
 
 def provider(topology: Topology) -> str | None:
-    """The speaker that the client's edge hands packets to; None if the edge is no speaker, or the last machine."""
+    """The router that the client's edge hands packets to; None if the edge is the last one, or if one of the two has
+    neither BGP nor static routes."""
     found = trail(topology)
-    speakers = {each.machine for group in topology.bgp for each in group.speakers}
-    return found[2] if len(found) > 3 and {found[1], found[2]} <= speakers else None
+    known = {each.machine for group in topology.bgp for each in group.speakers}
+    known |= {name for group in topology.static for name in group.machines}
+    return found[2] if len(found) > 3 and {found[1], found[2]} <= known else None
+
+
+def group_of(topology: Topology) -> Bgp | StaticRoutes:
+    """What leads packets by a provider: its BGP, or its static routes. Errors: IndexError if there is neither."""
+    return topology.bgp[0] if topology.bgp else topology.static[0]
 
 
 def has_another(topology: Topology) -> bool:
-    """Whether client and server reach each other without the provider in use, which there is."""
+    """Whether client and server reach each other without the provider in use, which there is; with static routes
+    whether these name another one, though what tracks them may not take it."""
+    if topology.static:
+        return any(len(route.next_hops) > 1 for route in topology.static[0].of(trail(topology)[1]))
     left = without(topology, trail(topology)[2])
     return all(left.way(*ends).connected is True for ends in (topology.pair, topology.pair[::-1]))
 
@@ -85,7 +98,7 @@ def hit(topology: Topology, fault: str, machine: str, speaker: str, cable: Seque
     if kind == "router":
         return machine
     if kind in ("service", "BGP speaker"):
-        return f"{speaker}:{topology.bgp[0].process}"
+        return f"{speaker}:{group_of(topology).process}"
     link = _between(topology, *cable) if cable else None
     if link is None:
         where = f"between {' and '.join(sorted(cable))}" if cable else "there"
@@ -99,15 +112,19 @@ def outage(
     """The outage of traffic between client and server both ways; text: there is no bound, and why."""
     if fault in brownouts.FAULTS:
         return brownouts.outage(fault, parameters)
+    if not topology.bgp:
+        return static.outage(topology, fault, hit)
     found, group = trail(topology), topology.bgp[0]
-    beyond = False
-    if FAULTS[fault].element == "cable":
+    beyond, cable = False, FAULTS[fault].element == "cable"
+    if cable:
         link = link_named(topology, hit)[0]
         beyond = found[1] not in (link.a, link.b)
     told = not beyond or found[1] not in group.speaker(found[2]).default_to
     links = [_between(topology, one, other) for one, other in itertools.pairwise(found)]
     delay_s = sum(link.delay_ms for link in links if link is not None) / 1e3
-    return bgp.outage(group, fault, told=told, delay_s=delay_s, hops=_told(topology, found, fault, hit))
+    return bgp.outage(
+        group, fault, told=told, delay_s=delay_s, hops=_told(topology, found, fault, hit), one_session=cable
+    )
 
 
 def _told(topology: Topology, found: tuple[str, ...], fault: str, hit: str) -> tuple[int, int]:
@@ -120,14 +137,24 @@ def _told(topology: Topology, found: tuple[str, ...], fault: str, hit: str) -> t
     return places[0] - 2, len(found) - 3 - places[0]
 
 
-def noticed_s(group: Bgp, fault: str = "") -> float:
-    """How long it takes at most until silence has ended a session."""
-    return bgp.detection(group, fault=fault).limit_s
+def detection(group: Bgp | StaticRoutes, fault: str = "") -> OutageBound | None:
+    """How long a router sends to a neighbor of which it hears nothing any more; None: it does not notice that."""
+    if isinstance(group, StaticRoutes):
+        return bgp.by_watching(group) if group.bfd_ms else None
+    return bgp.detection(group, fault=fault)
 
 
-def period_s(group: Bgp, fault: str = "") -> float:
-    """The interval of what watches a session."""
-    return group.bfd_ms / 1e3 if bgp.by_bfd(group, fault) else float(group.keepalive_s)
+def noticed_s(group: Bgp | StaticRoutes, fault: str = "") -> float:
+    """How long it takes at most until a silent neighbor is left; 0 if it is not."""
+    found = detection(group, fault)
+    return found.limit_s if found is not None else 0.0
+
+
+def period_s(group: Bgp | StaticRoutes, fault: str = "") -> float:
+    """The interval of what watches a neighbor; 0: nothing does."""
+    if bgp.by_bfd(group, fault):
+        return group.bfd_ms / 1e3
+    return 0.0 if isinstance(group, StaticRoutes) else float(group.keepalive_s)
 
 
 def _between(topology: Topology, one: str, other: str) -> Link | None:

@@ -38,7 +38,11 @@ APART = {
     },
     ("gateway", "service"): "the gateway of c is no address of the VRRP group",
     ("routing", "service"): "the firewalls f1 and f2 let c, which is outside, begin nothing",
-    **{("routing", name): "has no BGP speakers" for name in TOPOLOGIES if name not in (*SPEAKING, "service")},
+    **{
+        ("routing", name): "has neither BGP speakers nor static routes"
+        for name in TOPOLOGIES
+        if name not in (*SPEAKING, "service")
+    },
     ("routing", "two_sites"): "h1 and h2 have no way but that by x2",
     **{
         (experiment, name): "has no service at several sites"

@@ -167,3 +167,16 @@ def test_a_speaker_is_unsettled_until_all_sessions_stand_and_bfd_watches_them() 
     assert speakers()["e1"].unsettled(before, 0.0) == ""
     assert speakers(bfd_ms=100)["e1"].unsettled(before, 0.0) == "no session with ib"
     assert speakers()["e1"].unsettled(_LOG, 0.0) == "no session with ib"
+
+
+@needs_bird
+@pytest.mark.parametrize("provider_routes", ["all", "default"])
+def test_over_ipv6_bird_takes_every_configuration_with_the_channel_of_that_version(
+    tmp_path: Path, provider_routes: str
+) -> None:
+    topology = two_lines(ip=6, bgp=BgpOptions(bfd_ms=100, ecmp=True), provider_routes=provider_routes)
+    for service in of(topology):
+        assert judged(service, tmp_path) == ["0"] * 3, service.node
+        assert "ipv4" not in text(service) and "ipv6" in text(service)
+        assert service.settings() == {"ipv6/fib_multipath_hash_policy": "1"}
+    assert "net = ::/0" in text(of(topology)[1]) or provider_routes == "all"

@@ -17,7 +17,7 @@ from testbed import services
 from testbed.backends import environment
 from testbed.errors import SpecError, TrialError
 from testbed.services.frr import Bfdd, Bgpd, FrrService, Zebra, announced, asked, of, withdrawn
-from testbed.spec import BgpOptions
+from testbed.spec import BgpOptions, SiteOptions
 from topologies.service import service
 from topologies.two_lines import two_lines
 from topologies.two_sites import two_sites
@@ -205,8 +205,12 @@ def test_each_daemon_is_told_all_its_places() -> None:
 
 def test_what_frr_is_not_told_here_is_refused() -> None:
     options = BgpOptions(daemon="frr", bfd_ms=100)
+    for by in ("anycast", "dns"):
+        with pytest.raises(SpecError, match="bgp_daemon is frr; wanted bird"):
+            two_sites(bgp=options, site=SiteOptions(by=by))
+    shared = dataclasses.replace(two_sites().bgp[0], daemon="bird")
     with pytest.raises(SpecError, match="bgp_daemon is frr, and 'w1' announces an anycast address"):
-        two_sites(bgp=options)
+        dataclasses.replace(shared, daemon="frr")
     with pytest.raises(SpecError, match="bgp_daemon is frr, and 'f1' announces a next hop that is not its own"):
         service(bgp=options)
     with pytest.raises(SpecError, match="whose bfdd takes 2 or more"):

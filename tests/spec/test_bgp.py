@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 
 import pytest
 
@@ -50,9 +51,9 @@ def test_as_numbers_that_no_speaker_may_have_are_refused(asn: int) -> None:
         BgpSpeaker("a", asn)
 
 
-@pytest.mark.parametrize("prefix", ["10.0.0.1/24", "10.0.0.0/33", "2001:db8::/64", "here"])
-def test_prefixes_are_ipv4_without_host_bits(prefix: str) -> None:
-    with pytest.raises(SpecError, match="wanted an IPv4 prefix"):
+@pytest.mark.parametrize("prefix", ["10.0.0.1/24", "10.0.0.0/33", "here"])
+def test_prefixes_are_without_host_bits(prefix: str) -> None:
+    with pytest.raises(SpecError, match="wanted a prefix without host bits"):
         BgpSpeaker("a", 65001, (prefix,))
 
 
@@ -155,3 +156,26 @@ def test_an_anycast_address_is_an_ipv4_address(address: str) -> None:
     with pytest.raises(SpecError, match="anycast address"):
         BgpSpeaker("a", 65001, anycast=address)
     assert BgpSpeaker("a", 65001, ("10.0.0.0/24",), anycast="10.9.0.1").prefixes == ("10.0.0.0/24", "10.9.0.1/32")
+
+
+def test_over_ipv6_a_speaker_has_an_identifier_of_four_octets_that_no_other_has() -> None:
+    """RFC 6286; the lower one, ia's, decides between equal paths (RFC 4271, 9.1.2.2, f)."""
+    topology = two_lines(ip=6)
+    found = [topology.bgp_identifier(each.machine) for each in topology.bgp[0].speakers]
+    assert len(set(found)) == 4 and all(ipaddress.IPv4Address(each) for each in found)
+    assert ipaddress.IPv4Address(found[1]) < ipaddress.IPv4Address(found[2])
+    assert Topology.from_json(topology.to_json()) == topology
+
+
+def test_two_versions_of_ip_do_not_mix() -> None:
+    topology = two_lines(ip=6)
+    edge, *others = topology.bgp[0].speakers
+    mixed = (dataclasses.replace(edge, announces=("10.0.0.0/24",)), *others)
+    with pytest.raises(SpecError, match=r"'e1' has 10\.0\.0\.0/24 where BGP speaks IPv6"):
+        dataclasses.replace(topology.bgp[0], speakers=mixed)
+    with pytest.raises(SpecError, match="bgp_daemon is frr over IPv6"):
+        two_lines(ip=6, bgp=BgpOptions(daemon="frr"))
+    with pytest.raises(SpecError, match="IPv4 prefix"):
+        two_lines(ip=6, routes_by="static")
+    with pytest.raises(SpecError, match="ip is 5"):
+        two_lines(ip=5)

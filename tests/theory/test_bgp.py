@@ -233,3 +233,82 @@ def test_paths_are_the_shortest_and_packets_arrive_while_there_is_one(
     near = _steps([each for each in group.sessions if each != lost], group.speakers[0].machine)
     found = expected(topology, (cut,), side=SIDE)["h0", "h1"]
     assert found.connected is (group.speakers[-1].machine in near)
+
+
+def frr(**options: int | bool) -> Bgp:
+    return two_lines(bgp=BgpOptions(daemon="frr", **options)).bgp[0]  # type: ignore[arg-type]
+
+
+def test_frrs_hold_timer_has_no_jitter_and_its_keepalives_are_a_tenth_of_a_second_early_at_most() -> None:
+    """RFC 4271, 6.5: H less the age of the last message, which is up to K."""
+    law = law_of(bgp.detection(frr(hold_s=9, keepalive_s=3)))
+    assert (law.low_s, law.high_s) == (6.0, 9.0)
+    assert mean_s(law) == pytest.approx(7.5, abs=0.03)
+
+
+def test_frrs_bfd_has_the_whole_jitter_of_the_standard() -> None:
+    """RFC 5880, 6.8.7: 75 to 100 % of the interval."""
+    law = law_of(bgp.detection(frr(bfd_ms=100, bfd_mult=3)))
+    assert (law.low_s, law.high_s) == pytest.approx((0.2, 0.3))
+
+
+def test_bfd_does_not_notice_that_frrs_bgpd_is_halted_but_that_bird_is() -> None:
+    assert lines.noticed_s(frr(bfd_ms=100), "service_pause") > 9.0
+    assert lines.noticed_s(frr(bfd_ms=100), "router_hang") < 0.31
+    assert lines.noticed_s(group_of(bfd_ms=100), "service_pause") < 0.31
+    assert (lines.period_s(frr(bfd_ms=100), "service_pause"), lines.period_s(frr(bfd_ms=100))) == (3.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "place", "cost_s"),
+    [
+        ("carrier_loss", "line", 0.120),  # ia clears and chooses, 60 ms; x chooses and has it in the kernel, 60 ms
+        ("carrier_loss", "uplink", 0.120),
+        ("router_crash", "line", 0.070),  # e1 and x each by themselves: 10 + 50 + 10 ms
+        ("service_crash", "line", 0.060),  # zebra of ia keeps its routes for the 10 ms of its queue
+        ("service_stop", "line", 0.060),
+        ("service_pause", "line", 0.0),
+        ("route_withdrawal", "line", 0.0),
+    ],
+)
+def test_frrs_queues_add_up(fault: str, place: str, cost_s: float) -> None:
+    """10 ms until routes are cleared, 50 until others are chosen, 10 until zebra acts (frr 8.4.4)."""
+    topology = two_lines(bgp=BgpOptions(daemon="frr", bfd_ms=100))
+    found = lines.outage(topology, fault, lines.element(topology, fault, place))
+    assert isinstance(found, OutageBound)
+    assert (found.low_s, found.bound_s) == pytest.approx((cost_s, cost_s)) and found.tolerance_s < 0.005
+
+
+def test_the_end_that_is_told_of_silence_has_frrs_queues_twice() -> None:
+    topology = two_lines(bgp=BgpOptions(daemon="frr", bfd_ms=100))
+    of_line = law_of(lines.outage(topology, "silent_loss", lines.element(topology, "silent_loss", "line")))
+    of_provider = law_of(lines.outage(topology, "router_hang", "ia"))
+    assert (of_line.low_s, of_line.high_s) == pytest.approx((0.32, 0.42))
+    assert (of_provider.low_s, of_provider.high_s) == pytest.approx((0.27, 0.37))
+    assert lines.element(topology, "service_crash", "line") == "ia:bgpd"
+
+
+def test_both_ends_of_frrs_session_leave_it_at_once_by_the_hold_time_and_two_sessions_do_not() -> None:
+    topology = two_lines(bgp=BgpOptions(daemon="frr"))
+    line = law_of(lines.outage(topology, "silent_loss", lines.element(topology, "silent_loss", "line")))
+    hang = law_of(lines.outage(topology, "router_hang", "ia"))
+    one = law_of(bgp.detection(topology.bgp[0]))
+    assert (line.low_s, line.high_s) == pytest.approx((6.12, 9.12))
+    assert line.cdf(7.62) == pytest.approx(one.cdf(7.5)) and hang.cdf(7.57) == pytest.approx(one.cdf(7.5) ** 2)
+
+
+def test_an_audit_allows_frr_its_queues_and_bird_none() -> None:
+    for daemon, longest_s in (("bird", 0.0), ("frr", 0.120)):
+        topology = two_lines(bgp=BgpOptions(daemon=daemon, bfd_ms=100))
+        found = after(topology, "e1-eth1--ia-eth0")
+        assert found.connected is True and found.bound is not None
+        assert found.bound.bound_s == pytest.approx(longest_s)
+
+
+def test_over_ipv6_packets_go_the_same_ways_and_failures_cost_the_same() -> None:
+    four, six = (two_lines(ip=version, bgp=BgpOptions(bfd_ms=100)) for version in (4, 6))
+    assert lines.trail(four) == lines.trail(six)
+    assert lines.routes(six)["e1"] == {"2001:db8:0:1::/64": ["2001:db8:0:2::fc"]}
+    assert lines.routes(two_lines(ip=6, provider_routes="default"))["e1"] == {"::/0": ["2001:db8:0:2::fc"]}
+    for name in ("ia", "e1", "e1-eth1--ia-eth0", "e1-eth0"):
+        assert after(four, name).connected == after(six, name).connected
