@@ -2,7 +2,8 @@
 
 Question      How long until another router of a VRRP group has the virtual address, and how long does traffic stop?
 Factors       What fails, and how: the router loses power or hangs, its daemon ends in order, is killed or halted, what
-              it says by VRRP is lost while it lives (split brain), the cable on one side is pulled. The interval of
+              it says by VRRP is lost while it lives (split brain), the cable on one side is pulled; it loses
+              power, and what the next router first announces is lost (gratuitous ARP). The interval of
               VRRP's advertisements, and any other argument of the topology (vrrp_priorities, vrrp_preempt,
               vrrp_follow ...).
 Procedure     1. The client and the server, in different subnets, send each other a UDP packet every probe interval,
@@ -19,7 +20,8 @@ Measurement   Take-over: from the fault to the first gratuitous ARP for the clie
 Expectation   theory/vrrp.py, from RFC 5798: the master says every A that it lives; a backup waits for 3A and its skew.
               At a random instant the last word is up to A old, so the take-over is uniform in (2A + skew, 3A + skew].
               A router that ends in order says so: the skew is left. A kernel that forwards on loses nothing. A router
-              that hung is master again at once and announces nothing: hosts stay with the other, which forwards. A
+              that hung is master again at once and announces nothing: hosts stay with the other, which forwards.
+              Where the first announcements are lost, hosts learn of the new master by the second ones, 5 s later. A
               tenant whose master is another router notices nothing, and no packet leaves its VRF.
 """
 
@@ -34,6 +36,7 @@ from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.emulation.waiting import wait_for
 from testbed.experiment.experiment import Experiment
+from testbed.faults.catalogue import OPTIONS, parameters_of
 from testbed.lab import steps
 from testbed.measure import gateway as measured
 from testbed.observe.probe import flows, probing
@@ -47,6 +50,7 @@ FAULTS = (
     "router_crash",
     "router_hang",
     "split_brain",
+    "announcement_loss",
     "service_stop",
     "service_crash",
     "service_pause",
@@ -87,6 +91,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
                 f"{best} has a bond: while LACP begins anew no host hears what it announces at its return, and traffic"
                 " stays with the other router (docs/services.md); type: --set faults=1"
             )
+    if "announcement_lost_ms" in case and case["fault"] != "announcement_loss":
+        return f"announcement_lost_ms: fault {case['fault']} has none"
     if not group.preempt:
         return "vrrp_preempt=false: the router that returns stays backup, and a second fault of it moves nothing"
     return None
@@ -98,8 +104,9 @@ def procedure(lab: Lab) -> None:
     element, period_s = _element(lab.topology, fault), vrrp.period_s(group)
     # BFD's packets are random, too: one interval after a session began would not show all phases alike.
     draws_s = _INTERVALS * period_s if group.bfd_ms else period_s
-    found = vrrp.takeover(group, fault)
-    lasts_s = (steps.UNNOTICED_S if isinstance(found, str) else found.limit_s) + _RESUMED_S
+    given = parameters_of(fault, lab.case)
+    laws = [vrrp.takeover(group, fault, given), vrrp.outage(group, fault, given)]
+    lasts_s = max(steps.UNNOTICED_S if isinstance(each, str) else each.limit_s for each in laws) + _RESUMED_S
     ways = [each for each in (lab.pair, lab.pair[::-1]) if not gateways.blocked(lab.topology, *each)]
     own, *others = gateways.tenants(lab.topology) or [lab.pair]
     for other in others:
@@ -145,6 +152,7 @@ def gateway() -> Experiment:
             Factor("faults", (20,), "faults in one trial", (5,), least=1),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
+        options=tuple(each for each in OPTIONS if each.name == "announcement_lost_ms"),
         procedure=procedure,
         measure=read,
         figures=("detection",),

@@ -160,6 +160,21 @@ _ALL = (
     Fault(
         "split_brain", "VRRP router", "What the router says by VRRP is lost, all else passes: another is master too."
     ),
+    Fault(
+        "announcement_loss",
+        "VRRP router",
+        "The machine loses power, and what others first announce of its addresses is lost (gratuitous ARP).",
+        (
+            Parameter(
+                "lost_ms",
+                "announcement_lost_ms",
+                5000.0,
+                "for so long from the loss of power on",
+                least=0.0,
+                most=60_000.0,
+            ),
+        ),
+    ),
     Fault("service_stop", "service", "The daemon ends in order (SIGTERM); it starts again when the fault ends."),
     Fault("service_crash", "service", "The daemon is killed (SIGKILL); it starts again when the fault ends."),
     Fault("service_pause", "service", "The daemon is halted (SIGSTOP); it continues when the fault ends."),
@@ -174,7 +189,7 @@ OF_LINKS = tuple(
 )
 
 #: The faults of whole nodes.
-_WHOLE = ("switch_crash", "host_reboot", "router_crash", "router_hang", "site_loss")
+_WHOLE = ("switch_crash", "host_reboot", "router_crash", "router_hang", "announcement_loss", "site_loss")
 
 #: Every parameter of every fault as a factor that an experiment may offer.
 OPTIONS: tuple[Factor, ...] = tuple(

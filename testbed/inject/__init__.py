@@ -42,6 +42,7 @@ ACTIONS: dict[str, Action] = {
         routers.router_hang,
         routers.site_loss,
         routers.split_brain,
+        routers.announcement_loss,
         routers.service_stop,
         routers.service_crash,
         routers.service_pause,

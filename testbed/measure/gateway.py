@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from testbed.design.trial import Measured, Trial
+from testbed.faults.catalogue import parameters_of
 from testbed.measure.breakdown import ANNOUNCEMENTS
 from testbed.measure.impact import rounded
 from testbed.measure.outage import ProbeFlow, load_probe, outage
@@ -64,7 +65,8 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     ]
     taken = takeovers(timeline, trial.topology)[: len(windows)]
     seen = [at for at in taken if at is not None]
-    law, bound = vrrp.takeover(group, fault), vrrp.outage(group, fault)
+    given = parameters_of(fault, trial.case)
+    law, bound = vrrp.takeover(group, fault, given), vrrp.outage(group, fault, given)
     metrics: dict[str, Any] = {
         "faults": len(windows),
         "detections_s": taken,
@@ -76,7 +78,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "outage_bound_s": bound.bound_s if isinstance(bound, OutageBound) else None,
         "why_no_bound": bound if isinstance(bound, str) else None,
         "within_bound": _within(fault, law, bound, taken, outages, interval_s),
-        **_of_others(trial.topology, every, fault, windows, interval_s),
+        **_of_others(trial, every, windows, interval_s),
     }
     if metrics["others_within_bound"] is False and metrics["within_bound"]:
         metrics["within_bound"] = False
@@ -89,13 +91,10 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
 
 
 def _of_others(
-    topology: Topology,
-    flows: Sequence[ProbeFlow],
-    fault: str,
-    windows: Sequence[tuple[float, float]],
-    interval_s: float,
+    trial: Trial, flows: Sequence[ProbeFlow], windows: Sequence[tuple[float, float]], interval_s: float
 ) -> dict[str, Any]:
     """What the tenants of other VRFs felt, and how many packets went from one tenant to another."""
+    topology, fault = trial.topology, str(trial.case["fault"])
     tenants = gateways.tenants(topology)
     others = {pair: [flow for flow in flows if {*flow.name.split(">")} == {*pair}] for pair in tenants[1:]}
     own = {(a, b) for pair in tenants for a, b in (pair, pair[::-1])}
@@ -109,7 +108,8 @@ def _of_others(
     crossed, kept = sum(int(np.isfinite(flow.received_s).sum()) for flow in across), True
     for pair, found in outages.items():
         group = gateways.group_of(topology, pair[0])
-        bound = vrrp.beside(group, group_of(topology), fault) if group is not None else ""
+        given = parameters_of(fault, trial.case)
+        bound = vrrp.beside(group, group_of(topology), fault, given) if group is not None else ""
         if isinstance(bound, OutageBound):
             kept = kept and all(bound.holds(each, interval_s, low=fault != "router_hang") for each in found)
     return {

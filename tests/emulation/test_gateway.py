@@ -26,7 +26,7 @@ _LATE_S = 0.001
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     place = tmp_path_factory.mktemp("gateway") / "run"
-    faults = "router_crash,router_hang,split_brain,service_stop,service_crash,carrier_loss"
+    faults = "router_crash,router_hang,split_brain,announcement_loss,service_stop,service_crash,carrier_loss"
     words = ("--set", f"fault={faults}", "--set", "vrrp_advert_ms=100", "--set", "faults=5", "--repetitions", "1")
     answer = ended(started("run", "gateway", *words, "--seed", "5", "--out", str(place)))
     assert answer.returncode == 0, answer.stderr
@@ -54,6 +54,13 @@ def test_the_next_router_waits_for_three_advertisements_and_the_skew(run: Run, f
     found = times(run, fault, "detections_s")
     assert len(found) == 5 and all(_LOW_S <= at <= _HIGH_S + _LATE_S for at in found), found
     assert len(set(found)) == 5  # at instants drawn over a whole interval
+
+
+def test_hosts_learn_of_it_by_the_next_announcement_if_the_first_one_is_lost(run: Run) -> None:
+    """keepalived.conf(5), vrrp_garp_master_delay: 5 s. A host that is confirming its ARP entry just then is sooner."""
+    taken, outages = times(run, "announcement_loss", "detections_s"), times(run, "announcement_loss", "outages_s")
+    assert all(5 + _LOW_S <= at <= 5 + _HIGH_S + _LATE_S for at in taken), taken
+    assert all(_LOW_S <= each <= at + 0.003 for each, at in zip(outages, taken, strict=True)) and max(outages) > 5.0
 
 
 def test_a_router_that_ends_in_order_leaves_the_skew(run: Run) -> None:
