@@ -2,9 +2,9 @@
 
 Question      How long until another router of a VRRP group has the virtual address, and how long does traffic stop?
 Factors       What fails, and how: the router loses power or hangs, its daemon ends in order, is killed or halted, what
-              it says by VRRP is lost while it lives (split brain), the cable on one side is pulled. The interval of
-              VRRP's advertisements, and any other argument of the topology (vrrp_priorities, vrrp_preempt,
-              vrrp_follow ...).
+              it says by VRRP is lost while it lives (split brain), the cable on one side is pulled, or loses
+              frames at random, as one that is overloaded does (loss_percent). The interval of VRRP's advertisements,
+              and any other argument of the topology (vrrp_priorities, vrrp_preempt, vrrp_bfd_ms ...).
 Procedure     1. The client and the server, in different subnets, send each other a UDP packet every probe interval,
                  or one side does, where firewalls let the other begin nothing.
               2. One trial injects many faults in one network, each on the best router, at an instant drawn at random
@@ -18,6 +18,9 @@ Expectation   theory/vrrp.py, from RFC 5798: the master says every A that it liv
               At a random instant the last word is up to A old, so the take-over is uniform in (2A + skew, 3A + skew].
               A router that ends in order says so: the skew is left. A kernel that forwards on loses nothing. A router
               that hung is master again at once and announces nothing: hosts stay with the other, which forwards.
+              Where each advertisement is lost with the probability p, the other router is master beside the best one
+              after each run of three or more that are lost, p^3 (1 - p) for each that is sent.
+              With BFD the other router waits for BFD's packets instead (RFC 5880), and 30 ms and its skew more.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.emulation.waiting import wait_for
 from testbed.experiment.experiment import Experiment
+from testbed.faults import catalogue
 from testbed.lab import steps
 from testbed.measure import gateway as measured
 from testbed.observe.probe import flows, probing
@@ -48,7 +52,12 @@ FAULTS = (
     "service_crash",
     "service_pause",
     "carrier_loss",
+    "lossy",
 )
+#: So many Advertisements are sent while some are lost at random.
+_ADVERTS = measured.ADVERTS
+#: The options of such a cable.
+_LOSS = tuple(option for option in catalogue.OPTIONS if option.name in ("loss_percent", "loss_direction"))
 #: How long the flows have to resume before the repair, and how long the network rests after the return.
 _RESUMED_S, _AFTER_S = 0.5, 0.5
 #: Over how many intervals of BFD the instant of a fault is drawn.
@@ -62,7 +71,7 @@ def _element(topology: Topology, fault: str) -> str:
     router = measured.best(topology)
     if fault.startswith("service_"):
         return f"{router}:keepalived"
-    return topology.interfaces(router)[0] if fault == "carrier_loss" else router
+    return topology.interfaces(router)[0] if fault in ("carrier_loss", "lossy") else router
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
@@ -73,7 +82,11 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return "vrrp_priorities has one number: the group has one router, and no other to take over"
     if topology.host(topology.client).gateway not in topology.vrrp[0].ips:
         return f"the gateway of {topology.client} is no address of the VRRP group: no traffic of its goes through it"
+    if lacks := catalogue.not_taken(str(case["fault"]), case):
+        return lacks
     best = measured.best(topology)
+    if case["fault"] == "lossy" and best not in {router.name for router in topology.lone_routers}:
+        return f"{best} has a bond: what it says by VRRP goes by a member that a hash chooses"
     if best not in {router.name for router in topology.lone_routers}:
         if case["fault"] == "carrier_loss":
             return f"{best} has a bond: it keeps its addresses when it loses one member"
@@ -95,6 +108,8 @@ def procedure(lab: Lab) -> None:
     draws_s = _INTERVALS * period_s if group.bfd_ms else period_s
     found = vrrp.takeover(group, fault)
     lasts_s = (steps.UNNOTICED_S if isinstance(found, str) else found.limit_s) + _RESUMED_S
+    if fault == "lossy":
+        lasts_s = _ADVERTS * group.advert_ms / 1e3
     ways = [each for each in (lab.pair, lab.pair[::-1]) if not gateways.blocked(lab.topology, *each)]
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
@@ -137,6 +152,7 @@ def gateway() -> Experiment:
             Factor("faults", (20,), "faults in one trial", (5,), least=1),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
+        options=_LOSS,
         procedure=procedure,
         measure=read,
         figures=("detection",),

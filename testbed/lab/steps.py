@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from testbed import theory
 from testbed.design.factor import Level
 from testbed.emulation.waiting import wait_for
+from testbed.faults.catalogue import parameters_of
 from testbed.lab.placement import Placement
 from testbed.observe.hosts import EPHEMERAL_PORTS
 from testbed.observe.probe import PORTS, flows, probing
@@ -66,7 +67,8 @@ def faults(
     for _ in range(int(lab.case["faults"])):
         lab.sleep_until(lab.now() + BEFORE_S)
         wait_random_phase(lab, period_s)
-        with lab.fault(str(lab.case["fault"]), element):
+        fault = str(lab.case["fault"])
+        with lab.fault(fault, element, **parameters_of(fault, lab.case)):
             lab.sleep_until(lab.now() + lasts_s)
             before_repair()
         yield

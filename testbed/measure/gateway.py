@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from testbed.design.trial import Measured, Trial
+from testbed.faults import catalogue
 from testbed.measure.breakdown import ANNOUNCEMENTS
 from testbed.measure.impact import rounded
 from testbed.measure.outage import load_probe, outage
@@ -14,6 +17,9 @@ from testbed.measure.raw import Event, controller_trouble, fault_windows, read_t
 from testbed.measure.validity import check_clock, check_probe, unseen
 from testbed.spec import Topology
 from testbed.theory import OutageBound, vrrp
+
+#: So many Advertisements are sent in each fault in which some are lost at random.
+ADVERTS = 100
 
 
 def best(topology: Topology) -> str:
@@ -39,6 +45,13 @@ def takeovers(timeline: Sequence[Event], topology: Topology) -> list[float | Non
         last_s = float("inf") if end_s is None else end_s
         found.append(next((round(at - begin_s, 9) for at in said if begin_s <= at < last_s), None))
     return found
+
+
+def masters_beside(raw: Path, topology: Topology) -> int:
+    """How often the next best router became master on the client's side, by its log."""
+    router = topology.vrrp[0].ranked[1]
+    log = (raw / "services" / router / "keepalived.out").read_text(errors="replace")
+    return log.count(f"({topology.interfaces(router)[0]}) Entering MASTER STATE")
 
 
 def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
@@ -69,12 +82,34 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "why_no_bound": bound if isinstance(bound, str) else None,
         "within_bound": _within(fault, law, bound, taken, outages, interval_s),
     }
+    if fault == "lossy":
+        metrics |= _beside(raw, trial, len(windows))
+        law = "the next best router is master beside it"
     warnings = (*check_probe(raw / "probe.json", flows), *controller_trouble(timeline), *unseen(timeline))
     if len(windows) < int(trial.case["faults"]):
         return Measured(metrics, "failed", f"only {len(windows)} faults: the router did not come back", warnings)
     if len(seen) < len(taken) and not isinstance(law, str):
         warnings = (*warnings, f"no other router announced the address in {len(taken) - len(seen)} faults")
     return Measured(metrics, warnings=warnings)
+
+
+def _beside(raw: Path, trial: Trial, faults: int) -> dict[str, Any]:
+    """How often another router was master beside the best one while Advertisements were lost, and by theory.
+
+    Every fault but the first finds the timer set anew, so the numbers of each are independent.
+    """
+    found, group = masters_beside(raw, trial.topology), trial.topology.vrrp[0]
+    given = catalogue.valued("lossy", catalogue.parameters_of("lossy", trial.case))
+    lost = float(given["loss_percent"]) / 100 if given["direction"] != "to_host" else 0.0
+    names = ("masters_beside", "masters_beside_low", "masters_beside_high", "within_bound")
+    if group.bfd_ms or not faults:
+        return dict(zip(names, (found, None, None, None), strict=True))
+    one = vrrp.masters_beside(ADVERTS, lost)
+    chances = one
+    for _ in range(faults - 1):
+        chances = [float(each) for each in np.convolve(chances, one)]
+    least, most = vrrp.usual(chances)
+    return dict(zip(names, (found, least, most, least <= found <= most), strict=True))
 
 
 def _law(law: OutageBound | str) -> dict[str, Any]:
