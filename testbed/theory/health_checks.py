@@ -77,6 +77,15 @@ def unnoticed_s(group: Balancer, delay_s: float) -> float:
     return (group.fall + 1) * (group.check_ms / 1e3 + 2 * slowed_s(delay_s))
 
 
+def interrupted(group: Balancer, delay_s: float, interval_s: float) -> float:
+    """How many requests to a slow server, one each ``interval_s``, fail because their connection is being made at one
+    instant: when IPVS takes the server out, and resets it (ipvs-sysctl.rst, expire_nodest_conn), or when the cable is
+    repaired, and what is on it is lost. HAProxy connects again."""
+    if group.redispatch:
+        return 0.0
+    return slowed_s(delay_s) / interval_s / len(group.servers)
+
+
 def failing_share(group: Balancer, fault: str, delay_s: float = 0.0, timeout_s: float = math.inf) -> float | None:
     """The share of requests, each on a connection of its own, that fail while a fault is not detected; None: unknown.
 
