@@ -20,7 +20,6 @@ import argparse
 import os
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +34,8 @@ from testbed.measure.raw import read_json, read_timeline
 from testbed.observe.reach import reaching
 
 if TYPE_CHECKING:
+    from processor import Use
+
     from testbed.lab.lab import Lab
 
 _FLOWS = 2
@@ -85,58 +86,26 @@ def leaf_spine() -> Experiment:
     )
 
 
-class _Use:
-    """Processor time and largest memory of all descendants of this process, sampled (proc(5), /proc/PID/stat)."""
+class _Phases:
+    """Prints what each phase of a trial has taken so far, on the wall and of the processor, when its log says so."""
 
-    def __init__(self, phases: Path) -> None:
-        self.cpu_s: dict[tuple[int, int], float] = {}
-        self.memory_bytes = 0
-        self._phases, self._seen, self._began = phases, 0, time.monotonic()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+    def __init__(self, log: Path) -> None:
+        self._log, self._seen, self._began = log, 0, time.monotonic()
 
-    def __enter__(self) -> _Use:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(0.5):
-            self._sample()
-            lines = self._phases.read_text().splitlines() if self._phases.exists() else []
-            for line in lines[self._seen :]:
-                spent = (
-                    f"{time.monotonic() - self._began:7.1f} s of wall, {sum(self.cpu_s.values()):7.1f} s of processor"
-                )
-                print(f"{spent}: {line}", flush=True)
-            self._seen = len(lines)
-
-    def _sample(self) -> None:
-        found: dict[int, list[str]] = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    found[int(entry.name)] = (entry / "stat").read_text().rpartition(")")[2].split()
-                except OSError:
-                    continue  # it has just ended
-        family, grows = {os.getpid()}, True
-        while grows:
-            more = {pid for pid, stat in found.items() if int(stat[1]) in family} - family
-            family |= more
-            grows = bool(more)
-        tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-        for pid in family & found.keys():
-            stat = found[pid]
-            self.cpu_s[pid, int(stat[19])] = (int(stat[11]) + int(stat[12])) / tick
-            self.memory_bytes = max(self.memory_bytes, int(stat[21]) * page)
+    def __call__(self, use: Use) -> None:
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        for line in lines[self._seen :]:
+            spent = f"{time.monotonic() - self._began:7.1f} s of wall, {use.processor_s:7.1f} s of processor"
+            print(f"{spent}: {line}", flush=True)
+        self._seen = len(lines)
 
 
 def main() -> None:
     """Run the one trial, and print what it took."""
-    from testbed.run import execute, executor  # here: a trial, which loads this file, has no testbed.results
+    # Here: a trial, which loads this file, has neither.
+    from processor import Use
+
+    from testbed.run import execute, executor
 
     parser = argparse.ArgumentParser()
     for name, default in (("spines", 8), ("leaves", 16), ("hosts", 128), ("pairs", 1000)):
@@ -148,9 +117,9 @@ def main() -> None:
     backend = executor.choose_backend("auto", "virtual")
     watchdog = Watchdog(_WALL_LIMIT_S)
     cpu = min(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as place, _Use(Path(place) / trial.directory / "phase.log") as use:
+    with tempfile.TemporaryDirectory() as place, Use(_Phases(Path(place) / trial.directory / "phase.log")) as use:
         record = execute.run_trial(backend, experiment, trial, Path(place), watchdog, cpu)
-    print(f"{record.wall_s:.0f} s of wall, {sum(use.cpu_s.values()):.0f} s of processor,", end=" ")
+    print(f"{record.wall_s:.0f} s of wall, {use.processor_s:.0f} s of processor,", end=" ")
     print(f"{use.memory_bytes / 2**20:.0f} MiB in the largest process; {record.virtual_s:.1f} s of the trial's clock")
     print(f"{record.status} {record.reason}", record.metrics)
     sys.exit(0 if record.status == "ok" and record.metrics["lost"] == 0 else 1)

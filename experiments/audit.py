@@ -41,7 +41,7 @@ from testbed.observe.probe import Flow, probing
 from testbed.observe.reach import reaching
 from testbed.observe.requests import check
 from testbed.spec import Topology
-from testbed.theory import chain, gateways, reachability
+from testbed.theory import chain, gateways, reachability, redundancy
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -108,9 +108,7 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
 def _expected(topology: Topology, case: Any) -> dict[reachability.Pair, reachability.Expectation]:
     names = [element.name for element in failing(topology, case)]
     down_s = float(case["controller_down_s"])
-    if topology.entry:
-        return chain.expected(topology, names, side=schemes.chosen(case).side, controller_down_s=down_s)
-    return reachability.expected(topology, names, side=schemes.chosen(case).side, controller_down_s=down_s)
+    return redundancy.expected(topology, names, side=schemes.chosen(case).side, controller_down_s=down_s)
 
 
 def _lasting_s(topology: Topology, case: Any) -> float:

@@ -3,8 +3,10 @@
 Question      How long do BGP speakers send into a line that is dead, by its carrier, by BFD, by the hold time?
 Factors       What fails, and how: the cable is pulled or carries nothing any more, the provider loses power or hangs,
               its BIRD ends in order, is killed or halted, an operator withdraws its routes. Where a cable fails: the
-              line between the edge and the provider, or the provider's uplink, beyond the next hop. The hold and
-              keepalive times, BFD's interval (bgp_bfd_ms, 0: none), ECMP, what providers announce (provider_routes).
+              line between the edge and the provider, or the provider's uplink, beyond the next hop. The cable may
+              also lose a part of its packets (lossy, loss_percent) or delay them (slow), for fault_s. What speaks BGP
+              (bgp_daemon: BIRD or FRR), the hold and keepalive times, BFD's interval (bgp_bfd_ms, 0: none), ECMP, what
+              providers announce (provider_routes).
 Procedure     1. The client and the server send each other UDP packets every probe interval, by one flow each way or
                  by several, which ECMP spreads over the lines.
               2. One trial injects many faults in one network, each on the provider that the client's edge prefers, at
@@ -14,11 +16,13 @@ Procedure     1. The client and the server send each other UDP packets every pro
                  in the kernels, as before.
 Measurement   Detection: from the fault until a speaker whose session is dead drops it, as its log says; there are two
               such speakers. Outage: the longest gap of any flow. Reversion: the same when the way returns. Whether
-              the kernels at both ends have left the provider by the end of the fault.
+              the kernels at both ends have left the provider by the end of the fault. Of a cable that works in part:
+              when the first speaker left it, how often one did, and which share of the packets was lost.
 Expectation   theory/bgp.py. Lost carrier is an event at both ends. Silence is noticed by the hold time or by BFD, by
               each end at a time of its own, and each direction waits for its own: the outage is the longer one. A
               provider whose daemon alone fails forwards on, and its neighbors leave it without a loss. A default route
-              says nothing of what lies beyond the provider.
+              says nothing of what lies beyond the provider. theory/brownouts.py: BFD leaves a lossy line at the first
+              row of lost packets as long as its multiplier, and a slow one if the delay is longer than its time.
 """
 
 from __future__ import annotations
@@ -32,11 +36,12 @@ from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.faults.catalogue import FAULTS as CATALOGUE
+from testbed.faults.catalogue import OPTIONS, parameters_of
 from testbed.lab import routes
 from testbed.measure import routing as measured
 from testbed.observe.probe import flows, probing
 from testbed.spec import Topology
-from testbed.theory import gateways, lines
+from testbed.theory import brownouts, gateways, lines
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -50,7 +55,11 @@ FAULTS = (
     "service_crash",
     "service_pause",
     "route_withdrawal",
+    *brownouts.FAULTS,
 )
+#: What may be varied of the last two.
+_PARAMETERS = ("loss_percent", "slow_delay_ms", "slow_rate_mbps")
+_OPTIONS = (*_PARAMETERS, "fault_s")
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
@@ -67,14 +76,23 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"{case['fault']} hits the provider, not a cable: place=uplink has no effect on it"
     if case["place"] == "uplink" and lines.uplink(topology) is None:
         return f"topology {topology.name} has no cable beyond the provider"
-    return None
+    return _without_effect(case)
+
+
+def _without_effect(case: Mapping[str, Level]) -> str | None:
+    """Why a parameter of the case says nothing to its fault; None if each one does."""
+    fault = CATALOGUE[str(case["fault"])]
+    own = {each.factor for each in fault.parameters}
+    if fault.name in brownouts.FAULTS:
+        own.add("fault_s")
+    return next((f"{name}: fault {fault.name} has none" for name in _OPTIONS if name in case and name not in own), None)
 
 
 def procedure(lab: Lab) -> None:
     """Inside: fail the way in use again and again, with probes between client and server."""
     fault = str(lab.case["fault"])
     element = lines.element(lab.topology, fault, str(lab.case["place"]))
-    found = lines.outage(lab.topology, fault, element)
+    found = lines.outage(lab.topology, fault, element, parameters_of(fault, lab.case))
     ways = [lab.pair, lab.pair[::-1]] * int(lab.case["flows"])
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
 
@@ -106,6 +124,10 @@ def routing() -> Experiment:
             Factor("faults", (20,), "faults in one trial", (5,), least=1),
             Factor("flows", (1,), "flows each way", least=1),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
+        ),
+        options=(
+            *(each for each in OPTIONS if each.name in _PARAMETERS),
+            Factor("fault_s", (brownouts.LASTS_S,), "how long the fault lasts: lossy, slow", least=0.1),
         ),
         procedure=procedure,
         measure=read,

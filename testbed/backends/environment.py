@@ -10,8 +10,9 @@ from pathlib import Path
 import testbed
 
 PROJECT = Path(testbed.__file__).resolve().parent.parent
-#: The search path with the directories of administrators' programs, which Debian leaves out of a user's path.
-SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+#: The search path with the directories of administrators' programs, which Debian leaves out of a user's path, and with
+#: that of FRR's daemons.
+SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", "/usr/lib/frr"))
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,16 @@ class Place:
 
 
 #: On this machine, and in the runtime image.
-MACHINE = Place(sys.executable, str(PROJECT), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+MACHINE = Place(
+    sys.executable, str(PROJECT), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/frr"
+)
 IMAGE = Place("/opt/testbed/venv/bin/python", "/opt/testbed/project", "/usr/bin")
 
 #: The C library's loader looks for variants of each library that suit the processor, and each failed look takes time
 #: of a guest. Without POPCNT (ld.so(8), glibc.cpu.hwcaps) no variant suits, whatever the processor.
 TUNABLES = "glibc.cpu.hwcaps=-POPCNT,-AVX512CD"
+#: The word for testbed.lab.shell that standard input is a script.
+SCRIPT = "script"
 
 
 def environment(place: Place = MACHINE) -> dict[str, str]:
@@ -59,5 +64,7 @@ def trial_command(directory: Path, code: Path, place: Place = MACHINE) -> list[s
 
 
 def shell_command(directory: Path) -> list[str]:
-    """The command that builds the network of the trial in ``directory`` and starts Mininet's prompt in it."""
-    return [sys.executable, "-m", "testbed.lab.shell", str(directory)]
+    """The command that builds the network of the trial in ``directory`` and starts Mininet's prompt in it: for this
+    terminal, or for the script that standard input is."""
+    how = [] if sys.stdin.isatty() else [SCRIPT]
+    return [sys.executable, "-m", "testbed.lab.shell", str(directory), *how]

@@ -12,7 +12,7 @@ from importlib import metadata
 
 from testbed.backends import environment, guest, kernel, native, readiness
 
-_VERSIONED = ("ovs-vswitchd", "iperf3", "bird", "keepalived", "nft", "haproxy", "gdnsd")
+_VERSIONED = ("ovs-vswitchd", "iperf3", "bird", "bgpd", "keepalived", "nft", "haproxy", "gdnsd")
 _LIBRARIES = ("mininet", "os-ken", "pyroute2", "numpy", "scipy", "matplotlib")
 _BUILD = "testbed kernel build"
 

@@ -34,6 +34,9 @@ SOME = {"iperf3": "iperf3", "teamd": "libteam-utils"}
 #: Daemons of services (testbed/services), which only trials with them run: set-up installs them when it is asked to.
 SERVICES = {
     "bird": "bird2",
+    "zebra": "frr",
+    "bgpd": "frr",
+    "bfdd": "frr",
     "keepalived": "keepalived",
     "nft": "nftables",
     "conntrackd": "conntrackd",

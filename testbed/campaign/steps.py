@@ -284,6 +284,9 @@ _AUDITS = (
         "ia ib f1 f2 b1 b2 w1 w2 s1 s2 c0 c-eth0--ia-eth0 ia-eth1--s1-eth1 s1-eth2--s2-eth2 f1-eth0--s1-eth4 w1-eth0",
         daemon="keepalived",
     ),
+    _audit(
+        "service", "c0-s1 c0-s2", "audit_service_alone", repetitions=5, more="controller_down_s=10", daemon="keepalived"
+    ),
     _audit("mlag", "c0", "audit_mlag_alone", repetitions=6, more="controller_down_s=10"),
     _audit("single_switch", "c0", "audit_single_switch_alone", more="controller_down_s=1.5,10"),
 )

@@ -27,23 +27,33 @@ def print_problems(loaded: result.Run) -> None:
 
 def summarise(loaded: result.Run, place: Path) -> None:
     """Print the table of cases and the paths of figures, report and run; draw the figures, write the report."""
-    from testbed import figures
     from testbed import report as reports
 
     if loaded.records:
         header, rows = reports.case_rows(loaded)
         title = str(loaded.manifest.get("title", loaded.experiment))
         tables.print_table(tables.Shown(header, rows, len(reports.factor_names(loaded)), title), out)
-        for path in figures.draw(loaded, place / "figures", kept=_say_kept):
-            if path.suffix == ".png":
-                out.print(f"figure  {path}", soft_wrap=True)
-        out.print(f"report  {reports.write_report(loaded)}", soft_wrap=True)
-    print_problems(loaded)
+    write_up(loaded, place)
     if pairs := loaded.manifest.get("pairs"):
         out.print(
             f"pair    {', '.join(pairs)}, client and server; others: --set pair=A,B", soft_wrap=True, markup=False
         )
     out.print(f"result  {place}", soft_wrap=True)
+
+
+def write_up(loaded: result.Run, place: Path, *, quiet: bool = False) -> None:
+    """Draw the figures of a run, write its report; print their paths, if not ``quiet``, and what is wrong with it."""
+    from testbed import figures
+    from testbed import report as reports
+
+    if loaded.records:
+        for path in figures.draw(loaded, place / "figures", kept=_say_kept):
+            if path.suffix == ".png" and not quiet:
+                out.print(f"figure  {path}", soft_wrap=True, markup=False)
+        report = reports.write_report(loaded)
+        if not quiet:
+            out.print(f"report  {report}", soft_wrap=True, markup=False)
+    print_problems(loaded)
 
 
 def _say_kept(name: str, reason: str) -> None:

@@ -23,7 +23,8 @@ from testbed.run.live import open_shell
 def shell(topology: str, settings: tuple[str, ...], backend: str, kept: Path | None) -> None:
     """Open Mininet's prompt on TOPOLOGY.
 
-    The network is live and its clock is real. Exit code: the prompt's, 0; 3 if the guest could not start.
+    The network is live and its clock is real. Standard input may be a file or a pipe: each line is a command, which has
+    no input of its own, and the end leaves. Exit code: the prompt's, 0; 3 if the guest could not start.
     """
     network = build_from_settings(discovery.topology(topology), settings_of(settings))
     schemes.chosen({}).check(network)

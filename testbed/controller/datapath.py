@@ -23,13 +23,10 @@ class Datapath:
         self.connection = connection
         self.programmed = False
         self.parts: Parts = {}
+        self.groups: dict[int, Group] = {}
+        """The groups that were programmed, by number."""
         self.sent: Counter[str] = Counter()
         self._in_bundle = False
-
-    @property
-    def groups(self) -> dict[int, Group]:
-        """The groups that were programmed, by number."""
-        return {number: group for part in self.parts.values() for number, group in part.groups.items()}
 
     @property
     def flows(self) -> int:
@@ -51,7 +48,7 @@ class Datapath:
         every_group = {"command": protocol.OFPGC_DELETE, "group_id": protocol.OFPG_ALL}
         every_bucket = {"command_bucket_id": protocol.OFPG_BUCKET_ALL}
         self._send("group_mod", parser.OFPGroupMod(self.connection, **every_group, **every_bucket))
-        self.parts = {}
+        self.parts, self.groups = {}, {}
         self.program(parts)
         self._in_bundle = False
         self._control_bundle(protocol.OFPBCT_COMMIT_REQUEST)
@@ -60,17 +57,21 @@ class Datapath:
     def program(self, parts: Mapping[Hashable, Part]) -> None:
         """Change the switch's groups and flows to these parts, by name. An empty part is removed."""
         protocol = self.connection.ofproto
-        groups = self.groups
         found = changes({name: self.parts.get(name, Part()) for name in parts}, parts)
         for number, group in found.set_groups.items():
-            self._send_group(protocol.OFPGC_MODIFY if number in groups else protocol.OFPGC_ADD, number, group)
+            self._send_group(protocol.OFPGC_MODIFY if number in self.groups else protocol.OFPGC_ADD, number, group)
         for place, flow in found.set_flows.items():
             self._send_flow(protocol.OFPFC_ADD, place, flow)
         for place in found.delete_flows:
             self._send_flow(protocol.OFPFC_DELETE_STRICT, place, Flow())
         for number in found.delete_groups:
-            self._send_group(protocol.OFPGC_DELETE, number, groups[number])
-        self.parts = {name: part for name, part in {**self.parts, **parts}.items() if part != Part()}
+            self._send_group(protocol.OFPGC_DELETE, number, self.groups.pop(number))
+        self.groups |= found.set_groups
+        for name, part in parts.items():
+            if part == Part():
+                self.parts.pop(name, None)
+            else:
+                self.parts[name] = part
 
     def send(self, port: int, frame: bytes) -> None:
         """Send a frame out of a port."""

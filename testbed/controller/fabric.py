@@ -26,8 +26,8 @@ from testbed.controller.forwarding_facts import Dirty, ForwardingFacts, LagState
 from testbed.controller.graph import Graph, Link
 from testbed.controller.parting import Parting
 
-#: The name of the part that belongs to no edge.
-BASE = "base part"
+#: The name of the part that belongs to no edge and no address, and the first word of the names of those of addresses.
+BASE, _ADDRESS = "base part", "address"
 
 
 class Fabric(ForwardingFacts):
@@ -51,7 +51,8 @@ class Fabric(ForwardingFacts):
         self.trusted: frozenset[Link] = frozenset()  # live links whose two ends are confirmed to accept frames
         self._wanted = dict(self.forwarders)
         self._unconfirmed = False  # whether a switch may still have flows that are no longer wanted
-        self._made_of: dict[tuple[int, Edge], tuple[Route, frozenset[str]]] = {}  # the input of each part
+        self._routes: dict[Edge, dict[int, Route]] = {}  # how each switch reaches an edge
+        self._has: dict[str, set[int]] = {}  # the switches that have a part for an address
         self._changed: dict[int, set[Hashable]] = {}
 
     def linked(self, dpid: int) -> bool:
@@ -103,7 +104,7 @@ class Fabric(ForwardingFacts):
         self.live, self.trusted = live, frozenset(graph.links)
         self.forwarders, self._wanted = dict(forwarders), dict(forwarders)
         self._unconfirmed = True
-        self.dirty = Dirty(True, set(self.ports), set(forwarders), set(self.behind))
+        self.dirty = Dirty(True, set(self.ports), set(forwarders), set(self.behind), set(self.addresses))
 
     def isolated(self, deaf: Container[PortId] = (), fresh: Container[PortId] = ()) -> frozenset[PortId]:
         """The LACP ports to hold out of their LAGs, because the network is parted and the LAG is to be in another part.
@@ -176,14 +177,33 @@ class Fabric(ForwardingFacts):
         for dpid in self.dirty.switches:
             self._set_part(dpid, BASE, forwarding.base(self._view(dpid)))
         for edge in self.dirty.edges:
-            owners = {dpid for dpid, _ in self.lags[edge].ports} if isinstance(edge, str) else {edge[0]}
-            network = frozenset().union(*(self.configuration.networks.get(dpid, frozenset()) for dpid in owners))
-            for dpid in owners | self._linked & network:
-                made_of = self._route(dpid, edge, dpid in owners), frozenset(self.behind.get(edge, ()))
-                if self._made_of.get((dpid, edge)) != made_of:
-                    self._made_of[dpid, edge] = made_of
-                    self._set_part(dpid, edge, forwarding.at(*made_of, dpid in self._linked))
+            self._set_routes(edge)
+        for name in self.dirty.addresses:
+            self._set_address(name)
         self.dirty = Dirty(links=False)
+
+    def _set_routes(self, edge: Edge) -> None:
+        """Compute how each switch of its network reaches an edge; where that has changed, its addresses follow."""
+        owners = {dpid for dpid, _ in self.lags[edge].ports} if isinstance(edge, str) else {edge[0]}
+        network = frozenset().union(*(self.configuration.networks.get(dpid, frozenset()) for dpid in owners))
+        known = self._routes.setdefault(edge, {})
+        for dpid in sorted(owners | self._linked & network):
+            route = self._route(dpid, edge, dpid in owners)
+            if known.get(dpid) != route:
+                known[dpid] = route
+                self._set_part(dpid, edge, forwarding.towards(route))
+                self.dirty.addresses |= self.behind.get(edge, set())
+
+    def _set_address(self, name: str) -> None:
+        """The parts of one address: of every switch that has a route to its place, and of no other."""
+        edge, address = self.addresses.get(name), name.partition("%")[0]
+        routes = {} if edge is None else self._routes[edge]
+        for dpid in self._has.pop(name, set()) - routes.keys():
+            self._set_part(dpid, (_ADDRESS, name), Part())
+        for dpid, route in routes.items():
+            self._set_part(dpid, (_ADDRESS, name), forwarding.at(route, address, dpid in self._linked))
+        if routes:
+            self._has[name] = set(routes)
 
     def _set_part(self, dpid: int, name: Hashable, part: Part) -> None:
         parts = self.parts.setdefault(dpid, {})

@@ -127,36 +127,40 @@ def base(view: View) -> Part:
     return Part(groups, flows)
 
 
-def at(route: Route, addresses: Iterable[str], linked: bool) -> Part:
-    """A switch's groups and flows for the addresses behind one logical port. Without a route, frames are dropped.
+def towards(route: Route) -> Part:
+    """A switch's group for a logical port that another switch can deliver to as well; else an empty part."""
+    if not route.here or route.link is None:
+        return Part()
+    return Part({_FAILOVER_BASE + route.logical: Group(FAILOVER, (_bucket(route.logical), _bucket(route.link)))})
 
-    The addresses are known as sources at that port, and frames to them are sent there. A frame is never sent back to
-    the logical port, or to the link, that it came from. A frame from another switch leaves to the host here or is
-    dropped: two switches whose host ports have failed would otherwise send it to each other without end.
+
+def at(route: Route, address: str, linked: bool) -> Part:
+    """A switch's flows for an address behind a logical port. Without a route, frames to it are dropped.
+
+    The address is known as a source at that port, and frames to it are sent there. A frame is never sent back to the
+    logical port, or to the link, that it came from. A frame from another switch leaves to the host here or is dropped:
+    two switches whose host ports have failed would otherwise send it to each other without end.
     """
-    groups: dict[int, Group] = {}
     flows: dict[Place, Flow] = {}
     out = target(route.logical) if route.here else None
     if out is not None and route.link is not None:
         out = ("group", _FAILOVER_BASE + route.logical)
-        groups[out[1]] = Group(FAILOVER, (_bucket(route.logical), _bucket(route.link)))
     elif route.link is not None:
         out = target(route.link)
-    for address in sorted(addresses):
-        to = ("eth_dst", address)
-        flows[FORWARD, 100, (to,)] = Flow((out,) if out else ())
-        if route.logical:
-            flows[LEARN, 100, (_ingress(route.logical), ("eth_src", address))] = Flow(goto=FORWARD)
-            flows[FORWARD, 200, (_ingress(route.logical), to)] = Flow()
-        if route.here and groups:
-            from_switch = ("metadata", (_FROM_SWITCH, _FROM_SWITCH))
-            flows[FORWARD, 150, (from_switch, to)] = Flow((target(route.logical),))
-        elif route.link is not None:
-            flows[FORWARD, 200, (_ingress(_FROM_SWITCH | route.link), to)] = Flow()
-        if linked:
-            metadata = (route.origin << _ORIGIN_SHIFT, _ORIGIN) if route.origin else None
-            flows[ORIGIN, 100, (("eth_src", address),)] = Flow(metadata=metadata, goto=FORWARD)
-    return Part(groups, flows)
+    to = ("eth_dst", address)
+    flows[FORWARD, 100, (to,)] = Flow((out,) if out else ())
+    if route.logical:
+        flows[LEARN, 100, (_ingress(route.logical), ("eth_src", address))] = Flow(goto=FORWARD)
+        flows[FORWARD, 200, (_ingress(route.logical), to)] = Flow()
+    if route.here and route.link is not None:
+        from_switch = ("metadata", (_FROM_SWITCH, _FROM_SWITCH))
+        flows[FORWARD, 150, (from_switch, to)] = Flow((target(route.logical),))
+    elif route.link is not None:
+        flows[FORWARD, 200, (_ingress(_FROM_SWITCH | route.link), to)] = Flow()
+    if linked:
+        metadata = (route.origin << _ORIGIN_SHIFT, _ORIGIN) if route.origin else None
+        flows[ORIGIN, 100, (("eth_src", address),)] = Flow(metadata=metadata, goto=FORWARD)
+    return Part(flows=flows)
 
 
 def target(logical: int) -> tuple[str, int]:

@@ -39,6 +39,7 @@ class Dirty:
     switches: set[int] = field(default_factory=set)
     lags: set[str] = field(default_factory=set)
     edges: set[Edge] = field(default_factory=set)
+    addresses: set[str] = field(default_factory=set)
 
 
 class ForwardingFacts:
@@ -54,6 +55,7 @@ class ForwardingFacts:
         }
         self.addresses: dict[str, Edge] = {}
         self.behind: dict[Edge, set[str]] = {}
+        """The addresses at each edge, by their names in `addresses`."""
         self.dirty = Dirty(switches=set(self.ports))
 
     def connect(self, dpid: int) -> None:
@@ -91,8 +93,8 @@ class ForwardingFacts:
                 self.set_collecting(edge, up)
                 self.set_distributing(edge, up)
         elif not carrier:
-            for address in list(self.behind.get(edge, ())):
-                self.move(self.named(address, dpid), None)
+            for name in list(self.behind.get(edge, ())):
+                self.move(name, None)
 
     def set_collecting(self, lag: str, ports: Iterable[PortId]) -> None:
         """Set the ports of a LAG that accept frames."""
@@ -134,14 +136,14 @@ class ForwardingFacts:
 
     def move(self, name: str, edge: Edge | None) -> None:
         """Set where an address is, by its name in `addresses`; None: unknown."""
-        address, old = name.partition("%")[0], self.addresses.pop(name, None)
+        old = self.addresses.pop(name, None)
         if old is not None:
-            self.behind[old].discard(address)
-            self.dirty.edges.add(old)
+            self.behind[old].discard(name)
         if edge is not None:
             self.addresses[name] = edge
-            self.behind.setdefault(edge, set()).add(address)
+            self.behind.setdefault(edge, set()).add(name)
             self.dirty.edges.add(edge)
+        self.dirty.addresses.add(name)
 
     def edge(self, port: PortId) -> Edge:
         """The LAG that a port is in; else the port itself."""

@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
+from testbed.emulation import preloads
 from testbed.emulation.bonds import Member, Shown
 from testbed.emulation.daemon import Daemon
 from testbed.emulation.teamd_config import config
@@ -21,8 +22,6 @@ from testbed.spec import Host
 from testbed.spec.bond.teams import runner
 
 _RUN = "run/teamd"
-#: pause.c, compiled with the runtime image.
-_PAUSE = Path("/usr/lib/testbed/pause.so")
 _DEADLINE_S = 30.0
 _ANSWER_BYTES = 1 << 20
 
@@ -112,17 +111,7 @@ def _paused(runner: str, directory: Path) -> dict[str, str]:
     With runner loadbalance teamd 1.31 disables a port without link at every notification that the port is disabled: an
     endless loop, in which virtual time does not advance. So it pauses before each message.
     """
-    if runner != "loadbalance":
-        return {}
-    if _PAUSE.exists():
-        return {"LD_PRELOAD": str(_PAUSE)}
-    if not shutil.which("gcc"):
-        raise MachineError("gcc is not installed; teamd's runner loadbalance needs it", "Type: apt-get install gcc")
-    library = directory / "pause.so"
-    source = Path(__file__).with_name("pause.c")
-    command = ["gcc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-    return {"LD_PRELOAD": str(library)}
+    return preloads.environment("pause", directory, "teamd's runner loadbalance") if runner == "loadbalance" else {}
 
 
 def parse(text: str) -> Shown:

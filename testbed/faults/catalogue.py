@@ -60,8 +60,8 @@ class Parameter:
 @dataclass(frozen=True)
 class Fault:
     """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, a ``router`` (or a host
-    with services), a ``VRRP router``, a ``service`` of a machine (``r1:keepalived``), a ``BGP speaker`` (``ia:bird``),
-    the ``controller``, the ``controller or switch``, or ``any``."""
+    with services), a ``VRRP router``, a ``service`` of a machine (``r1:keepalived``), a ``BGP speaker`` (``ia:bird``,
+    ``ia:bgpd``), the ``controller``, the ``controller or switch``, or ``any``."""
 
     name: str
     element: str
@@ -283,7 +283,7 @@ def _check_element(topology: Topology, fault: Fault, element: str) -> None:
         "router": list(topology.serving()),
         "VRRP router": [name for group in topology.vrrp for name in group.routers],
         "service": list(topology.services()),
-        "BGP speaker": [f"{each.machine}:bird" for group in topology.bgp for each in group.speakers],
+        "BGP speaker": [f"{each.machine}:{group.process}" for group in topology.bgp for each in group.speakers],
         "controller": [CONTROLLER],
         "controller or switch": [CONTROLLER, *(switch.name for switch in topology.switches)],
     }[fault.element]

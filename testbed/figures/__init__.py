@@ -3,51 +3,43 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testbed.errors import unknown
-from testbed.figures import (
-    aggregate,
-    atlas,
-    cost,
-    detection,
-    displacement,
-    distribution,
-    elements,
-    lanes,
-    matrix,
-    members,
-    outages,
-    own,
-    placement,
-    reordering,
-    split,
-    stall,
-    style,
-    throughput,
-)
-from testbed.figures.style import Drawing
-from testbed.results.result import Run
 
-FIGURES: dict[str, Callable[[Run], Drawing]] = {
-    "atlas": atlas.atlas,
-    "aggregate": aggregate.aggregate,
-    "members": members.members,
-    "outage": outages.outage,
-    "stall": stall.stall,
-    "throughput": throughput.throughput,
-    "ecdf": distribution.ecdf,
-    "matrix": matrix.matrix,
-    "split": split.split,
-    "placement": placement.placement,
-    "lanes": lanes.lanes,
-    "detection": detection.detection,
-    "reordering": reordering.reordering,
-    "cost": cost.cost,
-    "displacement": displacement.displacement,
-    "elements": elements.elements,
+if TYPE_CHECKING:
+    from testbed.figures.style import Drawing
+    from testbed.results.result import Run
+
+#: The figures by name, each with the module whose function of that name draws it. A module is imported when it draws:
+#: Matplotlib takes longer than most commands.
+FIGURES: Mapping[str, str] = {
+    "atlas": "atlas",
+    "aggregate": "aggregate",
+    "members": "members",
+    "outage": "outages",
+    "stall": "stall",
+    "throughput": "throughput",
+    "ecdf": "distribution",
+    "matrix": "matrix",
+    "split": "split",
+    "placement": "placement",
+    "lanes": "lanes",
+    "detection": "detection",
+    "reordering": "reordering",
+    "cost": "cost",
+    "displacement": "displacement",
+    "elements": "elements",
 }
+
+
+def function(name: str) -> Callable[[Run], Drawing]:
+    """The function that draws one of `FIGURES`."""
+    found: Callable[[Run], Drawing] = getattr(import_module(f"testbed.figures.{FIGURES[name]}"), name)
+    return found
 
 
 def names(run: Run, wanted: Sequence[str] = ()) -> list[str]:
@@ -55,6 +47,8 @@ def names(run: Run, wanted: Sequence[str] = ()) -> list[str]:
 
     Errors: SpecError for an unknown name.
     """
+    from testbed.figures import own
+
     found = list(dict.fromkeys(wanted or (str(name) for name in run.manifest.get("figures", ()))))
     known = {**FIGURES, **own.files(run)}
     for name in found:
@@ -65,9 +59,11 @@ def names(run: Run, wanted: Sequence[str] = ()) -> list[str]:
 
 def drawings(run: Run, wanted: Sequence[str] = ()) -> dict[str, Drawing]:
     """The run's figures by name, not yet written anywhere; none of a run without a trial."""
+    from testbed.figures import own, style
+
     with style.applied():
         return {
-            name: FIGURES[name](run) if name in FIGURES else own.drawing(run, name)
+            name: function(name)(run) if name in FIGURES else own.drawing(run, name)
             for name in names(run, wanted)
             if run.records
         }
@@ -96,6 +92,8 @@ def draw(
 
 def write(drawing: Drawing, directory: Path, name: str) -> list[Path]:
     """Write one figure into a directory that is there: as PDF, SVG and PNG, and the CSV of what it shows."""
+    from testbed.figures import style
+
     paths = [directory / f"{name}.{kind}" for kind in style.KINDS]
     for path, kind in zip(paths, style.KINDS, strict=True):
         style.save(drawing, path, kind)

@@ -24,7 +24,7 @@ from testbed.emulation.daemon import Daemon
 from testbed.emulation.netlink import forget_connections
 from testbed.inject import restore, tc
 from testbed.inject.context import InjectionContext
-from testbed.services import bird
+from testbed.services import bird, frr
 
 
 @contextlib.contextmanager
@@ -131,8 +131,18 @@ def service_pause(context: InjectionContext, element: str) -> Iterator[None]:
 def route_withdrawal(context: InjectionContext, element: str) -> Iterator[None]:
     """The speaker withdraws what it has announced, as an operator asks it to; then it announces it again."""
     directory = context.network.directories[element]
-    with context.shared(("withdrawn", element), lambda: _withdrawn(directory)):
+    act = _withdrawn_by_frr if element.endswith(":bgpd") else _withdrawn
+    with context.shared(("withdrawn", element), lambda: act(directory)):
         yield
+
+
+@contextlib.contextmanager
+def _withdrawn_by_frr(directory: Path) -> Iterator[None]:
+    frr.withdrawn(directory)
+    try:
+        yield
+    finally:
+        frr.announced(directory)
 
 
 @contextlib.contextmanager
@@ -145,5 +155,7 @@ def _withdrawn(directory: Path) -> Iterator[None]:
 
 
 def _daemons(context: InjectionContext, machine: str) -> dict[str, Daemon]:
-    """The daemons of a machine, by the names that faults have for them."""
-    return {name: daemon for name, daemon in context.network.daemons.items() if name.startswith(f"{machine}:")}
+    """The daemons of a machine, by the names that faults have for them, in the order in which they are killed: the
+    last one starts first, and FRR's others do not find a zebra that starts after them."""
+    own = {name: daemon for name, daemon in context.network.daemons.items() if name.startswith(f"{machine}:")}
+    return dict(sorted(own.items(), key=lambda each: each[0].endswith(":zebra")))

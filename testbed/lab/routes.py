@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from testbed.emulation.waiting import wait_for
 from testbed.lab import convergence, steps
-from testbed.theory import OutageBound, lines
+from testbed.theory import OutageBound, brownouts, lines
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
@@ -56,14 +56,16 @@ def fail_again(lab: Lab, element: str, found: OutageBound | str, hops: Callable[
 
     At the end of each the next hops of the speakers that choose a way, ``hops``, are noted.
     """
-    group = lab.topology.bgp[0]
+    group, fault = lab.topology.bgp[0], str(lab.case["fault"])
     lasts_s = (found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S) + _RESUMED_S
-    if lab.case["fault"] == "service_pause":
-        lasts_s += lines.noticed_s(group)
+    if fault in brownouts.FAULTS:
+        lasts_s = float(lab.case.get("fault_s", brownouts.LASTS_S))
+    if fault == "service_pause":
+        lasts_s += lines.noticed_s(group, fault)
     for _ in steps.faults(
         lab,
         element,
-        period_s=_INTERVALS * lines.period_s(group),
+        period_s=_INTERVALS * lines.period_s(group, fault),
         lasts_s=lasts_s,
         before_repair=lambda: lab.note("network", "next_hops", hops=hops()),
     ):

@@ -1,21 +1,30 @@
-"""Inside: a network, live, with Mininet's prompt. Usage: python -m testbed.lab.shell DIRECTORY
+"""Inside: a network, live, with Mininet's prompt. Usage: python -m testbed.lab.shell DIRECTORY [script]
 
-Ctrl-C and Ctrl-\\ reach the command that runs at the prompt, Ctrl-D at the prompt leaves. Mininet's commands that need
-another program, or speak another version of OpenFlow, are replaced; `state`, `fail` and `repair` are ours.
+At a terminal what is typed while a command runs is for that command. Ctrl-C and Ctrl-\\ reach it too, Ctrl-D at the
+prompt leaves. With `script`, standard input is a script: each line is a command, which has no input itself, and the
+end of the script leaves.
+
+Mininet's commands that need another program, or speak another version of OpenFlow, are replaced; `state`, `fail` and
+`repair` are ours.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import select
+import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from testbed.backends import environment
 from testbed.controller import client
 from testbed.controller.text import plain, tables
 from testbed.design.trial import Trial
@@ -78,12 +87,60 @@ def _level(text: str) -> int | float | str:
     return text
 
 
-def prompt(bench: Lab, faults: Faults) -> Any:
-    """Mininet's prompt on the network; returns when the user leaves it."""
+def prompt(bench: Lab, faults: Faults, *, script: bool) -> Any:
+    """Mininet's prompt on the network; returns when the user leaves it. With ``script`` each line of standard input is
+    a command for it."""
     from mininet.cli import CLI  # after the network's module, which prepares Mininet's import
 
     class Prompt(CLI):  # type: ignore[misc]
         """Mininet's prompt, with our commands."""
+
+        use_rawinput = not script  # without line editing, in which a tab would complete a word
+
+        def isatty(self) -> bool:
+            """Whether the user types here."""
+            return not script
+
+        def precmd(self, line: str) -> Any:
+            """Show a line of a script, as a terminal shows what is typed."""
+            if script:
+                print("" if line == "EOF" else line, flush=True)
+            return super().precmd(line)
+
+        def default(self, line: str) -> None:
+            """Run a command on a node; in a script with nothing to read, so that the next lines stay commands."""
+            name, command, _ = self.parseline(line)
+            if not script or name not in self.mn or not command:
+                super().default(line)
+                return
+            words = [self.mn[w].defaultIntf().updateIP() or w if w in self.mn else w for w in command.split(" ")]
+            self.mn[name].sendCmd(f"eval {shlex.quote(' '.join(words))} </dev/null")
+            self.waitForNode(self.mn[name])
+
+        def waitForNode(self, node: Any) -> None:
+            """Show what the node's command prints until it ends; it gets what is typed meanwhile.
+
+            Mininet's own reads ahead, and gives the command only the first character.
+            """
+            typed = sys.stdin.fileno()
+            wanted = select.poll()
+            wanted.register(node.stdout, select.POLLIN)
+            if not script:
+                wanted.register(typed, select.POLLIN)
+                subprocess.run(["stty", "-icanon", "min", "1"], check=False)  # each key at once
+            while node.waiting:
+                try:
+                    ready = {place for place, _ in wanted.poll()}
+                    if typed in ready:
+                        node.write(os.read(typed, 1024).decode(errors="replace"))
+                    if node.stdout.fileno() in ready:
+                        print(node.monitor(), end="", flush=True)
+                except KeyboardInterrupt:
+                    node.sendInt()
+
+        def do_sh(self, line: str) -> None:
+            """Run a command of the shell, beside the network: sh COMMAND"""
+            subprocess.run(["sh", "-c", line], stdin=subprocess.DEVNULL if script else None, check=False)
 
         def onecmd(self, line: str) -> Any:
             """Carry out a line. An error in it is printed, and the prompt stays."""
@@ -171,7 +228,7 @@ def prompt(bench: Lab, faults: Faults) -> Any:
     return Prompt(bench.network.mininet)
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, *, script: bool) -> None:
     """Build the network of trial.json, wait until it has converged, and hand over to the prompt."""
     trial = Trial.from_json((directory / "trial.json").read_text())
     with tempfile.TemporaryDirectory() as files:
@@ -186,11 +243,11 @@ def main(directory: Path) -> None:
             print(f"files in {directory} stay after exit with testbed shell --out DIR")
             if bench.network.controller is not None:
                 print("state shows the state of the controller")
-            prompt(bench, Faults(bench, stack))
+            prompt(bench, Faults(bench, stack), script=script)
 
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]))
+        main(Path(sys.argv[1]), script=environment.SCRIPT in sys.argv[2:])
     except TestbedError as error:
         sys.exit(str(error))

@@ -62,13 +62,14 @@ def faults(
 ) -> Iterator[None]:
     """Inject the case's ``fault`` into an element as often as its ``faults`` says, and repair it; yields after each.
 
-    Each begins at an instant drawn over ``period_s`` and lasts ``lasts_s``; at its end ``before_repair`` is called.
+    Its parameters are those that the case sets. Each begins at an instant drawn over ``period_s`` and lasts ``lasts_s``; at its end ``before_repair`` is called.
     """
+    fault = str(lab.case["fault"])
+    parameters = parameters_of(fault, lab.case)
     for _ in range(int(lab.case["faults"])):
         lab.sleep_until(lab.now() + BEFORE_S)
         wait_random_phase(lab, period_s)
-        fault = str(lab.case["fault"])
-        with lab.fault(fault, element, **parameters_of(fault, lab.case)):
+        with lab.fault(fault, element, **parameters):
             lab.sleep_until(lab.now() + lasts_s)
             before_repair()
         yield
@@ -88,7 +89,7 @@ def asking(
     if clients > 1:
         own = [lab.topology.host(lab.client).ip, *lab.network.add_addresses(lab.client, clients - 1)]
         sources = [lab.random.choice(own) for _ in range(_DRAWS)]
-    wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
+    wait_answered(lab)
     with requesting(
         lab.network,
         lab.client,
@@ -101,6 +102,12 @@ def asking(
         sources=sources,
     ):
         yield
+
+
+def wait_answered(lab: Lab) -> None:
+    """Wait until the topology's web service takes a connection of the client. Errors: TrialError if it does not in
+    time."""
+    wait_for("the service answers", lambda: _unanswered(lab), deadline_s=_ANSWERED_S, step_s=0.1)
 
 
 def _unanswered(lab: Lab) -> str:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from testbed.design.trial import Measured, Trial
+from testbed.faults.catalogue import parameters_of
 from testbed.measure.impact import rounded
-from testbed.measure.outage import load_probe, outage
+from testbed.measure.outage import ProbeFlow, load_probe, outage
 from testbed.measure.raw import Event, controller_trouble, fault_windows, read_timeline
 from testbed.measure.validity import check_clock, check_probe, unseen
-from testbed.theory import OutageBound, bgp, lines
+from testbed.theory import OutageBound, bgp, brownouts, laws, lines
 
 
 def detections(timeline: Sequence[Event], spared: str) -> list[list[float]]:
@@ -44,7 +47,8 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     topology, fault = trial.topology, str(trial.case["fault"])
     element = lines.element(topology, fault, str(trial.case["place"]))
     before = [lines.next_hops(topology, edge, topology.host(to).ip) for edge, to in lines.edges(topology)]
-    return measured(raw, trial, interval_s, element, lines.outage(topology, fault, element), before)
+    found = lines.outage(topology, fault, element, parameters_of(fault, trial.case))
+    return measured(raw, trial, interval_s, element, found, before)
 
 
 def measured(
@@ -73,7 +77,7 @@ def measured(
     # A speaker that is itself gone or halted says nothing, or says it late.
     spared = element.partition(":")[0] if "--" not in element else ""
     found = detections(timeline, spared)[: len(windows)]
-    one, timed = bgp.detection(group), fault in bgp.SILENT
+    one, timed = bgp.detection(group, fault=fault), fault in bgp.SILENT
     metrics: dict[str, Any] = {
         "faults": len(windows),
         "element": element,
@@ -91,7 +95,14 @@ def measured(
         "why_no_bound": bound if isinstance(bound, str) else None,
         "within_bound": None,
     }
-    if isinstance(bound, OutageBound):
+    if fault in brownouts.FAULTS:
+        law = brownouts.leaving(group, fault, parameters_of(fault, trial.case))
+        metrics |= _partly(law, timeline, windows)
+        metrics["lost_shares"] = [rounded(_lost(flows, *window)) for window in windows]
+        if isinstance(bound, OutageBound):
+            kept = all(bound.holds(each, interval_s) for each in outages)
+            metrics["within_bound"] = kept and metrics["left_as_expected"] is not False
+    elif isinstance(bound, OutageBound):
         low = not group.ecmp
         kept = all(bound.holds(each, interval_s, low=low) for each in outages) and all(metrics["moved"])
         metrics["within_bound"] = kept and (not timed or all(one.holds(at, 0.0) for each in found for at in each))
@@ -107,3 +118,36 @@ def _law(one: OutageBound, bound: OutageBound | str) -> dict[str, float | None]:
         return dict.fromkeys(("low_s", "bound_s", "expected_s"))
     mean_s = one.expected_s if one.expected_s is not None else one.bound_s if one.bound_s == one.low_s else None
     return {"low_s": rounded(one.low_s), "bound_s": rounded(one.bound_s), "expected_s": rounded(mean_s)}
+
+
+def _partly(
+    leaving: brownouts.Leaving, timeline: Sequence[Event], windows: Sequence[tuple[float, float]]
+) -> dict[str, Any]:
+    """When a line that worked in part was left first, in each fault, null: it was not; and what theory says of it."""
+    times = [event["t_s"] for event in timeline if (event["source"], event["event"]) == ("bgp", "left")]
+    within = [[at - begin_s for at in times if begin_s <= at < end_s] for begin_s, end_s in windows]
+    first = [round(min(each), 9) if each else None for each in within]
+    shares = [leaving.law.cdf(end_s - begin_s) for begin_s, end_s in windows] if leaving.law else []
+    expected = None
+    if leaving.never:
+        expected = not any(within)
+    elif leaving.law is not None:
+        low_s, high_s = leaving.law.low_s, leaving.law.high_s + bgp.PAUSE_S
+        expected = all(low_s <= at <= high_s for at in first if at is not None)
+        if min(shares, default=0.0) == 1.0:
+            expected &= None not in first
+    return {
+        "first_left_s": first,
+        "times_left": [len(each) for each in within],
+        "left_share_expected": rounded(sum(shares) / len(shares)) if shares else 0.0 if leaving.never else None,
+        "left_mean_s": rounded(laws.mean_s(leaving.law)) if leaving.law else None,
+        "why_no_law": leaving.why or None,
+        "left_as_expected": expected,
+    }
+
+
+def _lost(flows: Sequence[ProbeFlow], begin_s: float, end_s: float) -> float:
+    """The share of the packets sent in a time that were lost."""
+    sent = [(begin_s <= flow.sent_s) & (flow.sent_s < end_s) for flow in flows]
+    lost = sum(int(np.isnan(flow.received_s[each]).sum()) for flow, each in zip(flows, sent, strict=True))
+    return lost / max(1, sum(int(each.sum()) for each in sent))

@@ -11,16 +11,24 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from testbed.faults.elements import Element, elements
+from testbed.faults import layers
+from testbed.faults.elements import Element, elements, named
 from testbed.results.result import Record
 from testbed.spec import SwitchSide, Topology
-from testbed.theory.redundancy import Observed
+from testbed.theory import reachability
+from testbed.theory.redundancy import Observed, expected
 
 
 def levels(
-    topology: Topology, side: SwitchSide = SwitchSide(), *, quick: bool = False, pairs: bool = False
+    topology: Topology,
+    side: SwitchSide = SwitchSide(),
+    *,
+    quick: bool = False,
+    pairs: bool = False,
+    layer_pairs: bool = False,
 ) -> tuple[str, ...]:
-    """The levels of the factor ``element``: each element alone; with ``pairs`` also every two at once.
+    """The levels of the factor ``element``: each element alone; with ``pairs`` also every two at once, with
+    ``layer_pairs`` every two of one layer (`testbed.faults.layers`).
 
     ``quick``: only the first of parallel links or members, and of each host's interfaces.
     """
@@ -28,9 +36,10 @@ def levels(
     if quick:
         chosen = _first_of_each(topology, chosen)
     single = tuple(element.name for element in chosen)
-    if not pairs:
+    if not (pairs or layer_pairs):
         return single
-    both = itertools.combinations(chosen, 2)
+    both = itertools.combinations(chosen, 2) if pairs else layers.pairs(topology, side)
+    both = (pair for pair in both if {*pair} <= {*chosen})
     return single + tuple(f"{a.name}+{b.name}" for a, b in both if not _same(topology, a, b))
 
 
@@ -58,13 +67,17 @@ def _same(topology: Topology, a: Element, b: Element) -> bool:
     return False
 
 
+#: So many names a sentence takes.
+_FEW = 12
+
+
 @dataclass(frozen=True)
 class Row:
     """What the failure of an element, or of two at once, did."""
 
     element: str
     kind: str
-    status: str  # survived | lost | failed: the trial could not be carried out
+    status: str  # survived | lost | failed: the trial could not be carried out | planned: it was not
     outage_s: float | None
     return_outage_s: float | None
     bound_s: float | None
@@ -77,6 +90,20 @@ class Row:
     def single(self) -> bool:
         """Whether one element failed, not two."""
         return "+" not in self.element
+
+
+def planned(topology: Topology, side: SwitchSide, wanted: Sequence[str], controller_down_s: float | None) -> list[Row]:
+    """The rows of an audit that is not carried out: what theory says of each failure."""
+    found = []
+    for level in wanted:
+        parts = [named(topology, name, side) for name in level.split("+")]
+        names, kind = [part.name for part in parts], "+".join(part.kind for part in parts)
+        said = expected(topology, names, side=side, controller_down_s=controller_down_s)
+        must = reachability.must_connect(said, topology.ends())
+        bound = reachability.longest_bound(said, topology.ends()) if must else None
+        bound_s = None if bound is None else bound.bound_s
+        found.append(Row(level, kind, "planned", None, None, bound_s, None, must, None, ""))
+    return found
 
 
 def rows_of(records: Sequence[Record]) -> list[Row]:
@@ -132,8 +159,13 @@ _OUTAGES = ("outage_s", "return_outage_s")
 
 
 def weak_points(rows: Sequence[Row]) -> list[str]:
-    """The single points of failure."""
-    return [row.element for row in rows if row.single and row.status == "lost"]
+    """The single points of failure: measured, or where no trial was carried out those of theory."""
+    return [row.element for row in rows if row.single and lost(row)]
+
+
+def lost(row: Row) -> bool:
+    """Whether traffic stopped until the repair; without a trial, whether theory says so."""
+    return row.status == "lost" or (row.status == "planned" and row.expected_connected is False)
 
 
 def verdict(topology: Topology, rows: Sequence[Row]) -> str:
@@ -148,11 +180,12 @@ def verdict(topology: Topology, rows: Sequence[Row]) -> str:
     else:
         sentences = [f"No single point of failure for {traffic} among {tried} elements."]
     doubles = [row for row in rows if not row.single and row.status != "failed"]
-    lost = [row for row in doubles if row.status == "lost" and not set(row.element.split("+")) & set(weak)]
     if doubles:
-        sentences.append(
-            f"{len(lost)} of {len(doubles)} pairs interrupt it together, though neither element does alone."
-        )
+        together = [row.element for row in doubles if lost(row) and not set(row.element.split("+")) & set(weak)]
+        text = f"{len(together)} of {len(doubles)} pairs interrupt it together, though neither element does alone"
+        sentences.append(f"{text}{_named(together)}.")
+    if silent := [row.element for row in rows if row.status == "planned" and row.expected_connected is None]:
+        sentences.append(f"Of {len(silent)} it is not known{_named(silent)}.")
     if failed := [row.element for row in rows if row.status == "failed"]:
         sentences.append(f"Not decided, because the trial failed: {', '.join(failed)}.")
     if differing := [row.element for row in rows if row.agrees_with_oracle is False]:
@@ -160,6 +193,12 @@ def verdict(topology: Topology, rows: Sequence[Row]) -> str:
     if late := [row.element for row in rows if row.status == "survived" and row.within_bound is False]:
         sentences.append(f"Outage longer than its bound: {', '.join(late)}.")
     return " ".join(sentences)
+
+
+def _named(names: Sequence[str]) -> str:
+    """The names after a colon, as many as a sentence takes."""
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return f": {', '.join(names[:_FEW])}{more}" if names else ""
 
 
 def as_json(topology: Topology, rows: Sequence[Row]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +20,11 @@ def open_shell(network: Topology, wanted: str, kept: Path | None = None) -> int:
 
     The trial's directory, with what was written into it at the prompt, stays in ``kept``; without one it is removed.
 
-    Errors: MachineError if the ``wanted`` backend (auto, guest or native) cannot run; SpecError if ``kept`` is in use.
+    Errors: MachineError if the ``wanted`` backend (auto, guest or native) cannot run; SpecError if ``kept`` is in use
+    or standard input is closed.
     """
+    if sys.stdin is None:
+        raise SpecError("standard input is closed", "Give a terminal or a script, such as: testbed shell mlag < FILE")
     backend = choose_backend(wanted, "real")
     given = {"trial.json": Trial(1, "", {}, 0, 1, network, "real").to_json()}
     with scratch.directory() as files, _directory(kept, files / "trial", given) as directory:

@@ -221,7 +221,7 @@ def _check_figures(experiment: Experiment) -> None:
     """Errors: SpecError for a figure that does not exist, or that has the name of another: after the trials it would be
     too late."""
     if experiment.figures:
-        from testbed import figures  # matplotlib takes a second
+        from testbed import figures
 
         for figure in experiment.figures:
             if isinstance(figure, str) and figure not in figures.FIGURES:

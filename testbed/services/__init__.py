@@ -9,6 +9,7 @@ from testbed.services import (
     bgp,
     bird_ways,
     conntrackd,
+    frr,
     gdnsd,
     haproxy,
     http_server,
@@ -22,7 +23,7 @@ from testbed.spec import Topology
 
 def wanted(topology: Topology) -> list[Service]:
     """Every service that the topology's hosts need."""
-    routes = [*bird_ways.of(topology), *bgp.of(topology)]
+    routes = [*bird_ways.of(topology), *bgp.of(topology), *frr.of(topology)]
     beside = [*http_server.of(topology), *nftables.of(topology), *conntrackd.of(topology)]
     sites = [*site_check.of(topology), *gdnsd.of(topology)]
     return [*routes, *beside, *sites, *haproxy.of(topology), *keepalived.of(topology)]

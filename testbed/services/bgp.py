@@ -132,16 +132,18 @@ class SpeakerService(BirdService):
 
 def of(topology: Topology) -> list[SpeakerService]:
     """The BIRD of every BGP speaker."""
-    return [_of(topology, group, speaker) for group in topology.bgp for speaker in group.speakers]
+    groups = [group for group in topology.bgp if group.daemon == "bird"]
+    return [_of(topology, group, speaker) for group in groups for speaker in group.speakers]
 
 
-def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
-    neighbors = []
+def neighbors(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> tuple[Neighbor, ...]:
+    """The sessions of a speaker, in the order of the specification."""
+    found = []
     for session in group.of(speaker.machine):
         name = session.beyond(speaker.machine)
         own = topology.attachment(speaker.machine, session.subnet)
         there = topology.attachment(name, session.subnet)
-        neighbors.append(
+        found.append(
             Neighbor(
                 name,
                 own.interface,
@@ -152,6 +154,10 @@ def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
                 name in speaker.default_to,
             )
         )
+    return tuple(found)
+
+
+def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
     attached = {each.subnet: each.interface for each in topology.attachments(speaker.machine)}
     source = topology.loopback(speaker.machine)
     attached |= {f"{own}/32": "lo" for own in (source, speaker.anycast) if own}
@@ -159,7 +165,7 @@ def _of(topology: Topology, group: Bgp, speaker: BgpSpeaker) -> SpeakerService:
         speaker.machine,
         topology.bgp_identifier(speaker.machine),
         speaker,
-        tuple(neighbors),
+        neighbors(topology, group, speaker),
         tuple(dict.fromkeys(attached[each] for each in speaker.prefixes if each in attached)),
         tuple(each for each in speaker.prefixes if each not in attached),
         source,

@@ -17,7 +17,7 @@ from testbed.errors import MachineError, TrialError
 from testbed.services.service import Service
 
 #: Files that are a process's own: none of them is a result.
-_OF_PROCESS = (".pid", ".lock", ".ctl")
+_OF_PROCESS = (".pid", ".lock", ".ctl", ".vty", ".so")
 
 
 class Running:
@@ -31,6 +31,7 @@ class Running:
             directory / f"{service.name}.out",
             ready=lambda: service.missing(directory),
             clear=self._clear,
+            environment=service.environment(directory),
             pid=network.pid(service.node),
             ready_s=READY_S + service.slow_s,
         )

@@ -60,6 +60,11 @@ class Service(ABC):
         """What starts it in the foreground, with everything that it reads and writes in ``directory``; empty: it is no
         daemon, and done with `once`."""
 
+    def environment(self, directory: Path) -> Mapping[str, str]:
+        """What its environment has beside the trial's own."""
+        del directory
+        return {}
+
     @abstractmethod
     def missing(self, directory: Path) -> str:
         """What its control interface says is lacking until it has begun its work; empty when nothing is."""

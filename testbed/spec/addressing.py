@@ -20,6 +20,7 @@ administered (IEEE 802, 8.2).
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import itertools
 from collections.abc import Iterable
@@ -141,6 +142,19 @@ def more_addresses(address: str, count: int, taken: Iterable[str]) -> list[str]:
     if len(found) < count:
         raise SpecError(f"subnet {subnet} has {len(found)} addresses left; wanted {count} more")
     return found
+
+
+@functools.lru_cache(maxsize=4096)
+def parsed(address: str) -> tuple[str, int, str]:
+    """An address without its prefix length, its version, its subnet: theory asks for them again and again."""
+    interface = ipaddress.ip_interface(address)
+    return str(interface.ip), interface.version, str(interface.network)
+
+
+@functools.lru_cache(maxsize=16384)
+def inside(ip: str, subnet: str) -> bool:
+    """Whether an address is in a subnet. Errors: ValueError for what is none."""
+    return ipaddress.ip_address(ip) in ipaddress.ip_network(subnet)
 
 
 def _check_range(what: str, found: int, most: int) -> None:

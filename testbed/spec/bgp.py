@@ -10,7 +10,7 @@ import ipaddress
 from dataclasses import dataclass, field
 
 from testbed.errors import SpecError
-from testbed.spec import validation
+from testbed.spec import addressing, validation
 
 #: The AS numbers that a speaker may have: four octets (RFC 6793), without AS_TRANS, which stands for those that an old
 #: speaker cannot count.
@@ -23,6 +23,10 @@ BFD_MS, BFD_MULT = (10, 60_000), (1, 255)
 MOST_PREPENDED = 16
 #: Every address: a default route.
 DEFAULT = "0.0.0.0/0"
+#: The daemon of every speaker: BIRD 2, or FRR 8.
+DAEMONS = ("bird", "frr")
+#: The least Detect Mult that FRR's bfdd takes (detect-multiplier, its manual).
+FRR_LEAST_MULT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,7 @@ class BgpOptions:
 
     ``hold_s``: a session ends when nothing has come for so long; ``keepalive_s``: how often something is sent. A
     session is also watched by BFD every ``bfd_ms`` (0: it is not), and ends after ``bfd_mult`` intervals without a
-    packet. ``ecmp``: equal routes are used at once.
+    packet. ``ecmp``: equal routes are used at once. ``daemon``: what speaks (`DAEMONS`).
     """
 
     hold_s: int = field(default=9, metadata={"setting": "bgp_hold_s"})
@@ -39,6 +43,7 @@ class BgpOptions:
     bfd_ms: int = field(default=0, metadata={"setting": "bgp_bfd_ms"})
     bfd_mult: int = field(default=3, metadata={"setting": "bgp_bfd_mult", "needs": ("bgp_bfd_ms",)})
     ecmp: bool = field(default=False, metadata={"setting": "bgp_ecmp"})
+    daemon: str = field(default=DAEMONS[0], metadata={"setting": "bgp_daemon"})
 
     def __post_init__(self) -> None:
         validation.at_least("bgp_hold_s", self.hold_s, HOLD_S[0])
@@ -57,10 +62,18 @@ class BgpOptions:
             validation.at_most("bgp_bfd_mult", self.bfd_mult, BFD_MULT[1])
         elif self.bfd_mult != 3:
             raise SpecError("bgp_bfd_mult has no effect without bgp_bfd_ms", "For example: --set bgp_bfd_ms=100")
+        validation.choice("bgp_daemon", self.daemon, DAEMONS)
+        if self.daemon == "frr" and self.bfd_mult < FRR_LEAST_MULT:
+            raise SpecError(
+                f"bgp_bfd_mult is {self.bfd_mult} with bgp_daemon=frr, whose bfdd takes {FRR_LEAST_MULT} or more",
+                "Type: --set bgp_bfd_mult=2, or --set bgp_daemon=bird",
+            )
 
     def over(self, speakers: tuple[BgpSpeaker, ...], sessions: tuple[BgpSession, ...]) -> Bgp:
         """These speakers with these sessions."""
-        return Bgp(speakers, sessions, self.hold_s, self.keepalive_s, self.bfd_ms, self.bfd_mult, self.ecmp)
+        return Bgp(
+            speakers, sessions, self.hold_s, self.keepalive_s, self.bfd_ms, self.bfd_mult, self.ecmp, self.daemon
+        )
 
 
 @dataclass(frozen=True)
@@ -113,8 +126,7 @@ class BgpSpeaker:
 
     def next_hop_in(self, subnet: str) -> str:
         """The next hop that it gives in a session in that subnet; empty: its own address there."""
-        inside = self.next_hop and ipaddress.ip_address(self.next_hop) in ipaddress.ip_network(subnet)
-        return self.next_hop if inside else ""
+        return self.next_hop if self.next_hop and addressing.inside(self.next_hop, subnet) else ""
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -150,6 +162,7 @@ class Bgp:
     bfd_ms: int
     bfd_mult: int
     ecmp: bool
+    daemon: str = DAEMONS[0]
 
     def __post_init__(self) -> None:
         BgpOptions(  # it refuses what cannot be configured
@@ -157,6 +170,7 @@ class Bgp:
             keepalive_s=self.keepalive_s,
             bfd_ms=self.bfd_ms,
             bfd_mult=self.bfd_mult,
+            daemon=self.daemon,
         )
         known = [each.machine for each in self.speakers]
         validation.unique("BGP speakers", known)
@@ -167,6 +181,12 @@ class Bgp:
             if name not in known:
                 raise SpecError(f"a BGP session names {name!r}; the speakers are {', '.join(known) or 'none'}")
         for speaker in self.speakers:
+            if self.daemon == "frr" and (speaker.anycast or speaker.next_hop):
+                what = "an anycast address" if speaker.anycast else "a next hop that is not its own"
+                raise SpecError(
+                    f"bgp_daemon is frr, and {speaker.machine!r} announces {what}; wanted bird, which is told so here",
+                    "Type: --set bgp_daemon=bird",
+                )
             neighbors = [each.beyond(speaker.machine) for each in self.of(speaker.machine)]
             if not neighbors:
                 raise SpecError(f"BGP speaker {speaker.machine!r} has no session; wanted one or more")
@@ -179,6 +199,18 @@ class Bgp:
     def speaker(self, machine: str) -> BgpSpeaker:
         """The speaker on a machine. Errors: StopIteration if there is none."""
         return next(each for each in self.speakers if each.machine == machine)
+
+    @property
+    def process(self) -> str:
+        """The process that speaks BGP on each machine, as an element that may fail (ia:bird, ia:bgpd)."""
+        return "bgpd" if self.daemon == "frr" else "bird"
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """All processes of the daemon on each machine, in the order in which they start."""
+        if self.daemon != "frr":
+            return (self.process,)
+        return ("zebra", *(["bfdd"] if self.bfd_ms else []), self.process)
 
     def of(self, machine: str) -> tuple[BgpSession, ...]:
         """The sessions of a speaker."""

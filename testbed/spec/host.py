@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 from dataclasses import dataclass
 
 from testbed.errors import SpecError
 from testbed.spec import addressing, validation
 from testbed.spec.bond import Bond
-
-
-@functools.lru_cache(maxsize=4096)
-def _parsed(address: str) -> tuple[str, int, str]:
-    """An address without its prefix length, its version, its subnet: large networks ask for them again and again."""
-    interface = ipaddress.ip_interface(address)
-    return str(interface.ip), interface.version, str(interface.network)
 
 
 @dataclass(frozen=True)
@@ -74,12 +66,12 @@ class Host:
     @property
     def ip(self) -> str:
         """The address without its prefix length."""
-        return _parsed(self.address)[0]
+        return addressing.parsed(self.address)[0]
 
     @property
     def ip_version(self) -> int:
         """4 or 6."""
-        return _parsed(self.address)[1]
+        return addressing.parsed(self.address)[1]
 
     def on(self, interface: str) -> str:
         """The interface that has the address where its link or bond is ``interface``: that, or the VLAN on it."""
@@ -88,4 +80,4 @@ class Host:
     @property
     def subnet(self) -> str:
         """The subnet that the host is in."""
-        return _parsed(self.address)[2]
+        return addressing.parsed(self.address)[2]

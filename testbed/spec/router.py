@@ -7,10 +7,9 @@ r1-eth1  10.1.0.253/24       bond0.2  10.1.0.253/24   a VLAN      h1-eth0  10.0.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
-from testbed.spec import validation
+from testbed.spec import addressing, validation
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,12 @@ class Attachment:
     @property
     def ip(self) -> str:
         """The address without its prefix length."""
-        return str(ipaddress.ip_interface(self.address).ip)
+        return addressing.parsed(self.address)[0]
 
     @property
     def subnet(self) -> str:
         """The subnet that the interface is in."""
-        return str(ipaddress.ip_interface(self.address).network)
+        return addressing.parsed(self.address)[2]
 
 
 @dataclass(frozen=True)

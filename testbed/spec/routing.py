@@ -104,6 +104,13 @@ def check_bgp(groups: Sequence[Bgp], attached: Mapping[str, Sequence[Attachment]
                 if ipaddress.ip_network(session.subnet).version != 4:
                     raise SpecError(f"a BGP session of {name!r} is in {session.subnet}; wanted IPv4")
         for speaker in group.speakers:
+            own = [each.subnet for each in attached[speaker.machine]]
+            if group.daemon == "frr" and (others := [each for each in speaker.announces if each not in own]):
+                raise SpecError(
+                    f"bgp_daemon is frr, and {speaker.machine!r} announces {', '.join(others)}, in which it has no"
+                    " interface; wanted subnets of its interfaces",
+                    "Type: --set bgp_daemon=bird",
+                )
             if speaker.next_hop:
                 _check_next_hop(group, speaker, attached, vrrp)
 

@@ -197,11 +197,12 @@ class Topology:
 
     def attachments(self, machine: str) -> tuple[Attachment, ...]:
         """The interfaces of a host or router with the address of each: of one that does not forward it is one."""
-        router = next((each for each in self.routers if each.name == machine), None)
-        if router is not None:
-            return router.attachments
-        host = self.host(machine)
-        return (Attachment(self.carrier(host), host.address),)
+        return self._attached[machine]
+
+    @cached_property
+    def _attached(self) -> dict[str, tuple[Attachment, ...]]:
+        hosts = {host.name: (Attachment(self.carrier(host), host.address),) for host in self.hosts}
+        return hosts | {router.name: router.attachments for router in self.routers}
 
     def attachment(self, machine: str, subnet: str) -> Attachment:
         """What a machine has in a subnet. Errors: StopIteration if nothing."""
@@ -228,7 +229,9 @@ class Topology:
         naming = (f"{each.name_server}:gdnsd" for each in self.sites if each.name_server)
         placing = (f"{name}:haproxy" for group in self.balancers if group.layer == 7 for name in group.machines)
         vrrp = (f"{name}:keepalived" for group in self.vrrp for name in group.routers)
-        speakers = (f"{each.machine}:bird" for group in self.bgp for each in group.speakers)
+        speakers = (
+            f"{each.machine}:{process}" for group in self.bgp for each in group.speakers for process in group.processes
+        )
         return (*watched, *serving, *shared, *speakers, *checked, *naming, *placing, *vrrp)
 
     def loopback(self, machine: str) -> str:
@@ -269,8 +272,12 @@ class Topology:
         return next(group for group in self.vrrp if set(group.routers) == set(machines))
 
     def router(self, name: str) -> Router:
-        """The router of that name."""
-        return next(router for router in self.routers if router.name == name)
+        """The router of that name. Errors: KeyError if there is none."""
+        return self._router_of[name]
+
+    @cached_property
+    def _router_of(self) -> dict[str, Router]:
+        return {router.name: router for router in self.routers}
 
     @cached_property
     def _interfaces(self) -> dict[str, tuple[str, ...]]:
@@ -296,8 +303,12 @@ class Topology:
         return self.ports[interface].link
 
     def host(self, name: str) -> Host:
-        """The host of that name."""
-        return next(host for host in self.hosts if host.name == name)
+        """The host of that name. Errors: KeyError if there is none."""
+        return self._host_of[name]
+
+    @cached_property
+    def _host_of(self) -> dict[str, Host]:
+        return {host.name: host for host in self.hosts}
 
     def bond(self, host: str) -> Bond:
         """The bond of a host. Errors: SpecError if there is no such host, or it has none."""

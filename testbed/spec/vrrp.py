@@ -6,11 +6,10 @@ h1 --- 10.0.0.254, the virtual address --- r1, master   priority 200 --- 10.1.0.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 
 from testbed.errors import SpecError
-from testbed.spec import validation
+from testbed.spec import addressing, validation
 from testbed.spec.bgp import BFD_MULT
 from testbed.spec.bond import words
 
@@ -212,10 +211,8 @@ class Vrrp:
     @property
     def ips(self) -> tuple[str, ...]:
         """The virtual addresses, without their prefix length."""
-        return tuple(str(ipaddress.ip_interface(each).ip) for each in self.addresses)
+        return tuple(addressing.parsed(each)[0] for each in self.addresses)
 
     def address_in(self, subnet: str) -> str:
         """The group's address in a subnet, without its prefix length; empty: it has none there."""
-        own = ipaddress.ip_network(subnet)
-        found = [each for each in map(ipaddress.ip_interface, self.addresses) if each.ip in own]
-        return str(found[0].ip) if found else ""
+        return next((ip for ip in self.ips if addressing.inside(ip, subnet)), "")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from testbed.spec import Attachment, Bgp, BgpSession, SwitchSide, Topology, Vrrp
+from testbed.spec import Attachment, Bgp, BgpSession, SwitchSide, Topology, Vrrp, addressing
 from testbed.theory import bgp_routes
 from testbed.theory.uses import Uses
 
@@ -27,17 +27,15 @@ class Way:
     machines: tuple[str, ...] = ()
 
 
-class Forwarding:
+@dataclass(frozen=True)
+class Forwarding(Uses):
     """What remains of a network, seen from its machines."""
-
-    def __init__(self, left: Uses) -> None:
-        self._left, self._topology = left, left.topology
 
     def way(self, sender: str, receiver: str) -> Way:
         """Whether packets that one host sends arrive at the other, once everything has settled."""
-        topology = self._topology
+        topology = self.topology
         for name in (sender, receiver):
-            if name in self._left.failed or not any(self.segments(name, each) for each in topology.attachments(name)):
+            if name in self.failed or not any(self.segments(name, each) for each in topology.attachments(name)):
                 return Way(False, f"{name} has no link left")
         ways = list(self._ways(sender, topology.host(receiver).ip))
         wrong = [way for way in ways if way.connected is not True]
@@ -64,29 +62,28 @@ class Forwarding:
 
         A bond of a host may be in two, where its members lead to parts of a network that failures have separated.
         """
-        left, topology = self._left, self._topology
-        if machine in left.failed:
+        topology = self.topology
+        if machine in self.failed:
             return frozenset()
         if attachment.interface not in topology.ports:
-            return left.places_at(machine, attachment.interface)
+            return self.places_at(machine, attachment.interface)
         link = topology.link_of(attachment.interface)
-        if not left.has_carrier(attachment.interface) or link.name in left.silent:
+        if not self.has_carrier(attachment.interface) or link.name in self.silent:
             return frozenset()
         if topology.far(attachment.interface).node in {switch.name for switch in topology.switches}:
-            return left.places_at(machine, attachment.interface)
+            return self.places_at(machine, attachment.interface)
         return frozenset((link.name,))
 
     def session_up(self, session: BgpSession) -> bool:
         """Whether the two speakers of a session still reach each other in its subnet."""
         one, other = (
-            self.segments(name, self._topology.attachment(name, session.subnet))
-            for name in (session.one, session.other)
+            self.segments(name, self.topology.attachment(name, session.subnet)) for name in (session.one, session.other)
         )
         return not one.isdisjoint(other)
 
     def _has(self, machine: str, address: str) -> bool:
         """Whether an address is one of a machine's own, or one that it translates as a firewall."""
-        topology = self._topology
+        topology = self.topology
         own = {each.ip for each in topology.attachments(machine)}
         walls = (group for group in topology.firewalls if machine in group.routers)
         published = (each.address for group in walls for each in group.publishes if each.translated)
@@ -115,11 +112,11 @@ class Forwarding:
 
     def _hops(self, machine: str, to: str) -> tuple[list[str], str]:
         """The addresses to which a machine hands a packet next, each in a subnet of its own; none, and why."""
-        topology, target = self._topology, ipaddress.ip_address(to)
-        if any(target in ipaddress.ip_network(each.subnet) for each in topology.attachments(machine)):
+        topology = self.topology
+        if any(addressing.inside(to, each.subnet) for each in topology.attachments(machine)):
             return [to], ""
         routes = self.routes.get(machine, {})
-        fit = [prefix for prefix in routes if target in ipaddress.ip_network(prefix)]
+        fit = [prefix for prefix in routes if addressing.inside(to, prefix)]
         if fit:
             best = max(fit, key=lambda prefix: ipaddress.ip_network(prefix).prefixlen)
             return [path.next_hop for path in routes[best]], ""
@@ -133,11 +130,7 @@ class Forwarding:
     def _next(self, machine: str, hop: str) -> tuple[str | None, Way]:
         """The machine that has an address in a subnet of this one's; None, and why it has not, or why that is not
         known."""
-        own = next(
-            each
-            for each in self._topology.attachments(machine)
-            if ipaddress.ip_address(hop) in ipaddress.ip_network(each.subnet)
-        )
+        own = next(each for each in self.topology.attachments(machine) if addressing.inside(hop, each.subnet))
         here = self.segments(machine, own)
         if not here:
             return None, Way(False, f"{machine} has lost its link to {own.subnet}")
@@ -146,24 +139,28 @@ class Forwarding:
 
     def _holder(self, address: str, subnet: str, here: frozenset[str]) -> tuple[str | None, str]:
         """The machine in these segments that has an address; None, and why it is not known which it is."""
-        for machine in self._topology.machines():
-            for each in self._topology.attachments(machine.name):
-                if each.ip == address:
-                    found = self.segments(machine.name, each)
-                    return (None if here.isdisjoint(found) else machine.name), ""
-        group = next((each for each in self._topology.vrrp if each.address_in(subnet) == address), None)
+        if address in self._holders:
+            machine, attachment = self._holders[address]
+            return (None if here.isdisjoint(self.segments(machine, attachment)) else machine), ""
+        group = next((each for each in self.topology.vrrp if each.address_in(subnet) == address), None)
         return (None, "") if group is None else self._master(group, subnet, here)
+
+    @cached_property
+    def _holders(self) -> dict[str, tuple[str, Attachment]]:
+        """What has each address of an interface."""
+        machines = [each.name for each in self.topology.machines()]
+        return {each.ip: (name, each) for name in machines for each in self.topology.attachments(name)}
 
     def _master(self, group: Vrrp, subnet: str, here: frozenset[str]) -> tuple[str | None, str]:
         """The best machine of a group that is left in these segments."""
-        left, topology = self._left, self._topology
+        topology = self.topology
         for name in group.ranked:
             attached = topology.attachments(name)
             lone = [each.interface for each in attached if each.interface in topology.ports]
-            silent = [interface for interface in lone if topology.link_of(interface).name in left.silent]
+            silent = [interface for interface in lone if topology.link_of(interface).name in self.silent]
             if silent:
                 return None, f"{name} is not heard by {silent[0]} and goes on as master, beside another one"
-            if name in left.failed or not self._fit(name, group, subnet):
+            if name in self.failed or not self._fit(name, group, subnet):
                 continue
             if not here.isdisjoint(self.segments(name, topology.attachment(name, subnet))):
                 return name, ""
@@ -173,37 +170,37 @@ class Forwarding:
         """Whether a machine may be master in a subnet: it has its interface there, and others that it has to follow."""
         watched = [
             each
-            for each in self._topology.attachments(name)
+            for each in self.topology.attachments(name)
             if each.subnet == subnet or (group.follow != "none" and group.address_in(each.subnet))
         ]
-        return all(self._left.carries(name, each.interface) for each in watched)
+        return all(self.carries(name, each.interface) for each in watched)
 
     @cached_property
     def routes(self) -> dict[str, dict[str, Sequence[bgp_routes.Path]]]:
         """What each BGP speaker uses to each prefix that others announce."""
         found: dict[str, dict[str, Sequence[bgp_routes.Path]]] = {}
-        for group in self._topology.bgp:
+        for group in self.topology.bgp:
             up = [session for session in group.sessions if self.session_up(session)]
             own = {each.machine: self._own(each.machine, each.prefixes) for each in group.speakers}
-            settled = bgp_routes.settled(self._topology, group, up, own)
+            settled = bgp_routes.settled(self.topology, group, up, own)
             found |= {machine: dict(routes) for machine, routes in settled.items()}
         return found
 
     def _own(self, machine: str, announces: Sequence[str]) -> list[str]:
         """The prefixes that a speaker announces now: a subnet of an interface goes with its carrier."""
-        attached = {each.subnet: each.interface for each in self._topology.attachments(machine)}
-        return [each for each in announces if each not in attached or self._left.carries(machine, attached[each])]
+        attached = {each.subnet: each.interface for each in self.topology.attachments(machine)}
+        return [each for each in announces if each not in attached or self.carries(machine, attached[each])]
 
     def lost_sessions(self) -> list[tuple[Bgp, BgpSession]]:
         """The sessions that failures have ended."""
-        return [(group, each) for group in self._topology.bgp for each in group.sessions if not self.session_up(each)]
+        return [(group, each) for group in self.topology.bgp for each in group.sessions if not self.session_up(each)]
 
     def sees(self, session: BgpSession, machine: str) -> bool:
         """Whether a speaker of a session learns by its own carrier that it has ended."""
-        own = self._topology.attachment(machine, session.subnet)
-        return not self._left.carries(machine, own.interface)
+        own = self.topology.attachment(machine, session.subnet)
+        return not self.carries(machine, own.interface)
 
 
 def without(topology: Topology, *failed: str) -> Forwarding:
     """A network without these elements, by its machines alone: no switch forwards by a controller."""
-    return Forwarding(Uses(topology, frozenset(failed), frozenset(), SwitchSide(), None))
+    return Forwarding(topology, frozenset(failed), frozenset(), SwitchSide(), None)

@@ -6,11 +6,10 @@ h1 ---- (LAN of h1) ---- r1 ---- (LAN of h2) ---- h2      each host sends to its
 
 from __future__ import annotations
 
-from testbed.spec import Topology
+from testbed.spec import Bgp, BgpSession, Topology
 from testbed.theory import bgp, vrrp
 from testbed.theory.forwarding import Forwarding
 from testbed.theory.outage_bound import OutageBound
-from testbed.theory.uses import Uses
 
 
 def apart(topology: Topology, a: str, b: str) -> bool:
@@ -33,27 +32,26 @@ def blocked_either_way(topology: Topology, a: str, b: str) -> str | None:
     return blocked(topology, a, b) or blocked(topology, b, a)
 
 
-def between(left: Uses, a: str, b: str) -> tuple[bool | None, str]:
+def between(left: Forwarding, a: str, b: str) -> tuple[bool | None, str]:
     """Whether two hosts in different subnets reach each other, both ways, once the routers have settled; and why not.
 
     None: theory does not say.
     """
-    forwarding = Forwarding(left)
-    found = [_forth(forwarding, left.topology, *ends) for ends in ((a, b), (b, a))]
+    found = [_forth(left, *ends) for ends in ((a, b), (b, a))]
     lost = next((why for connected, why in found if connected is False), None)
     if lost is not None:
         return False, lost
     return next(((None, why) for connected, why in found if connected is None), (True, ""))
 
 
-def _forth(forwarding: Forwarding, topology: Topology, sender: str, receiver: str) -> tuple[bool | None, str]:
-    if why := blocked(topology, sender, receiver):
+def _forth(left: Forwarding, sender: str, receiver: str) -> tuple[bool | None, str]:
+    if why := blocked(left.topology, sender, receiver):
         return False, why
-    way = forwarding.way(sender, receiver)
+    way = left.way(sender, receiver)
     return way.connected, way.why
 
 
-def bound(left: Uses) -> OutageBound | None:
+def bound(left: Forwarding) -> OutageBound | None:
     """The longest outage that these failures may cause between hosts in different subnets that still reach each other.
 
     None where a switch has failed, by which they may have gone.
@@ -63,20 +61,20 @@ def bound(left: Uses) -> OutageBound | None:
     return settled(left)
 
 
-def settled(left: Uses) -> OutageBound | None:
+def settled(left: Forwarding) -> OutageBound | None:
     """How long the routers take to settle after these failures; None if theory has no limit.
 
     Nothing is lost while the best router of each group is as it was; otherwise the next one waits as VRRP has it. A BGP
     session that failures have ended is left as its speakers notice: by their carrier, by BFD, by the hold time.
     """
     found = OutageBound(0.0, 0.0, "no router is hit")
-    forwarding = Forwarding(left)
-    for speakers, session in forwarding.lost_sessions():
+    for speakers, session in left.lost_sessions():
         alive = [name for name in (session.one, session.other) if name not in left.failed]
-        deaf = [name for name in alive if not forwarding.sees(session, name)]
+        deaf = [name for name in alive if not left.sees(session, name)]
         beside = any(session.subnet in speakers.speaker(name).announces for name in alive)
         event = bgp.BESIDE_A_SUBNET if beside else bgp.AT_THE_EVENT
-        found = max(found, bgp.detection(speakers) if deaf else event, key=lambda each: each.limit_s)
+        noticed = bgp.moved(speakers, bgp.detection(speakers) if deaf else event, _farthest(speakers, session))
+        found = max(found, noticed, key=lambda each: each.limit_s)
     for group in left.topology.vrrp:
         best = group.ranked[0]
         own = left.topology.attachments(best)
@@ -89,3 +87,17 @@ def settled(left: Uses) -> OutageBound | None:
             waits = OutageBound(0.0, longest.bound_s, longest.label, tolerance_s=longest.tolerance_s)
             found = max(found, waits, key=lambda each: each.limit_s)
     return found
+
+
+def _farthest(group: Bgp, lost: BgpSession) -> int:
+    """How many speakers tell each other of the end of a session until the last one knows."""
+    known, hops = {lost.one, lost.other}, 0
+    while more := {
+        each.beyond(name)
+        for name in known
+        for each in group.of(name)
+        if each != lost and each.beyond(name) not in known
+    }:
+        known |= more
+        hops += 1
+    return hops

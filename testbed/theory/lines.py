@@ -6,12 +6,15 @@ client --- edge === line === provider in use === uplink === (internet) --- serve
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from types import MappingProxyType
 
+from testbed.design.factor import Level
 from testbed.errors import SpecError
 from testbed.faults.cabling import link_named
 from testbed.faults.catalogue import FAULTS
 from testbed.spec import Bgp, Link, Topology
-from testbed.theory import bgp
+from testbed.theory import bgp, brownouts
 from testbed.theory.forwarding import without
 from testbed.theory.outage_bound import OutageBound
 
@@ -72,15 +75,19 @@ def element(topology: Topology, fault: str, place: str) -> str:
     if FAULTS[fault].element == "router":
         return found[2]
     if FAULTS[fault].element in ("service", "BGP speaker"):
-        return f"{found[2]}:bird"
+        return f"{found[2]}:{topology.bgp[0].process}"
     link = uplink(topology) if place == "uplink" else _between(topology, found[1], found[2])
     if link is None:
         raise SpecError(f"topology {topology.name!r} has no one cable there for {fault}")
     return link.name
 
 
-def outage(topology: Topology, fault: str, hit: str) -> OutageBound | str:
+def outage(
+    topology: Topology, fault: str, hit: str, parameters: Mapping[str, Level] = MappingProxyType({})
+) -> OutageBound | str:
     """The outage of traffic between client and server both ways; text: there is no bound, and why."""
+    if fault in brownouts.FAULTS:
+        return brownouts.outage(fault, parameters)
     found, group = trail(topology), topology.bgp[0]
     beyond = False
     if FAULTS[fault].element == "cable":
@@ -89,17 +96,27 @@ def outage(topology: Topology, fault: str, hit: str) -> OutageBound | str:
     told = not beyond or found[1] not in group.speaker(found[2]).default_to
     links = [_between(topology, one, other) for one, other in itertools.pairwise(found)]
     delay_s = sum(link.delay_ms for link in links if link is not None) / 1e3
-    return bgp.outage(group, fault, told=told, delay_s=delay_s)
+    return bgp.outage(group, fault, told=told, delay_s=delay_s, hops=_told(topology, found, fault, hit))
 
 
-def noticed_s(group: Bgp) -> float:
+def _told(topology: Topology, found: tuple[str, ...], fault: str, hit: str) -> tuple[int, int]:
+    """How many speakers are told, one after the other, until the client's edge knows, and until the server's does."""
+    places = [place for place, name in enumerate(found) if name == hit.partition(":")[0]]
+    if FAULTS[fault].element == "cable":
+        link = link_named(topology, hit)[0]
+        places = sorted(place for place, name in enumerate(found) if name in (link.a, link.b))
+        return places[0] - 1, len(found) - 2 - places[1]
+    return places[0] - 2, len(found) - 3 - places[0]
+
+
+def noticed_s(group: Bgp, fault: str = "") -> float:
     """How long it takes at most until silence has ended a session."""
-    return bgp.detection(group).limit_s
+    return bgp.detection(group, fault=fault).limit_s
 
 
-def period_s(group: Bgp) -> float:
+def period_s(group: Bgp, fault: str = "") -> float:
     """The interval of what watches a session."""
-    return group.bfd_ms / 1e3 if group.bfd_ms else float(group.keepalive_s)
+    return group.bfd_ms / 1e3 if bgp.by_bfd(group, fault) else float(group.keepalive_s)
 
 
 def _between(topology: Topology, one: str, other: str) -> Link | None:

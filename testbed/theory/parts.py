@@ -78,8 +78,16 @@ class Parts:
     @cached_property
     def cut_off(self) -> frozenset[str]:
         """The switches that have been without the controller for so long that LACP has timed out at their ports."""
-        if self._away_s <= self._expiry.limit_s:
-            return frozenset()
+        return self._unreached if self._away_s > self._expiry.limit_s else frozenset()
+
+    @property
+    def may_be_cut_off(self) -> bool:
+        """Whether a switch has been without the controller for so long that LACP has timed out at some ports only."""
+        return bool(self._unreached) and self._expiry.low_s < self._away_s <= self._expiry.limit_s
+
+    @property
+    def _unreached(self) -> frozenset[str]:
+        """The switches that the controller does not reach."""
         return frozenset(name.removeprefix(CONTROL) for name in self.failed if name.startswith(CONTROL))
 
     @property

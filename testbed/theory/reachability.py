@@ -21,7 +21,8 @@ from testbed import theory
 from testbed.faults.catalogue import CONTROL, CONTROLLER
 from testbed.spec import STATIC_LAG_MODES, Bond, Host, Link, SwitchSide, Topology
 from testbed.theory import gateways, routed, seamless, separate, trunks, ways
-from testbed.theory.uses import Use, Uses
+from testbed.theory.forwarding import Forwarding
+from testbed.theory.uses import Use
 
 Pair = tuple[str, str]
 
@@ -90,7 +91,7 @@ def agrees(expectation: bool | None, seen: bool) -> bool | None:
 
 
 @dataclass(frozen=True)
-class Remains(Uses):
+class Remains(Forwarding):
     """Which hosts still reach each other by what remains of a network."""
 
     def expectation(self, a: str, b: str) -> Expectation:

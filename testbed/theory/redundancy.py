@@ -21,6 +21,21 @@ from testbed.theory.failure_rates import Rate
 CONTROLLERS = ("controller", "control")
 
 
+def expected(
+    topology: Topology,
+    failed: Iterable[str],
+    *,
+    side: SwitchSide = SwitchSide(),
+    controller_down_s: float | None = None,
+    pairs: Iterable[reachability.Pair] | None = None,
+) -> dict[reachability.Pair, reachability.Expectation]:
+    """What theory says of the ends of a network's traffic: of a web service (`chain.expected`), or else of every two of
+    its hosts or of ``pairs`` (`reachability.expected`)."""
+    if topology.entry:
+        return chain.expected(topology, failed, side=side, controller_down_s=controller_down_s)
+    return reachability.expected(topology, failed, side=side, controller_down_s=controller_down_s, pairs=pairs)
+
+
 @dataclass(frozen=True)
 class Observed:
     """What an audit has measured of a failure: whether the hosts stayed together, and the outages at its begin and at
@@ -92,9 +107,7 @@ class Redundancy:
 
     def _expected(self, failed: Names) -> dict[reachability.Pair, reachability.Expectation]:
         away_s = self._away_s(failed)
-        if self.topology.entry:
-            return chain.expected(self.topology, failed, side=self.side, controller_down_s=away_s)
-        return reachability.expected(self.topology, failed, side=self.side, controller_down_s=away_s, pairs=self._pairs)
+        return expected(self.topology, failed, side=self.side, controller_down_s=away_s, pairs=self._pairs)
 
     def _away_s(self, failed: Names) -> float | None:
         """How long the controller is away, or a switch from it: as long as the repair takes on average."""

@@ -27,7 +27,7 @@ AT_THE_EVENT = OutageBound(0.0, 0.0, "carrier event at the next hop's own interf
 #: Packets of BIRD's BFD are apart by 75 to 90 % of the interval, at random, whatever the multiplier
 #: (bfd_session_update_tx_interval, proto/bfd/bfd.c), and so are those of keepalived's (get_jitter,
 #: keepalived/bfd/bfd_scheduler.c); RFC 5880, 6.8.7 allows 75 to 100 %.
-_LEAST, _MOST = 0.75, 0.90
+BIRD_APART = (0.75, 0.90)
 #: BIRD waits in whole milliseconds, and up to one more, for each timer (io_loop and birdloop_main): for the packet
 #: that was sent last, and for the end of the detection time. The kernel's route is then another at once.
 BIRD_S = 0.002
@@ -163,7 +163,7 @@ def bfd_rest(interval_ms: int, multiplier: int) -> Rest:
     """What is left of BFD's Detection Time when packets stop coming (RFC 5880, 6.8.4, 6.8.7), as BIRD and
     keepalived send them."""
     interval_s = interval_ms / 1e3
-    return Rest(multiplier * interval_s, _LEAST * interval_s, _MOST * interval_s)
+    return Rest(multiplier * interval_s, *(share * interval_s for share in BIRD_APART))
 
 
 def _own(topology: Topology, host: str, way: int) -> Link:

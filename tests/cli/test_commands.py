@@ -153,3 +153,16 @@ def test_more_repetitions_than_the_most_are_refused() -> None:
     found = call("run", "failover", "--dry-run", "--repetitions", 9, "--max-repetitions", 8, "--until-ci", "5")
     assert isinstance(found.exception, SpecError)
     assert found.exception.message == "9 repetitions are more than --max-repetitions 8"
+
+
+def test_an_audit_that_is_only_planned_says_what_theory_does(tmp_path: Path) -> None:
+    """Of `unprotected` all but the controller is a single point of failure, as its file says."""
+    words = ("audit", "unprotected", "--dry-run", "--out", tmp_path / "none")
+    found = call(*words)
+    assert (found.exit_code, found.exception) == (0, None), found.output
+    assert "7 of 10 elements are single points of failure for traffic between h1, h2: " in found.output
+    assert "✗ s1" in found.output and "10 trials: 10 elements; none was carried out" in found.output
+    data = json.loads(call(*words, "--json", "--layer-pairs").stdout)
+    assert {row["status"] for row in data["rows"]} == {"planned"}
+    assert "s1+s2" in {row["element"] for row in data["rows"]} and "s1" in data["single_points_of_failure"]
+    assert not (tmp_path / "none").exists()

@@ -72,6 +72,7 @@ def test_unprotected_does_not_survive_the_loss_of_a_link_or_a_switch(
     assert printed["single_points_of_failure"] == ["h1-eth0--s1-eth1", "s2"]
     assert printed["verdict"].startswith("2 of 3 elements are single points of failure for traffic between h1, h2: ")
     assert "marked" in (place / "figures" / "topology.svg").read_text()
+    assert (place / "figures" / "elements.pdf").exists() and "s2" in (place / "report.html").read_text()
     lost = [record for record in load(place).records if record.case["element"] != "c0"]
     assert {record.status for record in lost} == {"censored"}
     assert {record.reason for record in lost} == {"not before the repair: h1-h2"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def test_what_runs_at_the_prompt_can_be_interrupted(tmp_path: Path) -> None:
     assert "2 received" in answer(b"h1 ping -c 2 h2\n"), "the prompt works as before"
     terminal.type(CTRL_BACKSLASH)  # at the prompt itself it does nothing
     assert "33 111" in answer(b"sh stty size\n")
+    answer(b"h1 echo begun; head -n 2 | tr a-z A-Z\n", b"begun\r")
+    assert "SECOND" in answer(b"first\nsecond\n"), "what is pasted while a command runs is for that command, all of it"
     answer(b"iperf h1 h2\n", b"Mbits/sec")
     assert "the client has terminated" in answer(CTRL_C)
     assert "wanted two hosts of h1, h2" in answer(b"iperf h1 h9\n")
@@ -58,6 +61,41 @@ def test_what_runs_at_the_prompt_can_be_interrupted(tmp_path: Path) -> None:
     assert not (tmp_path / "kept" / "link").is_symlink()
     lines = str(screen).split()
     assert lines[0] == lines[-1] and lines[0].count(":") > 20, "the terminal is as it was (stty(1), -g)"
+
+
+#: Commands that would read the rest of the script, wait for input that does not come, or be completed at a tab.
+SCRIPT = """h1 ping -c1 h2
+pingall
+h1 cat
+sh cat
+h1 echo "without its end
+h1\techo in\tdented
+h1 cd /tmp
+h1 pwd # where it is
+nonsense
+"""
+
+
+def test_every_line_of_a_script_is_carried_out(tmp_path: Path) -> None:
+    many = "".join(f"h2 echo {number:04d} {'x' * 20}\n" for number in range(200))  # more than a terminal holds
+    typed = SCRIPT + many + "h2 echo the last, without its end"
+    assert len(typed) > 1.5 * 4096
+    done = subprocess.run(
+        command("shell", "single_switch"), input=typed, capture_output=True, text=True, cwd=tmp_path, env=variables()
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    parts = done.stdout.split("mininet> ")[1:]
+    given = [*typed.splitlines(), ""]
+    assert [part.partition("\n")[0] for part in parts] == given
+    answers = dict(zip(given, (part.partition("\n")[2].strip() for part in parts), strict=True))
+    assert "1 received" in answers["h1 ping -c1 h2"]
+    assert "0% dropped" in answers["pingall"]
+    assert answers["h1 cat"] == answers["sh cat"] == ""
+    assert answers["h1\techo in\tdented"] == "in dented"
+    assert answers["h1 pwd # where it is"] == "/tmp"
+    assert "Unknown command: nonsense" in answers["nonsense"]
+    assert [answers[f"h2 echo {n:04d} {'x' * 20}"] for n in range(200)] == [f"{n:04d} {'x' * 20}" for n in range(200)]
+    assert answers["h2 echo the last, without its end"] == "the last, without its end"
 
 
 def test_a_guest_that_cannot_start_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ APART = {
     **{(name, "service"): "has no host c with a bond" for name in EXPERIMENTS if name not in _OF_ANY},
     **{
         (name, "service"): "the firewalls f1 and f2 let c, which is outside, begin nothing"
-        for name in ("chaos", "failover", "messages")
+        for name in ("failover", "messages")
     },
     ("gateway", "service"): "the gateway of c is no address of the VRRP group",
     ("routing", "service"): "the firewalls f1 and f2 let c, which is outside, begin nothing",

@@ -372,7 +372,7 @@ def test_the_members_of_a_figure_are_those_of_the_bond(tmp_path: Path, name: str
     ]
     factors = {"mode": ["802.3ad"], "members": [2], "flows": [16]}
     run = synthetic.write(tmp_path / "run", synthetic.manifest("aggregation", factors, [name]), records)
-    drawing = figures.FIGURES[name](run)
+    drawing = figures.function(name)(run)
     members = drawing.header.index("members")
     assert {row[members] for row in drawing.rows} == {4}
     if name == "members":

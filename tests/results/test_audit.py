@@ -16,8 +16,10 @@ from testbed.faults import catalogue
 from testbed.faults.elements import elements
 from testbed.results import audit as audits
 from testbed.results.result import Record
+from testbed.schemes import chosen
 from topologies.leaf_spine import leaf_spine
 from topologies.mlag import mlag
+from topologies.service import service
 from topologies.unprotected import unprotected
 
 
@@ -60,6 +62,32 @@ def test_every_two_but_a_link_and_its_own_interface() -> None:
     assert len(pairs) == 13
     assert "h1-eth0--s1-eth1+h1-eth0" not in pairs
     assert "h1-eth0--s1-eth1+h2-eth0" in pairs and "s1+c0" in pairs
+
+
+def test_pairs_of_one_layer_are_those_that_may_stand_in_for_one_another() -> None:
+    pairs = [level for level in audits.levels(service(), layer_pairs=True) if "+" in level]
+    together = ("c-eth0--ia-eth0+c-eth1--ib-eth0", "ia+ib", "s1+s2", "f1+f2", "b1+b2", "w1+w2", "c0-s1+c0-s2")
+    assert set(together) < set(pairs)
+    assert not {"ia+f1", "b1+w1", "f1+b1", "f1-eth0+b1-eth0", "c0+c0-s1"} & set(pairs)
+    assert set(pairs) < set(audits.levels(service(), pairs=True))
+    assert "h1-eth0--s1-eth1+h1-eth1--s2-eth1" in audits.levels(mlag(), layer_pairs=True)
+
+
+def test_an_audit_that_is_not_carried_out_says_what_theory_does() -> None:
+    """Each layer of the chain needs one of its two; that both connections to the controller are lost is not decided."""
+    side = chosen({"controller": "testbed"}).side
+    rows = {
+        row.element: row.expected_connected
+        for row in audits.planned(service(), side, audits.levels(service(), side, layer_pairs=True), 1.5)
+    }
+    assert {rows[f"{layer}1+{layer}2"] for layer in "sfbw"} == {rows["ia+ib"]} == {False}
+    assert {said for element, said in rows.items() if "+" not in element} == {True}
+    alone = audits.planned(service(firewall="single"), side, ["f1", "b1", "f1+b1"], 1.5)
+    assert audits.weak_points(alone) == ["f1"]
+    assert audits.verdict(service(firewall="single"), alone) == (
+        "1 of 2 elements are single points of failure for traffic between c, 10.63.0.254: f1."
+        " 0 of 1 pairs interrupt it together, though neither element does alone."
+    )
 
 
 def test_quick_fails_one_of_each_kind() -> None:
@@ -109,7 +137,7 @@ def test_single_points_of_failure_undecided_and_unpredicted_elements_are_reporte
     assert audits.weak_points(rows) == ["s1"]
     assert audits.verdict(unprotected(), rows) == (
         "1 of 2 elements are single points of failure for traffic between h1, h2: s1."
-        " 1 of 3 pairs interrupt it together, though neither element does alone."
+        " 1 of 3 pairs interrupt it together, though neither element does alone: h1-eth0+h1-eth1."
         " Not decided, because the trial failed: c0. Not as theory predicts: s1. Outage longer than its bound: s2."
     )
     assert audits.as_json(unprotected(), rows)["single_points_of_failure"] == ["s1"]

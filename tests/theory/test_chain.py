@@ -19,8 +19,8 @@ SIDE = chosen({"controller": "testbed"}).side
 PAIRS = service()
 
 
-def said(topology: Topology, *failed: str) -> Expectation:
-    (found,) = chain.expected(topology, failed, side=SIDE, controller_down_s=1.5).values()
+def said(topology: Topology, *failed: str, controller_down_s: float = 1.5) -> Expectation:
+    (found,) = chain.expected(topology, failed, side=SIDE, controller_down_s=controller_down_s).values()
     return found
 
 
@@ -93,6 +93,27 @@ def test_an_address_that_nobody_announces_is_not_reached() -> None:
 def test_each_layer_has_the_bound_of_its_own_mechanism(element: str, limit_s: float) -> None:
     bound = said(PAIRS, element).bound
     assert isinstance(bound, OutageBound) and bound.bound_s == pytest.approx(limit_s)
+
+
+def test_a_switch_that_is_away_from_the_controller_is_left_by_the_bonds_as_one_that_fails() -> None:
+    """By LACP's timeout of 3 s; each bond leaves it by its own clock, up to a period and a step of the driver apart."""
+    for control in ("c0-s1", "c0-s2"):
+        bound = said(PAIRS, control, controller_down_s=10.0).bound
+        assert isinstance(bound, OutageBound) and bound.bound_s == pytest.approx(0.3 + 1.0 + (1.0 + 0.104))
+        assert said(PAIRS, control).bound == said(PAIRS, "b2").bound  # before that nothing is lost
+    assert said(PAIRS, "c0-s1", "ib", controller_down_s=10.0).connected is False
+    assert said(PAIRS, "c0-s1", controller_down_s=2.5).connected is None  # some bonds have left it
+    for other in ("c0-s2", "s2"):  # all members of each bond
+        assert said(PAIRS, "c0-s1", other, controller_down_s=10.0).connected is None
+
+
+@pytest.mark.parametrize(
+    "failed", [("w1-eth0", "w1-eth1"), ("w1-eth0--s1-eth8", "w1-eth1"), ("s1", "w1-eth1--s2-eth8")]
+)
+def test_a_server_without_a_link_costs_what_a_server_without_power_does(failed: tuple[str, ...]) -> None:
+    alone, bound = said(PAIRS, "w1").bound, said(PAIRS, *failed).bound
+    assert alone is not None and bound is not None and bound.bound_s >= alone.bound_s
+    assert said(PAIRS, failed[0]).bound != bound, "one member alone costs no request"
 
 
 def up(failed: frozenset[str]) -> bool:

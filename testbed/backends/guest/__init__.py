@@ -37,8 +37,8 @@ CODE = Path("/tmp/user_code")
 #: The guest's clock starts here, so that this machine's date does not affect a trial: 2024-01-01 00:00:00 UTC.
 EPOCH_NS = 1_704_067_200 * 10**9
 MEMORY = "1G"
-#: How often Ctrl-D is typed when standard input has ended, in seconds.
-_CTRL_D_S = 1.0
+#: What is typed when standard input has ended, and how often, in seconds.
+_CTRL_D, _CTRL_D_S = b"\x04", 1.0
 #: For the name of a log: the terminal, at which the guest writes the command's exit code into this file.
 CONSOLE, _EXIT_CODE = "-", "exit_code"
 _OPEN_FILES = 16384
@@ -211,18 +211,20 @@ def interactive(kernel: Kernel, directory: Path, command: Sequence[str]) -> int:
 def _fed(boot: Sequence[str]) -> int:
     """Boot a guest whose terminal types what standard input holds, which is no terminal, and then Ctrl-D until it ends.
 
-    The guest's kernel takes the end of a file for a terminal that is gone. Returns the exit code of bwrap.
+    The guest's kernel takes the end of a file for a terminal that is gone. A last line without its end gets one: Ctrl-D
+    ends a file at the beginning of a line only (termios(3), VEOF). Returns the exit code of bwrap.
     """
-    waiting = [sys.stdin.fileno()]
+    waiting, last = [sys.stdin.fileno()], b"\n"
     with subprocess.Popen(boot, stdin=subprocess.PIPE, bufsize=0) as process:
         assert process.stdin is not None
         while process.poll() is None:
             ready, _, _ = select.select(waiting, [], [], _CTRL_D_S)
-            if ready and not (typed := os.read(waiting[0], 4096)):
-                waiting = []
-            elif ready or not waiting:
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.write(typed if ready else b"\x04")
+            typed = os.read(waiting[0], 4096) if ready else b"" if waiting else _CTRL_D
+            if ready and not typed:
+                waiting, typed = [], b"" if last == b"\n" else b"\n"
+            last = typed[-1:] or last
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(typed)
         return process.returncode
 
 

@@ -123,11 +123,15 @@ def raise_neighbour_limit() -> None:
 def take_terminal() -> None:
     """Make the console the controlling terminal of this process, so that Ctrl-C, Ctrl-D and Ctrl-\\ act on what runs.
 
-    /dev/console itself cannot be one (tty(4)); /dev/tty0 is what is behind it.
+    /dev/console itself cannot be one (tty(4)); /dev/tty0 is what is behind it. It shows nothing of what is typed before
+    the command wants that.
     """
     os.setsid()
     terminal = os.open("/dev/tty0", os.O_RDWR)
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    settings = termios.tcgetattr(terminal)
+    settings[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSANOW, settings)
     for stream in (0, 1, 2):
         os.dup2(terminal, stream)
 

@@ -55,6 +55,9 @@ _OPTIONAL = (
     *(
         "bird",
         "birdcl",
+        "zebra",
+        "bgpd",
+        "bfdd",
         "keepalived",
         "nft",
         "conntrackd",
@@ -78,8 +81,8 @@ _SCHEMAS = ("/usr/share/openvswitch/vswitch.ovsschema", "/usr/local/share/openvs
 
 _PYTHON = "opt/testbed/python"
 _VENV = "opt/testbed/venv"
-#: What teamd is started with for its runner loadbalance (testbed.emulation.teams).
-_PAUSE = "usr/lib/testbed/pause.so"
+#: The libraries that some programs are started with (testbed.emulation.preloads): where they are, and their names.
+_PRELOADS, _PRELOADED = "usr/lib/testbed", ("pause", "polls")
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 #: Parts of the standard library that no trial uses, and what belongs to one machine.
 _NO_LIBRARY = {"__pycache__", "test", "tests", "idlelib", "lib2to3", "tkinter", "turtledemo", "ensurepip"}
@@ -90,7 +93,7 @@ _NO_FILE = re.compile(
 
 _ETC = {
     "passwd": "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-    "group": "root:x:0:\nnogroup:x:65534:\n",
+    "group": "root:x:0:\nfrrvty:x:65533:\nnogroup:x:65534:\n",  # FRR does not start without its own
     "hosts": "127.0.0.1 localhost testbed\n::1 localhost\n",
     "hostname": "testbed\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nprotocols: files\nservices: files\n",
@@ -109,7 +112,7 @@ def base(packages: Sequence[str], programs: Sequence[str]) -> Content:
     entries += [Entry("lib", link="usr/lib"), Entry("var/run", link="/run")]
     entries += [*_python(), *_venv(_VENV, distributions.closure((*PACKAGES, *packages)).values())]
     entries += [*_programs(programs), _schema()]
-    return Content("/", [*entries, *_libraries(entries), *_pause()])
+    return Content("/", [*entries, *_libraries(entries), *_preloads()])
 
 
 def library() -> set[str]:
@@ -217,20 +220,22 @@ def _merged(path: str) -> str:
     return path.lstrip("/") if path.startswith("/usr/") else f"usr{path}"
 
 
-def _pause() -> Iterator[Entry]:
-    """The source of the library for teamd's runner loadbalance, and its compiler: `finish` compiles it."""
+def _preloads() -> Iterator[Entry]:
+    """The sources of the libraries that some programs are started with, and their compiler: `finish` compiles them."""
     if (compiler := shutil.which("gcc", path=environment.SEARCH)) is not None:
         version = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True).stdout
-        yield Entry(_PAUSE.removesuffix(".so") + ".c", environment.PROJECT / "testbed" / "emulation" / "pause.c")
-        yield Entry(_PAUSE.removesuffix(".so") + ".compiler", text=version)
+        for name in _PRELOADED:
+            yield Entry(f"{_PRELOADS}/{name}.c", environment.PROJECT / "testbed" / "emulation" / f"{name}.c")
+        yield Entry(f"{_PRELOADS}/compiler", text=version)
 
 
 def finish(content: Content, root: Path) -> dict[str, object]:
     """Compile what is to be compiled in the new base. Returns what is recorded of it: versions of everything in it, and
     SHA-256 of the programs, Python and the C library."""
-    if (source := root / f"{_PAUSE.removesuffix('.so')}.c").exists():
-        words = ["gcc", "-shared", "-fPIC", "-O1", "-o", str(root / _PAUSE), str(source), "-ldl"]
-        subprocess.run(words, check=True, env={"PATH": environment.SEARCH})
+    for name in _PRELOADED:
+        if (source := root / _PRELOADS / f"{name}.c").exists():
+            words = ["gcc", "-shared", "-fPIC", "-O1", "-o", str(source.with_suffix(".so")), str(source), "-ldl"]
+            subprocess.run(words, check=True, env={"PATH": environment.SEARCH})
     by_path = {entry.path: entry.source for entry in content.entries if entry.source is not None}
     versions = {"python": platform.python_version(), "libc": " ".join(platform.libc_ver())}
     digests = {}
@@ -239,7 +244,7 @@ def finish(content: Content, root: Path) -> dict[str, object]:
         short = {_VERSION: "python", "libc.so.6": "libc"}.get(name, name)
         if path.startswith("usr/bin/") or short in ("python", "libc"):
             digests[short] = hashlib.sha256((root / path).read_bytes()).hexdigest()
-    for name in ("ovs-vswitchd", "iperf3", "bird", "keepalived", "nft", "haproxy", "gdnsd"):
+    for name in ("ovs-vswitchd", "iperf3", "bird", "bgpd", "keepalived", "nft", "haproxy", "gdnsd"):
         if (program := by_path.get(f"usr/bin/{name}")) is not None:
             said = subprocess.run([str(program), "--version"], capture_output=True, text=True)
             found = re.search(r"\d+\.\d[\d.]*", said.stdout + said.stderr)  # bird says it on stderr
