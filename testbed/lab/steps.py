@@ -62,7 +62,8 @@ def faults(
 ) -> Iterator[None]:
     """Inject the case's ``fault`` into an element as often as its ``faults`` says, and repair it; yields after each.
 
-    Its parameters are those that the case sets. Each begins at an instant drawn over ``period_s`` and lasts ``lasts_s``; at its end ``before_repair`` is called.
+    Its parameters are those that the case sets. Each begins at an instant drawn over ``period_s`` and lasts
+    ``lasts_s``; at its end ``before_repair`` is called.
     """
     fault = str(lab.case["fault"])
     parameters = parameters_of(fault, lab.case)
