@@ -38,7 +38,7 @@ from testbed.faults import catalogue
 from testbed.lab import steps
 from testbed.measure import gateway as measured
 from testbed.observe.probe import flows, probing
-from testbed.spec import Topology
+from testbed.spec import Topology, Vrrp
 from testbed.theory import gateways, vrrp
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ FAULTS = (
     "carrier_loss",
     "lossy",
 )
+#: What a trial has left for its network to start, in seconds.
+_START_S = 400.0
 #: So many Advertisements are sent while some are lost at random.
 _ADVERTS = measured.ADVERTS
 #: The options of such a cable.
@@ -64,6 +66,8 @@ _RESUMED_S, _AFTER_S = 0.5, 0.5
 _INTERVALS = 4
 #: How long a router may take to be master again, beside what VRRP waits for.
 _BACK_S = 10.0
+#: The longest trial, in seconds of its own clock.
+_LIMIT_S = 7200.0
 
 
 def _element(topology: Topology, fault: str) -> str:
@@ -84,6 +88,12 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"the gateway of {topology.client} is no address of the VRRP group: no traffic of its goes through it"
     if lacks := catalogue.not_taken(str(case["fault"]), case):
         return lacks
+    each_s = _lasts_s(topology.vrrp[0], str(case["fault"])) + _back_s(topology.vrrp[0])
+    if int(case["faults"]) * each_s > _LIMIT_S - _START_S:
+        return (
+            f"faults={case['faults']}: each takes up to {each_s:.0f} s, and a trial takes {_LIMIT_S:g} s at most; type:"
+            f" --set faults={int((_LIMIT_S - _START_S) / each_s)}"
+        )
     best = measured.best(topology)
     if case["fault"] == "lossy" and best not in {router.name for router in topology.lone_routers}:
         return f"{best} has a bond: what it says by VRRP goes by a member that a hash chooses"
@@ -100,16 +110,26 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     return None
 
 
+def _lasts_s(group: Vrrp, fault: str) -> float:
+    """How long a fault lasts."""
+    if fault == "lossy":
+        return _ADVERTS * group.advert_ms / 1e3
+    found = vrrp.takeover(group, fault)
+    return (steps.UNNOTICED_S if isinstance(found, str) else found.limit_s) + _RESUMED_S
+
+
+def _back_s(group: Vrrp) -> float:
+    """How long the best router may take to be master again."""
+    return _BACK_S + 4 * group.advert_ms / 1e3 + group.preempt_delay_s + group.startup_delay_s
+
+
 def procedure(lab: Lab) -> None:
     """Inside: fail the best router again and again, with probes between client and server."""
     fault, group = str(lab.case["fault"]), lab.topology.vrrp[0]
     element, period_s = _element(lab.topology, fault), vrrp.period_s(group)
     # BFD's packets are random, too: one interval after a session began would not show all phases alike.
     draws_s = _INTERVALS * period_s if group.bfd_ms else period_s
-    found = vrrp.takeover(group, fault)
-    lasts_s = (steps.UNNOTICED_S if isinstance(found, str) else found.limit_s) + _RESUMED_S
-    if fault == "lossy":
-        lasts_s = _ADVERTS * group.advert_ms / 1e3
+    lasts_s = _lasts_s(group, fault)
     ways = [each for each in (lab.pair, lab.pair[::-1]) if not gateways.blocked(lab.topology, *each)]
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
@@ -117,7 +137,7 @@ def procedure(lab: Lab) -> None:
             wait_for(
                 f"{measured.best(lab.topology)} is master again",
                 lambda: _lacking(lab),
-                deadline_s=_BACK_S + 4 * group.advert_ms / 1e3 + group.preempt_delay_s + group.startup_delay_s,
+                deadline_s=_back_s(group),
                 step_s=0.1,
             )
             lab.note("network", "master_again", router=measured.best(lab.topology))
@@ -158,6 +178,6 @@ def gateway() -> Experiment:
         figures=("detection",),
         repetitions=5,
         quick_repetitions=1,
-        limit_s=600.0,
+        limit_s=_LIMIT_S,
         not_applicable=not_applicable,
     )
