@@ -78,6 +78,8 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "outage_s": rounded(max(outages, default=0.0)),
         "reversion_outage_s": rounded(max(back, default=0.0)),
         **_law(law),
+        # Without BFD all times between the two are alike.
+        **({"law_quantiles_s": _quantiles(law)} if group.bfd_ms else {}),
         "outage_bound_s": bound.bound_s if isinstance(bound, OutageBound) else None,
         "why_no_bound": bound if isinstance(bound, str) else None,
         "within_bound": _within(fault, law, bound, taken, outages, interval_s),
@@ -116,6 +118,11 @@ def _law(law: OutageBound | str) -> dict[str, Any]:
     if isinstance(law, str):
         return {"low_s": None, "bound_s": None, "expected_s": None}
     return {"low_s": rounded(law.low_s), "bound_s": rounded(law.bound_s), "expected_s": rounded(law.expected_s)}
+
+
+def _quantiles(law: OutageBound | str) -> list[float | None] | None:
+    """Every twentieth of the distribution of take-overs by theory."""
+    return None if isinstance(law, str) else [rounded(each) for each in law.quantiles_s or ()] or None
 
 
 def _within(
