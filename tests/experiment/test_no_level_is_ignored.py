@@ -63,6 +63,7 @@ LEVELS: dict[str, tuple[str, str]] = {
     "bfd_ms": ("100", "50"),
     "vrrp_advert_ms": ("1000", "100"),
     "vrrp_priorities": ("200+100", "200+50"),
+    "vrrp_bfd_ms": ("0", "100"),
     "vrrp_follow": ("track", "none"),
     "firewall_sync": ("ftfw", "none"),
     "balancer_layer": ("4", "7"),
