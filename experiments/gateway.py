@@ -3,17 +3,20 @@
 Question      How long until another router of a VRRP group has the virtual address, and how long does traffic stop?
 Factors       What fails, and how: the router loses power or hangs, its daemon ends in order, is killed or halted, what
               it says by VRRP is lost while it lives (split brain), the cable on one side is pulled, or loses
-              frames at random, as one that is overloaded does (loss_percent). The interval of VRRP's advertisements,
-              and any other argument of the topology (vrrp_priorities, vrrp_preempt, vrrp_bfd_ms ...).
+              frames at random, as one that is overloaded does (loss_percent); it loses power, and what the next router
+              first announces is lost (gratuitous ARP). The interval of VRRP's advertisements, and any other argument
+              of the topology (vrrp_priorities, vrrp_preempt, vrrp_bfd_ms ...).
 Procedure     1. The client and the server, in different subnets, send each other a UDP packet every probe interval,
-                 or one side does, where firewalls let the other begin nothing.
+                 or one side does, where firewalls let the other begin nothing. Where the routers serve several
+                 tenants, each in a VRF (`tenants`), the others' hosts do so, too, and the client sends to theirs.
               2. One trial injects many faults in one network, each on the best router, at an instant drawn at random
                  over a whole interval of the advertisements.
               3. A fault lasts until by theory the next router must have taken over, and the flows had time to resume.
                  Then it is repaired, and the next one follows once the router is master again, or, without preemption,
                  the other way round.
 Measurement   Take-over: from the fault to the first gratuitous ARP for the client's gateway on the link of another
-              router. Outage: the longest gap of either flow. Reversion: the same when the router returns.
+              router. Outage: the longest gap of either flow. Reversion: the same when the router returns. Of other
+              tenants the outage, and how many packets went from one tenant to another.
 Expectation   theory/vrrp.py, from RFC 5798: the master says every A that it lives; a backup waits for 3A and its skew.
               At a random instant the last word is up to A old, so the take-over is uniform in (2A + skew, 3A + skew].
               A router that ends in order says so: the skew is left. A kernel that forwards on loses nothing. A router
@@ -21,6 +24,8 @@ Expectation   theory/vrrp.py, from RFC 5798: the master says every A that it liv
               Where each advertisement is lost with the probability p, the other router is master beside the best one
               after each run of three or more that are lost, p^3 (1 - p) for each that is sent.
               With BFD the other router waits for BFD's packets instead (RFC 5880), and 30 ms and its skew more.
+              Where the first announcements are lost, hosts learn of the new master by the second ones, 5 s later. A
+              tenant whose master is another router notices nothing, and no packet leaves its VRF.
 """
 
 from __future__ import annotations
@@ -48,6 +53,7 @@ FAULTS = (
     "router_crash",
     "router_hang",
     "split_brain",
+    "announcement_loss",
     "service_stop",
     "service_crash",
     "service_pause",
@@ -58,8 +64,10 @@ FAULTS = (
 _START_S = 400.0
 #: So many Advertisements are sent while some are lost at random.
 _ADVERTS = measured.ADVERTS
-#: The options of such a cable.
-_LOSS = tuple(option for option in catalogue.OPTIONS if option.name in ("loss_percent", "loss_direction"))
+#: The options of such a cable, and of announcements that are lost.
+_OPTIONS = tuple(
+    option for option in catalogue.OPTIONS if option.name in ("loss_percent", "loss_direction", "announcement_lost_ms")
+)
 #: How long the flows have to resume before the repair, and how long the network rests after the return.
 _RESUMED_S, _AFTER_S = 0.5, 0.5
 #: Over how many intervals of BFD the instant of a fault is drawn.
@@ -75,20 +83,23 @@ def _element(topology: Topology, fault: str) -> str:
     router = measured.best(topology)
     if fault.startswith("service_"):
         return f"{router}:keepalived"
-    return topology.interfaces(router)[0] if fault in ("carrier_loss", "lossy") else router
+    near = topology.host(topology.client).subnet
+    return topology.attachment(router, near).interface if fault in ("carrier_loss", "lossy") else router
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why no router can be replaced in that network; None if one can."""
     if not topology.vrrp:
         return f"topology {topology.name} has no VRRP group"
-    if len(topology.vrrp[0].routers) < 2:
+    group = measured.group_of(topology)
+    if len(group.routers) < 2:
         return "vrrp_priorities has one number: the group has one router, and no other to take over"
-    if topology.host(topology.client).gateway not in topology.vrrp[0].ips:
+    if topology.host(topology.client).gateway not in group.ips:
         return f"the gateway of {topology.client} is no address of the VRRP group: no traffic of its goes through it"
     if lacks := catalogue.not_taken(str(case["fault"]), case):
         return lacks
-    each_s = _lasts_s(topology.vrrp[0], str(case["fault"])) + _back_s(topology.vrrp[0])
+    given = catalogue.parameters_of(str(case["fault"]), case)
+    each_s = _lasts_s(group, str(case["fault"]), given) + _back_s(group)
     if int(case["faults"]) * each_s > _LIMIT_S - _START_S:
         return (
             f"faults={case['faults']}: each takes up to {each_s:.0f} s, and a trial takes {_LIMIT_S:g} s at most; type:"
@@ -105,17 +116,19 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
                 f"{best} has a bond: while LACP begins anew no host hears what it announces at its return, and traffic"
                 " stays with the other router (docs/services.md); type: --set faults=1"
             )
-    if not topology.vrrp[0].preempt:
+    if "announcement_lost_ms" in case and case["fault"] != "announcement_loss":
+        return f"announcement_lost_ms: fault {case['fault']} has none"
+    if not group.preempt:
         return "vrrp_preempt=false: the router that returns stays backup, and a second fault of it moves nothing"
     return None
 
 
-def _lasts_s(group: Vrrp, fault: str) -> float:
-    """How long a fault lasts."""
+def _lasts_s(group: Vrrp, fault: str, given: Mapping[str, Level]) -> float:
+    """How long a fault with these parameters lasts."""
     if fault == "lossy":
         return _ADVERTS * group.advert_ms / 1e3
-    found = vrrp.takeover(group, fault)
-    return (steps.UNNOTICED_S if isinstance(found, str) else found.limit_s) + _RESUMED_S
+    laws = [vrrp.takeover(group, fault, given), vrrp.outage(group, fault, given)]
+    return max(steps.UNNOTICED_S if isinstance(each, str) else each.limit_s for each in laws) + _RESUMED_S
 
 
 def _back_s(group: Vrrp) -> float:
@@ -125,12 +138,16 @@ def _back_s(group: Vrrp) -> float:
 
 def procedure(lab: Lab) -> None:
     """Inside: fail the best router again and again, with probes between client and server."""
-    fault, group = str(lab.case["fault"]), lab.topology.vrrp[0]
+    fault, group = str(lab.case["fault"]), measured.group_of(lab.topology)
     element, period_s = _element(lab.topology, fault), vrrp.period_s(group)
     # BFD's packets are random, too: one interval after a session began would not show all phases alike.
     draws_s = _INTERVALS * period_s if group.bfd_ms else period_s
-    lasts_s = _lasts_s(group, fault)
+    given = catalogue.parameters_of(fault, lab.case)
+    lasts_s = _lasts_s(group, fault, given)
     ways = [each for each in (lab.pair, lab.pair[::-1]) if not gateways.blocked(lab.topology, *each)]
+    own, *others = gateways.tenants(lab.topology) or [lab.pair]
+    for other in others:
+        ways += [other, other[::-1], (own[0], other[0]), (other[0], own[0])]
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
         for _ in steps.faults(lab, element, period_s=draws_s, lasts_s=lasts_s):
@@ -148,7 +165,7 @@ def _lacking(lab: Lab) -> str:
     """The virtual addresses that the best router has not, and what the others wait for."""
     router = measured.best(lab.topology)
     own = {each.get_attr("IFA_ADDRESS") for each in lab.network.netlink(router).get_addr()}
-    wanted = [address.partition("/")[0] for address in lab.topology.vrrp[0].addresses]
+    wanted = [address.partition("/")[0] for address in measured.group_of(lab.topology).addresses]
     waits = (each.unsettled() for each in lab.services)
     return ", ".join(each for each in (*(address for address in wanted if address not in own), *waits) if each)
 
@@ -172,7 +189,7 @@ def gateway() -> Experiment:
             Factor("faults", (20,), "faults in one trial", (5,), least=1),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
-        options=_LOSS,
+        options=_OPTIONS,
         procedure=procedure,
         measure=read,
         figures=("detection",),

@@ -33,7 +33,7 @@ from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
-from testbed.lab import routes, steps
+from testbed.lab import routes, steps, switchover
 from testbed.measure import site_failover as measured
 from testbed.observe.names import Named
 from testbed.observe.requests import check, requesting
@@ -46,7 +46,7 @@ from testbed.theory import site_failover as theory
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
-FAULTS = ("service_crash", "service_pause", "router_crash", "router_hang")
+FAULTS = ("service_crash", "service_pause", "router_crash", "router_hang", "site_loss")
 #: How long a client waits for an answer; how long requests go on when all is settled.
 _TIMEOUT_S, _RESUMED_S = 2.0, 0.5
 #: A fault's instant is drawn over so many of the longest interval of checks and kept answers.
@@ -80,6 +80,8 @@ def _lasts_s(topology: Topology, fault: str, place: str) -> float:
     """How long a fault lasts: until by theory no request fails any more, or all do, and some more."""
     found = theory.outage(topology, fault, place)
     longest_s = found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S
+    if place == "names":  # by then every answer that was kept has ended
+        longest_s = max(longest_s, float(topology.sites[0].ttl_s))
     return longest_s + _TIMEOUT_S + _RESUMED_S
 
 
@@ -92,9 +94,10 @@ def _each_s(topology: Topology, fault: str, place: str) -> float:
 def _service(topology: Topology) -> tuple[str, int] | Named:
     """What a client asks: the anycast address, or the service's name."""
     group, port = topology.sites[0], topology.servers[0].port
-    if not group.name_server:
+    if not group.name_servers:
         return theory.service(topology), port
-    return Named(f"{NAME}.{ZONE}", port, (topology.host(group.name_server).ip, gdnsd.PORT))
+    servers = tuple((topology.host(name).ip, gdnsd.PORT) for name in group.name_servers)
+    return Named(f"{NAME}.{ZONE}", port, servers)
 
 
 def procedure(lab: Lab) -> None:
@@ -117,7 +120,10 @@ def procedure(lab: Lab) -> None:
             theory.element(topology, fault, place),
             period_s=_INTERVALS * _period_s(topology),
             lasts_s=_lasts_s(topology, fault, place),
+            meanwhile=lambda begun_s: None if place == "names" else switchover.over(lab, begun_s),
         ):
+            if place != "names":
+                switchover.back(lab)
             routes.wait_as_before(lab)
             lab.sleep_until(lab.now() + theory.reinstated_s(topology.sites[0]))
 

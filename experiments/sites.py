@@ -31,9 +31,9 @@ from typing import TYPE_CHECKING
 from testbed import schemes
 from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
+from testbed.errors import SpecError
 from testbed.experiment.experiment import Experiment
-from testbed.faults.catalogue import FAULTS as CATALOGUE
-from testbed.lab import routes
+from testbed.lab import routes, switchover
 from testbed.measure import sites as measured
 from testbed.observe.probe import PORTS, Flow, probing
 from testbed.spec import Topology
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 FAULTS = (
     "router_crash",
     "router_hang",
+    "site_loss",
     "carrier_loss",
     "silent_loss",
     "service_stop",
@@ -60,8 +61,10 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return (
             f"topology {topology.name} has no service at several sites that {topology.client} reaches by their routers"
         )
-    if case["place"] == "site" and CATALOGUE[str(case["fault"])].element in ("service", "BGP speaker"):
-        return f"{case['fault']} hits the server's daemon: type --set place=server"
+    try:
+        theory.element(topology, str(case["fault"]), str(case["place"]))
+    except SpecError as error:
+        return f"{error.message}. {error.hint}" if error.hint else error.message
     return None
 
 
@@ -93,7 +96,14 @@ def procedure(lab: Lab) -> None:
 
     routes.wait_settled(lab, "all routes are there")
     with _flows(lab) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
-        routes.fail_again(lab, element, theory.outage(lab.topology, fault, place), hops)
+        routes.fail_again(
+            lab,
+            element,
+            theory.outage(lab.topology, fault, place),
+            hops,
+            meanwhile=lambda begun_s: switchover.over(lab, begun_s),
+            repaired=lambda: switchover.back(lab),
+        )
 
 
 def read(raw: Path, trial: Trial) -> Measured:

@@ -3,19 +3,20 @@
       +------+        +------+                      +------+        +------+
       |  h1  |--------|  x1  |----------------------|  x2  |--------|  h2  |
       +------+        +------+     the internet     +------+        +------+
-      10.0.0.1           |                             |   |        10.1.0.2
-                      +------+                      +------+  +------+
-                      |  a   |                      |  b   |  |  ns  |  name server, with sites_by=dns
-                      +------+                      +------+  +------+
+      10.0.0.1         |   |                           |   |        10.1.0.2
+              +------+ +------+                     +------+  +------+
+              | ns2  | |  a   |                     |  b   |  |  ns  |  name servers, with sites_by=dns
+              +------+ +------+                     +------+  +------+
                          |                             |
                       +------+     10.63.0.254      +------+
                       |  w1  |  on lo of each       |  w2  |        web servers
                       +------+                      +------+
 
 Survives the loss of either site, for clients of the service: of its router, its server, its line. With `sites=standby`
-w2 announces a longer path, or comes last in all answers: all clients use w1 while it is there. With `sites_by=dns` a
-client asks w1 or w2 by its own address, as ns says (www.service.example): ns is a single point of failure, but for
-answers that are kept. Each client has one link to the internet.
+w2 announces a longer path, or comes last in all answers: all clients use w1 while it is there. With `sites=by_hand` w2
+announces nothing, or is in no answer, until an operator switches over. With `sites_by=dns` a client asks w1 or w2 by
+its own address, as ns says (www.service.example): ns is a single point of failure, but for answers that are kept;
+`name_servers=2` adds ns2, which is asked when ns does not answer. Each client has one link to the internet.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ from testbed.spec import (
 )
 from testbed.spec.wiring import Wiring
 
-#: Whether both sites serve, or the second one only while the first is gone.
-SITES = ("active", "standby")
+#: Whether both sites serve, or the second one only while the first is gone, or once an operator has switched over.
+SITES = ("active", "standby", "by_hand")
+#: The name servers, in the order in which clients ask, each with the router that it is beside.
+_NAMES = (("ns", "x2"), ("ns2", "x1"))
 #: How many times more the AS number of a server that stands by is in its paths: more than any way here is long.
 _LATER = 3
 #: The subnet of the service's address, in which nothing else is.
@@ -50,13 +53,14 @@ def two_sites(
 ) -> Topology:
     """Two clients in the internet, and a server of one service at each of two sites."""
     validation.choice("sites", sites, SITES)
+    by_hand = sites == "by_hand"
     net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us)
     ends = [("h1", "x1"), ("h2", "x2"), ("w1", "a"), ("w2", "b")]
     pairs = (("x1", "x2"), ("x1", "a"), ("x2", "b"))
     subnets = dict(zip(pairs, range(len(ends), len(ends) + len(pairs)), strict=True))
-    if site.by == "dns":
-        ends.append(("ns", "x2"))
-    numbers = [*range(4), len(subnets) + 4]
+    names = _NAMES[: site.name_servers] if site.by == "dns" else ()
+    numbers = [*range(len(ends)), *(len(ends) + len(subnets) + place for place in range(len(names)))]
+    ends += names
     beside: dict[str, list[str]] = {}
     for number, (host, router) in zip(numbers, ends, strict=False):
         net.plain(host)
@@ -68,13 +72,16 @@ def two_sites(
     speakers = [BgpSpeaker(router, 65001 + place, tuple(own)) for place, (router, own) in enumerate(beside.items())]
     sessions = [BgpSession(*pair, net.network(number)) for pair, number in subnets.items()]
     servers, clients = ("w1", "w2"), (net.network(0), net.network(1))
+    places = (("a", "w1"), ("b", "w2"))
     if site.by == "dns":
-        found = site.named(servers, "ns", () if sites == "standby" else clients)
+        near = clients if sites == "active" else ()
+        found = site.named(servers, tuple(name for name, _ in names), near, places, by_hand=by_hand)
     else:
-        found = site.anycast(servers)
+        found = site.anycast(servers, places, by_hand=by_hand)
         service = net.virtual(_SERVICE).partition("/")[0]
         speakers.append(BgpSpeaker("w1", 65101, anycast=service))
-        speakers.append(BgpSpeaker("w2", 65102, anycast=service, prepend=_LATER if sites == "standby" else 0))
+        later = _LATER if sites == "standby" else 0
+        speakers.append(BgpSpeaker("w2", 65102, anycast=service, prepend=later, by_hand=by_hand))
         sessions += [BgpSession(host, router, net.network(number)) for number, (host, router) in enumerate(ends[2:], 2)]
     return net.topology(
         "two_sites",

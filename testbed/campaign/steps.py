@@ -313,6 +313,13 @@ _SERVICES = (
         daemon="keepalived",
     ),
     _step(
+        "gateway_tenants",
+        "gateway tenants=2 vrrp_masters=split,same fault=router_crash,service_stop,carrier_loss vrrp_advert_ms=100"
+        " faults=20",
+        1,
+        daemon="keepalived",
+    ),
+    _step(
         "stateful_failover",
         "stateful_failover fault=router_crash firewall_sync=ftfw,none vrrp_advert_ms=100 sessions=100",
         10,
@@ -336,6 +343,20 @@ _SERVICES = (
         "site_failover",
         "site_failover sites_by=anycast,dns fault=service_crash,service_pause faults=20",
         5,
+        daemon="gdnsd",
+    ),
+    _step(
+        "site_by_hand",
+        "site_failover sites=by_hand switchover_s=10 sites_by=anycast,dns fault=site_loss,router_hang place=site"
+        " bgp_bfd_ms=100 faults=20",
+        5,
+        daemon="gdnsd",
+    ),
+    _step(
+        "name_servers",
+        "site_failover sites_by=dns name_servers=1,2 place=names dns_ttl_s=5"
+        " fault=service_crash,service_pause,router_crash,router_hang faults=5",
+        1,
         daemon="gdnsd",
     ),
     _step(

@@ -76,8 +76,8 @@ def fault(name: str) -> list[str]:
 
 def taker(name: str) -> str:
     """The experiment that shows a fault: that of a router or its daemon is none of networks of links alone."""
-    of_speakers = FAULTS[name].element == "BGP speaker"
-    return "failover" if name in OF_LINKS else "routing" if of_speakers else "gateway"
+    others = {"BGP speaker": "routing", "site": "sites"}
+    return "failover" if name in OF_LINKS else others.get(FAULTS[name].element, "gateway")
 
 
 def controller(name: str) -> list[str]:

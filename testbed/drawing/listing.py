@@ -31,7 +31,12 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
             if each.address != host.address and not host.loopback
         ]
     for router in topology.lone_routers:
-        lines.append(_crossed(f"{router.name}  router", router.name in marked))
+        tables = [
+            f"{vrf} ({', '.join(each.interface for each in router.attachments if each.vrf == vrf)})"
+            for vrf in router.vrfs
+        ]
+        shown = f", VRFs {', '.join(tables)}" if tables else ""
+        lines.append(_crossed(f"{router.name}  router{shown}", router.name in marked))
         lines += _links(topology, topology.interfaces(router.name), marked, router)
     for switch in topology.switches:
         own = topology.interfaces(switch.name)

@@ -48,6 +48,12 @@ class Daemon:
         self._environment = environment or {}
         self._ready_s, self._end_s = ready_s, end_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._halted = False
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started, and neither halted nor ended by us."""
+        return self._process is not None and not self._halted
 
     @property
     def pid(self) -> int | None:
@@ -84,10 +90,12 @@ class Daemon:
     def halt(self) -> None:
         """Halt it (SIGSTOP), with all processes that it has started; its connections stay open."""
         self._signal(signal.SIGSTOP)
+        self._halted = True
 
     def resume(self) -> None:
         """Continue it after `halt` (SIGCONT)."""
         self._signal(signal.SIGCONT)
+        self._halted = False
 
     def _missing(self) -> str:
         assert self._process is not None

@@ -36,8 +36,8 @@ def settings(value: Any) -> dict[str, str]:
 def needed(value: Any) -> dict[str, tuple[str, ...]]:
     """By its ``setting``: what a field of a dataclass has no effect without, by the ``needs`` of its metadata.
 
-    Each is the name of another argument that must not be 0 or false, or such a name, an equals sign and a level; an
-    argument that a topology has not is not needed there.
+    Each is the name of another argument that must not be 0 or false, or such a name, an equals sign and a level, or !=
+    and a level that it must not have; an argument that a topology has not is not needed there.
     """
     fields = dataclasses.fields(value)
     return {each.metadata["setting"]: each.metadata["needs"] for each in fields if "needs" in each.metadata}
@@ -94,10 +94,10 @@ class Networks:
     def lacking(self, case: Mapping[str, Level], name: str) -> str:
         """What an argument has no effect without, and the case has not; empty: nothing."""
         for need in self._needs.get(name, ()):
-            other, _, wanted = need.partition("=")
+            other, differs, wanted = need.partition("!=" if "!=" in need else "=")
             if other in self.arguments:
                 level = case.get(other, self.arguments[other])
-                if not level if not wanted else shown(level) != wanted:
+                if not level if not wanted else (shown(level) == wanted) == (differs == "!="):
                     return need
         return ""
 
@@ -128,7 +128,7 @@ def settled(
         if need := networks.lacking(own, name):
             why = f"it has no effect without {need}"
             if name in named:
-                typed = f", or type: --set {need}" if "=" in need else ""
+                typed = f", or type: --set {need}" if "=" in need and "!=" not in need else ""
                 raise SpecError(f"{name}={shown(own[name])}: {why}", f"Leave it out{typed}")
             del own[name]
             changed[name] = why

@@ -60,8 +60,9 @@ class Parameter:
 @dataclass(frozen=True)
 class Fault:
     """A kind of failure. ``element`` is what it hits: a ``cable``, a ``switch``, a ``host``, a ``router`` (or a host
-    with services), a ``VRRP router``, a ``service`` of a machine (``r1:keepalived``), a ``BGP speaker`` (``ia:bird``,
-    ``ia:bgpd``), the ``controller``, the ``controller or switch``, or ``any``."""
+    with services), a ``site`` (its machines, joined by '+'), a ``VRRP router``, a ``service`` of a machine
+    (``r1:keepalived``), a ``BGP speaker`` (``ia:bird``, ``ia:bgpd``), the ``controller``, the ``controller or switch``,
+    or ``any``."""
 
     name: str
     element: str
@@ -155,8 +156,24 @@ _ALL = (
     Fault("host_reboot", "host", "All interfaces of the host and its bond are down, then they come up again."),
     Fault("router_crash", "router", "The machine loses power: its links have no carrier, its daemons are gone."),
     Fault("router_hang", "router", "The machine neither forwards nor answers; its links keep their carrier."),
+    Fault("site_loss", "site", "All machines of a site lose power at once, as its routers and servers."),
     Fault(
         "split_brain", "VRRP router", "What the router says by VRRP is lost, all else passes: another is master too."
+    ),
+    Fault(
+        "announcement_loss",
+        "VRRP router",
+        "The machine loses power, and what others first announce of its addresses is lost (gratuitous ARP).",
+        (
+            Parameter(
+                "lost_ms",
+                "announcement_lost_ms",
+                5000.0,
+                "for so long from the loss of power on",
+                least=0.0,
+                most=60_000.0,
+            ),
+        ),
     ),
     Fault("service_stop", "service", "The daemon ends in order (SIGTERM); it starts again when the fault ends."),
     Fault("service_crash", "service", "The daemon is killed (SIGKILL); it starts again when the fault ends."),
@@ -168,8 +185,11 @@ _ALL = (
 FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}
 #: The faults of cables, switches, hosts and the controller: those that a network without routers may have.
 OF_LINKS = tuple(
-    fault.name for fault in _ALL if fault.element not in ("router", "VRRP router", "service", "BGP speaker")
+    fault.name for fault in _ALL if fault.element not in ("router", "site", "VRRP router", "service", "BGP speaker")
 )
+
+#: The faults of whole nodes.
+_WHOLE = ("switch_crash", "host_reboot", "router_crash", "router_hang", "announcement_loss", "site_loss")
 
 #: Every parameter of every fault as a factor that an experiment may offer.
 OPTIONS: tuple[Factor, ...] = tuple(
@@ -234,8 +254,9 @@ def cut_links(topology: Topology, name: str, element: str) -> tuple[Link, ...]:
     fault = named(name)
     if name in ("carrier_loss", "silent_loss"):
         return (link_named(topology, element)[0],)
-    if name in ("switch_crash", "host_reboot", "router_crash", "router_hang"):
-        return tuple(link for link in topology.links if element in (link.a, link.b))
+    if name in _WHOLE:
+        machines = {*element.split("+")}
+        return tuple(link for link in topology.links if machines & {link.a, link.b})
     if name not in ("peer_link_loss", "uplink_loss"):
         return ()
     switches, near = {switch.name for switch in topology.switches}, peers(topology, element)
@@ -256,8 +277,8 @@ def failed(topology: Topology, name: str, element: str, parameters: Mapping[str,
     if name.startswith("controller_"):
         alone = element == CONTROLLER or len(topology.switches) == 1
         return Failed(frozenset({CONTROLLER if alone else CONTROL + element}))
-    if name in ("switch_crash", "host_reboot", "router_crash", "router_hang"):
-        return Failed(frozenset({element}))
+    if name in _WHOLE:
+        return Failed(frozenset(element.split("+")))
     if name == "silent_loss" and parameters.get("direction", "both") != "both":
         return None
     links = frozenset(link.name for link in cut_links(topology, name, element))
@@ -281,6 +302,7 @@ def _check_element(topology: Topology, fault: Fault, element: str) -> None:
         "switch": [switch.name for switch in topology.switches],
         "host": [host.name for host in topology.hosts],
         "router": list(topology.serving()),
+        "site": [name for group in topology.sites for name in group.whole],
         "VRRP router": [name for group in topology.vrrp for name in group.routers],
         "service": list(topology.services()),
         "BGP speaker": [f"{each.machine}:{group.process}" for group in topology.bgp for each in group.speakers],

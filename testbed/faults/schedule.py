@@ -125,16 +125,21 @@ def _clash(one: Injection, other: Injection) -> str:
     if "miscabling" in names and (len(names) == 1 or names & _WITHOUT_SWITCH):
         return "cables can be moved only one pair at a time, and only between switches that are there"
     if _one_daemon(one, other):
-        machine = one.element.partition(":")[0]
+        machine = min(_machines(one) & _machines(other))
         return f"both end, kill or halt daemons of {machine}: the first to end would start again what the other stopped"
     return ""
 
 
 def _one_daemon(one: Injection, other: Injection) -> bool:
     """Whether both end, kill or halt a daemon of one machine: which is then the one that starts it again?"""
-    if not all(each.fault.startswith(("service_", "router_")) for each in (one, other)):
+    if not all(each.fault.startswith(("service_", "router_", "site_")) for each in (one, other)):
         return False
-    return one.element.partition(":")[0] == other.element.partition(":")[0]
+    return not _machines(one).isdisjoint(_machines(other))
+
+
+def _machines(injection: Injection) -> set[str]:
+    """The machines whose daemons an injection hits."""
+    return {*injection.element.partition(":")[0].split("+")}
 
 
 def parsed(text: str) -> Schedule:
@@ -224,6 +229,7 @@ def _possible(topology: Topology, names: Sequence[str], *, controller: bool) -> 
     """Each kind with the elements of the network that it can hit."""
     everything = [link.b_interface for link in topology.links]
     everything += [*topology.nodes(), *topology.services(), CONTROLLER]
+    everything += [name for group in topology.sites for name in group.whole]
     found = []
     for name in names:
         if "controller" in named(name).element and not (controller and topology.switches):

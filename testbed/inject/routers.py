@@ -7,6 +7,9 @@ router_crash: power is lost            router_hang: it does nothing          ser
           |  gone  |                  vanish | halted | frames                       | daemon |
     no    +--------+ carrier             carrier stays                               +---X----+ ended or halted
 
+announcement_loss: power is lost, and another router's first gratuitous ARP
+site_loss: router_crash of all machines of a site, at one instant
+
 split_brain: it is master unheard      route_withdrawal: it is left for others
 
     VRRP  +--------+ all else            --> +--------+ --> kernel forwards
@@ -17,14 +20,18 @@ split_brain: it is master unheard      route_withdrawal: it is left for others
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from testbed.background import in_background
 from testbed.emulation.daemon import Daemon
 from testbed.emulation.netlink import forget_connections
 from testbed.inject import restore, tc
 from testbed.inject.context import InjectionContext
 from testbed.services import bird, frr
+from testbed.spec import Topology
 
 
 @contextlib.contextmanager
@@ -34,6 +41,19 @@ def router_crash(context: InjectionContext, element: str) -> Iterator[None]:
     Addresses that its daemons gave its interfaces are gone, as they are not in any file.
     """
     with context.shared(("crash", element), lambda: _crashed(context, element)):
+        yield
+
+
+@contextlib.contextmanager
+def site_loss(context: InjectionContext, element: str) -> Iterator[None]:
+    """Every machine of the site loses power, at one instant; when the fault ends they boot."""
+    machines = element.split("+")
+    with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as power_goes:
+            for interface in (i for name in machines for i in context.network.topology.interfaces(name)):
+                power_goes.enter_context(tc.dropping(context, interface))
+            for name in machines:
+                stack.enter_context(router_crash(context, name))
         yield
 
 
@@ -100,6 +120,31 @@ def split_brain(context: InjectionContext, element: str) -> Iterator[None]:
         for attachment in context.network.topology.attachments(element):
             stack.enter_context(tc.dropping_vrrp(context, element, attachment.interface))
         yield
+
+
+@contextlib.contextmanager
+def announcement_loss(context: InjectionContext, element: str, *, lost_ms: float) -> Iterator[None]:
+    """`router_crash`; and for a while what the other routers announce of the addresses that it had is lost."""
+    begun_s = time.monotonic()
+
+    def lose(ended: threading.Event) -> None:
+        with contextlib.ExitStack() as stack:
+            for machine, interface, address in _inherited(context.network.topology, element):
+                stack.enter_context(tc.dropping_announcements(context, machine, interface, address))
+            ended.wait(begun_s + lost_ms / 1e3 - time.monotonic())
+        context.note("fault", "announcements_pass")
+
+    with router_crash(context, element), in_background("announcements", lose):
+        yield
+
+
+def _inherited(topology: Topology, router: str) -> Iterator[tuple[str, str, str]]:
+    """Which other router has which virtual addresses after that one, and at which interface."""
+    for group in topology.vrrp:
+        for name in group.routers if router in group.routers else ():
+            for attachment in topology.attachments(name) if name != router else ():
+                if address := group.address_in(attachment.subnet):
+                    yield name, attachment.interface, address
 
 
 @contextlib.contextmanager

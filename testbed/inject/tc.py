@@ -27,8 +27,9 @@ _MATCHALL_ACT, _U32_SEL, _U32_ACT, _GACT_PARMS, _STOLEN = 2, 5, 7, 2, 4
 
 EVERY_PROTOCOL = 0x0003  # linux/if_ether.h: ETH_P_ALL
 SLOW_PROTOCOLS = 0x8809  # IEEE 802.3, annex 57A: LACP among them
-_IPV4, _IPV6 = 0x0800, 0x86DD
-_VRRP = 112
+_IPV4, _ARP, _IPV6 = 0x0800, 0x0806, 0x86DD
+_VRRP, _ADVERTISEMENT = 112, 136
+_WORD = 0xFFFF_FFFF
 _LOOPBACK_INDEX = 1  # net/core/dev.c: the first interface of every namespace
 #: struct tcmsg: family, index, handle, parent, info.
 MESSAGE = struct.Struct("=BxxxiIII")
@@ -90,6 +91,22 @@ def dropping_vrrp(context: InjectionContext, machine: str, interface: str) -> It
     with contextlib.ExitStack() as stack:
         for protocol, match in places:
             stack.enter_context(_filter(context, machine, int(index), protocol, "u32", _u32([match])))
+        yield
+
+
+@contextlib.contextmanager
+def dropping_announcements(context: InjectionContext, machine: str, interface: str, address: str) -> Iterator[None]:
+    """Announcements of an address that a machine would send by an interface are dropped: gratuitous ARP (RFC 5227, 3),
+    which asks for the sender's own address, and neighbor advertisements (RFC 4861, 4.4; ICMPv6's type 136)."""
+    (index,) = context.network.netlink(machine).link_lookup(ifname=interface)
+    ip = ipaddress.ip_address(address)
+    words = [int.from_bytes(ip.packed[place : place + 4]) for place in range(0, len(ip.packed), 4)]
+    if ip.version == 4:  # octets of ARP: sender's address 14, which is not a multiple of 4; target's 24
+        protocol, matches = _ARP, [(24, words[0], _WORD)]
+    else:  # octets of IPv6 and what follows its header: type 40, target 48
+        protocol, matches = _IPV6, [(40, _ADVERTISEMENT << 24, 0xFF00_0000)]
+        matches += [(48 + 4 * place, word, _WORD) for place, word in enumerate(words)]
+    with _filter(context, machine, int(index), protocol, "u32", _u32(matches)):
         yield
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from testbed.emulation.waiting import wait_for
 from testbed.lab import convergence, steps
+from testbed.spec import Topology
 from testbed.theory import OutageBound, brownouts, lines
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ _INTERVALS = 4
 _RESUMED_S, _AFTER_S = 0.5, 0.5
 
 
-def wait_settled(lab: Lab, what: str) -> None:
-    """Wait until nothing of the services is under way, and all routes are there. Errors: TrialError if it takes too
-    long."""
-    wanted = lines.routes(lab.topology)
+def wait_settled(lab: Lab, what: str, topology: Topology | None = None) -> None:
+    """Wait until nothing of the services is under way, and all routes are there, as theory has them, of the trial's
+    topology or of this one. Errors: TrialError if it takes too long."""
+    wanted = lines.routes(topology or lab.topology)
 
     def unsettled() -> str:
         return "; ".join(filter(None, (*(each.unsettled() for each in lab.services), _lacking(lab, wanted))))
@@ -51,10 +52,19 @@ def wait_as_before(lab: Lab) -> None:
     lab.note("network", "routed_again")
 
 
-def fail_again(lab: Lab, element: str, found: OutageBound | str, hops: Callable[[], list[list[str]]]) -> None:
+def fail_again(
+    lab: Lab,
+    element: str,
+    found: OutageBound | str,
+    hops: Callable[[], list[list[str]]],
+    *,
+    meanwhile: Callable[[float], object] = lambda begun_s: None,
+    repaired: Callable[[], object] = lambda: None,
+) -> None:
     """The case's faults of an element (`steps.faults`), each until its outage ``found`` by theory is over.
 
-    At the end of each the next hops of the speakers that choose a way, ``hops``, are noted.
+    ``meanwhile`` is called during each with the time of its beginning, ``repaired`` after its end. Before that the next
+    hops of the speakers that choose a way, ``hops``, are noted.
     """
     group, fault = lab.topology.bgp[0], str(lab.case["fault"])
     lasts_s = (found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S) + _RESUMED_S
@@ -67,8 +77,10 @@ def fail_again(lab: Lab, element: str, found: OutageBound | str, hops: Callable[
         element,
         period_s=_INTERVALS * lines.period_s(group, fault),
         lasts_s=lasts_s,
+        meanwhile=meanwhile,
         before_repair=lambda: lab.note("network", "next_hops", hops=hops()),
     ):
+        repaired()
         wait_as_before(lab)
         lab.sleep_until(lab.now() + _AFTER_S)
 

@@ -58,20 +58,29 @@ def probing_both_ways(
 
 
 def faults(
-    lab: Lab, element: str, *, period_s: float, lasts_s: float, before_repair: Callable[[], object] = lambda: None
+    lab: Lab,
+    element: str,
+    *,
+    period_s: float,
+    lasts_s: float,
+    meanwhile: Callable[[float], object] = lambda begun_s: None,
+    before_repair: Callable[[], object] = lambda: None,
 ) -> Iterator[None]:
     """Inject the case's ``fault`` into an element as often as its ``faults`` says, and repair it; yields after each.
 
     Its parameters are those that the case sets. Each begins at an instant drawn over ``period_s`` and lasts
-    ``lasts_s``; at its end ``before_repair`` is called.
+    ``lasts_s``; ``meanwhile`` is called while it lasts with the time of its beginning, ``before_repair`` at its end.
     """
     fault = str(lab.case["fault"])
     parameters = parameters_of(fault, lab.case)
     for _ in range(int(lab.case["faults"])):
         lab.sleep_until(lab.now() + BEFORE_S)
         wait_random_phase(lab, period_s)
+        begun_s = lab.now()
         with lab.fault(fault, element, **parameters):
-            lab.sleep_until(lab.now() + lasts_s)
+            until_s = lab.now() + lasts_s
+            meanwhile(begun_s)
+            lab.sleep_until(until_s)
             before_repair()
         yield
 

@@ -12,11 +12,17 @@ from testbed.design.trial import Measured, Trial
 from testbed.faults import catalogue
 from testbed.measure.breakdown import ANNOUNCEMENTS
 from testbed.measure.impact import rounded
-from testbed.measure.outage import load_probe, outage
+from testbed.measure.outage import ProbeFlow, load_probe, outage
 from testbed.measure.raw import Event, controller_trouble, fault_windows, read_timeline
 from testbed.measure.validity import check_clock, check_probe, unseen
-from testbed.spec import Topology
-from testbed.theory import OutageBound, vrrp
+from testbed.spec import Topology, Vrrp
+from testbed.theory import OutageBound, gateways, vrrp
+
+
+def group_of(topology: Topology) -> Vrrp:
+    """The VRRP group that has the client's gateway; of networks where none has it, the first."""
+    return gateways.group_of(topology, topology.client) or topology.vrrp[0]
+
 
 #: So many Advertisements are sent in each fault in which some are lost at random.
 ADVERTS = 100
@@ -24,7 +30,7 @@ ADVERTS = 100
 
 def best(topology: Topology) -> str:
     """The router that is master while all live: that with the highest priority."""
-    return topology.vrrp[0].ranked[0]
+    return group_of(topology).ranked[0]
 
 
 def takeovers(timeline: Sequence[Event], topology: Topology) -> list[float | None]:
@@ -49,17 +55,19 @@ def takeovers(timeline: Sequence[Event], topology: Topology) -> list[float | Non
 
 def masters_beside(raw: Path, topology: Topology) -> int:
     """How often the next best router became master on the client's side, by its log."""
-    router = topology.vrrp[0].ranked[1]
+    router = group_of(topology).ranked[1]
+    near = topology.attachment(router, topology.host(topology.client).subnet).interface
     log = (raw / "services" / router / "keepalived.out").read_text(errors="replace")
-    return log.count(f"({topology.interfaces(router)[0]}) Entering MASTER STATE")
+    return log.count(f"({near}) Entering MASTER STATE")
 
 
 def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     """The metrics of a trial with many faults (results/README.md)."""
-    flows = load_probe(raw / "probe.csv")
-    check_clock(flows)
+    every = load_probe(raw / "probe.csv")
+    check_clock(every)
     timeline = read_timeline(raw / "timeline.jsonl")
-    group, fault = trial.topology.vrrp[0], str(trial.case["fault"])
+    group, fault = group_of(trial.topology), str(trial.case["fault"])
+    flows = [flow for flow in every if {*flow.name.split(">")} == {*trial.topology.pair}]
     windows = [(begin_s, end_s) for begin_s, end_s, _ in fault_windows(timeline) if end_s is not None]
     lasts = [begin_s for begin_s, _ in windows[1:]] + [min(float(flow.sent_s[-1]) for flow in flows)]
     outages = [max(outage(flow, interval_s, *window).outage_s for flow in flows) for window in windows]
@@ -69,7 +77,8 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     ]
     taken = takeovers(timeline, trial.topology)[: len(windows)]
     seen = [at for at in taken if at is not None]
-    law, bound = vrrp.takeover(group, fault), vrrp.outage(group, fault)
+    given = catalogue.parameters_of(fault, trial.case)
+    law, bound = vrrp.takeover(group, fault, given), vrrp.outage(group, fault, given)
     metrics: dict[str, Any] = {
         "faults": len(windows),
         "detections_s": taken,
@@ -83,11 +92,14 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "outage_bound_s": bound.bound_s if isinstance(bound, OutageBound) else None,
         "why_no_bound": bound if isinstance(bound, str) else None,
         "within_bound": _within(fault, law, bound, taken, outages, interval_s),
+        **_of_others(trial, every, windows, interval_s),
     }
     if fault == "lossy":
         metrics |= _beside(raw, trial, len(windows))
         law = "the next best router is master beside it"
-    warnings = (*check_probe(raw / "probe.json", flows), *controller_trouble(timeline), *unseen(timeline))
+    if metrics["others_within_bound"] is False and metrics["within_bound"]:
+        metrics["within_bound"] = False
+    warnings = (*check_probe(raw / "probe.json", every), *controller_trouble(timeline), *unseen(timeline))
     if len(windows) < int(trial.case["faults"]):
         return Measured(metrics, "failed", f"only {len(windows)} faults: the router did not come back", warnings)
     if len(seen) < len(taken) and not isinstance(law, str):
@@ -100,7 +112,7 @@ def _beside(raw: Path, trial: Trial, faults: int) -> dict[str, Any]:
 
     Every fault but the first finds the timer set anew, so the numbers of each are independent.
     """
-    found, group = masters_beside(raw, trial.topology), trial.topology.vrrp[0]
+    found, group = masters_beside(raw, trial.topology), group_of(trial.topology)
     given = catalogue.valued("lossy", catalogue.parameters_of("lossy", trial.case))
     lost = float(given["loss_percent"]) / 100 if given["direction"] != "to_host" else 0.0
     names = ("masters_beside", "masters_beside_low", "masters_beside_high", "within_bound")
@@ -112,6 +124,35 @@ def _beside(raw: Path, trial: Trial, faults: int) -> dict[str, Any]:
         chances = [float(each) for each in np.convolve(chances, one)]
     least, most = vrrp.usual(chances)
     return dict(zip(names, (found, least, most, least <= found <= most), strict=True))
+
+
+def _of_others(
+    trial: Trial, flows: Sequence[ProbeFlow], windows: Sequence[tuple[float, float]], interval_s: float
+) -> dict[str, Any]:
+    """What the tenants of other VRFs felt, and how many packets went from one tenant to another."""
+    topology, fault = trial.topology, str(trial.case["fault"])
+    tenants = gateways.tenants(topology)
+    others = {pair: [flow for flow in flows if {*flow.name.split(">")} == {*pair}] for pair in tenants[1:]}
+    own = {(a, b) for pair in tenants for a, b in (pair, pair[::-1])}
+    across = [flow for flow in flows if tenants and tuple(flow.name.split(">")) not in own]
+    if not others:
+        return dict.fromkeys(("others_outages_s", "crossed_packets", "others_within_bound"))
+    outages = {
+        pair: [max(outage(flow, interval_s, *window).outage_s for flow in found) for window in windows]
+        for pair, found in others.items()
+    }
+    crossed, kept = sum(int(np.isfinite(flow.received_s).sum()) for flow in across), True
+    for pair, found in outages.items():
+        group = gateways.group_of(topology, pair[0])
+        given = catalogue.parameters_of(fault, trial.case)
+        bound = vrrp.beside(group, group_of(topology), fault, given) if group is not None else ""
+        if isinstance(bound, OutageBound):
+            kept = kept and all(bound.holds(each, interval_s, low=fault != "router_hang") for each in found)
+    return {
+        "others_outages_s": {"+".join(pair): [rounded(each) for each in found] for pair, found in outages.items()},
+        "crossed_packets": crossed,
+        "others_within_bound": kept and crossed == 0,
+    }
 
 
 def _law(law: OutageBound | str) -> dict[str, Any]:

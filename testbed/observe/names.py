@@ -1,23 +1,27 @@
-"""A resolver that keeps answers, as a client's: one question to one name server over UDP (RFC 1035).
+"""A resolver that keeps answers, as a client's: one question at a time to its name servers over UDP (RFC 1035).
 
     address(now)   what was answered, while its TTL lasts; after that None, until it has been asked again
 
-A question that is not answered is asked again each second (resolv.conf(5), timeout:1). What is kept is not used beyond
-its TTL (RFC 1035, 3.2.1; RFC 8767 allows it, and is not implemented here). names.csv has a row for each answer.
+Each question goes to the first name server. One that is not answered within a second goes to the next one, and after
+the last one to the first again (RFC 1035, 7.2; resolv.conf(5), timeout:1). One that its machine refuses, or that a
+router cannot deliver, goes to the next one at once, as with the GNU C library, which asks the kernel for such messages
+(IP_RECVERR); after the last one the resolver waits for its second. What is kept is not used beyond its TTL (RFC 1035,
+3.2.1; RFC 8767 allows it, and is not implemented here). names.csv has a row for each answer.
 """
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import socket
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from testbed.spec.site import RESOLVER_WAITS_S
+
 COLUMNS = ("asked_s", "answered_s", "address", "ttl_s")
-#: How long a resolver waits for an answer before it asks again.
-RETRY_S = 1.0
+#: Linux's number of the option by which all ICMP errors reach a UDP socket (ip(7)), which the module socket lacks.
+_IP_RECVERR = 11
 #: RFC 1035, 3.2.2 and 3.2.4: an address, the Internet; 4.1.1: recursion desired, an answer; 2.3.4: the longest message.
 _A, _IN, _RECURSION, _ANSWER, _BYTES = 1, 1, 0x0100, 0x8000, 512
 _RCODE = 0x000F
@@ -27,11 +31,12 @@ _POINTER = 0xC0
 
 @dataclass(frozen=True)
 class Named:
-    """A service that is found by its ``name``, which the name ``server`` (an address and a port) answers for."""
+    """A service that is found by its ``name``, which any of the name ``servers`` (each an address and a port) answers
+    for."""
 
     name: str
     port: int
-    server: tuple[str, int]
+    servers: tuple[tuple[str, int], ...]
 
 
 def question(number: int, name: str) -> bytes:
@@ -73,23 +78,21 @@ def _after_name(octets: bytes, place: int) -> int:
 
 @dataclass
 class Resolver:
-    """The resolver of a client, for one name. Times are seconds since the epoch."""
+    """The resolver of a client, for one name. Times are seconds since the epoch.
+
+    ``sock`` has been connected to the name server that was asked last; each question has a new one, as with the GNU C
+    library.
+    """
 
     named: Named
-    sock: socket.socket
+    sock: socket.socket | None = None
     _address: str = ""
     _until: float = 0.0
     _number: int = 0
-    _asked: float | None = None
+    _asked: float | None = None  # when the question was put first
+    _due: float = 0.0  # when it is due at the next name server
+    _place: int = 0  # that of the name server that is asked next
     _rows: list[tuple[float, float, str, int]] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, named: Named) -> Resolver:
-        """One with a socket of its own, in this process's network namespace."""
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.setblocking(False)
-        sock.connect(named.server)
-        return cls(named, sock)
 
     def address(self, now: float) -> str | None:
         """The address that is kept; None: none is, or no more."""
@@ -97,23 +100,57 @@ class Resolver:
 
     def ask(self, now: float) -> float:
         """Ask, unless an answer is still waited for; returns when it is time to ask again."""
-        if self._asked is None or now >= self._asked + RETRY_S:
-            self._number, self._asked = (self._number + 1) % (1 << 16), now
-            with contextlib.suppress(OSError):  # no route, or the port was closed the last time
+        if self._asked is None:
+            self._asked, self._place, self._due = now, 0, now
+        while now >= self._due:
+            self._due = now + RESOLVER_WAITS_S
+            server, self._place = self.named.servers[self._place], (self._place + 1) % len(self.named.servers)
+            self._number = (self._number + 1) % (1 << 16)
+            try:
+                self._connect(server)
+                assert self.sock is not None
                 self.sock.send(question(self._number, self.named.name))
-        return self._asked + RETRY_S
+            except OSError:  # this machine has no route
+                self._refused(now)
+        return self._due
 
     def take(self, now: float) -> None:
         """Read what has come."""
-        with contextlib.suppress(OSError):
-            found = answer(self.sock.recv(_BYTES), self._number)
-            if found is not None and self._asked is not None:
-                self._rows.append((self._asked, now, *found))
-                self._address, self._until, self._asked = found[0], now + found[1], None
+        assert self.sock is not None
+        try:
+            octets = self.sock.recv(_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._refused(now)
+            return
+        found = answer(octets, self._number)
+        if found is not None and self._asked is not None:
+            self._rows.append((self._asked, now, *found))
+            self._address, self._until, self._asked = found[0], now + found[1], None
+
+    def _connect(self, server: tuple[str, int]) -> None:
+        self.close()
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.setblocking(False)
+        self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        self.sock.connect(server)
+
+    def _refused(self, now: float) -> None:
+        """The question has not reached the name server: it is due at the next one, unless that was the last one."""
+        self.close()
+        if self._place:
+            self._due = now
+
+    def close(self) -> None:
+        """Close the socket that is open."""
+        if self.sock is not None:
+            self.sock.close()
+        self.sock = None
 
     def write(self, path: Path, origin_s: float) -> None:
         """Write the answers, on the clock that began at ``origin_s``."""
-        self.sock.close()
+        self.close()
         with path.open("w", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(COLUMNS)

@@ -156,7 +156,7 @@ class _Load:
         ended = child.asked_to_end()
         child.no_timer_slack()
         if isinstance(self._service, Named):
-            self._resolver = Resolver.of(self._service)
+            self._resolver = Resolver(self._service)
         clocks.wait_until(begin_s)
         begin, number = clocks.origin_s + begin_s, 0
         while True:
@@ -201,7 +201,7 @@ class _Load:
         writers = [number for number, each in self._waiting.items() if each.unsent]
         readers = [number for number, each in self._waiting.items() if not each.unsent]
         idle = {sock.fileno(): sock for sock in self._free}
-        names = [self._resolver.sock.fileno()] if self._resolver else []
+        names = [self._resolver.sock.fileno()] if self._resolver and self._resolver.sock else []
         timeout = max(0.0, until - time.time())
         readable, writable, _ = select.select([*readers, *idle, *names], writers, [], timeout)
         for number in writable:

@@ -89,7 +89,10 @@ class SpeakerService(BirdService):
     def files(self, directory: Path) -> Mapping[str, str]:
         """Beside its configuration the same again, and the one with which it announces nothing (`bird.withdrawn`)."""
         usual, nothing = self.configuration(directory), configuration(self, directory, announces=False)
-        return {"bird.conf": usual, shared.USUAL: usual, shared.WITHDRAWN: nothing}
+        both = {shared.USUAL: usual, shared.WITHDRAWN: nothing}
+        if self.speaker.by_hand:
+            return {"bird.conf": nothing, f"{shared.BY_HAND}{shared.HELD}": "", **both}
+        return {"bird.conf": usual, **both}
 
     def once(self, directory: Path) -> Sequence[str]:
         """Its anycast address is on its loopback interface."""

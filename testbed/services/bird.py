@@ -20,6 +20,8 @@ from testbed.services.service import Service
 _ANSWER_BYTES, _DEADLINE_S = 1 << 16, 10.0
 #: Beside bird.conf: what it is usually, without announcements, and the end of a file's name that asks for the latter.
 USUAL, WITHDRAWN, HELD = "announced.conf", "withdrawn.conf", ".withdraws"
+#: The reason of a site that stands by, which its operator takes away, and gives it again.
+BY_HAND = "by_hand"
 #: The end of an answer: a code of four digits and a space; lines before it have a minus there, or a space first.
 _END = re.compile(r"^\d{4} ", re.MULTILINE)
 #: A line of `show protocols`: the name, the protocol, its table, and its state.

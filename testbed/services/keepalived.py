@@ -37,8 +37,21 @@ _SERVER = re.compile(r"^(?P<time>[\d.]+) RS \[(?P<address>[^\]]+)\]:tcp:\d+ \S+ 
 
 
 @dataclass(frozen=True)
+class Part:
+    """A VRRP group as a machine of it has it: ``sides`` are its interfaces, each with the virtual address and
+    identifier there. ``best``: its priority is the highest. ``vrf``: that of the interfaces, which keepalived is not
+    told: each instance is bound to its interface (keepalived.conf(5), vrf, is for unicast without one)."""
+
+    sides: tuple[tuple[str, str, int], ...]
+    priority: int
+    best: bool
+    group: Vrrp
+    vrf: str = ""
+
+
+@dataclass(frozen=True)
 class Keepalived(Service):
-    """The keepalived of a machine: ``sides`` are its interfaces, each with the virtual address and identifier there.
+    """The keepalived of a machine: ``parts`` are the VRRP groups that it is in.
 
     ``balancer`` is the group of balancers that the machine is in, with the ``servers`` that it balances to: name,
     address and port of each. ``watched`` are the other routers that it has a BFD session with: the name of each, its
@@ -48,17 +61,29 @@ class Keepalived(Service):
     name: ClassVar[str] = "keepalived"
     program: ClassVar[str] = "keepalived"
 
-    sides: tuple[tuple[str, str, int], ...]
-    priority: int
-    best: bool
-    group: Vrrp
+    parts: tuple[Part, ...]
     balancer: Balancer | None = None
     servers: tuple[tuple[str, str, int], ...] = ()
     watched: tuple[tuple[str, str, str], ...] = ()
 
     @property
+    def best(self) -> bool:
+        """Whether it is the best router of its first group: with BFD, of the only one (testbed.spec.routing)."""
+        return self.parts[0].best
+
+    @property
+    def group(self) -> Vrrp:
+        """Its first group; what the daemon has once is the same in all (testbed.spec.routing)."""
+        return self.parts[0].group
+
+    @property
+    def sides(self) -> tuple[tuple[str, str, int], ...]:
+        """The sides of all its groups."""
+        return tuple(side for part in self.parts for side in part.sides)
+
+    @property
     def period_s(self) -> float:
-        return self.group.advert_ms / 1e3
+        return max(part.group.advert_ms for part in self.parts) / 1e3
 
     @property
     def slow_s(self) -> float:
@@ -104,11 +129,12 @@ class Keepalived(Service):
         text = log.read_text(errors="replace") if log.exists() else ""
         *earlier, own = text.split(_STARTS)
         states = _states(own)
-        wanted = ("MASTER",) if self.best and len(earlier) < 2 else ("MASTER", "BACKUP", *self._stands_back)
         return ", ".join(
             f"{interface} is {states.get(interface, 'not there')}"
-            for interface, _, _ in self.sides
-            if states.get(interface) not in wanted
+            for part in self.parts
+            for interface, _, _ in part.sides
+            if states.get(interface)
+            not in (("MASTER",) if part.best and len(earlier) < 2 else ("MASTER", "BACKUP", *self._stands_back))
         )
 
     @property
@@ -145,16 +171,21 @@ def of(topology: Topology) -> list[Keepalived]:
     """The keepalived of every machine that is in a VRRP group, the best first: without preemption no other gives it the
     address."""
     found = []
-    for group in topology.vrrp:
-        priorities = dict(zip(group.routers, group.priorities, strict=True))
-        for name in group.ranked:
-            priority = priorities[name]
-            balancer = next((each for each in topology.balancers if name in each.machines), None)
-            servers = real_servers(topology, balancer) if balancer is not None else ()
-            sides, best = _sides(topology, group, name), priority == max(group.priorities)
-            watched = tuple(_watched(topology, group, name)) if group.bfd_ms else ()
-            found.append(Keepalived(name, sides, priority, best, group, balancer, servers, watched))
+    for name in dict.fromkeys(name for group in topology.vrrp for name in group.ranked):
+        balancer = next((each for each in topology.balancers if name in each.machines), None)
+        servers = real_servers(topology, balancer) if balancer is not None else ()
+        own = [group for group in topology.vrrp if name in group.routers]
+        watched = tuple(_watched(topology, own[0], name)) if own[0].bfd_ms else ()
+        parts = tuple(_part(topology, group, name) for group in own)
+        found.append(Keepalived(name, parts, balancer, servers, watched))
     return found
+
+
+def _part(topology: Topology, group: Vrrp, name: str) -> Part:
+    priority = group.priorities[group.routers.index(name)]
+    sides = _sides(topology, group, name)
+    vrfs = {each.vrf for each in topology.attachments(name) if each.interface == sides[0][0]}
+    return Part(sides, priority, priority == max(group.priorities), group, *vrfs)
 
 
 def _watched(topology: Topology, group: Vrrp, name: str) -> Iterator[tuple[str, str, str]]:
@@ -218,12 +249,22 @@ def configuration(service: Keepalived, directory: Path) -> str:
             # RFC 5881, 5: 255, so that who is not on the link cannot send them.
             *("  hoplimit 255" if ":" in address else "  ttl 255", "}"),
         ]
-    advert_ms = group.advert_ms if service.best or not group.bfd_ms else BFD_ADVERT_MS
-    for interface, address, identifier in service.sides:
+    for part in service.parts:
+        lines += _instances(service, part)
+    if balancer is not None and balancer.layer == 4:
+        lines += _virtual_server(balancer, service.servers)
+    return "\n".join(lines) + "\n"
+
+
+def _instances(service: Keepalived, part: Part) -> list[str]:
+    """The instances of a group, one for each subnet."""
+    group, lines = part.group, list[str]()
+    advert_ms = group.advert_ms if part.best or not group.bfd_ms else BFD_ADVERT_MS
+    for interface, address, identifier in part.sides:
         lines += [
             f"vrrp_instance {interface} {{",
             *("  state BACKUP", f"  interface {interface}", f"  virtual_router_id {identifier}"),
-            *(f"  priority {service.priority}", f"  advert_int {advert_ms / 1e3:g}"),
+            *(f"  priority {part.priority}", f"  advert_int {advert_ms / 1e3:g}"),
         ]
         if not group.preempt:
             lines.append("  nopreempt")
@@ -231,19 +272,18 @@ def configuration(service: Keepalived, directory: Path) -> str:
             lines.append(f"  preempt_delay {group.preempt_delay_s:g}")
         lines += ["  virtual_ipaddress {", f"    {address} dev {interface}", "  }"]
         if group.follow == "track":
-            lines += ["  track_interface {", *(f"    {each}" for each, _, _ in service.sides), "  }"]
-        if balancer is not None and balancer.layer == 7:
+            lines += ["  track_interface {", *(f"    {each}" for each, _, _ in part.sides), "  }"]
+        if service.balancer is not None and service.balancer.layer == 7:
             lines += ["  track_script {", "    alive", "  }"]
-        if group.bfd_ms and not service.best:
+        if group.bfd_ms and not part.best:
             # Reversed: it is out of service while a session with a better router is up.
             better = (f"    {name} weight 0 reverse" for name in group.better(service.node))
             lines += ["  track_bfd {", *better, "  }"]
         lines.append("}")
     if group.follow == "group":
-        lines += ["vrrp_sync_group all {", "  group {", *(f"    {each}" for each, _, _ in service.sides), "  }", "}"]
-    if balancer is not None and balancer.layer == 4:
-        lines += _virtual_server(balancer, service.servers)
-    return "\n".join(lines) + "\n"
+        name = part.vrf or "all"
+        lines += [f"vrrp_sync_group {name} {{", "  group {", *(f"    {each}" for each, _, _ in part.sides), "  }", "}"]
+    return lines
 
 
 def _startup_delay_s(service: Keepalived) -> float:

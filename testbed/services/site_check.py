@@ -69,6 +69,6 @@ def of(topology: Topology) -> list[SiteCheck]:
     return [
         SiteCheck(name, topology.attachments(name)[0].ip, ports[name], group)
         for group in topology.sites
-        if group.by == "anycast"
+        if group.by == "anycast" and not group.by_hand
         for name in group.servers
     ]

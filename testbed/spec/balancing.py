@@ -67,8 +67,15 @@ def check(
             raise SpecError(f"the balancers {who} are no routers; wanted some that forward, with balancer_kind=nat")
 
 
-def check_sites(hosts: Sequence[Host], servers: Sequence[Server], bgp: Sequence[Bgp], sites: Sequence[Sites]) -> None:
-    """Errors: SpecError for sites without web servers, without an address that all have, or without a name server."""
+def check_sites(
+    hosts: Sequence[Host],
+    machines: Sequence[str],
+    servers: Sequence[Server],
+    bgp: Sequence[Bgp],
+    sites: Sequence[Sites],
+) -> None:
+    """Errors: SpecError for sites without web servers, without an address that all have, or without a name server, and
+    for ones that an operator is to switch over to, but that announce by themselves; ``machines`` are all there are."""
     known, ports = [host.name for host in hosts], {each.host: each.port for each in servers}
     shared = {each.machine: each.anycast for group in bgp for each in group.speakers}
     for group in sites:
@@ -78,14 +85,25 @@ def check_sites(hosts: Sequence[Host], servers: Sequence[Server], bgp: Sequence[
                 raise unknown(f"server of the sites of {who}", name, ports)
         if len({ports[name] for name in group.servers}) > 1:
             raise SpecError(f"the servers {who} of several sites listen at different ports; wanted one")
-        if group.name_server:
-            if group.name_server not in known or group.name_server in group.servers:
+        for name in group.name_servers:
+            if name not in known or name in group.servers:
                 raise SpecError(
-                    f"the name server of {who} is {group.name_server!r}; wanted a host that is none of them",
+                    f"the name server of {who} is {name!r}; wanted a host that is none of them",
                     f"Hosts here: {', '.join(known)}.",
                 )
-        elif len(addresses := {shared.get(name, "") for name in group.servers}) > 1 or "" in addresses:
+        for name in (name for own in group.places for name in own):
+            if name not in machines:
+                raise unknown(f"machine of the sites of {who}", name, machines)
+        if group.name_servers:
+            continue
+        if len(addresses := {shared.get(name, "") for name in group.servers}) > 1 or "" in addresses:
             raise SpecError(f"the servers {who} share no anycast address that each of them announces by BGP")
+        waits = [each.machine for one in bgp for each in one.speakers if each.by_hand]
+        if waits != list(group.servers[1:] if group.by_hand else ()):
+            raise SpecError(
+                f"the speakers that wait for an operator are {' and '.join(waits) or 'none'}; of the servers {who}"
+                f" {group.servers[1] if group.by_hand else 'none'} does"
+            )
 
 
 def check_published(firewalls: Sequence[Firewall], servers: Sequence[tuple[str, int]]) -> None:

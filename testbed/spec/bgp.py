@@ -86,7 +86,8 @@ class BgpSpeaker:
     which it announces a default route, and nothing else. ``prepend``: how many times more its AS number stands in the
     paths that it announces, which makes them longer. ``transit``: it tells its neighbors what it heard from others; an
     edge does not, for that leaks routes (RFC 7908). ``anycast``: an address that it has on its loopback interface and
-    announces, as other machines do (RFC 4786): packets go to the nearest of them.
+    announces, as other machines do (RFC 4786): packets go to the nearest of them. ``by_hand``: it announces nothing
+    until an operator has it do so.
     """
 
     machine: str
@@ -97,6 +98,7 @@ class BgpSpeaker:
     prepend: int = 0
     transit: bool = True
     anycast: str = ""
+    by_hand: bool = False
 
     def __post_init__(self) -> None:
         what = f"AS number of {self.machine!r}"

@@ -1,5 +1,8 @@
 """A router as a value: a node that is in several subnets, by an interface in each, and forwards between them.
 
+Its interfaces may be in several VRFs: routing tables of their own, between which it does not forward
+(networking/vrf.rst).
+
 a node of its own            a bonded host of that name           a host of that name without a bond
 r1-eth0  10.0.0.253/24       bond0    10.0.0.253/24   its own     lo       10.128.0.1/32   its own
 r1-eth1  10.1.0.253/24       bond0.2  10.1.0.253/24   a VLAN      h1-eth0  10.0.0.253/24   its links
@@ -14,12 +17,18 @@ from testbed.spec import addressing, validation
 
 @dataclass(frozen=True)
 class Attachment:
-    """An ``interface`` of a router, and its ``address`` in the subnet there, with its prefix length."""
+    """An ``interface`` of a router, and its ``address`` in the subnet there, with its prefix length.
+
+    ``vrf``: the name of the VRF that the interface is in; empty: the router's usual routing table.
+    """
 
     interface: str
     address: str
+    vrf: str = ""
 
     def __post_init__(self) -> None:
+        if self.vrf:
+            validation.name("VRF", self.vrf)
         validation.prefixed(self.address, f"interface {self.interface!r}")
 
     @property
@@ -51,6 +60,11 @@ class Router:
         validation.at_least(f"rx_coalesce_us of router {self.name!r}", self.rx_coalesce_us, 0)
         validation.unique(f"interfaces of router {self.name!r}", [each.interface for each in self.attachments])
         validation.unique(f"subnets of router {self.name!r}", [each.subnet for each in self.attachments])
+
+    @property
+    def vrfs(self) -> tuple[str, ...]:
+        """Its VRFs, in the order of its interfaces; none: it has one routing table."""
+        return tuple(dict.fromkeys(each.vrf for each in self.attachments if each.vrf))
 
     def attachment(self, interface: str) -> Attachment:
         """What the router has on an interface. Errors: StopIteration if nothing."""

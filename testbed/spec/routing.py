@@ -32,6 +32,7 @@ def check(
         if len(router.attachments) < 2 and not (router.name in known and known[router.name].bond is None):
             number = "one subnet" if router.attachments else "no subnet"
             raise SpecError(f"router {router.name!r} is in {number}; wanted two or more to forward between")
+        _check_vrfs(router, known, vrrp, interfaces.get(router.name, ()))
         if router.name in known:
             _check_forwarding(known[router.name], router)
             if not known[router.name].loopback:
@@ -51,6 +52,7 @@ def check(
                 raise unknown("router of a VRRP group", name, subnets)
         _check_subnets(group, subnets)
     _check_identifiers(vrrp)
+    _check_shared(routers, vrrp)
     gateways = set(addresses((), routers, vrrp))
     for host in hosts:
         if host.gateway and host.gateway not in gateways:
@@ -113,6 +115,71 @@ def check_bgp(groups: Sequence[Bgp], attached: Mapping[str, Sequence[Attachment]
                 )
             if speaker.next_hop:
                 _check_next_hop(group, speaker, attached, vrrp)
+
+
+def _check_vrfs(router: Router, hosts: Mapping[str, Host], vrrp: Sequence[Vrrp], interfaces: Sequence[str]) -> None:
+    """Errors: SpecError for VRFs on a host, with the name of an interface, with one subnet, or that a group is in two
+    of."""
+    for vrf in router.vrfs:
+        if router.name in hosts:
+            raise SpecError(
+                f"router {router.name!r} is a host, and has a VRF, {vrf!r}: its daemons and its own traffic know one"
+                " routing table",
+                "VRFs are for routers that are nodes of their own.",
+            )
+        if vrf in interfaces or vrf == "lo":
+            raise SpecError(f"VRF {vrf!r} of router {router.name!r} has the name of an interface; wanted another")
+        own = [each for each in router.attachments if each.vrf == vrf]
+        if len(own) < 2:
+            raise SpecError(f"VRF {vrf!r} of router {router.name!r} has one interface; wanted two to forward between")
+    table = {each.subnet: each.vrf for each in router.attachments}
+    for group in vrrp:
+        subnets = [str(ipaddress.ip_interface(each).network) for each in group.addresses]
+        found = {table[each] for each in subnets if each in table}
+        if router.name in group.routers and len(found) > 1:
+            raise SpecError(
+                f"the VRRP group of {', '.join(group.addresses)} is in several VRFs of router {router.name!r}:"
+                f" {', '.join(sorted(each or 'none' for each in found))}; wanted one group for each"
+            )
+
+
+def _check_shared(routers: Sequence[Router], vrrp: Sequence[Vrrp]) -> None:
+    """Errors: SpecError for groups of one machine that its one keepalived does not tell apart, or in which it differs
+    in what it has once."""
+    found: dict[str, tuple[int, float]] = {}
+    subnets: set[tuple[str, str]] = set()
+    tables = {router.name: router.attachments for router in routers}
+    for group in vrrp:
+        for name in group.routers:
+            own_subnets = {(name, str(ipaddress.ip_interface(each).network)) for each in group.addresses}
+            if both := sorted(own_subnets & subnets):
+                raise SpecError(
+                    f"router {name!r} is in two VRRP groups in {both[0][1]}; wanted one: keepalived's instances have"
+                    " the names of interfaces here"
+                )
+            subnets |= own_subnets
+            if group.bfd_ms and (name in found or any(each.vrf for each in tables.get(name, ()))):
+                raise SpecError(
+                    f"vrrp_bfd_ms is {group.bfd_ms}, and router {name!r} is in several VRRP groups, or in VRFs:"
+                    " keepalived has its BFD sessions in the usual routing table, one with each router",
+                    "Type: --set vrrp_bfd_ms=0, or --set tenants=1",
+                )
+            own = group.refresh_s, group.startup_delay_s
+            if found.setdefault(name, own) != own:
+                raise SpecError(
+                    f"router {name!r} is in VRRP groups with different vrrp_refresh_s or vrrp_startup_delay_s; wanted"
+                    " the same: its keepalived has one of each (keepalived.conf(5), global definitions)"
+                )
+
+
+def check_one_table(routers: Sequence[Router], others: Mapping[str, str]) -> None:
+    """Errors: SpecError for a router with VRFs that is something else besides: ``others`` has what, by its name."""
+    for router in routers:
+        if router.vrfs and router.name in others:
+            raise SpecError(
+                f"router {router.name!r} has VRFs, and is a {others[router.name]}, which knows one routing table",
+                "Leave the VRFs out, or give that to another machine.",
+            )
 
 
 def _check_next_hop(

@@ -91,12 +91,17 @@ class Topology:
         ways.check(self.hosts, self.switches, self.ports)
         routing.check(self.hosts, self.routers, self.vrrp, self._interfaces)
         routing.check_firewalls(self.routers, self.vrrp, self.firewalls)
+        balances = {name: "balancer" for group in self.balancers for name in group.machines}
+        speaks = {each.machine: "BGP speaker" for group in self.bgp for each in group.speakers}
+        walls = {name: "firewall" for group in self.firewalls for name in group.routers}
+        routing.check_one_table(self.routers, balances | speaks | walls)
         balancing.check(self.hosts, self.routers, self.vrrp, self.servers, self.balancers)
         balancing.check_published(self.firewalls, self.listening())
         if self.bgp:  # each machine is looked up by its name, which large networks without BGP need not pay for
             attached = {each.name: self.attachments(each.name) for each in self.machines()}
             routing.check_bgp(self.bgp, attached, self.vrrp)
-        balancing.check_sites(self.hosts, self.servers, self.bgp, self.sites)
+        names = [each.name for each in self.machines()]
+        balancing.check_sites(self.hosts, names, self.servers, self.bgp, self.sites)
         validation.unique("services of a machine", self.services())
         for name in self.protected:
             if name not in {host.name for host in self.hosts}:
@@ -208,6 +213,10 @@ class Topology:
         """What a machine has in a subnet. Errors: StopIteration if nothing."""
         return next(each for each in self.attachments(machine) if each.subnet == subnet)
 
+    def vrf_in(self, machine: str, subnet: str) -> str:
+        """The VRF that a machine is in that subnet with; empty: with its usual routing table."""
+        return next((each.vrf for each in self.attachments(machine) if each.subnet == subnet), "")
+
     def carrier(self, host: Host) -> str:
         """The interface that has a host's address: its bond or only interface, or the VLAN on that; or lo."""
         if host.loopback:
@@ -225,10 +234,11 @@ class Topology:
         watched = (f"{host.name}:bird" for host in self.hosts if host.bond is not None and host.bond.watched)
         shared = (f"{name}:conntrackd" for group in self.firewalls if group.sync != "none" for name in group.routers)
         serving = (f"{each.host}:http" for each in self.servers)
-        checked = (f"{name}:site_check" for each in self.sites if each.by == "anycast" for name in each.servers)
-        naming = (f"{each.name_server}:gdnsd" for each in self.sites if each.name_server)
+        own = (each for each in self.sites if each.by == "anycast" and not each.by_hand)
+        checked = (f"{name}:site_check" for each in own for name in each.servers)
+        naming = (f"{name}:gdnsd" for each in self.sites for name in each.name_servers)
         placing = (f"{name}:haproxy" for group in self.balancers if group.layer == 7 for name in group.machines)
-        vrrp = (f"{name}:keepalived" for group in self.vrrp for name in group.routers)
+        vrrp = dict.fromkeys(f"{name}:keepalived" for group in self.vrrp for name in group.routers)
         speakers = (
             f"{each.machine}:{process}" for group in self.bgp for each in group.speakers for process in group.processes
         )

@@ -128,11 +128,12 @@ class Wiring:
         """Subnet ``number``: its address, with its prefix length."""
         return str(ipaddress.ip_interface(self.virtual(number)).network)
 
-    def router(self, name: str, sides: Sequence[tuple[str, int]]) -> None:
-        """A router by a link to each of these nodes, in the subnet of that number there."""
+    def router(self, name: str, sides: Sequence[tuple[str, int]], *, vrf: str = "") -> None:
+        """A router by a link to each of these nodes, in the subnet of that number there, all in one VRF if that is
+        given; the router may have links already."""
         self._routers.setdefault(name, [])
         for node, subnet in sides:
-            self._attach(name, self.link(name, node)[0], subnet)
+            self._attach(name, self.link(name, node)[0], subnet, vrf)
 
     def beside(self, one: str, other: str, subnet: int) -> None:
         """A link between two routers, as a subnet of that number in which they are alone."""
@@ -141,9 +142,9 @@ class Wiring:
         for name, interface in zip((one, other), self.link(one, other), strict=True):
             self._attach(name, interface, subnet)
 
-    def _attach(self, router: str, interface: str, subnet: int) -> None:
+    def _attach(self, router: str, interface: str, subnet: int, vrf: str = "") -> None:
         number = list(self._routers).index(router) + 1
-        self._routers[router].append(Attachment(interface, self._addressing.router(number, subnet)))
+        self._routers[router].append(Attachment(interface, self._addressing.router(number, subnet), vrf))
 
     def bonded(
         self,

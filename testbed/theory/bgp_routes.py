@@ -70,6 +70,8 @@ def _announced(
 ) -> list[tuple[str, Path]]:
     """What the neighbor says in a session, as its receiver takes it: without the paths that it is in itself."""
     sender = group.speaker(session.beyond(receiver.machine))
+    if sender.by_hand:
+        return []
     internal = sender.asn == receiver.asn
     next_hop = sender.next_hop_in(session.subnet) or topology.attachment(sender.machine, session.subnet).ip
     said: list[tuple[str, Path | None]] = [(prefix, None) for prefix in own[sender.machine]]

@@ -148,7 +148,16 @@ _UNBOUNDED = {
     "uplink_loss": "it depends on what crosses the uplinks",
     "host_reboot": "the host itself is down",
     **dict.fromkeys(
-        ("router_crash", "router_hang", "split_brain", "service_stop", "service_crash", "service_pause"),
+        (
+            "router_crash",
+            "router_hang",
+            "site_loss",
+            "split_brain",
+            "announcement_loss",
+            "service_stop",
+            "service_crash",
+            "service_pause",
+        ),
         "no bond decides what another router or daemon does (testbed.theory.vrrp)",
     ),
     "route_withdrawal": "no bond decides by which routers packets go (testbed.theory.bgp)",

@@ -55,7 +55,7 @@ class Forwarding(Uses):
 
     def next_hops(self, machine: str, to: str) -> list[str]:
         """The addresses to which a machine hands packets for an address; none: it has no route."""
-        return self._hops(machine, to)[0]
+        return self._hops(machine, "", to)[0]
 
     def segments(self, machine: str, attachment: Attachment) -> frozenset[str]:
         """The segments that an interface of a machine is in; none if its link does not work, or carries no frames.
@@ -81,40 +81,47 @@ class Forwarding(Uses):
         )
         return not one.isdisjoint(other)
 
-    def _has(self, machine: str, address: str) -> bool:
+    def _in(self, machine: str, vrf: str) -> list[Attachment]:
+        """What a machine has in a VRF (empty: in none): a packet that came by one of these goes on by one of these."""
+        return [each for each in self.topology.attachments(machine) if each.vrf == vrf]
+
+    def _has(self, machine: str, vrf: str, address: str) -> bool:
         """Whether an address is one of a machine's own, or one that it translates as a firewall."""
         topology = self.topology
-        own = {each.ip for each in topology.attachments(machine)}
+        own = {each.ip for each in self._in(machine, vrf)}
         walls = (group for group in topology.firewalls if machine in group.routers)
         published = (each.address for group in walls for each in group.publishes if each.translated)
         return address in {*own, topology.loopback(machine), topology.anycast(machine), *published}
 
-    def _ways(self, machine: str, to: str, before: tuple[str, ...] = ()) -> Iterator[Way]:
-        """The ways of packets from a machine on: one by each of equal routes, and at least one."""
+    def _ways(self, machine: str, to: str, before: tuple[str, ...] = (), vrf: str = "") -> Iterator[Way]:
+        """The ways of packets from a machine on, where they are in a VRF of it: one by each of equal routes, and at
+        least one."""
         machines = (*before, machine)
-        if self._has(machine, to):
+        if self._has(machine, vrf, to):
             yield Way(True, machines=machines)
             return
         if machine in before:
             yield Way(False, f"packets to {to} go round: {' - '.join(machines)}", machines)
             return
-        hops, why = self._hops(machine, to)
+        hops, why = self._hops(machine, vrf, to)
         if not hops:
             yield Way(False, why, machines)
         for hop in hops:
-            holder, lost = self._next(machine, hop)
+            holder, subnet, lost = self._next(machine, vrf, hop)
             if holder is None:
                 yield dataclasses.replace(lost, machines=machines)
             elif hop == to:  # what is master of a virtual address has it
                 yield Way(True, machines=(*machines, holder))
             else:
-                yield from self._ways(holder, to, machines)
+                yield from self._ways(holder, to, machines, self.topology.vrf_in(holder, subnet))
 
-    def _hops(self, machine: str, to: str) -> tuple[list[str], str]:
+    def _hops(self, machine: str, vrf: str, to: str) -> tuple[list[str], str]:
         """The addresses to which a machine hands a packet next, each in a subnet of its own; none, and why."""
         topology = self.topology
-        if any(addressing.inside(to, each.subnet) for each in topology.attachments(machine)):
+        if any(addressing.inside(to, each.subnet) for each in self._in(machine, vrf)):
             return [to], ""
+        if vrf:  # its table has its subnets alone: what would add to it is refused (testbed.spec.routing)
+            return [], f"{machine} has no route to {to} in its VRF {vrf}"
         routes = self.routes.get(machine, {})
         fit = [prefix for prefix in routes if addressing.inside(to, prefix)]
         if fit:
@@ -127,15 +134,15 @@ class Forwarding(Uses):
         lone = host is not None and not speaks
         return [], f"{machine} has no gateway" if lone else f"{machine} has no route to {to}"
 
-    def _next(self, machine: str, hop: str) -> tuple[str | None, Way]:
-        """The machine that has an address in a subnet of this one's; None, and why it has not, or why that is not
-        known."""
-        own = next(each for each in self.topology.attachments(machine) if addressing.inside(hop, each.subnet))
+    def _next(self, machine: str, vrf: str, hop: str) -> tuple[str | None, str, Way]:
+        """The machine that has an address in a subnet of this one's, and that subnet; None, and why it has not, or why
+        that is not known."""
+        own = next(each for each in self._in(machine, vrf) if addressing.inside(hop, each.subnet))
         here = self.segments(machine, own)
         if not here:
-            return None, Way(False, f"{machine} has lost its link to {own.subnet}")
+            return None, "", Way(False, f"{machine} has lost its link to {own.subnet}")
         holder, why = self._holder(hop, own.subnet, here)
-        return holder, Way(None if why else False, why or f"nothing that {machine} reaches has {hop}")
+        return holder, own.subnet, Way(None if why else False, why or f"nothing that {machine} reaches has {hop}")
 
     def _holder(self, address: str, subnet: str, here: frozenset[str]) -> tuple[str | None, str]:
         """The machine in these segments that has an address; None, and why it is not known which it is."""

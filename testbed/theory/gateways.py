@@ -6,7 +6,7 @@ h1 ---- (LAN of h1) ---- r1 ---- (LAN of h2) ---- h2      each host sends to its
 
 from __future__ import annotations
 
-from testbed.spec import Bgp, BgpSession, Topology
+from testbed.spec import Bgp, BgpSession, Topology, Vrrp
 from testbed.theory import bgp, vrrp
 from testbed.theory.forwarding import Forwarding
 from testbed.theory.outage_bound import OutageBound
@@ -15,6 +15,28 @@ from testbed.theory.outage_bound import OutageBound
 def apart(topology: Topology, a: str, b: str) -> bool:
     """Whether two hosts are in different subnets."""
     return topology.host(a).subnet != topology.host(b).subnet
+
+
+def group_of(topology: Topology, host: str) -> Vrrp | None:
+    """The VRRP group that has a host's gateway; None: no group has."""
+    gateway = topology.host(host).gateway
+    return next((group for group in topology.vrrp if gateway in group.ips), None)
+
+
+def table_of(topology: Topology, group: Vrrp) -> str:
+    """The VRF in which the routers of a group forward for it; empty: in none."""
+    subnet = next(each.subnet for each in topology.attachments(group.routers[0]) if group.address_in(each.subnet))
+    return topology.vrf_in(group.routers[0], subnet)
+
+
+def tenants(topology: Topology) -> list[tuple[str, str]]:
+    """The first two hosts in each VRF, those of the measured pair's first; none where there are no VRFs."""
+    found: dict[str, list[str]] = {}
+    for host in dict.fromkeys((*topology.pair, *(each.name for each in topology.hosts))):
+        group = group_of(topology, host)
+        if group is not None and (vrf := table_of(topology, group)):
+            found.setdefault(vrf, []).append(host)
+    return [(hosts[0], hosts[1]) for hosts in found.values() if len(hosts) > 1]
 
 
 def blocked(topology: Topology, sender: str, receiver: str) -> str | None:
@@ -77,7 +99,8 @@ def settled(left: Forwarding) -> OutageBound | None:
         found = max(found, noticed, key=lambda each: each.limit_s)
     for group in left.topology.vrrp:
         best = group.ranked[0]
-        own = left.topology.attachments(best)
+        tables = {each.vrf for each in left.topology.attachments(best) if group.address_in(each.subnet)}
+        own = [each for each in left.topology.attachments(best) if each.vrf in tables]
         if best in left.failed or not all(left.carries(best, each.interface) for each in own):
             # By BFD the loss of a cable takes longer; without, the next router waits as for a crash.
             cable = group.bfd_ms and best not in left.failed

@@ -6,7 +6,7 @@ client --- edge === line === provider in use === uplink === (internet) --- serve
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from testbed.design.factor import Level
@@ -72,13 +72,24 @@ def uplink(topology: Topology) -> Link | None:
 def element(topology: Topology, fault: str, place: str) -> str:
     """What a fault hits. Errors: SpecError where there is no such element."""
     found = trail(topology)
-    if FAULTS[fault].element == "router":
-        return found[2]
-    if FAULTS[fault].element in ("service", "BGP speaker"):
-        return f"{found[2]}:{topology.bgp[0].process}"
-    link = uplink(topology) if place == "uplink" else _between(topology, found[1], found[2])
+    cable = found[1:3] if place == "line" else found[2:4] if len(found) > 4 else ()
+    return hit(topology, fault, found[2], found[2], cable)
+
+
+def hit(topology: Topology, fault: str, machine: str, speaker: str, cable: Sequence[str]) -> str:
+    """The element of a fault, by its kind: a machine, the daemon of a speaker, or the one cable between two machines.
+
+    Errors: SpecError if there is no such cable.
+    """
+    kind = FAULTS[fault].element
+    if kind == "router":
+        return machine
+    if kind in ("service", "BGP speaker"):
+        return f"{speaker}:{topology.bgp[0].process}"
+    link = _between(topology, *cable) if cable else None
     if link is None:
-        raise SpecError(f"topology {topology.name!r} has no one cable there for {fault}")
+        where = f"between {' and '.join(sorted(cable))}" if cable else "there"
+        raise SpecError(f"topology {topology.name!r} has no one cable {where} for {fault}")
     return link.name
 
 

@@ -12,10 +12,14 @@ vrrp_scheduler.c), which waits for three intervals of its own and their skew.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
+from testbed.design.factor import Level
+from testbed.faults.catalogue import valued
 from testbed.spec import Vrrp
 from testbed.spec.vrrp import BFD_ADVERT_MS
 from testbed.theory.laws import Rest, Sum, Total, Wait
@@ -27,16 +31,22 @@ _PRIORITIES = 256
 #: RFC 5798, 6.1: Master_Down_Interval = (3 * Master_Adver_Interval) + Skew_Time.
 _ADVERTS = 3
 
+#: keepalived announces the addresses that it has taken over again after so many seconds (vrrp_garp_master_delay).
+AGAIN_S = 5.0
+
 
 def skew_s(priority: int, advert_s: float) -> float:
     """How much longer a router of that priority waits than an Advertisement's interval would make it."""
     return (_PRIORITIES - priority) * advert_s / _PRIORITIES
 
 
-def takeover(group: Vrrp, fault: str) -> OutageBound | str:
-    """How long after a fault of the best router the next best one has the address; text: it does not, and why."""
+def takeover(group: Vrrp, fault: str, given: Mapping[str, Level] = MappingProxyType({})) -> OutageBound | str:
+    """How long after a fault of the best router the next best one has the address, and says so; text: it does not, and
+    why. ``given`` are parameters of the fault (testbed.faults.catalogue)."""
     if len(group.routers) < 2:
         return f"{group.routers[0]} is alone: no other router takes the address"
+    if fault == "announcement_loss":
+        return _announced(group, float(valued(fault, given)["lost_ms"]) / 1e3)
     next_best = sorted(group.priorities)[-2]
     if group.bfd_ms:
         return _by_bfd(group, fault, next_best)
@@ -56,6 +66,32 @@ def takeover(group: Vrrp, fault: str) -> OutageBound | str:
         label = f"{_ADVERTS} Advertisements of {advert_s:g} s missing, and the skew of priority {next_best}"
         return of_law(Sum((_ADVERTS - 1) * advert_s + waits_s, (advert_s,)), label)
     return f"VRRP has no part in {fault}"
+
+
+def _announced(group: Vrrp, lost_s: float) -> OutageBound | str:
+    """When a router that takes over is heard, if what it announces is lost until ``lost_s`` after the loss of power.
+
+    keepalived announces its addresses when it is master, 5 s later (keepalived.conf(5), vrrp_garp_master_delay), and
+    every vrrp_refresh_s.
+    """
+    found = takeover(group, "router_crash")
+    if isinstance(found, str) or lost_s < found.low_s:
+        return found
+    if group.refresh_s:
+        return f"it announces its addresses every {group.refresh_s} s as well"
+    assert found.law is not None
+    if not found.limit_s < lost_s < found.low_s + AGAIN_S:
+        times = f"{found.low_s:.2f} to {found.bound_s:.2f} s"
+        return f"what is announced after {times}, or {AGAIN_S:g} s later, is lost by chance"
+    return of_law(Total((found.law, Sum(AGAIN_S))), f"{found.label}; announced again {AGAIN_S:g} s later")
+
+
+def beside(group: Vrrp, best: Vrrp, fault: str, given: Mapping[str, Level] = MappingProxyType({})) -> OutageBound | str:
+    """The outage of traffic through a group when the best router of another group fails: that router, its one daemon,
+    or its cable in a subnet of the other group. Text: as of `outage`."""
+    if fault != "carrier_loss" and group.ranked[0] == best.ranked[0]:
+        return outage(group, fault, given)
+    return OutageBound(0.0, 0.0, "its best router is another one, or has what it needs", tolerance_s=REROUTE_PAUSE_S)
 
 
 def period_s(group: Vrrp) -> float:
@@ -116,8 +152,10 @@ def usual(chances: Sequence[float], beyond: float = 1e-3) -> tuple[int, int]:
     return least, most
 
 
-def outage(group: Vrrp, fault: str) -> OutageBound | str:
+def outage(group: Vrrp, fault: str, given: Mapping[str, Level] = MappingProxyType({})) -> OutageBound | str:
     """The outage of traffic through the group when the best router fails; text: there is no bound, and why.
+
+    ``given`` are parameters of the fault.
 
     A kernel forwards without its daemon: what stops or kills that alone moves the address and loses nothing.
     """
@@ -134,5 +172,10 @@ def outage(group: Vrrp, fault: str) -> OutageBound | str:
         return "with vrrp_follow=none the router keeps the addresses of its other sides, and leads nowhere"
     if fault == "lossy":
         return "frames are lost at random, all alike"
-    found = takeover(group, fault)
+    found = takeover(group, fault, given)
+    if fault == "announcement_loss" and not isinstance(found, str):
+        # A host that is confirming its entry just then finds out by itself (RFC 4861, 7.3.3; Linux, ARP as well).
+        soonest = takeover(group, "router_crash")
+        assert isinstance(soonest, OutageBound)
+        found = replace(found, low_s=soonest.low_s, law=None)
     return found if isinstance(found, str) else found.rerouted()

@@ -8,8 +8,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from testbed.measure.outage import load_probe
 from testbed.results.result import Run, load
 from tests.emulation.support import ended, started
 
@@ -24,9 +26,19 @@ _LATE_S = 0.001
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     place = tmp_path_factory.mktemp("gateway") / "run"
-    faults = "router_crash,router_hang,split_brain,service_stop,service_crash,carrier_loss"
+    faults = "router_crash,router_hang,split_brain,announcement_loss,service_stop,service_crash,carrier_loss"
     words = ("--set", f"fault={faults}", "--set", "vrrp_advert_ms=100", "--set", "faults=5", "--repetitions", "1")
     answer = ended(started("run", "gateway", *words, "--seed", "5", "--out", str(place)))
+    assert answer.returncode == 0, answer.stderr
+    return load(place)
+
+
+@pytest.fixture(scope="module")
+def tenants(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    place = tmp_path_factory.mktemp("tenants") / "run"
+    settings = ("tenants=2", "vrrp_masters=split,same", "fault=router_crash", "vrrp_advert_ms=100", "faults=2")
+    words = [word for setting in settings for word in ("--set", setting)]
+    answer = ended(started("run", "gateway", *words, "--repetitions", "1", "--seed", "5", "--out", str(place)))
     assert answer.returncode == 0, answer.stderr
     return load(place)
 
@@ -42,6 +54,13 @@ def test_the_next_router_waits_for_three_advertisements_and_the_skew(run: Run, f
     found = times(run, fault, "detections_s")
     assert len(found) == 5 and all(_LOW_S <= at <= _HIGH_S + _LATE_S for at in found), found
     assert len(set(found)) == 5  # at instants drawn over a whole interval
+
+
+def test_hosts_learn_of_it_by_the_next_announcement_if_the_first_one_is_lost(run: Run) -> None:
+    """keepalived.conf(5), vrrp_garp_master_delay: 5 s. A host that is confirming its ARP entry just then is sooner."""
+    taken, outages = times(run, "announcement_loss", "detections_s"), times(run, "announcement_loss", "outages_s")
+    assert all(5 + _LOW_S <= at <= 5 + _HIGH_S + _LATE_S for at in taken), taken
+    assert all(_LOW_S <= each <= at + 0.003 for each, at in zip(outages, taken, strict=True)) and max(outages) > 5.0
 
 
 def test_a_router_that_ends_in_order_leaves_the_skew(run: Run) -> None:
@@ -101,3 +120,24 @@ def test_a_run_of_three_lost_advertisements_makes_another_router_master_beside_t
     (record,) = load(tmp_path / "run").records
     found = record.metrics
     assert record.status == "ok" and found["within_bound"] is True and 7 <= found["masters_beside"] <= 19, found
+
+
+@pytest.mark.parametrize("masters", ["split", "same"])
+def test_tenants_in_vrfs_reach_only_themselves_and_feel_only_their_own_master(tenants: Run, masters: str) -> None:
+    (record,) = [each for each in tenants.records if each.case["vrrp_masters"] == masters]
+    assert record.status == "ok" and record.metrics["crossed_packets"] == 0
+    assert all(_LOW_S <= at <= _HIGH_S + _LATE_S for at in record.metrics["detections_s"])
+    ((pair, others),) = record.metrics["others_outages_s"].items()
+    assert pair == "h3+h4" and len(others) == 2
+    if masters == "split":
+        assert max(others) <= 0.002
+    else:
+        assert all(_LOW_S - 0.001 <= at <= _HIGH_S + 0.01 for at in others)
+
+
+def test_packets_between_tenants_were_sent(tenants: Run) -> None:
+    """That none arrived says something; a flow within a tenant has both."""
+    flows = load_probe(Path(tenants.path) / tenants.records[0].raw / "probe.csv")
+    sent = {flow.name: (len(flow.sent_s), int(np.isfinite(flow.received_s).sum())) for flow in flows}
+    assert sent["h1>h3"][0] == sent["h3>h1"][0] > 1000 and sent["h1>h3"][1] == sent["h3>h1"][1] == 0
+    assert sent["h1>h2"][1] > 0 and sent["h3>h4"][1] > 0

@@ -3,6 +3,8 @@
 anycast, I = 500 ms, F = 2, T = 200 ms, halted:   (F - 1) I + T ... F I + T          0.7 ... 1.2 s
 dns, I = 2 s, F = 2, killed:   (F - 1) I + 1 s ... F I + 1 s + TTL of 2 s            3 ... 7 s
 without the name server:   answers that are kept end within the TTL                  0 ... 2 s
+with another one:   a request that needs an answer waits for the resolver's time-out   1 s
+by hand, S = 2 s:   anycast, and BGP   S      dns   S ... S + TTL of 2 s
 """
 
 from __future__ import annotations
@@ -29,8 +31,9 @@ _LATE_S = 0.01
 
 
 def run_of(place: Path, *settings: str) -> Run:
-    own = ("site_fall=2", "site_rise=1", "bgp_bfd_ms=0", f"request_interval_ms={_INTERVAL_S * 1e3}", *settings)
-    words = [word for setting in own for word in ("--set", setting)]
+    own = ("bgp_bfd_ms=0", f"request_interval_ms={_INTERVAL_S * 1e3}", *settings)
+    checks = () if "sites=by_hand" in settings else ("site_fall=2", "site_rise=1")
+    words = [word for setting in (*checks, *own) for word in ("--set", setting)]
     answer = ended(started("run", "site_failover", *words, "--repetitions", "1", "--seed", "5", "--out", str(place)))
     assert answer.returncode == 0, answer.stderr
     return load(place)
@@ -90,3 +93,31 @@ def test_clients_go_on_without_their_name_server_until_the_ttl_ends(dns: Run) ->
     times(record, 0.0, 2.0)
     assert record.metrics["servers_after"] == ["w1"] * 2 and record.metrics["failed_outside"] == 0
     assert {"200", "unnamed"} >= {each.status for each in load_requests(dns.path / record.raw / "requests.csv")}
+
+
+def test_a_second_name_server_costs_a_request_the_resolvers_time_out(tmp_path: Path) -> None:
+    settings = ("sites_by=dns", "name_servers=2", "fault=service_pause,service_crash", "place=names", "dns_ttl_s=2")
+    run = run_of(tmp_path / "run", *settings, "faults=1")
+    for record in run.records:
+        assert record.status == "ok" and record.metrics["failed_requests"] == record.metrics["failed_outside"] == 0
+        waits_s = 1.0 if record.case["fault"] == "service_pause" else 0.0  # what is refused is left at once
+        (found,) = (float(each) for each in record.metrics["detections_s"])
+        assert waits_s <= found <= waits_s + _LATE_S
+
+
+def test_an_operator_leads_all_clients_to_the_second_site_when_the_first_is_lost(tmp_path: Path) -> None:
+    settings = ("sites=by_hand", "switchover_s=2", "sites_by=anycast,dns", "fault=site_loss", "place=site", "faults=2")
+    run = run_of(tmp_path / "run", *settings)
+    assert {record.case["sites_by"] for record in run.records} == {"anycast", "dns"}
+    for record in run.records:
+        ends_s = 2.0 + (5.0 if record.case["sites_by"] == "dns" else 0.0)  # by default an answer is kept for 5 s
+        times(record, 2.0, ends_s)
+        assert record.metrics["element"] == "a+w1" and record.metrics["servers_after"] == ["w2"] * 2
+        assert record.metrics["failed_outside"] == 0
+        timeline = read_timeline(run.path / record.raw / "timeline.jsonl")
+        said = [each for each in timeline if each["source"] == "operator"]
+        assert [(each["event"], each["to"]) for each in said] == [("switched_over", "w2"), ("switched_back", "w1")] * 2
+        assert {each.server for each in load_requests(run.path / record.raw / "requests.csv") if each.answered} == {
+            "w1",
+            "w2",
+        }

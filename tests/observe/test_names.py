@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from testbed.emulation.clocks import Clocks
 from testbed.measure.requests import load_requests
 from testbed.observe import requests
-from testbed.observe.names import RETRY_S, Named, Resolver, answer, question
+from testbed.observe.names import Named, Resolver, answer, question
 from testbed.observe.requests import requesting
+from testbed.spec.site import RESOLVER_WAITS_S
 
 NAME = "www.service.example"
 #: RFC 1035, 4.1.2: labels of 3, 7 and 7 octets, the root; type A, class IN.
@@ -98,15 +99,16 @@ def server() -> Iterator[NameServer]:
 
 
 def come(resolver: Resolver, now: float) -> None:
+    assert resolver.sock is not None
     resolver.sock.setblocking(True)
     resolver.sock.settimeout(30.0)
     resolver.take(now)
 
 
 def test_an_answer_is_kept_for_its_ttl_and_no_longer(server: NameServer, tmp_path: Path) -> None:
-    resolver = Resolver.of(Named(NAME, 80, server.place))
+    resolver = Resolver(Named(NAME, 80, (server.place,)))
     assert resolver.address(100.0) is None
-    assert resolver.ask(100.0) == 100.0 + RETRY_S
+    assert resolver.ask(100.0) == 100.0 + RESOLVER_WAITS_S
     come(resolver, 101.0)
     assert resolver.address(101.0) == resolver.address(101.0 + 3599.9) == "127.0.0.1"
     assert resolver.address(101.0 + 3600) is None
@@ -117,15 +119,55 @@ def test_an_answer_is_kept_for_its_ttl_and_no_longer(server: NameServer, tmp_pat
 
 def test_a_question_without_an_answer_is_asked_again_after_a_second(server: NameServer) -> None:
     server.address = ""
-    resolver = Resolver.of(Named(NAME, 80, server.place))
-    assert resolver.ask(100.0) == resolver.ask(100.0 + RETRY_S / 2) == 100.0 + RETRY_S
-    assert resolver.ask(100.0 + RETRY_S) == 100.0 + 2 * RETRY_S
+    resolver = Resolver(Named(NAME, 80, (server.place,)))
+    assert resolver.ask(100.0) == resolver.ask(100.0 + RESOLVER_WAITS_S / 2) == 100.0 + RESOLVER_WAITS_S
+    assert resolver.ask(100.0 + RESOLVER_WAITS_S) == 100.0 + 2 * RESOLVER_WAITS_S
     last = time.monotonic() + 30.0
     while server.questions < 2:
         assert time.monotonic() < last
         time.sleep(0.01)
     assert server.questions == 2
-    resolver.sock.close()
+    resolver.close()
+
+
+def asked_of(server: NameServer, count: int) -> None:
+    last = time.monotonic() + 30.0
+    while server.questions < count:
+        assert time.monotonic() < last
+        time.sleep(0.01)
+    assert server.questions == count
+
+
+def test_each_question_goes_to_the_first_name_server_and_after_a_second_to_the_next(server: NameServer) -> None:
+    """resolv.conf(5): in the order listed; the first again for the next name, though it did not answer."""
+    silent = NameServer()
+    silent.address = ""
+    resolver = Resolver(Named(NAME, 80, (silent.place, server.place)))
+    for now in (100.0, 10_000.0):
+        assert resolver.ask(now) == now + RESOLVER_WAITS_S
+        assert resolver.ask(now + RESOLVER_WAITS_S) == now + 2 * RESOLVER_WAITS_S
+        come(resolver, now + RESOLVER_WAITS_S)
+        assert resolver.address(now + RESOLVER_WAITS_S) == "127.0.0.1"
+    asked_of(silent, 2)
+    asked_of(server, 2)
+    resolver.close()
+    silent.close()
+
+
+def test_a_name_server_that_refuses_is_left_at_once_and_a_round_takes_its_second(server: NameServer) -> None:
+    """The port is closed: ICMP says so (RFC 1122, 3.2.2.1), and the C library asks the next one."""
+    gone = NameServer()
+    gone.close()
+    resolver = Resolver(Named(NAME, 80, (gone.place, server.place)))
+    resolver.ask(100.0)
+    come(resolver, 100.0)  # the refusal
+    assert resolver.ask(100.0) == 100.0 + RESOLVER_WAITS_S
+    come(resolver, 100.0)
+    assert resolver.address(100.0) == "127.0.0.1"
+    alone = Resolver(Named(NAME, 80, (gone.place,)))
+    alone.ask(100.0)
+    come(alone, 100.0)
+    assert alone.ask(100.0) == 100.0 + RESOLVER_WAITS_S and alone.sock is None
 
 
 def asked(named: Named, path: Path, lasts_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +198,7 @@ def test_requests_go_where_the_name_leads_by_one_question(
     server: NameServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with web_server() as port:
-        asked(Named(NAME, port, server.place), tmp_path / "requests.csv", 0.5, monkeypatch)
+        asked(Named(NAME, port, (server.place,)), tmp_path / "requests.csv", 0.5, monkeypatch)
     found = load_requests(tmp_path / "requests.csv")
     assert found and {(each.status, each.server) for each in found} == {("200", "w1")}
     assert server.questions == 1
@@ -166,7 +208,7 @@ def test_requests_without_an_address_fail_by_their_time_out(
     server: NameServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.address = ""
-    asked(Named(NAME, 80, server.place), tmp_path / "requests.csv", 0.2, monkeypatch)
+    asked(Named(NAME, 80, (server.place,)), tmp_path / "requests.csv", 0.2, monkeypatch)
     found = load_requests(tmp_path / "requests.csv")
     assert found and {each.status for each in found} == {"unnamed"}
     assert all(each.took_s >= 0.3 for each in found)

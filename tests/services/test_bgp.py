@@ -14,6 +14,7 @@ from testbed.services.bgp import SpeakerService, configuration, of
 from testbed.spec import BgpOptions
 from topologies.gateway_pair import gateway_pair
 from topologies.two_lines import two_lines
+from topologies.two_sites import two_sites
 
 needs_bird = pytest.mark.skipif(shutil.which("bird") is None, reason="BIRD is not installed (make setup-services)")
 
@@ -35,9 +36,11 @@ def test_every_speaker_has_one_and_no_other_network_has() -> None:
 
 
 def judged(service: SpeakerService, place: Path) -> list[str]:
-    """What BIRD says against each of its files."""
+    """What BIRD says against each of its configurations."""
     said = []
     for name, words in service.files(place).items():
+        if not name.endswith(".conf"):
+            continue
         (place / name).write_text(words)
         done = subprocess.run(["bird", "-p", "-c", str(place / name)], capture_output=True, text=True)
         said.append(f"{done.returncode} {done.stderr}".strip())
@@ -53,6 +56,15 @@ def judged(service: SpeakerService, place: Path) -> list[str]:
 def test_bird_takes_its_configuration(routes: str, options: dict[str, int | bool], tmp_path: Path) -> None:
     for service in speakers(routes, **options).values():
         assert judged(service, tmp_path) == ["0"] * 3
+
+
+@needs_bird
+def test_a_site_that_waits_for_its_operator_begins_without_announcements(tmp_path: Path) -> None:
+    found = {each.node: each for each in of(two_sites(sites="by_hand"))}
+    files = found["w2"].files(tmp_path)
+    assert files["bird.conf"] == files["withdrawn.conf"] != files["announced.conf"] and "by_hand.withdraws" in files
+    assert found["w1"].files(tmp_path)["bird.conf"] == found["w1"].files(tmp_path)["announced.conf"]
+    assert judged(found["w2"], tmp_path) == ["0"] * 3
 
 
 @needs_bird

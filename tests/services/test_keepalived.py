@@ -80,6 +80,32 @@ def test_keepalived_finds_no_fault_in_it(follow: str, tmp_path: Path) -> None:
 
 
 @needs_keepalived
+@pytest.mark.parametrize("follow", ["track", "group", "none"])
+def test_keepalived_finds_no_fault_in_that_of_several_tenants(follow: str, tmp_path: Path) -> None:
+    first, _ = of(gateway_pair(tenants=2, vrrp_masters="split", vrrp=VrrpOptions(follow=follow)))
+    place = tmp_path / "keepalived.conf"
+    place.write_text(configuration(first, PLACE))
+    done = subprocess.run(["keepalived", "--config-test", "--use-file", str(place)], capture_output=True, text=True)
+    said = [line for line in done.stderr.splitlines() if "Unknown keyword" in line or "must" in line.lower()]
+    assert said == [], done.stderr
+
+
+def test_one_daemon_has_the_groups_of_all_tenants_and_each_tracks_its_own() -> None:
+    first, second = of(gateway_pair(tenants=2, vrrp_masters="split"))
+    assert [part.priority for part in first.parts] == [200, 100] and [part.best for part in second.parts] == [
+        False,
+        True,
+    ]
+    text = configuration(first, PLACE)
+    assert [part.vrf for part in first.parts] == ["tenant1", "tenant2"] and "vrf" not in text
+    instance = text[text.index("vrrp_instance r1-eth2 {") :].split("vrrp_instance")[1]
+    tracked = instance[instance.index("track_interface {") :].split("}")[0].split()[2:]
+    assert tracked == ["r1-eth2", "r1-eth3"] and "10.2.0.254/24 dev r1-eth2" in instance
+    grouped = configuration(of(gateway_pair(tenants=2, vrrp=VrrpOptions(follow="group")))[0], PLACE)
+    assert {"vrrp_sync_group tenant1 {", "vrrp_sync_group tenant2 {"} <= set(grouped.splitlines())
+
+
+@needs_keepalived
 def test_keepalived_refuses_another_text(tmp_path: Path) -> None:
     """The judge can say no."""
     place = tmp_path / "keepalived.conf"

@@ -41,7 +41,7 @@ def test_what_runs_where() -> None:
 
 def said_of(topology: Topology, place: Path, old: str = "", new: str = "") -> str:
     """What gdnsd says against its files in ``place``, after a change; empty: nothing."""
-    (service,) = gdnsd.of(topology)
+    service = gdnsd.of(topology)[-1]
     for name, text in service.files(place).items():
         (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_text(text.replace(old, new) if old else text)
@@ -52,7 +52,10 @@ def said_of(topology: Topology, place: Path, old: str = "", new: str = "") -> st
 
 @needs_gdnsd
 @pytest.mark.parametrize("sites", ["active", "standby"])
-@pytest.mark.parametrize("options", [{}, {"ttl_s": 1, "fall": 1, "rise": 1}, {"check_ms": 60_000, "ttl_s": 86_400}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"ttl_s": 1, "fall": 1, "rise": 1}, {"check_ms": 60_000, "ttl_s": 86_400}, {"name_servers": 2}],
+)
 def test_gdnsd_takes_its_configuration(sites: str, options: dict[str, int], tmp_path: Path) -> None:
     assert said_of(network(sites, by="dns", **options), tmp_path) == ""
 
@@ -64,6 +67,22 @@ def test_gdnsd_takes_its_configuration(sites: str, options: dict[str, int], tmp_
 def test_gdnsd_refuses_another_text(old: str, new: str, tmp_path: Path) -> None:
     """The judge can say no."""
     assert said_of(network(by="dns"), tmp_path, old, new)
+
+
+@needs_gdnsd
+@pytest.mark.parametrize("options", [{}, {"ttl_s": 1}, {"name_servers": 2}])
+def test_gdnsd_takes_the_zone_of_an_operator(options: dict[str, int], tmp_path: Path) -> None:
+    assert said_of(network("by_hand", by="dns", **options), tmp_path) == ""
+
+
+def test_by_hand_the_zone_leads_to_one_site_and_nothing_is_checked() -> None:
+    first, second = gdnsd.of(network("by_hand", by="dns", ttl_s=7, name_servers=2))
+    assert (first.node, second.node) == ("ns", "ns2")
+    for service in (first, second):
+        assert "www 7 A 10.2.0.3" in gdnsd.zone(service) and "www 7 A 10.3.0.4" in gdnsd.zone(service, 1)
+        assert "service_types" not in gdnsd.configuration(service, Path("/there"))
+        assert "@ NS ns\nns A 10.7.0.5\n@ NS ns2\nns2 A 10.8.0.6\n" in gdnsd.zone(service)
+        assert service.unsettled("", 0.0) == ""
 
 
 def test_each_client_gets_the_nearer_site_first_and_kept_answers_have_one_ttl() -> None:

@@ -9,7 +9,21 @@ from collections.abc import Callable
 import pytest
 
 from testbed.errors import SpecError
-from testbed.spec import Addressing, Attachment, BondOptions, Host, Router, SwitchSide, Topology, Vrrp, VrrpOptions
+from testbed.spec import (
+    Addressing,
+    Attachment,
+    Bgp,
+    BgpOptions,
+    BgpSession,
+    BgpSpeaker,
+    BondOptions,
+    Host,
+    Router,
+    SwitchSide,
+    Topology,
+    Vrrp,
+    VrrpOptions,
+)
 from testbed.spec.wiring import Wiring
 from testbed.theory import reachability
 from topologies.balancer_pair import balancer_pair
@@ -17,6 +31,8 @@ from topologies.gateway_pair import gateway_pair
 from topologies.single_switch import single_switch
 
 PAIR = gateway_pair()
+TENANTS = gateway_pair(tenants=2)
+LATER = dataclasses.replace(TENANTS.vrrp[1], refresh_s=1)
 R1 = PAIR.routers[0]
 
 
@@ -107,13 +123,46 @@ def test_the_machines_are_hosts_and_routers_and_every_name_is_a_node() -> None:
         (lambda: dataclasses.replace(PAIR.vrrp[0], advert_ms=5), "vrrp_advert_ms is 5; wanted 10 or more"),
         (lambda: dataclasses.replace(PAIR.vrrp[0], first_id=0), "first virtual router identifier is 0; wanted 1"),
         (lambda: dataclasses.replace(PAIR.vrrp[0], first_id=255), "last .* is 256; wanted 255 or less: RFC 5798"),
-        (lambda: beside(VrrpOptions().over(("r1", "r2"), ("10.0.0.99/24",), first_id=9)), "twice: r1:keepalived"),
+        (lambda: beside(VrrpOptions().over(("r1", "r2"), ("10.0.0.99/24",), first_id=9)), "'r1' is in two VRRP groups"),
+        (lambda: tenants(vrf="lo lo lo lo"), "VRF 'lo' of router 'r1' has the name of an interface"),
+        (lambda: tenants(vrf="r1-eth1 r1-eth1 b b"), "VRF 'r1-eth1' of router 'r1' has the name of an interface"),
+        (lambda: tenants(vrf="a b c d"), "VRF 'a' of router 'r1' has one interface; wanted two"),
+        (lambda: tenants(vrf="a b a b"), "10.0.0.254/24, 10.1.0.254/24 is in several VRFs of router 'r1': a, b"),
+        (lambda: Attachment("r1-eth0", "10.0.0.1/24", "a b"), "VRF name 'a b' is not usable"),
+        (lambda: gateway_pair(tenants=5), "tenants is 5; wanted 4 or less"),
+        (
+            lambda: gateway_pair(tenants=2, vrrp=VrrpOptions(bfd_ms=100)),
+            "vrrp_bfd_ms is 100, and router 'r1' is in several",
+        ),
+        (lambda: gateway_pair(vrrp_masters="split"), "vrrp_masters=split needs two tenants"),
+        (lambda: dataclasses.replace(TENANTS, bgp=(speaking("r1", "r2"),)), "'r1' has VRFs, and is a BGP speaker"),
+        (lambda: dataclasses.replace(TENANTS, vrrp=(TENANTS.vrrp[0], LATER)), "different vrrp_refresh_s"),
     ],
 )
 def test_what_does_not_fit_is_refused(made: Callable[[], object], said: str) -> None:
     with pytest.raises(SpecError) as raised:
         made()
     assert re.search(said, raised.value.message), raised.value.message
+
+
+def tenants(vrf: str) -> Topology:
+    """Two tenants' routers, of which the first one's interfaces are in these VRFs."""
+    first, *others = TENANTS.routers
+    own = zip(first.attachments, vrf.split(), strict=True)
+    changed = Router(first.name, tuple(dataclasses.replace(each, vrf=name) for each, name in own))
+    return dataclasses.replace(TENANTS, routers=(changed, *others))
+
+
+def speaking(one: str, other: str) -> Bgp:
+    return BgpOptions().over((BgpSpeaker(one, 1), BgpSpeaker(other, 2)), (BgpSession(one, other, "10.0.0.0/24"),))
+
+
+def test_each_tenant_has_a_vrf_of_two_subnets_and_a_group_there() -> None:
+    assert [router.vrfs for router in TENANTS.routers] == [("tenant1", "tenant2")] * 2
+    assert [TENANTS.vrf_in("r1", f"10.{k}.0.0/24") for k in range(4)] == ["tenant1", "tenant1", "tenant2", "tenant2"]
+    assert TENANTS.services() == ("r1:keepalived", "r2:keepalived")
+    assert [group.ranked[0] for group in gateway_pair(tenants=3, vrrp_masters="split").vrrp] == ["r1", "r2", "r1"]
+    assert PAIR.routers[0].vrfs == () and Topology.from_json(TENANTS.to_json()) == TENANTS
 
 
 def chain(**changes: object) -> Topology:

@@ -90,3 +90,40 @@ def test_a_standby_site_is_nobodys_first() -> None:
 def test_a_server_is_back_when_its_successes_are_counted_and_answers_have_ended() -> None:
     assert site_failover.reinstated_s(network("anycast").sites[0]) == 6.0  # two, after one that just failed
     assert site_failover.reinstated_s(network("dns").sites[0]) == 12.0
+
+
+def second_name_server() -> Topology:
+    return two_sites(site=SiteOptions(by="dns", name_servers=2))
+
+
+@pytest.mark.parametrize(
+    ("fault", "waits_s"),
+    [("service_crash", 0.0), ("router_crash", 0.0), ("service_pause", 1.0), ("router_hang", 1.0)],
+)
+def test_a_second_name_server_costs_the_time_out_of_the_first(fault: str, waits_s: float) -> None:
+    """resolv.conf(5), timeout:1; what is refused is left at once."""
+    found = bound(second_name_server(), fault, "names")
+    assert (found.low_s, found.bound_s) == (waits_s, waits_s)
+    assert site_failover.element(second_name_server(), fault, "names").partition(":")[0] == "ns"
+
+
+@pytest.mark.parametrize("fault", ["service_crash", "service_pause", "router_crash", "router_hang"])
+def test_by_hand_no_check_counts(fault: str) -> None:
+    options = {"sites": "by_hand", "bgp": BgpOptions(bfd_ms=100)}
+    anycast = two_sites(site=SiteOptions(switchover_s=20.0), **options)  # type: ignore[arg-type]
+    dns = two_sites(site=SiteOptions(by="dns", switchover_s=20.0), **options)  # type: ignore[arg-type]
+    found = bound(anycast, fault, "server"), bound(dns, fault, "server")
+    assert [(each.low_s, each.bound_s) for each in found] == [(20.0, 20.0), (20.0, 25.0)]
+    assert found[1].expected_s == pytest.approx(22.5)
+    assert site_failover.reinstated_s(dns.sites[0]) == 5.0
+
+
+@pytest.mark.parametrize("by", ["anycast", "dns"])
+def test_the_loss_of_a_site_is_that_of_its_router(by: str) -> None:
+    lost, crashed = (bound(network(by), fault, "site") for fault in ("site_loss", "router_crash"))
+    assert (lost.low_s, lost.bound_s) == (crashed.low_s, crashed.bound_s)
+    assert site_failover.element(network(by), "site_loss", "site") == "a+w1"
+    for place in ("server", "names"):
+        with pytest.raises(SpecError) as caught:
+            site_failover.element(network("dns"), "site_loss", place)
+        assert caught.value.hint == "Type: --set place=site"

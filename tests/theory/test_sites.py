@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from testbed.errors import SpecError
+from testbed.spec import BgpOptions, SiteOptions, Topology
 from testbed.theory import OutageBound, bgp, lines, sites
 from topologies.two_lines import two_lines
 from topologies.two_sites import two_sites
@@ -31,6 +33,7 @@ def test_a_network_without_a_shared_address_has_no_site() -> None:
     [
         ("router_hang", "site", "a"),
         ("router_crash", "server", "w1"),
+        ("site_loss", "site", "a+w1"),
         ("silent_loss", "site", "x1-eth2--a-eth1"),
         ("carrier_loss", "server", "a-eth0--w1-eth0"),
         ("service_stop", "server", "w1:bird"),
@@ -62,3 +65,46 @@ def test_the_kernels_routes_are_known_beforehand() -> None:
     found = lines.routes(two_sites())
     assert found["x1"]["10.63.0.254/32"] == ["10.5.0.251"]  # a
     assert found["a"]["10.63.0.254/32"] == ["10.2.0.3"]  # w1, the third host
+
+
+@pytest.mark.parametrize(("fault", "place"), [("site_loss", "server"), ("service_stop", "site")])
+def test_what_a_place_has_not_is_refused(fault: str, place: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        sites.element(two_sites(), fault, place)
+    assert caught.value.hint.startswith("Type: --set place=")
+
+
+def by_hand(switchover_s: float = 30.0, bfd_ms: int = 100) -> Topology:
+    return two_sites(sites="by_hand", site=SiteOptions(switchover_s=switchover_s), bgp=BgpOptions(bfd_ms=bfd_ms))
+
+
+def test_a_site_that_waits_for_an_operator_is_in_no_table_but_its_own() -> None:
+    topology = by_hand()
+    assert sites.trail(topology, "h2") == ("h2", "x2", "x1", "a", "w1")
+    assert lines.routes(topology)["b"]["10.63.0.254/32"] == ["10.6.0.252"]  # x2
+    assert lines.routes(sites.both_serve(topology))["b"]["10.63.0.254/32"] == ["10.3.0.4"]  # w2
+    assert "10.63.0.254/32" not in lines.routes(topology)["w2"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "place", "low_s", "high_s"),
+    [
+        ("site_loss", "site", 30.0, 30.0),
+        ("router_hang", "site", 30.0, 30.0),  # BFD is done by then
+        ("route_withdrawal", "server", 30.0, 30.0),
+        ("service_crash", "server", 30.0, 30.0),
+        ("service_pause", "server", 29.7, 29.79),  # the kernel forwards for 2.1 to 3 intervals of BFD
+    ],
+)
+def test_by_hand_the_operator_decides(fault: str, place: str, low_s: float, high_s: float) -> None:
+    found = sites.outage(by_hand(), fault, place)
+    assert isinstance(found, OutageBound)
+    assert (found.low_s, found.bound_s) == (pytest.approx(low_s), pytest.approx(high_s))
+
+
+def test_an_operator_who_is_faster_than_bgp_waits_for_it() -> None:
+    """Hold time 9 s less a jitter of a quarter: the last speaker goes on sending to the dead site until then."""
+    topology = by_hand(switchover_s=0.1, bfd_ms=0)
+    found, alone = sites.outage(topology, "router_hang", "site"), sites.outage(two_sites(), "router_hang", "site")
+    assert isinstance(found, OutageBound) and isinstance(alone, OutageBound)
+    assert (found.low_s, found.bound_s) == (alone.low_s, alone.bound_s)

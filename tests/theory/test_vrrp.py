@@ -131,3 +131,18 @@ def test_what_is_usual_leaves_half_of_the_rest_at_either_end() -> None:
     assert vrrp.usual([0.25, 0.5, 0.25], 0.1) == (0, 2)
     assert vrrp.usual([0.01, 0.49, 0.49, 0.01], 0.1) == (1, 2)
     assert vrrp.usual(vrrp.masters_beside(100, 0.0)) == (0, 0)
+
+
+def test_a_lost_announcement_costs_until_the_next_one() -> None:
+    """keepalived.conf(5), vrrp_garp_master_delay: 5 s."""
+    group = group_of(advert_ms=100).vrrp[0]
+    law = law_of(vrrp.takeover(group, "announcement_loss"))
+    assert (law.low_s, law.high_s) == pytest.approx((5.2609375, 5.3609375))
+    found = vrrp.outage(group, "announcement_loss")
+    assert isinstance(found, OutageBound) and found.bound_s == pytest.approx(5.3609375)
+    assert found.low_s == pytest.approx(0.2609375), "a host may be confirming its entry just then"
+    soon = vrrp.takeover(group, "announcement_loss", {"lost_ms": 200.0})
+    assert soon == vrrp.takeover(group, "router_crash"), "it takes over later than that"
+    for lost_ms in (300.0, 5300.0):
+        assert "is lost by chance" in str(vrrp.takeover(group, "announcement_loss", {"lost_ms": lost_ms}))
+    assert "every 1 s" in str(vrrp.takeover(group_of(refresh_s=1).vrrp[0], "announcement_loss"))

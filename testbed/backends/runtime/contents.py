@@ -63,6 +63,7 @@ _OPTIONAL = (
         "conntrackd",
         "haproxy",
         "gdnsd",
+        "gdnsdctl",
         "bridge",
         "tee",
         "test",
