@@ -101,7 +101,7 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     each_s = _each_s(group, case) + _back_s(group)
     if int(case["faults"]) * each_s > _LIMIT_S - _START_S:
         return (
-            f"faults={case['faults']}: each takes up to {each_s:.0f} s, and a trial takes {_LIMIT_S:g} s at most; type:"
+            f"faults={case['faults']}: each takes up to {each_s:.0f} s, and a trial lasts {_LIMIT_S:g} s or less; type:"
             f" --set faults={int((_LIMIT_S - _START_S) / each_s)}"
         )
     best = measured.best(topology)
