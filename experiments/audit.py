@@ -121,6 +121,11 @@ def _lasting_s(topology: Topology, case: Any) -> float:
     return lasting_s + _RESUMED_S
 
 
+def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
+    """About how long a trial lasts on its own clock, in seconds."""
+    return _BEFORE_S + _lasting_s(topology, case) + _AFTER_S
+
+
 def procedure(lab: Lab) -> None:
     """Inside: probe, let the elements fail, test which hosts reach each other, repair."""
     (_asked if lab.topology.entry else _probed)(lab)
@@ -236,6 +241,7 @@ def audit() -> Experiment:
             Factor("probe_interval_ms", (5.0,), "time between two probe packets of a flow", least=0.1),
         ),
         procedure=procedure,
+        lasts_s=lasts_s,
         measure=read,
         figures=("elements",),
         limit_s=200.0,

@@ -78,10 +78,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"element={case['element']}: fault none fails no element"
     if fault == "lacp_loss" and (bond is None or bond.mode != "802.3ad"):
         return f"{fault}: mode {bond.mode} speaks no LACP" if bond else f"{fault}: {topology.client} has no bond"
-    own = {parameter.factor for parameter in catalogue.named(fault).parameters}
-    for option in catalogue.OPTIONS:
-        if option.name in case and option.name not in own:
-            return f"{option.name}: fault {fault} has no such parameter"
+    if lacks := catalogue.not_taken(fault, case):
+        return lacks
     given = catalogue.valued(fault, catalogue.parameters_of(fault, case))
     try:
         catalogue.checked(topology, fault, element, given)

@@ -2,10 +2,10 @@
 
 Question      How long until another router of a VRRP group has the virtual address, and how long does traffic stop?
 Factors       What fails, and how: the router loses power or hangs, its daemon ends in order, is killed or halted, what
-              it says by VRRP is lost while it lives (split brain), the cable on one side is pulled; it loses
-              power, and what the next router first announces is lost (gratuitous ARP). The interval of
-              VRRP's advertisements, and any other argument of the topology (vrrp_priorities, vrrp_preempt,
-              vrrp_follow ...).
+              it says by VRRP is lost while it lives (split brain), the cable on one side is pulled, or loses
+              frames at random, as one that is overloaded does (loss_percent); it loses power, and what the next router
+              first announces is lost (gratuitous ARP). The interval of VRRP's advertisements, and any other argument
+              of the topology (vrrp_priorities, vrrp_preempt, vrrp_bfd_ms ...).
 Procedure     1. The client and the server, in different subnets, send each other a UDP packet every probe interval,
                  or one side does, where firewalls let the other begin nothing. Where the routers serve several
                  tenants, each in a VRF (`tenants`), the others' hosts do so, too, and the client sends to theirs.
@@ -21,6 +21,9 @@ Expectation   theory/vrrp.py, from RFC 5798: the master says every A that it liv
               At a random instant the last word is up to A old, so the take-over is uniform in (2A + skew, 3A + skew].
               A router that ends in order says so: the skew is left. A kernel that forwards on loses nothing. A router
               that hung is master again at once and announces nothing: hosts stay with the other, which forwards.
+              Where each advertisement is lost with the probability p, the other router is master beside the best one
+              after each run of three or more that are lost, p^3 (1 - p) for each that is sent.
+              With BFD the other router waits for BFD's packets instead (RFC 5880), and 30 ms and its skew more.
               Where the first announcements are lost, hosts learn of the new master by the second ones, 5 s later. A
               tenant whose master is another router notices nothing, and no packet leaves its VRF.
 """
@@ -36,11 +39,11 @@ from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.emulation.waiting import wait_for
 from testbed.experiment.experiment import Experiment
-from testbed.faults.catalogue import OPTIONS, parameters_of
+from testbed.faults import catalogue
 from testbed.lab import steps
 from testbed.measure import gateway as measured
 from testbed.observe.probe import flows, probing
-from testbed.spec import Topology
+from testbed.spec import Topology, Vrrp
 from testbed.theory import gateways, vrrp
 
 if TYPE_CHECKING:
@@ -55,6 +58,15 @@ FAULTS = (
     "service_crash",
     "service_pause",
     "carrier_loss",
+    "lossy",
+)
+#: What a trial has left for its network to start, in seconds.
+_START_S = 400.0
+#: So many Advertisements are sent while some are lost at random.
+_ADVERTS = measured.ADVERTS
+#: The options of such a cable, and of announcements that are lost.
+_OPTIONS = tuple(
+    option for option in catalogue.OPTIONS if option.name in ("loss_percent", "loss_direction", "announcement_lost_ms")
 )
 #: How long the flows have to resume before the repair, and how long the network rests after the return.
 _RESUMED_S, _AFTER_S = 0.5, 0.5
@@ -62,6 +74,8 @@ _RESUMED_S, _AFTER_S = 0.5, 0.5
 _INTERVALS = 4
 #: How long a router may take to be master again, beside what VRRP waits for.
 _BACK_S = 10.0
+#: The longest trial, in seconds of its own clock.
+_LIMIT_S = 7200.0
 
 
 def _element(topology: Topology, fault: str) -> str:
@@ -70,7 +84,7 @@ def _element(topology: Topology, fault: str) -> str:
     if fault.startswith("service_"):
         return f"{router}:keepalived"
     near = topology.host(topology.client).subnet
-    return topology.attachment(router, near).interface if fault == "carrier_loss" else router
+    return topology.attachment(router, near).interface if fault in ("carrier_loss", "lossy") else router
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
@@ -82,7 +96,17 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return "vrrp_priorities has one number: the group has one router, and no other to take over"
     if topology.host(topology.client).gateway not in group.ips:
         return f"the gateway of {topology.client} is no address of the VRRP group: no traffic of its goes through it"
+    if lacks := catalogue.not_taken(str(case["fault"]), case):
+        return lacks
+    each_s = _each_s(group, case) + _back_s(group)
+    if int(case["faults"]) * each_s > _LIMIT_S - _START_S:
+        return (
+            f"faults={case['faults']}: each takes up to {each_s:.0f} s, and a trial takes {_LIMIT_S:g} s at most; type:"
+            f" --set faults={int((_LIMIT_S - _START_S) / each_s)}"
+        )
     best = measured.best(topology)
+    if case["fault"] == "lossy" and best not in {router.name for router in topology.lone_routers}:
+        return f"{best} has a bond: what it says by VRRP goes by a member that a hash chooses"
     if best not in {router.name for router in topology.lone_routers}:
         if case["fault"] == "carrier_loss":
             return f"{best} has a bond: it keeps its addresses when it loses one member"
@@ -91,11 +115,32 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
                 f"{best} has a bond: while LACP begins anew no host hears what it announces at its return, and traffic"
                 " stays with the other router (docs/services.md); type: --set faults=1"
             )
-    if "announcement_lost_ms" in case and case["fault"] != "announcement_loss":
-        return f"announcement_lost_ms: fault {case['fault']} has none"
     if not group.preempt:
         return "vrrp_preempt=false: the router that returns stays backup, and a second fault of it moves nothing"
     return None
+
+
+def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
+    """About how long a trial lasts on its own clock, in seconds."""
+    group = measured.group_of(topology)
+    drawn_s = vrrp.period_s(group) * (_INTERVALS if group.bfd_ms else 1) / 2
+    back_s = group.advert_ms / 1e3 + group.preempt_delay_s + group.startup_delay_s + _AFTER_S
+    return int(case["faults"]) * (steps.BEFORE_S + drawn_s + _each_s(group, case) + back_s)
+
+
+def _each_s(group: Vrrp, case: Mapping[str, Level]) -> float:
+    """How long each fault lasts."""
+    fault = str(case["fault"])
+    if fault == "lossy":
+        return _ADVERTS * group.advert_ms / 1e3
+    given = catalogue.parameters_of(fault, case)
+    laws = [vrrp.takeover(group, fault, given), vrrp.outage(group, fault, given)]
+    return max(steps.UNNOTICED_S if isinstance(each, str) else each.limit_s for each in laws) + _RESUMED_S
+
+
+def _back_s(group: Vrrp) -> float:
+    """How long the best router may take to be master again."""
+    return _BACK_S + 4 * group.advert_ms / 1e3 + group.preempt_delay_s + group.startup_delay_s
 
 
 def procedure(lab: Lab) -> None:
@@ -104,20 +149,17 @@ def procedure(lab: Lab) -> None:
     element, period_s = _element(lab.topology, fault), vrrp.period_s(group)
     # BFD's packets are random, too: one interval after a session began would not show all phases alike.
     draws_s = _INTERVALS * period_s if group.bfd_ms else period_s
-    given = parameters_of(fault, lab.case)
-    laws = [vrrp.takeover(group, fault, given), vrrp.outage(group, fault, given)]
-    lasts_s = max(steps.UNNOTICED_S if isinstance(each, str) else each.limit_s for each in laws) + _RESUMED_S
     ways = [each for each in (lab.pair, lab.pair[::-1]) if not gateways.blocked(lab.topology, *each)]
     own, *others = gateways.tenants(lab.topology) or [lab.pair]
     for other in others:
         ways += [other, other[::-1], (own[0], other[0]), (other[0], own[0])]
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
-        for _ in steps.faults(lab, element, period_s=draws_s, lasts_s=lasts_s):
+        for _ in steps.faults(lab, element, period_s=draws_s, lasts_s=_each_s(group, lab.case)):
             wait_for(
                 f"{measured.best(lab.topology)} is master again",
                 lambda: _lacking(lab),
-                deadline_s=_BACK_S + 4 * group.advert_ms / 1e3 + group.preempt_delay_s + group.startup_delay_s,
+                deadline_s=_back_s(group),
                 step_s=0.1,
             )
             lab.note("network", "master_again", router=measured.best(lab.topology))
@@ -152,12 +194,13 @@ def gateway() -> Experiment:
             Factor("faults", (20,), "faults in one trial", (5,), least=1),
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
-        options=tuple(each for each in OPTIONS if each.name == "announcement_lost_ms"),
+        options=_OPTIONS,
         procedure=procedure,
+        lasts_s=lasts_s,
         measure=read,
         figures=("detection",),
         repetitions=5,
         quick_repetitions=1,
-        limit_s=600.0,
+        limit_s=_LIMIT_S,
         not_applicable=not_applicable,
     )

@@ -3,9 +3,9 @@
 Question      A balancer asks its servers for their health. How long until it places nothing on one that has failed, and
               which requests fail until then?
 Factors       How the server fails: its process is killed, and its machine refuses connections; it is halted, and takes
-              connections without an answer; its cable carries nothing. The layer at which is balanced (4: IPVS, with
-              keepalived's checks; 7: HAProxy), the interval of checks, how many must fail in a row, and any other
-              argument of the topology (balancer_timeout_ms, balancer_redispatch, balancer_kind ...).
+              connections without an answer; its cable carries nothing, or slowly (slow_delay_ms). The layer at which
+              is balanced (4: IPVS, with keepalived's checks; 7: HAProxy), the interval of checks, how many must fail in
+              a row, and any other argument of the topology (balancer_timeout_ms, balancer_fastinter_ms ...).
 Procedure     1. The client sends the service a request every interval, on a new connection each or with keep-alive.
               2. One trial injects many faults in one network, each on the first server, at an instant drawn at random
                  over a whole interval of the checks.
@@ -16,7 +16,8 @@ Measurement   Detection: from the fault to the master's log that says that the s
 Expectation   theory/health_checks.py, from the manuals of HAProxy and keepalived: with an interval I, F failures in a
               row and a time-out T, a server that refuses is taken out (F - 1) I to F I after the fault, evenly, and one
               that is silent F T later. Of n servers in turn one gets every nth request, and these fail; none does where
-              HAProxy cannot connect and chooses another one.
+              HAProxy cannot connect and chooses another one. A slow server whose answers come within the time-out stays
+              in, and every nth request is late by two round trips; one whose answers come later is silent.
 """
 
 from __future__ import annotations
@@ -29,18 +30,21 @@ from testbed import schemes
 from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
+from testbed.faults import catalogue
 from testbed.lab import steps
 from testbed.measure import health_checks as measured
-from testbed.spec import Topology
+from testbed.spec import Balancer, Topology
 from testbed.theory import OutageBound, chain
 from testbed.theory import health_checks as theory
 
 if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
-FAULTS = (theory.REFUSES, theory.HALTED, theory.UNHEARD)
+FAULTS = (theory.REFUSES, theory.HALTED, theory.UNHEARD, theory.SLOW)
 #: How long a client waits for an answer; how long the network rests before a repair, and after a return.
-_TIMEOUT_S, _AFTER_S = 1.0, 0.5
+_TIMEOUT_S, _AFTER_S = measured.TIMEOUT_S, 0.5
+#: The options of a slow server.
+_SLOW = tuple(option for option in catalogue.OPTIONS if option.name == "slow_delay_ms")
 
 
 def _server(topology: Topology) -> str:
@@ -60,22 +64,39 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"topology {topology.name} has no balancer"
     if len(topology.balancers[0].servers) < 2:
         return "the balancer has one server, and no other to place requests on"
-    if case["fault"] == theory.UNHEARD and topology.host(_server(topology)).bond is not None:
-        return f"{_server(topology)} has a bond: it is heard of by its other member"
+    if lacks := catalogue.not_taken(str(case["fault"]), case):
+        return lacks
+    if case["fault"] == theory.SLOW and theory.undecided(topology.balancers[0], measured.delay_s(case)):
+        return "an answer that is so slow comes just when its check ends: whether it counts is a matter of microseconds"
+    if case["fault"] in (theory.UNHEARD, theory.SLOW) and topology.host(_server(topology)).bond is not None:
+        return f"{_server(topology)} has a bond: it is heard of by its other member, too"
     if case["keep_alive"] and topology.balancers[0].layer == 4:
         return "keep_alive=true: at layer 4 one connection has one server, so requests are not placed in turn"
     return chain.unreached(topology, schemes.chosen(case).side)
 
 
+def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
+    """About how long a trial lasts on its own clock, in seconds."""
+    group = topology.balancers[0]
+    back_s = theory.reinstated_s(group) + _AFTER_S
+    return int(case["faults"]) * (steps.BEFORE_S + group.check_ms / 2e3 + _each_s(group, case) + back_s)
+
+
+def _each_s(group: Balancer, case: Mapping[str, Level]) -> float:
+    """How long each fault lasts."""
+    delay_s = measured.delay_s(case)
+    found = theory.detection(group, str(case["fault"]), delay_s)
+    noticed_s = found.limit_s if isinstance(found, OutageBound) else theory.unnoticed_s(group, delay_s)
+    return noticed_s + _TIMEOUT_S + _AFTER_S
+
+
 def procedure(lab: Lab) -> None:
     """Inside: fail the first server again and again, with requests from the client."""
     fault, group = str(lab.case["fault"]), lab.topology.balancers[0]
-    found = theory.detection(group, fault)
-    assert isinstance(found, OutageBound)
     interval_s = float(lab.case["request_interval_ms"]) / 1e3
     with steps.asking(lab, interval_s, timeout_s=_TIMEOUT_S, keep_alive=bool(lab.case["keep_alive"])):
-        lasts_s = found.limit_s + _TIMEOUT_S + _AFTER_S
-        for _ in steps.faults(lab, _element(lab.topology, fault), period_s=group.check_ms / 1e3, lasts_s=lasts_s):
+        each_s = _each_s(group, lab.case)
+        for _ in steps.faults(lab, _element(lab.topology, fault), period_s=group.check_ms / 1e3, lasts_s=each_s):
             lab.sleep_until(lab.now() + theory.reinstated_s(group) + _AFTER_S)
 
 
@@ -101,7 +122,9 @@ def health_checks() -> Experiment:
             Factor("request_interval_ms", (20.0,), "time between two requests", least=2.0),
             Factor("keep_alive", (False,), "whether a connection carries more than one request"),
         ),
+        options=_SLOW,
         procedure=procedure,
+        lasts_s=lasts_s,
         measure=read,
         figures=("detection",),
         repetitions=5,

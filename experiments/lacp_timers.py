@@ -46,6 +46,13 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     return None
 
 
+def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
+    """About how long a trial lasts on its own clock, in seconds."""
+    rate = topology.bond(topology.client).lacp_rate
+    drawn_s = lacpdu_period_s(rate, driver=case["end"] == "switch") / 2
+    return int(case["faults"]) * (drawn_s + theory.bonding_lacp_bound(rate).limit_s + _NOTICED_S)
+
+
 def procedure(lab: Lab) -> None:
     """Inside: inject a silent loss into one member after another."""
     rate = lab.topology.bond(lab.client).lacp_rate
@@ -126,6 +133,7 @@ def lacp_timers() -> Experiment:
         ),
         bonded=True,
         procedure=procedure,
+        lasts_s=lasts_s,
         measure=read,
         figures=("detection",),
         repetitions=5,

@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from testbed.lab.lab import Lab
 
 
+def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
+    """About how long a trial lasts on its own clock, in seconds."""
+    bond = topology.bond(topology.client)
+    period_s = theory.monitor_period_s(bond.miimon_ms)
+    return int(case["faults"]) * (bond.downdelay_ms / 1e3 + 2.5 * period_s + bond.updelay_ms / 1e3)
+
+
 def procedure(lab: Lab) -> None:
     """Inside: cut one member after another."""
     bond = lab.topology.bond(lab.client)
@@ -106,6 +113,7 @@ def miimon() -> Experiment:
         bonded=True,
         not_applicable=not_applicable,
         procedure=procedure,
+        lasts_s=lasts_s,
         measure=read,
         figures=("detection",),
         repetitions=8,

@@ -91,6 +91,13 @@ def _without_effect(case: Mapping[str, Level]) -> str | None:
     return next((f"{name}: fault {fault.name} has none" for name in _OPTIONS if name in case and name not in own), None)
 
 
+def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
+    """About how long a trial lasts on its own clock, in seconds."""
+    fault = str(case["fault"])
+    element = lines.element(topology, fault, str(case["place"]))
+    return routes.again_s(topology, case, lines.outage(topology, fault, element, parameters_of(fault, case)))
+
+
 def procedure(lab: Lab) -> None:
     """Inside: fail the way in use again and again, with probes between client and server."""
     fault = str(lab.case["fault"])
@@ -133,6 +140,7 @@ def routing() -> Experiment:
             Factor("fault_s", (brownouts.LASTS_S,), "how long the fault lasts: lossy, slow", least=0.1),
         ),
         procedure=procedure,
+        lasts_s=lasts_s,
         measure=read,
         figures=("detection",),
         repetitions=5,

@@ -64,10 +64,15 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         theory.element(topology, str(case["fault"]), str(case["place"]))
     except SpecError as error:
         return f"{error.message}. {error.hint}" if error.hint else error.message
-    lasts_s = int(case["faults"]) * _each_s(topology, str(case["fault"]), str(case["place"]))
-    if lasts_s > _LIMIT_S:
-        return f"faults={case['faults']} would take up to {lasts_s:.0f} s; wanted {_LIMIT_S:.0f} s or less"
+    longest_s = lasts_s(case, topology)
+    if longest_s > _LIMIT_S:
+        return f"faults={case['faults']} would take up to {longest_s:.0f} s; wanted {_LIMIT_S:.0f} s or less"
     return None
+
+
+def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
+    """About how long a trial lasts on its own clock, in seconds."""
+    return int(case["faults"]) * _each_s(topology, str(case["fault"]), str(case["place"]))
 
 
 def _period_s(topology: Topology) -> float:
@@ -152,6 +157,7 @@ def site_failover() -> Experiment:
             Factor("request_interval_ms", (20.0,), "time between two requests", least=4.0),
         ),
         procedure=procedure,
+        lasts_s=lasts_s,
         measure=read,
         figures=("detection",),
         repetitions=5,

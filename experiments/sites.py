@@ -84,6 +84,11 @@ def _flows(lab: Lab) -> Iterator[list[Flow]]:
         yield found
 
 
+def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
+    """About how long a trial lasts on its own clock, in seconds."""
+    return routes.again_s(topology, case, theory.outage(topology, str(case["fault"]), str(case["place"])))
+
+
 def procedure(lab: Lab) -> None:
     """Inside: fail the first client's site again and again, with probes to the service."""
     fault, place = str(lab.case["fault"]), str(lab.case["place"])
@@ -127,6 +132,7 @@ def sites() -> Experiment:
             Factor("probe_interval_ms", (1.0,), "time between two probe packets of a flow", least=0.1),
         ),
         procedure=procedure,
+        lasts_s=lasts_s,
         measure=read,
         figures=("detection",),
         repetitions=5,

@@ -134,8 +134,16 @@ def test_every_experiment_is_in_the_list_of_experiments(name: str) -> None:
     "command", ["atlas", "displacement", "messages", "gateway", "stateful_failover", "failover", "tcp_failover"]
 )
 def test_the_readme_has_a_command_for_each_question(command: str) -> None:
-    more = (ROOT / "README.md").read_text().partition("## More commands")[2].partition("\n## ")[0]
-    assert f"\ntestbed run {command} " in more
+    found = [
+        line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"testbed run {command} ")
+    ]
+    assert found and len(set(found)) == len(found)
+
+
+def test_the_readme_repeats_no_command() -> None:
+    lines = (line.partition("#")[0].rstrip() for line in (ROOT / "README.md").read_text().splitlines())
+    commands = [line for line in lines if line.startswith("testbed ")]
+    assert [command for command in set(commands) if commands.count(command) > 1] == []
 
 
 def test_the_experiments_that_take_faults_of_routers_are_named() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,9 +24,9 @@ def flat(node: ast.expr) -> str:
     return "..."
 
 
-def trees() -> Iterator[ast.Module]:
-    for path in sorted((ROOT / "testbed").rglob("*.py")):
-        yield ast.parse(path.read_text())
+@functools.cache
+def trees() -> tuple[ast.Module, ...]:
+    return tuple(ast.parse(path.read_text()) for path in sorted((ROOT / "testbed").rglob("*.py")))
 
 
 @functools.cache

@@ -300,6 +300,19 @@ _SERVICES = (
         daemon="keepalived",
     ),
     _step(
+        "gateway_bfd",
+        "gateway fault=router_crash,router_hang,service_stop,service_crash,service_pause,carrier_loss,split_brain"
+        " vrrp_bfd_ms=100 vrrp_advert_ms=1000 faults=20",
+        5,
+        daemon="keepalived",
+    ),
+    _step(
+        "gateway_loss",
+        "gateway fault=lossy loss_percent=30 vrrp_advert_ms=100 faults=20 probe_interval_ms=20",
+        5,
+        daemon="keepalived",
+    ),
+    _step(
         "gateway_tenants",
         "gateway tenants=2 vrrp_masters=split,same fault=router_crash,service_stop,carrier_loss vrrp_advert_ms=100"
         " faults=20",
@@ -389,6 +402,33 @@ _SERVICES = (
         "health_checks fault=service_crash,service_pause,silent_loss balancer_layer=4,7 balancer_check_ms=1000"
         " faults=20",
         1,
+        daemon="haproxy",
+    ),
+    _step(
+        "health_checks_refused",
+        "health_checks fault=service_crash balancer_layer=4,7 balancer_check_ms=300 balancer_timeout_ms=100 faults=20",
+        5,
+        daemon="haproxy",
+    ),
+    _step(
+        "health_checks_fast",
+        "health_checks fault=service_crash,service_pause balancer_layer=7 balancer_check_ms=500"
+        " balancer_timeout_ms=100 balancer_fastinter_ms=100 faults=20",
+        1,
+        daemon="haproxy",
+    ),
+    _step(
+        "slow_server",
+        "health_checks fault=slow slow_delay_ms=40,80 balancer_layer=4,7 balancer_check_ms=300"
+        " balancer_timeout_ms=100 faults=20",
+        1,
+        daemon="haproxy",
+    ),
+    _step(
+        "peers",
+        "requests fault=router_crash balancer_layer=7 vrrp_advert_ms=100 balancer_stick=true"
+        " balancer_peers=true,false clients=30",
+        5,
         daemon="haproxy",
     ),
     _step(

@@ -11,10 +11,10 @@ import click
 
 from testbed import drawing, schemes
 from testbed.cli import tables
-from testbed.cli.base import out, settings_of
+from testbed.cli.base import out, say, settings_of
 from testbed.cli.progress import working
 from testbed.cli.results import write_up
-from testbed.cli.run import argv_of, carry_out, new_place, resumable, show_changes
+from testbed.cli.run import argv_of, carry_out, lasting_text, new_place, resumable, show_changes
 from testbed.design.factor import Level
 from testbed.errors import SpecError
 from testbed.experiment import discovery
@@ -80,8 +80,13 @@ def audit(
     now = datetime.datetime.now(datetime.UTC)
     place = place or new_place(Path("results") / "audit" / now.strftime("%Y%m%dT%H%M%SZ"))
     wanted = prepare.Request("audit", topology, chosen, repetitions, seed, quick, backend, clock)
-    with working("planning"):
-        prepared = prepare.prepare(wanted, argv=argv_of())
+    try:
+        with working("planning"):
+            prepared = prepare.prepare(wanted, argv=argv_of())
+    except SpecError as error:
+        if "--topology" not in error.hint:
+            raise
+        raise SpecError(error.message, "Give other levels with --set, or audit another topology.") from error
     show_changes(prepared)
     if dry_run:
         with working("planning"):
@@ -91,8 +96,12 @@ def audit(
             click.echo(json.dumps(audits.as_json(network, rows)))
         else:
             _show(network, rows)
-            out.print(f"{len(trials)} trials: {_count(rows)}; none was carried out, all this is theory")
+            lasting = lasting_text(prepared, trials)
+            out.print(f"{len(trials)} trials: {_count(rows)}; {lasting}. None was carried out, all this is theory.")
         return
+    with working("planning"):
+        trials = prepared.planned(prepared.repetitions)
+    say(f"{len(trials)} trials, {lasting_text(prepared, trials)}", "dim")
     with resumable(place):
         with working("preparing"):
             backend_ = prepare.begin(prepared, place, resume=resume)

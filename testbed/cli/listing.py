@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from testbed import drawing
-from testbed.cli import details
+from testbed.cli import details, options
 from testbed.cli.base import out, say, settings_of, typed, writable
 from testbed.errors import SpecError, unknown
 from testbed.experiment import discovery
@@ -26,7 +26,8 @@ def list_(what: str | None, as_json: bool) -> None:
     """List topologies, experiments, faults ...
 
     Without an argument, list topologies, experiments, faults, controllers and modes, one line each. With one of these
-    words, list that kind with its details. With the name of one thing, such as failover or 802.3ad, tell all about it.
+    words, list that kind with its details. With the name of one thing, such as failover, 802.3ad or an option such as
+    vrrp_advert_ms, tell all about it.
     """
     every = {kind: _entries(kind) for kind in details.KINDS}
     if what is not None and what not in details.KINDS:
@@ -52,9 +53,14 @@ def list_(what: str | None, as_json: bool) -> None:
 def _tell(name: str, every: Mapping[str, Mapping[str, str]], *, as_json: bool) -> None:
     """Tell all about what has this name, of each kind. Errors: SpecError if there is none."""
     of = [kind for kind, entries in every.items() if name in entries]
-    if not of:
-        raise unknown("name", name, {*every, *(each for entries in every.values() for each in entries)})
     found = {kind: details.KINDS[kind](name) for kind in of}
+    if name in options.names():
+        found["names of --set"] = options.option(name)
+    if not found:
+        known = {*every, *(each for entries in every.values() for each in entries)}
+        error = unknown("name", name, {*known, *options.names()})
+        error.known = sorted({*known, *error.near})  # without all that --set takes
+        raise error
     if as_json:
         click.echo(json.dumps(found))
         return

@@ -94,11 +94,13 @@ def run(
     with working("planning"):
         prepared = prepare.prepare(wanted, argv=argv_of())
     show_changes(prepared)
+    with working("planning"):
+        trials = prepared.planned(prepared.repetitions)
     if dry_run:
-        with working("planning"):
-            trials = prepared.planned(prepared.repetitions)
         _show_plan(prepared, trials)
         return
+    if lasting := lasting_text(prepared, trials):
+        say(f"{len(trials)} trials, {lasting}", "dim")
     with resumable(place):
         with working("preparing"):  # an image that is not there yet takes some seconds
             backend_ = prepare.begin(prepared, place, resume=resume)
@@ -187,12 +189,27 @@ def _show_plan(prepared: prepare.Prepared, trials: Sequence[Trial]) -> None:
         out.print(f"{count:>4} x {text}", soft_wrap=True)
     pairs = ", ".join(prepare.pairs(trials))
     out.print(f"{len(trials)} trials of {prepared.experiment.name} on {trials[0].topology.name}, measured: {pairs}")
+    if lasting := lasting_text(prepared, trials):
+        out.print(lasting)
     if prepared.until:
         out.print(
             f"and more, at most {prepared.until.most} of each case, until the median of {prepared.until.metric}"
             f" is known to {prepared.until.relative * 100:g} %",
             soft_wrap=True,
         )
+
+
+#: Units of time, each from so many seconds on.
+_UNITS = ((7200.0, 3600.0, "h"), (120.0, 60.0, "min"), (0.0, 1.0, "s"))
+
+
+def lasting_text(prepared: prepare.Prepared, trials: Sequence[Trial]) -> str:
+    """How long the trials last on their own clocks, in words; empty: the experiment does not say."""
+    lasts_s = prepare.lasting_s(prepared.experiment, trials)
+    if lasts_s is None:
+        return ""
+    _, scale_s, unit = next(each for each in _UNITS if lasts_s >= each[0])
+    return f"about {lasts_s / scale_s:.0f} {unit} of the trials' clocks in all"
 
 
 def carry_out(prepared: prepare.Prepared, backend: Backend, place: Path, jobs: int | None) -> bool:

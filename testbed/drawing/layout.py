@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from testbed.drawing.listing import bgp_text, group_text, rate_text, service_text, static_text
+from testbed.drawing.listing import rate_text
+from testbed.drawing.roles import bgp_text, group_texts, said, static_text
 from testbed.drawing.tiers import level_of, tiers
 from testbed.spec import Lag, Link, Topology
 
@@ -140,15 +141,16 @@ def _box_height(
 
 
 def _words(topology: Topology, name: str) -> list[str]:
+    words = [name, *said(topology, name)]
     for host in topology.hosts:
         if host.name == name:
             bond = [f"{host.bond.name} {host.bond.mode}"] if host.bond else []
             own = (host.address, *(each.address for each in topology.attachments(name)))
-            return [name, *bond, *dict.fromkeys(own)]
+            return [*words, *bond, *dict.fromkeys(own)]
     for router in topology.routers:
         if router.name == name:
-            return [name, "router", *(each.address for each in router.attachments)]
-    return [name]
+            return [*words, *(each.address for each in router.attachments)]
+    return words
 
 
 def _attach(
@@ -218,8 +220,7 @@ def _legend(topology: Topology) -> list[str]:
         if lags:
             switches = dict.fromkeys(topology.owner(port) for lag in lags for port in lag.ports)
             lines.append(f"LACP system {system.name} {system.system} on {', '.join(switches)}: {_named(lags)}")
-    lines += map(group_text, topology.vrrp)
-    lines += map(service_text, topology.balancers)
+    lines += group_texts(topology)
     lines += map(bgp_text, topology.bgp)
     lines += map(static_text, topology.static)
     static = [lag for lag in topology.lags if lag.lacp == "off"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from testbed.drawing.roles import bgp_text, group_texts, said, static_text
 from testbed.drawing.tiers import is_marked, members
-from testbed.spec import Balancer, Bgp, BgpSpeaker, Host, Router, StaticRoutes, Topology, Vrrp
+from testbed.spec import Bgp, BgpSpeaker, Host, Router, Topology
 from testbed.spec.bond import DRIVER_MODES
 
 
@@ -22,7 +23,7 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
     switches = {switch.name for switch in topology.switches}
     lines = []
     for host in topology.hosts:
-        lines.append(_crossed(_host(host), host.name in marked))
+        lines.append(_crossed(_host(host, " ".join(said(topology, host.name))), host.name in marked))
         addressed = topology.router(host.name) if host.loopback else None
         lines += _links(topology, topology.interfaces(host.name), marked, addressed)
         lines += [
@@ -36,7 +37,7 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
             for vrf in router.vrfs
         ]
         shown = f", VRFs {', '.join(tables)}" if tables else ""
-        lines.append(_crossed(f"{router.name}  router{shown}", router.name in marked))
+        lines.append(_crossed(f"{router.name}  {' '.join(said(topology, router.name))}{shown}", router.name in marked))
         lines += _links(topology, topology.interfaces(router.name), marked, router)
     for switch in topology.switches:
         own = topology.interfaces(switch.name)
@@ -49,8 +50,7 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
         if lags:
             lines.append(f"LACP system {system.name}  {system.system}, priority {system.priority}")
             lines += [f"    {lag.name}  {', '.join(lag.ports)}; key {lag.key}, {lag.lacp}, {lag.rate}" for lag in lags]
-    lines += map(group_text, topology.vrrp)
-    lines += map(service_text, topology.balancers)
+    lines += group_texts(topology)
     for group in topology.bgp:
         lines += [bgp_text(group), *(_speaker(group, each) for each in group.speakers)]
     for routes in topology.static:
@@ -60,35 +60,6 @@ def listing(topology: Topology, marks: Iterable[str] = ()) -> list[str]:
     if static:
         lines += ["static LAGs", *(f"    {lag.name}  {', '.join(lag.ports)}" for lag in static)]
     return lines
-
-
-def group_text(group: Vrrp) -> str:
-    """A VRRP group in a line: its virtual addresses, the priority of each router, and what is configured."""
-    ranks = ", ".join(f"{name} {rank}" for name, rank in zip(group.routers, group.priorities, strict=True))
-    return f"VRRP  {', '.join(group.addresses)}: {ranks}; every {group.advert_ms} ms, follow={group.follow}"
-
-
-def service_text(group: Balancer) -> str:
-    """A balanced service in a line: its address, who balances and how, to whom, and the checks."""
-    how = f"layer {group.layer}" + (f" {group.kind}" if group.kind else "")
-    checks = f"{group.fall} checks every {group.check_ms} ms"
-    where = f"{group.address}:{group.port}"
-    return f"service  {where}: {', '.join(group.machines)} by {how} to {', '.join(group.servers)}; {checks}"
-
-
-def bgp_text(group: Bgp) -> str:
-    """What is configured of BGP speakers, in a line: their times, and their AS numbers."""
-    watched = f", BFD {group.bfd_mult} x {group.bfd_ms} ms" if group.bfd_ms else ""
-    numbers = ", ".join(f"{each.machine} {each.asn}" for each in group.speakers)
-    ecmp = ", ECMP" if group.ecmp else ""
-    daemon = ", by FRR" if group.daemon == "frr" else ""
-    return f"BGP  AS {numbers}{daemon}; hold time {group.hold_s} s, keepalive {group.keepalive_s} s{watched}{ecmp}"
-
-
-def static_text(group: StaticRoutes) -> str:
-    """What is configured of static routes, in a line: who has them, and what takes a next hop out."""
-    watched = f" {group.bfd_mult} x {group.bfd_ms} ms" if group.bfd_ms else ""
-    return f"static routes  on {', '.join(group.machines)}; track {group.track}{watched}"
 
 
 def _speaker(group: Bgp, speaker: BgpSpeaker) -> str:
@@ -111,12 +82,12 @@ def _ports(topology: Topology, own: Iterable[str]) -> str:
     return ", ".join(f"ports to {what}: {count}" for what, count in counts.items() if count or what == "hosts")
 
 
-def _host(host: Host) -> str:
-    bond = host.bond
+def _host(host: Host, role: str) -> str:
+    bond, first = host.bond, "  ".join(filter(None, (host.name, host.address, role)))
     if bond is None:
-        return f"{host.name}  {host.address}"
+        return first
     if bond.mode in DRIVER_MODES:  # it has no monitor and no option of bonds
-        return f"{host.name}  {host.address}  {bond.name}: {bond.mode}"
+        return f"{first}  {bond.name}: {bond.mode}"
     monitor = f"miimon {bond.miimon_ms} ms" if bond.miimon_ms else f"arp_interval {bond.arp_interval_ms} ms"
     if not bond.miimon_ms and not bond.arp_interval_ms:
         monitor = "no monitor"
@@ -125,7 +96,7 @@ def _host(host: Host) -> str:
         options.append(f"LACP {bond.lacp_rate}")
     if bond.primary is not None:
         options.append(f"primary {bond.primary}")
-    return f"{host.name}  {host.address}  {bond.name}: {', '.join(options)}"
+    return f"{first}  {bond.name}: {', '.join(options)}"
 
 
 def _links(

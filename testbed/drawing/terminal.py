@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from testbed.drawing.roles import said
 from testbed.drawing.tiers import is_marked, level_of, members, tiers
 from testbed.spec import Link, Topology
 
@@ -79,10 +80,10 @@ def _place(topology: Topology, levels: Sequence[Sequence[str]], marked: frozense
         else:
             up[min(link.a, link.b, key=lambda node: level[node])].append(link)
     labels: dict[str, tuple[str, ...]] = {switch.name: (switch.name,) for switch in topology.switches}
-    labels |= {router.name: (router.name,) for router in topology.lone_routers}
+    labels |= {router.name: (router.name, *said(topology, router.name)) for router in topology.lone_routers}
     for host in topology.hosts:
         bond = (host.bond.name,) if host.bond else ()
-        labels[host.name] = (host.name, *bond, host.address.partition("/")[0])
+        labels[host.name] = (host.name, *said(topology, host.name), *bond, host.address.partition("/")[0])
     labels = {name: (f"✗ {texts[0]}", *texts[1:]) if name in marked else texts for name, texts in labels.items()}
     widths = {name: max(2 * len(up[name]) + 1, *(len(text) + 2 for text in labels[name])) + 2 for name in labels}
     total = max(sum(widths[name] + _GAP for name in tier) - _GAP for tier in levels)

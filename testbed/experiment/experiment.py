@@ -55,6 +55,8 @@ class Experiment:
     programs: tuple[str, ...] = ()
     #: Whether all of its traffic is of the host's own TCP sockets, so that Multipath TCP can carry it.
     messages: bool = False
+    #: About how long a trial of a case lasts on its own clock, in seconds; None: not said.
+    lasts_s: Callable[[Mapping[str, Level], Topology], float] | None = None
     #: The longest possible duration of a trial on its own clock, in seconds: a guest that takes longer is stuck.
     limit_s: float = 600.0
 

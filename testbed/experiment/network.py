@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+import pkgutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from testbed import schemes
 from testbed.design.factor import Factor, Level, parse_level
-from testbed.errors import SpecError, unknown
+from testbed.errors import SpecError, UnknownName, unknown
 from testbed.experiment import settle, user_code
 from testbed.experiment.experiment import Experiment
 from testbed.spec import Topology
 
+#: The package of the topologies that come with the testbed.
+_OURS = "topologies"
 #: The function of a topology file: its keyword arguments are what may be varied.
 TopologyFunction = Callable[..., Topology]
 
@@ -41,7 +46,27 @@ def networks_of(function: TopologyFunction) -> settle.Networks:
         value = parameter.default
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             needs |= settle.needed(value)
-    return settle.Networks(lambda case: build_topology(function, case), topology_defaults(function), needs)
+    elsewhere = having if function.__module__.partition(".")[0] == _OURS else None
+    return settle.Networks(lambda case: build_topology(function, case), topology_defaults(function), needs, elsewhere)
+
+
+@functools.cache
+def having(argument: str) -> tuple[str, ...]:
+    """The topologies of ours that have an argument of that name."""
+    found = []
+    for module in pkgutil.iter_modules(importlib.import_module(_OURS).__path__):
+        function = getattr(importlib.import_module(f"{_OURS}.{module.name}"), module.name)
+        if argument in topology_defaults(function):
+            found.append(module.name)
+    return tuple(sorted(found))
+
+
+def unknown_argument(kind: str, name: str, known: Iterable[str]) -> UnknownName:
+    """The error for a name that nothing here has; it says which topologies have an argument of that name."""
+    error = unknown(kind, name, known)
+    if where := having(name):
+        error.hint = f"It is an argument of {settle.listed(where)}: see testbed list {name}"
+    return error
 
 
 def _parameters(function: TopologyFunction) -> dict[str, inspect.Parameter]:
@@ -112,7 +137,7 @@ def build_from_settings(function: TopologyFunction, settings: Mapping[str, str])
     check_names(function, (), defaults)
     unknown_names = [name for name in settings if name not in defaults and name != settle.PAIR]
     if unknown_names:
-        raise unknown("argument of the topology:", unknown_names[0], [*defaults, settle.PAIR])
+        raise unknown_argument("argument of the topology:", unknown_names[0], [*defaults, settle.PAIR])
     levels: dict[str, Level] = {
         name: pairs(text)[0] if name == settle.PAIR else parse_level(name, text, defaults[name])
         for name, text in settings.items()

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from testbed import schemes
 from testbed.design.factor import Factor, Level, parse_level
 from testbed.design.trial import Trial, trial_seed
-from testbed.errors import SpecError, unknown
+from testbed.errors import SpecError
 from testbed.experiment import reasons, settle, user_code
 from testbed.experiment.experiment import Experiment
 from testbed.experiment.network import TopologyFunction as TopologyFunction
 from testbed.experiment.network import build_from_settings as build_from_settings
 from testbed.experiment.network import build_topology as build_topology
-from testbed.experiment.network import check_names, check_runs, is_of_network, networks_of, pairs
+from testbed.experiment.network import check_names, check_runs, is_of_network, networks_of, pairs, unknown_argument
 from testbed.experiment.network import topology_defaults as topology_defaults
 from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
@@ -71,11 +71,15 @@ def factor_levels(
         else:
             known = {f.name for f in (*experiment.factors, *experiment.options)} | set(arguments) | {settle.PAIR}
             known |= schemes.OPTIONS.keys()
-            raise unknown("factor", name, known)
+            raise unknown_argument("factor", name, known)
         if len(set(found)) < len(found):
             raise SpecError(f"--set {name}={text} names a level twice")
         levels[name] = found
     return levels
+
+
+#: A trial that lasts so many times as long as its experiment allows is refused: its wall time is limited too.
+_ABSURD = 10
 
 
 @dataclass(frozen=True)
@@ -217,6 +221,11 @@ def _not_applicable(experiment: Experiment, case: Mapping[str, Level], network: 
             raise user_code.wrong(check, "experiment", what)
     if reason is None and experiment.both_ways:
         reason = gateways.blocked_either_way(network, *network.pair)
+    if reason is None and experiment.lasts_s is not None:
+        lasts_s, most_s = experiment.lasts_s(case, network), _ABSURD * experiment.limit_s
+        if lasts_s > most_s:
+            many = f"faults={case['faults']}: " if "faults" in case else ""
+            reason = f"{many}a trial would last {lasts_s:.0f} s of its clock; wanted {most_s:.0f} s or less"
     return reason
 
 

@@ -65,17 +65,20 @@ class Settled:
 
 class Networks:
     """The networks of a run, each built once. ``arguments`` are the topology's, with their defaults; ``needs`` says
-    what some of them have no effect without (`needed`)."""
+    what some of them have no effect without (`needed`). ``elsewhere``: which of our topologies have an argument; None:
+    the topology is a user's, who may give it one."""
 
     def __init__(
         self,
         build: Callable[[Mapping[str, Level]], Topology],
         arguments: Mapping[str, Level],
         needs: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        elsewhere: Callable[[str], Sequence[str]] | None = None,
     ) -> None:
         self._build = build
         self.arguments = arguments
         self._needs = needs
+        self._elsewhere = elsewhere
         self._found: dict[tuple[tuple[str, Level], ...], Topology | SpecError] = {}
 
     def of(self, case: Mapping[str, Level]) -> Topology:
@@ -90,6 +93,14 @@ class Networks:
         if isinstance(found, SpecError):
             raise found
         return found
+
+    def how(self, name: str, here: str) -> str:
+        """What to type, or to write into the topology's file, to have a factor; ``here`` is what the network has."""
+        first = f"Type: --set {here}" if here else f"Leave --set {name} out"
+        if self._elsewhere is None:
+            return f"{first}. To vary it, add to the topology's function: {_argument(name)}"
+        others = self._elsewhere(name)
+        return f"{first}, or take a topology that has it: {listed(others)}" if others else f"{first}."
 
     def lacking(self, case: Mapping[str, Level], name: str) -> str:
         """What an argument has no effect without, and the case has not; empty: nothing."""
@@ -156,6 +167,11 @@ def settled(
     return Settled(own, network, changed)
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def shown(level: Level) -> str:
     """A level as --set takes it."""
     return str(level).lower() if isinstance(level, bool) else str(level)
@@ -179,11 +195,13 @@ def _without_argument(
         what = f"its network has {here}" if here else "and nothing in its network has such an option"
         if len(found) > 1:
             what = f"in its network {name} is {' and '.join(map(shown, found))}"
-        raise SpecError(f"{name}={shown(case[name])}: {lacks}; {what}", _how(name, here))
+        raise SpecError(f"{name}={shown(case[name])}: {lacks}; {what}", networks.how(name, here))
     if given:
         return
     if here and factor is not None and not _takes(factor, found[0]):
-        raise SpecError(f"{lacks}, and its network has {here}, which the experiment does not take", _how(name, ""))
+        raise SpecError(
+            f"{lacks}, and its network has {here}, which the experiment does not take", networks.how(name, "")
+        )
     if here:
         case[name] = found[0]
         changed[name] = f"{lacks}; its network has {here}"
@@ -199,14 +217,12 @@ def _takes(factor: Factor, level: Level) -> bool:
     return factor.least is None or isinstance(level, str) or level >= factor.least
 
 
-def _how(name: str, here: str) -> str:
-    """What to type, or to write into the topology's file, to have a factor."""
+def _argument(name: str) -> str:
+    """The argument of a topology's function that a factor is of."""
     holders = {"bonding: BondOptions = BondOptions()": _BOND, "lag: LagOptions = LagOptions()": _LAG}
     holders["cable: Cable = Cable()"] = _CABLE
     holders["addressing: Addressing = Addressing()"] = settings(Addressing())
-    argument = next((text for text, names in holders.items() if name in names), f"{name}: int = 2")
-    first = f"Type: --set {here}. " if here else f"Leave --set {name} out. "
-    return f"{first}To vary it, add to the topology's function: {argument}"
+    return next((text for text, names in holders.items() if name in names), f"{name}: int = 2")
 
 
 def _possible(networks: Networks, case: dict[str, Level], brought: Sequence[str], changed: dict[str, str]) -> Topology:

@@ -234,6 +234,13 @@ def checked(topology: Topology, name: str, element: str, parameters: Mapping[str
     return CheckedFault(named(name), element, values)
 
 
+def not_taken(name: str, case: Mapping[str, Level]) -> str:
+    """Which parameter of a case the fault has not, and another one has; empty if there is none."""
+    own = {parameter.factor for parameter in named(name).parameters}
+    other = next((option.name for option in OPTIONS if option.name in case and option.name not in own), "")
+    return f"{other}: fault {name} has no such parameter" if other else ""
+
+
 def parameters_of(name: str, case: Mapping[str, Level]) -> dict[str, Level]:
     """The parameters of a fault that a case sets, by its factors (`Parameter.factor`)."""
     return {p.name: case[p.factor] for p in named(name).parameters if p.factor in case}

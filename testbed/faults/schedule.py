@@ -132,7 +132,7 @@ def _clash(one: Injection, other: Injection) -> str:
 
 def _one_daemon(one: Injection, other: Injection) -> bool:
     """Whether both end, kill or halt a daemon of one machine: which is then the one that starts it again?"""
-    if not all(each.fault.startswith(("service_", "router_", "site_")) for each in (one, other)):
+    if not all(each.fault.startswith(("service_", "router_", "site_", "announcement_")) for each in (one, other)):
         return False
     return not _machines(one).isdisjoint(_machines(other))
 

@@ -39,7 +39,7 @@ def detection(run: Run) -> Drawing:
         " of theory and the band that holds 95 % of samples of that size; p: Kolmogorov-Smirnov test; end: the exact"
     )
     text += " 95 % interval of the uniform distribution's end, from the largest time; both from"
-    text += f" {stats.LEAST_FOR_LAW} times on."
+    text += f" {stats.LEAST_FOR_LAW} times on; no law: theory gives none for that case."
     cases = [found for group in series(run) if (found := _Found.of(group)).times]
     if not cases:
         return empty(run, _HEADER, text, "no trial has a detection time")
@@ -117,6 +117,7 @@ def _draw(axes: Axes, found: _Found, right_s: float, scale: float) -> list[tuple
     draw_steps(axes, times, total, group.look, right_s, scale)
     words = f"{group.name}: n = {len(times)}" + (f", p = {fit.p:.2g}" if fit else "")
     words += f", {found.unnoticed} unnoticed" if found.unnoticed else ""
+    words += "" if found.law else ", no law"
     verdict: tuple[float | None, ...] = (None,) * 4
     last_words = ""
     if fit and ends:

@@ -17,8 +17,9 @@ _SURVIVED, _NOT = "#0072B2", "#D55E00"
 def elements(run: Run) -> Drawing:
     """The outage that the failure of each element caused, and which of them the services did not survive."""
     text = (
-        "Outage by the element that failed; crosses: single points of failure, up to the repair. Grey: bound of theory."
+        "Outage by the element that failed; crosses: single points of failure, or pairs without which traffic stops, up"
     )
+    text += " to the repair. Grey: bound of theory."
     usable = [record for record in run.records if "survived" in record.metrics]
     if not usable:
         return empty(run, _HEADER, text, "no trial ended well")
@@ -30,7 +31,8 @@ def elements(run: Run) -> Drawing:
     for place, record in enumerate(usable):
         found = record.metrics
         survived, outage_s, bound_s = bool(found["survived"]), float(found["outage_s"]), found.get("bound_s")
-        label = "survived" if survived else "single point of failure"
+        alone = "+" not in str(found["element"])
+        label = "survived" if survived else "single point of failure" if alone else "interrupted by two"
         if bound_s:
             axes.plot([bound_s], [place], "|", color=THEORY, markersize=9, label="bound of theory")
         axes.plot([outage_s], [place], "o" if survived else "X", color=_SURVIVED if survived else _NOT, label=label)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from testbed.figures.style import PAGE_IN, THEORY, Drawing, caption, empty, typical
 from testbed.measure.outage import PROBE_COLUMNS
 from testbed.measure.raw import Event, fault_windows, readable_timeline
+from testbed.measure.requests import REQUEST_COLUMNS
 from testbed.measure.table import Table, readable_csv
 from testbed.results.result import Record, Run
 
@@ -22,6 +23,8 @@ _BEFORE, _AFTER = 0.12, 0.35
 _LEAST_S = 0.002
 #: In inches: a letter of average width, the labels left of the axis, and the height of a row.
 _LETTER_IN, _LEFT_IN, _ROW_IN = 0.048, 1.0, 0.125
+#: So many rows a lane has; what finds no place in them is counted, and is in the table.
+_ROWS = 12
 #: The number of ticks that can be distinguished on the width of a page.
 _TICKS = 600
 #: By how much a gap between packets may differ from the outage that it is, for pauses of the sender are subtracted.
@@ -30,7 +33,7 @@ _ALIKE_S = 0.02
 
 def lanes(run: Run) -> Drawing:
     """The events around the first fault of one trial: the one with the median outage."""
-    text = "Events around one fault, by source; grey: the outage; ticks: received probe packets."
+    text = "Events around one fault, by source; grey: the outage; ticks: received probe packets, or answers."
     usable = [r for r in run.records if fault_windows(_timeline(run, r))]
     record = typical([r for r in usable if r.metrics.get("outage_s")] or usable, "outage_s")
     if record is None:
@@ -38,6 +41,7 @@ def lanes(run: Run) -> Drawing:
     events = _timeline(run, record)
     began_s, ended_s, _ = fault_windows(events)[0]
     probes = readable_csv(run.path / record.raw / "probe.csv", PROBE_COLUMNS)
+    answers = readable_csv(run.path / record.raw / "requests.csv", REQUEST_COLUMNS)
     outage = _outage(probes, float(record.metrics.get("outage_s") or 0.0), began_s)
     left, right = _window(outage[1], events, began_s, ended_s)
     shown = [event for event in events if left <= float(event["t_s"]) - began_s <= right]
@@ -45,9 +49,11 @@ def lanes(run: Run) -> Drawing:
     for event in shown:
         by_lane.setdefault(str(event.get("source")), []).append(event)
     order = [name for name in _ORDER if name in by_lane] + sorted(set(by_lane) - set(_ORDER))
-    packets = _packets(probes, began_s, left, right)
+    packets = _packets(probes, began_s, left, right) | _answers(answers, began_s, left, right)
     scale, unit = (1.0, "s") if right >= 2 else (1e3, "ms")
-    rows_of = {name: _placed(by_lane[name], began_s, left, right) for name in order}
+    placed = {name: _placed(by_lane[name], began_s, left, right) for name in order}
+    rows_of = {name: [each for each in placed[name] if each[0] < _ROWS] for name in order}
+    more = {name: len(placed[name]) - len(rows_of[name]) for name in order}
     height = {name: max(row for row, *_ in rows_of[name]) + 1 for name in order}
     total = sum(height.values()) + len(order) * 0.7 + len(packets)
     figure = Figure(figsize=(PAGE_IN, 0.6 + _ROW_IN * total), layout="constrained")
@@ -57,7 +63,7 @@ def lanes(run: Run) -> Drawing:
     top = 0.0
     for name in order:
         axes.axhspan(top - 0.35, top + height[name] - 0.35, color="0.96", zorder=0, linewidth=0)
-        ticks.append((top + (height[name] - 1) / 2, name))
+        ticks.append((top + (height[name] - 1) / 2, f"{name}\n{more[name]} more" if more[name] else name))
         for row, at_s, words, leftward in rows_of[name]:
             _event(axes, at_s * scale, top + row, words, leftward=leftward)
         table += [
@@ -165,6 +171,13 @@ def _packets(table: Table, began_s: float, left: float, right: float) -> dict[st
         at_s = table["received_s"][rows] - began_s
         found[flow] = _apart(sorted(at_s[(at_s >= left) & (at_s <= right)].tolist()), (right - left) / _TICKS)
     return found
+
+
+def _answers(table: Table, began_s: float, left: float, right: float) -> dict[str, list[float]]:
+    """When requests succeeded, in the window."""
+    done = zip(table["done_s"].tolist(), table["status"].tolist(), strict=True)
+    times = sorted(at - began_s for at, status in done if status.startswith("2") and left <= at - began_s <= right)
+    return {"answers": _apart(times, (right - left) / _TICKS)} if times else {}
 
 
 def _apart(times: list[float], least_s: float) -> list[float]:

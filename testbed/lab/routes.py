@@ -13,7 +13,9 @@ from testbed.spec import Topology
 from testbed.theory import OutageBound, brownouts, lines
 
 if TYPE_CHECKING:
+    from testbed.design.factor import Level
     from testbed.lab.lab import Lab
+    from testbed.spec import Topology
 
 #: The kernel's main routing table (linux/rtnetlink.h, RT_TABLE_MAIN).
 _MAIN = 254
@@ -52,6 +54,25 @@ def wait_as_before(lab: Lab) -> None:
     lab.note("network", "routed_again")
 
 
+def again_s(topology: Topology, case: Mapping[str, Level], found: OutageBound | str) -> float:
+    """About how long `fail_again` takes."""
+    fault = str(case["fault"])
+    period_s = _INTERVALS * lines.period_s(lines.group_of(topology), fault)
+    each_s = steps.BEFORE_S + period_s / 2 + _lasts_s(topology, case, found) + _AFTER_S
+    return int(case["faults"]) * each_s
+
+
+def _lasts_s(topology: Topology, case: Mapping[str, Level], found: OutageBound | str) -> float:
+    """How long each fault lasts."""
+    fault = str(case["fault"])
+    lasts_s = (found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S) + _RESUMED_S
+    if fault in brownouts.FAULTS:
+        lasts_s = float(case.get("fault_s", brownouts.LASTS_S))
+    if fault == "service_pause":
+        lasts_s += lines.noticed_s(lines.group_of(topology), fault)
+    return lasts_s
+
+
 def fail_again(
     lab: Lab,
     element: str,
@@ -67,16 +88,11 @@ def fail_again(
     hops of the speakers that choose a way, ``hops``, are noted.
     """
     group, fault = lines.group_of(lab.topology), str(lab.case["fault"])
-    lasts_s = (found.limit_s if isinstance(found, OutageBound) else steps.UNNOTICED_S) + _RESUMED_S
-    if fault in brownouts.FAULTS:
-        lasts_s = float(lab.case.get("fault_s", brownouts.LASTS_S))
-    if fault == "service_pause":
-        lasts_s += lines.noticed_s(group, fault)
     for _ in steps.faults(
         lab,
         element,
         period_s=_INTERVALS * lines.period_s(group, fault),
-        lasts_s=lasts_s,
+        lasts_s=_lasts_s(lab.topology, lab.case, found),
         meanwhile=meanwhile,
         before_repair=lambda: lab.note("network", "next_hops", hops=hops()),
     ):

@@ -68,10 +68,8 @@ def faults(
 ) -> Iterator[None]:
     """Inject the case's ``fault`` into an element as often as its ``faults`` says, and repair it; yields after each.
 
-    Its parameters are those that the case sets.
-
-    Each begins at an instant drawn over ``period_s`` and lasts ``lasts_s``; ``meanwhile`` is called while it lasts
-    with the time of its beginning, ``before_repair`` at its end.
+    Its parameters are those that the case sets. Each begins at an instant drawn over ``period_s`` and lasts
+    ``lasts_s``; ``meanwhile`` is called while it lasts with the time of its beginning, ``before_repair`` at its end.
     """
     fault = str(lab.case["fault"])
     parameters = parameters_of(fault, lab.case)

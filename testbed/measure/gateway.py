@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from testbed.design.trial import Measured, Trial
-from testbed.faults.catalogue import parameters_of
+from testbed.faults import catalogue
 from testbed.measure.breakdown import ANNOUNCEMENTS
 from testbed.measure.impact import rounded
 from testbed.measure.outage import ProbeFlow, load_probe, outage
@@ -22,6 +22,10 @@ from testbed.theory import OutageBound, gateways, vrrp
 def group_of(topology: Topology) -> Vrrp:
     """The VRRP group that has the client's gateway; of networks where none has it, the first."""
     return gateways.group_of(topology, topology.client) or topology.vrrp[0]
+
+
+#: So many Advertisements are sent in each fault in which some are lost at random.
+ADVERTS = 100
 
 
 def best(topology: Topology) -> str:
@@ -49,6 +53,14 @@ def takeovers(timeline: Sequence[Event], topology: Topology) -> list[float | Non
     return found
 
 
+def masters_beside(raw: Path, topology: Topology) -> int:
+    """How often the next best router became master on the client's side, by its log."""
+    router = group_of(topology).ranked[1]
+    near = topology.attachment(router, topology.host(topology.client).subnet).interface
+    log = (raw / "services" / router / "keepalived.out").read_text(errors="replace")
+    return log.count(f"({near}) Entering MASTER STATE")
+
+
 def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     """The metrics of a trial with many faults (results/README.md)."""
     every = load_probe(raw / "probe.csv")
@@ -65,7 +77,7 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     ]
     taken = takeovers(timeline, trial.topology)[: len(windows)]
     seen = [at for at in taken if at is not None]
-    given = parameters_of(fault, trial.case)
+    given = catalogue.parameters_of(fault, trial.case)
     law, bound = vrrp.takeover(group, fault, given), vrrp.outage(group, fault, given)
     metrics: dict[str, Any] = {
         "faults": len(windows),
@@ -75,11 +87,16 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
         "outage_s": rounded(max(outages, default=0.0)),
         "reversion_outage_s": rounded(max(back, default=0.0)),
         **_law(law),
+        # Without BFD all times between the two are alike.
+        **({"law_quantiles_s": _quantiles(law)} if group.bfd_ms else {}),
         "outage_bound_s": bound.bound_s if isinstance(bound, OutageBound) else None,
         "why_no_bound": bound if isinstance(bound, str) else None,
         "within_bound": _within(fault, law, bound, taken, outages, interval_s),
         **_of_others(trial, every, windows, interval_s),
     }
+    if fault == "lossy":
+        metrics |= _beside(raw, trial, len(windows))
+        law = "the next best router is master beside it"
     if metrics["others_within_bound"] is False and metrics["within_bound"]:
         metrics["within_bound"] = False
     warnings = (*check_probe(raw / "probe.json", every), *controller_trouble(timeline), *unseen(timeline))
@@ -88,6 +105,25 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     if len(seen) < len(taken) and not isinstance(law, str):
         warnings = (*warnings, f"no other router announced the address in {len(taken) - len(seen)} faults")
     return Measured(metrics, warnings=warnings)
+
+
+def _beside(raw: Path, trial: Trial, faults: int) -> dict[str, Any]:
+    """How often another router was master beside the best one while Advertisements were lost, and by theory.
+
+    Every fault but the first finds the timer set anew, so the numbers of each are independent.
+    """
+    found, group = masters_beside(raw, trial.topology), group_of(trial.topology)
+    given = catalogue.valued("lossy", catalogue.parameters_of("lossy", trial.case))
+    lost = float(given["loss_percent"]) / 100 if given["direction"] != "to_host" else 0.0
+    names = ("masters_beside", "masters_beside_low", "masters_beside_high", "within_bound")
+    if group.bfd_ms or not faults:
+        return dict(zip(names, (found, None, None, None), strict=True))
+    one = vrrp.masters_beside(ADVERTS, lost)
+    chances = one
+    for _ in range(faults - 1):
+        chances = [float(each) for each in np.convolve(chances, one)]
+    least, most = vrrp.usual(chances)
+    return dict(zip(names, (found, least, most, least <= found <= most), strict=True))
 
 
 def _of_others(
@@ -108,7 +144,7 @@ def _of_others(
     crossed, kept = sum(int(np.isfinite(flow.received_s).sum()) for flow in across), True
     for pair, found in outages.items():
         group = gateways.group_of(topology, pair[0])
-        given = parameters_of(fault, trial.case)
+        given = catalogue.parameters_of(fault, trial.case)
         bound = vrrp.beside(group, group_of(topology), fault, given) if group is not None else ""
         if isinstance(bound, OutageBound):
             kept = kept and all(bound.holds(each, interval_s, low=fault != "router_hang") for each in found)
@@ -123,6 +159,11 @@ def _law(law: OutageBound | str) -> dict[str, Any]:
     if isinstance(law, str):
         return {"low_s": None, "bound_s": None, "expected_s": None}
     return {"low_s": rounded(law.low_s), "bound_s": rounded(law.bound_s), "expected_s": rounded(law.expected_s)}
+
+
+def _quantiles(law: OutageBound | str) -> list[float | None] | None:
+    """Every twentieth of the distribution of take-overs by theory."""
+    return None if isinstance(law, str) else [rounded(each) for each in law.quantiles_s or ()] or None
 
 
 def _within(

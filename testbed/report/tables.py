@@ -104,6 +104,8 @@ def _of_all(records: Sequence[Record], part: str, whole: str) -> str:
     return f"{counts[0]:.0f} of {counts[1]:.0f}" if counts[1] else "-"
 
 
+#: The headings of two counts, of which the second is shown where it differs: a fault may be detected at two ends.
+_FAULTS, _DETECTIONS = "faults", "detections"
 COLUMNS = (
     Column("goodput_mbps", "goodput Mbit/s", _median("goodput_mbps", "{:.1f}")),
     Column("goodput_mbps", "95 % interval", _interval("goodput_mbps", "{:.1f}")),
@@ -123,7 +125,8 @@ COLUMNS = (
     Column("late_requests", "late", _median("late_requests", "{:.0f}")),
     Column("longest_gap_s", "longest gap ms", _most("longest_gap_s", "{:.1f}", 1e3)),
     Column("slowest_s", "slowest ms", _most("slowest_s", "{:.1f}", 1e3)),
-    Column("detections_s", "faults", lambda records: str(len(listed(records, "detections_s")))),
+    Column("faults", _FAULTS, lambda records: f"{sum(quantities(records, 'faults')):.0f}"),
+    Column("detections_s", _DETECTIONS, lambda records: str(len(listed(records, "detections_s")))),
     Column("detection_min_s", "shortest ms", lambda records: _end(records, min)),
     Column("detection_max_s", "longest ms", lambda records: _end(records, max)),
     Column("low_s", "at least ms", _constant("low_s", 1e3)),
@@ -176,6 +179,9 @@ def _columns(run: Run) -> list[Column]:
     if any("outage_bound_s" in record.metrics for record in run.records):
         found = [replace(c, heading=_OF_DETECTIONS.get(c.metric, c.heading)) for c in found]
     groups = [records for _, records in run.cases()]
+    counts = {c.heading: [c.text(records) for records in groups] for c in found if c.heading in (_FAULTS, _DETECTIONS)}
+    if counts.get(_FAULTS) == counts.get(_DETECTIONS):
+        found = [c for c in found if c.heading != _DETECTIONS]
     return [c for c in found if c.heading != "95 % interval" or any(c.text(records) != "-" for records in groups)]
 
 

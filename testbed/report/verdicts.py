@@ -94,9 +94,12 @@ def _failover(records: Sequence[Record]) -> Claim | None:
 
 def _without_bound(records: Sequence[Record]) -> str:
     """Why no trial is compared with a bound, as far as the records say."""
-    if all(record.metrics.get("connected_by_theory", "") is None for record in records):
+    said = [
+        record.metrics.get("connected_by_theory", record.metrics.get("expected_connected", "")) for record in records
+    ]
+    if all(each is None for each in said):
         return "Theory gives no bound: it does not say whether the hosts stay connected."
-    if all(record.metrics.get("connected_by_theory") is False for record in records):
+    if all(each is False for each in said):
         return "Theory gives no bound: the hosts are not connected before the repair."
     reason = next((why for record in records if isinstance(why := record.metrics.get("why_no_bound"), str)), None)
     return f"Theory gives no bound: {reason or 'this fault is not noticed in this mode'}."

@@ -178,7 +178,7 @@ def verdict(topology: Topology, rows: Sequence[Row]) -> str:
     if weak:
         sentences = [f"{len(weak)} of {tried} elements are single points of failure for {traffic}: {', '.join(weak)}."]
     else:
-        sentences = [f"No single point of failure for {traffic} among {tried} elements."]
+        sentences = [f"No single point of failure for {traffic} among {tried} elements."] if tried else []
     doubles = [row for row in rows if not row.single and row.status != "failed"]
     if doubles:
         together = [row.element for row in doubles if lost(row) and not set(row.element.split("+")) & set(weak)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,19 +101,27 @@ def _not_loadable(name: str, known: Callable[[str], bool], seen: set[Path]) -> s
             continue
         if first == "testbed" and rest and rest[0] in READERS:
             return why
-        for path in _modules(first, rest):
+        for path in _modules(first, tuple(rest)):
             if path not in seen:
                 seen.add(path)
                 because = f"cannot be loaded in a trial: {path.relative_to(PROJECT)}, line"
-                found = imports(read(path))
+                found = _own_imports(path)
                 waiting += [(further, f"{because} {line}, imports {further}") for line, further in found]
     return ""
 
 
-def _modules(first: str, rest: Sequence[str]) -> Iterator[Path]:
+@functools.cache
+def _own_imports(path: Path) -> tuple[tuple[int, str], ...]:
+    """What a module of ours imports; many experiments lead to the same ones."""
+    return tuple(imports(read(path)))
+
+
+@functools.cache
+def _modules(first: str, rest: tuple[str, ...]) -> tuple[Path, ...]:
     """The files that are loaded with a module of ours: those of the packages that it is in, and its own."""
     place = testbed.directory_of(first)
-    yield from (path for path in (place / "__init__.py",) if path.is_file())
+    found = [place / "__init__.py"]
     for part in rest:
         place /= part
-        yield from (path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file())
+        found += [place / "__init__.py", place.with_suffix(".py")]
+    return tuple(path for path in found if path.is_file())

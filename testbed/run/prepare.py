@@ -97,6 +97,18 @@ def pairs(trials: Iterable[Trial]) -> list[str]:
     return list(dict.fromkeys("+".join(trial.topology.pair) for trial in trials))
 
 
+def lasting_s(experiment: Experiment, trials: Sequence[Trial]) -> float | None:
+    """About how long these trials last on their own clocks, one after the other, in seconds; None: it is not known."""
+    if experiment.lasts_s is None:
+        return None
+    found: dict[str, float] = {}
+    for trial in trials:
+        key = repr(sorted(trial.case.items()))
+        if key not in found:
+            found[key] = experiment.lasts_s(trial.case, trial.topology)
+    return sum(found[repr(sorted(trial.case.items()))] for trial in trials)
+
+
 def prepare(request: Request, argv: Sequence[str]) -> Prepared:
     """Plan and check a run. Errors: SpecError for whatever is not possible, before anything runs."""
     own_controller.read_copies(None)

@@ -122,7 +122,7 @@ class Keepalived(Service):
 
         Once started again the best one is a backup at first, and stays one unless it takes the address back.
         """
-        pid, delay_s = directory / "keepalived.pid", self.group.startup_delay_s
+        pid, delay_s = directory / "keepalived.pid", _startup_delay_s(self)
         if delay_s and pid.exists() and time.time() < pid.stat().st_mtime + delay_s + _LISTENED_S:
             return f"the end of its start-up delay of {delay_s:g} s"
         log = directory / "keepalived.out"

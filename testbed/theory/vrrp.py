@@ -11,9 +11,12 @@ vrrp_scheduler.c), which waits for three intervals of its own and their skew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+
+import numpy as np
 
 from testbed.design.factor import Level
 from testbed.faults.catalogue import valued
@@ -119,6 +122,36 @@ def _by_bfd(group: Vrrp, fault: str, next_best: int) -> OutageBound | str:
     return f"VRRP has no part in {fault}"
 
 
+def masters_beside(adverts: int, loss: float) -> list[float]:
+    """How likely another router becomes master beside the best one 0, 1, 2 ... times, of so many Advertisements that
+    are lost independently with the probability ``loss``, after one that was received.
+
+    It waits for three and its skew, which is less than an interval: it becomes master with each run of three or more
+    that are lost, once (W. Feller, An Introduction to Probability Theory and Its Applications, volume 1, XIII.7, counts
+    such runs). Its first word as master makes the best router say a word more, at once; that changes the number of
+    Advertisements by about as many as there are runs, and is left out.
+    """
+    # By how many were lost last, up to three; and by how many runs of three there were.
+    chances = np.zeros((_ADVERTS + 1, adverts // (_ADVERTS + 1) + 2))
+    chances[0, 0] = 1.0
+    for _ in range(adverts):
+        after = np.zeros_like(chances)
+        after[0] = (1 - loss) * chances.sum(axis=0)
+        after[1:_ADVERTS] = loss * chances[: _ADVERTS - 1]
+        after[_ADVERTS, 1:] = loss * chances[_ADVERTS - 1, :-1]
+        after[_ADVERTS] += loss * chances[_ADVERTS]
+        chances = after
+    return [float(each) for each in chances.sum(axis=0)]
+
+
+def usual(chances: Sequence[float], beyond: float = 1e-3) -> tuple[int, int]:
+    """The least and the most times that are not beyond what happens by chance, with ``beyond``/2 at either end."""
+    below = list(itertools.accumulate(chances))
+    least = next(count for count, share in enumerate(below) if share > beyond / 2)
+    most = next(count for count, share in enumerate(below) if share >= 1 - beyond / 2)
+    return least, most
+
+
 def outage(group: Vrrp, fault: str, given: Mapping[str, Level] = MappingProxyType({})) -> OutageBound | str:
     """The outage of traffic through the group when the best router fails; text: there is no bound, and why.
 
@@ -137,6 +170,8 @@ def outage(group: Vrrp, fault: str, given: Mapping[str, Level] = MappingProxyTyp
         return "the router that is not heard goes on as master, and keeps the other sides' addresses"
     if fault == "carrier_loss" and group.follow == "none":
         return "with vrrp_follow=none the router keeps the addresses of its other sides, and leads nowhere"
+    if fault == "lossy":
+        return "frames are lost at random, all alike"
     found = takeover(group, fault, given)
     if fault == "announcement_loss" and not isinstance(found, str):
         # A host that is confirming its entry just then finds out by itself (RFC 4861, 7.3.3; Linux, ARP as well).

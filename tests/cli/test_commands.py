@@ -161,8 +161,21 @@ def test_an_audit_that_is_only_planned_says_what_theory_does(tmp_path: Path) -> 
     found = call(*words)
     assert (found.exit_code, found.exception) == (0, None), found.output
     assert "7 of 10 elements are single points of failure for traffic between h1, h2: " in found.output
-    assert "✗ s1" in found.output and "10 trials: 10 elements; none was carried out" in found.output
+    assert "✗ s1" in found.output and "10 trials: 10 elements; about" in found.output
     data = json.loads(call(*words, "--json", "--layer-pairs").stdout)
     assert {row["status"] for row in data["rows"]} == {"planned"}
     assert "s1+s2" in {row["element"] for row in data["rows"]} and "s1" in data["single_points_of_failure"]
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("experiment", ["miimon", "gateway", "health_checks", "routing", "sites", "site_failover"])
+def test_a_plan_says_how_long_its_trials_last(experiment: str) -> None:
+    """Twice as many faults take twice as long; so many that they would take days are refused."""
+    spoken = []
+    for faults in (10, 20):
+        found = call("run", experiment, "--dry-run", "--quick", "--set", f"faults={faults}")
+        number, unit = re.findall(r"about (\d+) (s|min|h) of the trials' clocks in all", found.output)[0]
+        spoken.append(int(number) * {"s": 1, "min": 60, "h": 3600}[unit])
+    assert spoken[1] == pytest.approx(2 * spoken[0], rel=0.5)
+    refused = call("run", experiment, "--dry-run", "--set", "faults=100000").exception
+    assert isinstance(refused, SpecError) and "faults=100000" in refused.message and " s or less" in refused.message

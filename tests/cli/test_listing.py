@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from testbed.cli import cli, details
+from testbed.cli import cli, details, options
 from testbed.errors import SpecError
 from testbed.experiment import discovery
 from testbed.experiment.plan import topology_defaults
@@ -88,3 +89,26 @@ def test_for_programs() -> None:
 def test_an_unknown_name() -> None:
     found = CliRunner().invoke(cli, ["list", "failovr"])
     assert isinstance(found.exception, SpecError) and found.exception.hint == "Did you mean 'failover'?"
+
+
+def test_an_option_is_told_in_full() -> None:
+    """Its text is that of docs/services.md; its defaults are those of the topologies."""
+    said = listed("vrrp_advert_ms")
+    for part in (
+        "the interval A of the master's advertisements",
+        "values: 10 to 40950, multiples of 10",
+        "unit: milliseconds",
+        "default 1000: balancer_pair, firewall_pair, gateway_pair",
+        "default 100: service",
+        "factor of gateway, requests: interval of VRRP's advertisements; by default 1000,100",
+    ):
+        assert part in said
+
+
+def test_every_option_of_a_service_is_told() -> None:
+    text = (Path(options.__file__).parents[2] / "docs" / "services.md").read_text()
+    rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| `") and line.count(" | ") == 3]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)} & set(options.names())
+    assert {"bgp_hold_s", "site_rise", "balancer_kind", "firewall_sync"} <= named
+    for name in named:
+        assert any(line.startswith("values: ") for line in options.option(name)), name

@@ -14,7 +14,7 @@ import pytest
 from testbed import drawing
 from testbed.drawing.layout import lay_out
 from testbed.drawing.tiers import tiers
-from testbed.spec import BalancerOptions, BondOptions, Cable, FirewallOptions, Topology, VrrpOptions
+from testbed.spec import BalancerOptions, BondOptions, Cable, FirewallOptions, SiteOptions, Topology, VrrpOptions
 from testbed.spec.wiring import Wiring
 from topologies.back_to_back import back_to_back
 from topologies.balancer_pair import balancer_pair
@@ -119,13 +119,39 @@ def test_the_list_shows_addresses_rates_bonds_lags_and_systems() -> None:
     assert service in drawing.listing(balancer_pair())
 
 
+def test_every_drawing_says_what_each_machine_of_the_chain_is() -> None:
+    topology = service()
+    wanted = {
+        **dict.fromkeys(("ia", "ib"), "provider"),
+        **dict.fromkeys(("f1", "f2"), "firewall"),
+        **dict.fromkeys(("b1", "b2"), "balancer"),
+        **dict.fromkeys(("w1", "w2"), "server"),
+        "c": "client of 10.63.0.254:80",
+    }
+    lines = drawing.listing(topology)
+    for name, role in wanted.items():
+        assert any(line.split("  ")[0] == name and role in line for line in lines), name
+    picture, vector = "\n".join(drawing.picture(topology, width=200)), drawing.svg(topology)
+    for word in ("provider", "firewall", "balancer", "server", "client of", "10.63.0.254:80"):
+        assert word in picture and f">{word}<" in vector
+    published = "published 10.63.0.254:80 leads to 10.1.0.200"
+    assert published in vector and any(line.startswith("firewalls  f1, f2 ") and published in line for line in lines)
+
+
+def test_sites_and_their_name_server_are_listed() -> None:
+    assert "sites  10.63.0.254 is at w1, w2, by anycast; 3 checks every 2000 ms" in drawing.listing(two_sites())
+    named = drawing.listing(two_sites(site=SiteOptions(by="dns")))
+    assert "ns  10.7.0.5/24  name server" in named
+    assert "sites  w1 10.2.0.3, w2 10.3.0.4 by DNS of ns, TTL 5 s; 3 checks every 2000 ms" in named
+
+
 @pytest.mark.parametrize(
     ("topology", "first", "virtual"),
     [
-        (gateway_pair(), ["router", "10.0.0.253/24", "10.1.0.253/24"], "10.0.0.254/24, 10.1.0.254/24"),
+        (gateway_pair(), ["gateway", "10.0.0.253/24", "10.1.0.253/24"], "10.0.0.254/24, 10.1.0.254/24"),
         (
             firewall_pair(),
-            ["router", "10.0.0.253/24", "10.1.0.253/24", "10.2.0.253/24"],
+            ["firewall", "10.0.0.253/24", "10.1.0.253/24", "10.2.0.253/24"],
             "10.0.0.254/24, 10.1.0.254/24",
         ),
     ],

@@ -100,6 +100,16 @@ def test_a_balancer_that_loses_power_delays_requests_by_one_syn(failed: Run) -> 
     assert found["late_requests"] == pytest.approx(found["takeover_s"] / _EVERY_S, abs=1.5)
 
 
+def test_chaos_asks_the_service_and_not_the_servers(tmp_path: Path) -> None:
+    """The same law: packets to a server would have passed the balancer by, and seen no outage."""
+    words = ("--topology", "balancer_pair", "--set", "vrrp_advert_ms=100", "--set", "probe_interval_ms=20")
+    run = carried_out(tmp_path / "run", "chaos", *words, "--set", "schedule=router_crash b1 0.5 for 2")
+    (record,) = run.records
+    assert record.status == "ok" and record.metrics["failed_requests"] == 0, record
+    assert _AWAY_S[0] - _EVERY_S <= record.metrics["outage_s"] <= _AWAY_S[1] + _EVERY_S
+    assert record.metrics["late_requests"] > 0 and not (_raw(run, record) / "probe.csv").exists()
+
+
 def test_sessions_survive_where_the_other_balancer_was_told_of_them(sessions: Run) -> None:
     """TCP tries again 0.2, 0.6, 1.4 s after what it sent last."""
     found = only(sessions, balancer_sync=True).metrics
@@ -109,3 +119,31 @@ def test_sessions_survive_where_the_other_balancer_was_told_of_them(sessions: Ru
 def test_sessions_are_refused_where_it_was_not(sessions: Run) -> None:
     found = only(sessions, balancer_sync=False).metrics
     assert (found["survivors"], found["broken"]) == (0, 20)
+
+
+def test_clients_keep_their_server_where_the_balancers_tell_each_other_of_them(tmp_path: Path) -> None:
+    """HAProxy's manual, 3.5 (peers): all do with peers; of three servers' clients about a third without."""
+    words = ("balancer_layer=7", "balancer_stick=true", "balancer_peers=true,false", "clients=30", "vrrp_advert_ms=100")
+    settings = [word for each in ("fault=router_crash", *words) for word in ("--set", each)]
+    run = carried_out(tmp_path / "run", "requests", *settings)
+    kept = {peers: only(run, balancer_peers=peers).metrics for peers in (True, False)}
+    assert kept[True]["clients_kept"] == kept[True]["clients_seen"] >= 20
+    assert kept[False]["clients_seen"] >= 20 and kept[False]["clients_kept"] <= 0.75 * kept[False]["clients_seen"]
+
+
+def test_after_the_first_failure_haproxy_looks_at_its_fast_interval(tmp_path: Path) -> None:
+    """Its manual, 5.2: up to 0.3 s to the first one, then two more 50 ms apart; without it 0.6 to 0.9 s."""
+    words = ("balancer_layer=7", "balancer_check_ms=300", "balancer_timeout_ms=50", "balancer_fastinter_ms=50")
+    settings = [word for each in ("fault=service_crash", "faults=4", *words) for word in ("--set", each)]
+    found = only(carried_out(tmp_path / "run", "health_checks", *settings)).metrics
+    assert len(found["detections_s"]) == 4 and all(0.1 <= at <= 0.4 + _LATE_S for at in found["detections_s"])
+
+
+def test_a_slow_server_stays_in_until_its_answers_come_after_the_time_out(tmp_path: Path) -> None:
+    """20 ms more each way: 40 ms for a connection, of 50. 30 ms: 60, and it is taken out after three time-outs."""
+    words = ("balancer_layer=4", "balancer_check_ms=300", "balancer_timeout_ms=50", "slow_delay_ms=20,30", "faults=2")
+    settings = [word for each in ("fault=slow", *words) for word in ("--set", each)]
+    run = carried_out(tmp_path / "run", "health_checks", *settings)
+    stays, goes = (only(run, slow_delay_ms=delay).metrics for delay in (20.0, 30.0))
+    assert stays["detections_s"] == [None, None] and stays["within_bound"] is goes["within_bound"] is True
+    assert all(0.75 <= at <= 1.05 + 3 * 0.005 for at in goes["detections_s"])

@@ -93,6 +93,35 @@ def test_over_ipv6_the_law_is_the_same(tmp_path: Path) -> None:
     assert len(found) == 3 and all(_LOW_S <= at <= _HIGH_S + _LATE_S for at in found), found
 
 
+def test_with_bfd_the_next_router_takes_over_when_its_packets_end(tmp_path: Path) -> None:
+    """RFC 5880, 6.8.4, with 3 x 50 ms: 150 ms after the last packet, which is up to 45 ms old; then three intervals of
+    10 ms and the skew, 36 ms. A cable: the best router notices first, and says so 45 ms later at most. An Advertisement
+    comes only every second: without BFD it would take 2.6 s and more."""
+    faults = ("--set", "fault=router_crash,carrier_loss,split_brain", "--set", "faults=3")
+    words = (*faults, "--set", "vrrp_bfd_ms=50", "--set", "vrrp_advert_ms=1000", "--repetitions", "1", "--seed", "5")
+    answer = ended(started("run", "gateway", *words, "--out", str(tmp_path / "run")))
+    assert answer.returncode == 0, answer.stderr
+    run = load(tmp_path / "run")
+    begins_s = 0.030 + 0.010 * 156 / 256
+    for fault, more_s in (("router_crash", 0.0), ("carrier_loss", 0.045)):
+        found = times(run, fault, "detections_s")
+        assert len(found) == 3 and all(0.105 + begins_s <= at <= 0.150 + begins_s + more_s + _LATE_S for at in found)
+    (record,) = [each for each in run.records if each.case["fault"] == "split_brain"]
+    assert record.metrics["detections_s"] == [None] * 3 and record.metrics["outage_s"] <= 0.002 and not record.warnings
+
+
+def test_a_run_of_three_lost_advertisements_makes_another_router_master_beside_the_best_one(tmp_path: Path) -> None:
+    """RFC 5798, 6.1. Of 200 of which half are lost, (1 - 0.5) x 0.5^3 x 200 = 12.5 runs are expected; after two in a
+    row it would be 25, and after four 6."""
+    words = ("--set", "fault=lossy", "--set", "loss_percent=50", "--set", "vrrp_advert_ms=100", "--set", "faults=2")
+    probe = ("--set", "probe_interval_ms=20", "--repetitions", "1", "--seed", "5")
+    answer = ended(started("run", "gateway", *words, *probe, "--out", str(tmp_path / "run")))
+    assert answer.returncode == 0, answer.stderr
+    (record,) = load(tmp_path / "run").records
+    found = record.metrics
+    assert record.status == "ok" and found["within_bound"] is True and 7 <= found["masters_beside"] <= 19, found
+
+
 @pytest.mark.parametrize("masters", ["split", "same"])
 def test_tenants_in_vrfs_reach_only_themselves_and_feel_only_their_own_master(tenants: Run, masters: str) -> None:
     (record,) = [each for each in tenants.records if each.case["vrrp_masters"] == masters]

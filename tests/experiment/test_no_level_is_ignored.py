@@ -63,6 +63,7 @@ LEVELS: dict[str, tuple[str, str]] = {
     "bfd_ms": ("100", "50"),
     "vrrp_advert_ms": ("1000", "100"),
     "vrrp_priorities": ("200+100", "200+50"),
+    "vrrp_bfd_ms": ("0", "100"),
     "vrrp_follow": ("track", "none"),
     "firewall_sync": ("ftfw", "none"),
     "balancer_layer": ("4", "7"),
@@ -328,3 +329,33 @@ def test_a_factor_of_an_experiment_that_another_makes_idle_is_refused(
     with pytest.raises(SpecError) as caught:
         prepare.prepare(prepare.Request(experiment, None, settings, 1, 1, True, "auto", "virtual"), [])
     assert reason in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("experiment", "topology", "settings", "reason"),
+    [
+        ("requests", None, {"balancer_layer": "7", "balancer_sync": "true"}, "no effect without balancer_layer=4"),
+        ("requests", None, {"balancer_layer": "7", "balancer_kind": "dr"}, "no effect without balancer_layer=4"),
+        ("requests", None, {"balancer_layer": "4", "balancer_redispatch": "false"}, "without balancer_layer=7"),
+        ("requests", None, {"balancer_layer": "7", "balancer_peers": "false"}, "without balancer_stick=true"),
+        ("requests", "service", {"balancer": "single", "balancer_sync": "true"}, "no effect without balancer=pair"),
+        ("requests", "service", {"firewall": "single", "firewall_sync": "ftfw"}, "no effect without firewall=pair"),
+        ("stateful_failover", None, {"firewall_loose": "false"}, "no effect without firewall_nat=false"),
+        ("gateway", None, {"vrrp_bfd_mult": "3"}, "no effect without vrrp_bfd_ms"),
+        ("routing", None, {"bgp_bfd_ms": "0", "bgp_bfd_mult": "3"}, "no effect without bgp_bfd_ms"),
+    ],
+)
+def test_an_option_that_another_makes_idle_is_refused_at_every_level(
+    experiment: str, topology: str | None, settings: dict[str, str], reason: str
+) -> None:
+    """Also at the level that it has by default, which cannot be told from one that nobody set."""
+    with pytest.raises(SpecError, match=reason):
+        prepare.prepare(prepare.Request(experiment, topology, settings, 1, 1, True, "auto", "virtual"), [])
+
+
+def test_an_option_that_the_experiment_brings_is_left_out_where_it_is_idle() -> None:
+    request = prepare.Request(
+        "stateful_failover", "balancer_pair", {"balancer_layer": "7,4"}, 1, 1, False, "auto", "virtual"
+    )
+    cases = [dict(trial.case) for trial in prepare.prepare(request, []).planned(1)]
+    assert [(case["balancer_layer"], case.get("balancer_sync")) for case in cases] == [(7, None), (4, True), (4, False)]

@@ -79,6 +79,7 @@ def test_instants_are_in_order_and_ends_come_first() -> None:
             "overlap, but both end, kill or halt daemons of r1",
         ),
         ("site_loss a+w1 0 for 2; router_crash w1 1 for 2", "overlap, but both end, kill or halt daemons of w1"),
+        ("announcement_loss r1 0 for 2; router_hang r1 1 for 2", "overlap, but both end, kill or halt daemons of r1"),
         ("[1, 2]", "this is not a schedule"),
     ],
 )

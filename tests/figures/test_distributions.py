@@ -239,6 +239,13 @@ def test_a_fault_that_was_not_detected_counts(tmp_path: Path) -> None:
     assert titles(drawing)[0].endswith(", 1 unnoticed")
 
 
+def test_a_case_without_a_law_says_so(tmp_path: Path) -> None:
+    case, times = {"mode": "active-backup"}, [0.02, 0.05, 0.08]
+    manifest = synthetic.manifest("miimon", {"mode": ["active-backup"]}, [])
+    record = synthetic.record(1, "miimon", case, {"detections_s": times, "bound_s": None, "expected_s": None})
+    assert titles(drawn("detection", synthetic.write(tmp_path / "run", manifest, [record])))[0].endswith("no law")
+
+
 def test_the_parts_add_up_to_the_outage(tmp_path: Path) -> None:
     drawing = drawn("split", synthetic.parted(tmp_path / "run"))
     for row in drawing.rows[:2]:

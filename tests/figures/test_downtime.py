@@ -45,6 +45,22 @@ def test_the_bars_end_where_the_table_says() -> None:
     assert axes.get_yticklabels()[0].get_text() == "c"
 
 
+def test_what_is_not_known_is_dashed_and_what_has_no_bar_is_counted() -> None:
+    """Elements of a kind that cost the same share a bar; e, on no way, costs nothing and has none."""
+    events = [Event(name, "switch" if name == "e" else "link", (name,), Rate(99.0, 1.0, "t")) for name in "abcde"]
+
+    def up(failed: frozenset[str]) -> bool | None:
+        return None if "d" in failed else not failed & {"a", "b", "c"}
+
+    drawing = downtime(availability.downtime(events, up, lambda _: Outage(Range(), "t"), at_once=1), "h1, h2", "")
+    (axes,) = drawing.figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["3 links", "d"]
+    dashed = [line.get_ydata() for line in axes.lines if line.get_linestyle() == "--"]
+    assert [list(places) for places in dashed] == [[1, 1]]
+    assert axes.get_xlabel().splitlines()[1:] == ["At no cost: 1 switch"]
+    assert len(drawing.rows) == 5
+
+
 @pytest.mark.slow
 def test_the_same_downtime_gives_the_same_bytes(tmp_path: Path) -> None:
     names = []

@@ -61,3 +61,22 @@ def test_what_the_other_balancer_finds_is_no_detection(tmp_path: Path) -> None:
     found = measured(tmp_path, 12.4, host="b2")
     assert taken_out(read_timeline(tmp_path / "timeline.jsonl"), TOPOLOGY, "w1") == [None]
     assert found.metrics["within_bound"] is False and "did not take w1 out in 1 faults" in " ".join(found.warnings)
+
+
+def test_a_slow_server_whose_answers_come_in_time_stays_in(tmp_path: Path) -> None:
+    """50 ms each way: a round trip more is within the time-out of 500 ms."""
+    fault = {"source": "fault", "fault": "slow", "element": "w1-eth0"}
+    events = [{"t_s": BEGIN_S, **fault, "event": "begin"}, {"t_s": END_S, **fault, "event": "end"}]
+    lines = ["number,due_s,sent_s,done_s,status,server"]
+    lines += [f"{n},{n / 10:.9f},{n / 10:.9f},{n / 10 + 0.2:.9f},200,w1" for n in range(200)]
+    (tmp_path / "requests.csv").write_text("\n".join(lines) + "\n")
+    case = {"fault": "slow", "request_interval_ms": 100.0, "faults": 1}
+    trial = Trial(1, "health_checks", case, 0, 1, TOPOLOGY, "virtual", 60.0)
+    out = {"t_s": 12.0, "source": "balancer", "event": "server", "server": "w1", "state": "down", "host": "b1"}
+    for more, kept in (([], True), ([out], False)):
+        (tmp_path / "timeline.jsonl").write_text(
+            "".join(json.dumps(each) + "\n" for each in (events[0], *more, events[1]))
+        )
+        found = measure(tmp_path, trial, "w1", 0.1)
+        assert (found.metrics["within_bound"], found.metrics["why_no_bound"] is None) == (kept, False)
+        assert not found.warnings

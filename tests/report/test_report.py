@@ -281,7 +281,18 @@ def test_detections_of_a_failed_trial_do_not_count(tmp_path: Path) -> None:
     header, (row,) = spread_rows(run)
     assert (row[header.index("n")], row[header.index("most")]) == ("10", "10.0")
     columns, (cells,) = case_rows(run)
-    assert (cells[columns.index("faults")], cells[columns.index("longest ms")]) == ("10", "10.0")
+    assert (cells[columns.index("detections")], cells[columns.index("longest ms")]) == ("10", "10.0")
+
+
+@pytest.mark.parametrize(("ends", "counts"), [(1, {"faults": "5"}), (2, {"faults": "5", "detections": "10"})])
+def test_a_fault_that_two_ends_detect_is_one_fault(tmp_path: Path, ends: int, counts: dict[str, str]) -> None:
+    metrics = {"faults": 5, "detections_s": [0.1] * 5 * ends}
+    run = synthetic.write(
+        tmp_path / "run", synthetic.manifest("any", {}, []), [synthetic.record(1, "any", {}, metrics)]
+    )
+    columns, (cells,) = case_rows(run)
+    shown = dict(zip(columns, cells, strict=True))
+    assert {name: shown[name] for name in ("faults", "detections") if name in shown} == counts
 
 
 def test_few_trials_have_no_spread(tmp_path: Path) -> None:
@@ -356,3 +367,14 @@ def test_outages_have_a_bound_of_their_own_beside_that_of_detections() -> None:
 def test_an_experiments_own_laws_decide_where_no_sentence_does() -> None:
     found = verdicts(load(Path(__file__).parents[2] / "results" / "reference" / "stateful_failover"))
     assert found and all(verdict.holds is True for verdict in found)
+
+
+@pytest.mark.parametrize(("connected", "why"), [(False, "are not connected before the repair"), (None, "does not say")])
+def test_an_audit_without_a_bound_says_why(tmp_path: Path, connected: bool | None, why: str) -> None:
+    metrics = {"outage_s": 1.0, "bound_s": None, "within_bound": None, "expected_connected": connected}
+    record = synthetic.record(
+        1, "audit", {"element": "f1+f2"}, metrics, status="censored", reason="not before the repair"
+    )
+    manifest = synthetic.manifest("audit", {"element": ["f1+f2"]}, [])
+    (verdict,) = verdicts(synthetic.write(tmp_path / "run", manifest, [record]))
+    assert why in verdict.text

@@ -240,3 +240,31 @@ def test_however_requests_are_cut_into_segments_the_answers_are_the_same(cuts: l
     assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"HTTP/1.1 101 ") == 1 and answer.endswith(
         b"\r\n\r\nand more"
     )
+
+
+def test_haproxy_is_quicker_while_a_server_goes_up_or_down() -> None:
+    text = haproxy.configuration(haproxy.of(network(layer=7, fastinter_ms=100))[0], Path("/x"))
+    assert "default-server inter 1000ms fastinter 100ms fall 3 rise 1" in text
+
+
+@needs_haproxy
+@pytest.mark.parametrize("peers", [True, False])
+def test_haproxy_takes_its_clients_table_and_knows_itself_among_its_peers(peers: bool, tmp_path: Path) -> None:
+    for service in haproxy.of(network(layer=7, stick=True, peers=peers, fastinter_ms=100)):
+        text = haproxy.configuration(service, tmp_path)
+        (tmp_path / "haproxy.cfg").write_text(text)
+        done = subprocess.run([*service.command(tmp_path), "-c"], capture_output=True, text=True)
+        assert done.returncode == 0 and "ALERT" not in done.stderr and "WARNING" not in done.stderr, done.stderr
+        assert ("peer b1 10.0.0.5:10000" in text and "peer b2 10.0.0.6:10000" in text) is peers
+        assert "  stick on src\n" in text and ("-L" in service.command(tmp_path)) is peers
+
+
+@needs_haproxy
+def test_haproxy_says_no_to_peers_of_another_name(tmp_path: Path) -> None:
+    """The judge can say no."""
+    place = tmp_path / "haproxy.cfg"
+    text = haproxy.configuration(haproxy.of(network(layer=7, stick=True, peers=True))[0], tmp_path)
+    place.write_text(
+        text.replace("peers balancers\nfront", "").replace(" peers balancers\n  stick", " peers x\n  stick")
+    )
+    assert subprocess.run(["haproxy", "-c", "-L", "b1", "-f", str(place)], capture_output=True).returncode != 0

@@ -19,6 +19,7 @@ from testbed.spec import (
     VrrpOptions,
 )
 from topologies.balancer_pair import balancer_pair
+from topologies.firewall_pair import firewall_pair
 from topologies.service import service
 
 PAIR = balancer_pair()
@@ -51,6 +52,23 @@ def publishing(*services: Published) -> Callable[[], Topology]:
         (lambda: BalancerOptions(redispatch=False), "balancer_redispatch has no effect at layer 4"),
         (lambda: BalancerOptions(rise=2), "balancer_rise is 2; wanted 1 at layer 4"),
         (lambda: BalancerOptions(layer=7, scheduler="mh"), "HAProxy has no Maglev hashing"),
+        (lambda: BalancerOptions(fastinter_ms=100), "balancer_fastinter_ms has no effect at layer 4"),
+        (lambda: BalancerOptions(layer=7, fastinter_ms=1000), "and balancer_check_ms 1000; wanted less"),
+        (lambda: BalancerOptions(layer=7, fastinter_ms=100, fall=1), "where one check takes a server out"),
+        (lambda: BalancerOptions(stick=True), "balancer_stick has no effect at layer 4"),
+        (lambda: BalancerOptions(layer=7, peers=True), "balancer_peers has no effect without balancer_stick"),
+        (lambda: BalancerOptions(layer=7, stick=True, scheduler="sh"), "balancer_stick has no effect with"),
+        (lambda: VrrpOptions(bfd_ms=5), "vrrp_bfd_ms is 5; wanted 10 or more"),
+        (lambda: VrrpOptions(bfd_ms=100, bfd_mult=0), "vrrp_bfd_mult is 0; wanted 1 or more"),
+        (lambda: VrrpOptions(bfd_mult=5), "vrrp_bfd_mult has no effect without vrrp_bfd_ms"),
+        (lambda: VrrpOptions(bfd_ms=100, preempt=False), "vrrp_preempt is false with vrrp_bfd_ms; wanted true"),
+        (lambda: VrrpOptions(bfd_ms=100, startup_delay_s=5.0), "vrrp_startup_delay_s is 5.0 with vrrp_bfd_ms"),
+        (lambda: VrrpOptions(bfd_ms=100, follow="none"), "vrrp_follow is none with vrrp_bfd_ms; wanted track"),
+        (lambda: firewall_pair(vrrp=VrrpOptions(bfd_ms=100)), "vrrp_bfd_ms on the firewalls f1 and f2"),
+        (
+            lambda: balancer_pair(vrrp=VrrpOptions(bfd_ms=100), balancer=BalancerOptions(layer=7)),
+            "BFD does not notice that HAProxy has failed",
+        ),
         (lambda: VrrpOptions(refresh_s=-1), "vrrp_refresh_s is -1; wanted 0 or more"),
         (lambda: VrrpOptions(startup_delay_s=1001), "vrrp_startup_delay_s is 1001; wanted 1000 or less"),
         (lambda: Server("w1", 0), "port of the server on 'w1' is 0"),

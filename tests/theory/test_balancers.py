@@ -84,3 +84,57 @@ def test_which_sessions_survive() -> None:
     assert sessions.survive_balancer(group())[0] is True
     assert sessions.survive_balancer(group(sync=False))[0] is False
     assert sessions.survive_balancer(group(layer=7))[0] is False
+
+
+def test_after_the_first_failure_haproxy_asks_at_its_other_interval() -> None:
+    """HAProxy's manual, 5.2, fastinter: the first one is found within inter, fall - 1 more follow."""
+    found = health_checks.detection(group(layer=7, check_ms=1000, fastinter_ms=100, fall=3), "service_crash")
+    assert ends(found) == pytest.approx((0.2, 1.2))
+    silent = group(layer=7, check_ms=1000, fastinter_ms=100, timeout_ms=50, fall=3)
+    assert ends(health_checks.detection(silent, "silent_loss")) == pytest.approx((0.35, 1.35))
+
+
+def test_a_slow_server_is_out_if_a_round_trip_is_longer_than_the_timeout() -> None:
+    options = {"check_ms": 1000, "timeout_ms": 200, "fall": 3}
+    for layer in (4, 7):
+        one = group(layer=layer, **options)
+        assert isinstance(health_checks.detection(one, "slow", 0.09), str)
+        assert ends(health_checks.detection(one, "slow", 0.11)) == pytest.approx((2.6, 3.6))
+        assert not health_checks.undecided(one, 0.11) and health_checks.undecided(one, 0.099)
+
+
+@pytest.mark.parametrize(
+    ("layer", "delay_s", "redispatch", "share"),
+    [
+        (4, 0.09, False, 0.0),  # 360 ms later
+        (4, 0.11, False, 0.0),  # 440 ms
+        (4, 0.30, False, 1 / 3),  # 1200 ms: its client has given up
+        (7, 0.09, True, 0.0),
+        (7, 0.11, True, 0.0),  # HAProxy does not connect within 200 ms, and chooses another server
+        (7, 0.11, False, 1 / 3),
+    ],
+)
+def test_requests_to_a_slow_server_wait_for_two_round_trips(
+    layer: int, delay_s: float, redispatch: bool, share: float
+) -> None:
+    options = {"layer": layer, "timeout_ms": 200} | ({"redispatch": redispatch} if layer == 7 else {})
+    assert health_checks.failing_share(group(**options), "slow", delay_s, 1.0) == pytest.approx(share)
+
+
+def test_a_client_stays_with_its_server_where_the_other_balancer_knows_it() -> None:
+    for options, share in (
+        ({"layer": 7, "stick": True, "peers": True}, 1.0),
+        ({"layer": 7, "stick": True}, 1 / 3),
+        ({"layer": 7}, 1 / 3),
+        ({"layer": 7, "scheduler": "sh"}, 1.0),
+        ({"layer": 4, "scheduler": "mh"}, 1.0),
+    ):
+        found = balancers.kept_share(group(**options))  # type: ignore[arg-type]
+        assert found is not None and found[0] == pytest.approx(share)
+    assert balancers.kept_share(group(scheduler="wlc")) is None
+
+
+def test_what_is_being_connected_to_a_slow_server_when_it_goes_fails_at_layer_4() -> None:
+    """80 ms each way: at each instant 160 ms of requests are, of three servers' a third."""
+    assert health_checks.interrupted(group(), 0.08, 0.02) == pytest.approx(8 / 3)
+    assert health_checks.interrupted(group(layer=7), 0.08, 0.02) == 0.0

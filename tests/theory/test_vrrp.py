@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from testbed import schemes
@@ -91,6 +93,44 @@ def test_hosts_in_two_subnets_need_one_router_and_both_switches() -> None:
 
 def test_one_side_of_each_router_is_not_enough() -> None:
     assert after(group_of(), "r1-eth0--s1-eth2", "r2-eth1--s2-eth3").connected is False
+
+
+def test_with_bfd_the_next_router_waits_for_its_packets_and_then_as_a_backup() -> None:
+    """RFC 5880, 6.8.4: three intervals after the last packet, which is up to 90 % of one old; then 3 x 10 ms, and the
+    skew of priority 100, 156/256 of 10 ms."""
+    group = group_of(advert_ms=1000, bfd_ms=100, bfd_mult=3).vrrp[0]
+    for fault in ("router_crash", "router_hang", "service_crash", "service_pause", "service_stop"):
+        law = law_of(vrrp.takeover(group, fault))
+        assert (law.low_s, law.high_s) == (pytest.approx(0.21 + 0.03609375), pytest.approx(0.3 + 0.03609375))
+    # The best router notices first, and says so in its next packet, 90 ms later at the latest.
+    law = law_of(vrrp.takeover(group, "carrier_loss"))
+    assert (law.low_s, law.high_s) == (pytest.approx(0.24609375), pytest.approx(0.42609375))
+    assert "stands back" in str(vrrp.takeover(group, "split_brain"))
+    both = vrrp.outage(group, "split_brain")
+    assert isinstance(both, OutageBound) and both.bound_s == 0.0
+    found = after(group_of(advert_ms=1000, bfd_ms=100), "r1-eth0--s1-eth2")
+    assert found.connected is True and found.bound is not None and found.bound.bound_s == pytest.approx(0.42609375)
+
+
+def runs_of_three(lost: str) -> int:
+    return sum(len(run) >= 3 for run in lost.split("."))
+
+
+@pytest.mark.parametrize("loss", [0.1, 0.5, 0.9])
+def test_another_router_is_master_after_each_run_of_three_lost_advertisements(loss: float) -> None:
+    """Against all ways in which ten may be lost, counted one by one."""
+    wanted = [0.0] * 4
+    for kept in itertools.product("x.", repeat=10):
+        lost = "".join(kept)
+        wanted[runs_of_three(lost)] += loss ** lost.count("x") * (1 - loss) ** lost.count(".")
+    found = vrrp.masters_beside(10, loss)
+    assert found[:4] == pytest.approx(wanted) and sum(found) == pytest.approx(1.0)
+
+
+def test_what_is_usual_leaves_half_of_the_rest_at_either_end() -> None:
+    assert vrrp.usual([0.25, 0.5, 0.25], 0.1) == (0, 2)
+    assert vrrp.usual([0.01, 0.49, 0.49, 0.01], 0.1) == (1, 2)
+    assert vrrp.usual(vrrp.masters_beside(100, 0.0)) == (0, 0)
 
 
 def test_a_lost_announcement_costs_until_the_next_one() -> None:
