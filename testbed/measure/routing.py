@@ -140,7 +140,7 @@ def _partly(
     if leaving.never:
         expected = not any(within)
     elif leaving.law is not None:
-        low_s, high_s = leaving.law.low_s, leaving.law.high_s + bgp.PAUSE_S
+        low_s, high_s = leaving.low_s, leaving.law.high_s + bgp.PAUSE_S
         expected = all(low_s <= at <= high_s for at in first if at is not None)
         if min(shares, default=0.0) == 1.0:
             expected &= None not in first

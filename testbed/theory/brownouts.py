@@ -77,11 +77,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Leaving:
-    """When the first speaker leaves the line: by the ``law``; ``never``; or neither, and ``why`` that is not known."""
+    """When the first speaker leaves the line: by the ``law``; ``never``; or neither, and ``why`` that is not known.
+
+    ``low_s`` is the earliest time, with the longest distance of two packets; the law has the mean one.
+    """
 
     law: Law | None = None
     never: bool = False
     why: str = ""
+    low_s: float = 0.0
 
 
 def leaving(group: Bgp, fault: str, given: Mapping[str, Level]) -> Leaving:
@@ -105,7 +109,7 @@ def leaving(group: Bgp, fault: str, given: Mapping[str, Level]) -> Leaving:
         if loss == 1.0 or loss**row * (1 - loss) < 20 / _MOST_PACKETS:
             return Leaving(why="a row of lost packets is so rare" if loss < 1.0 else "no packet comes: silent_loss")
         run = Run(total_s, (least_s + most_s) / 2, loss, row)
-        return Leaving(First((run, run)))
+        return Leaving(First((run, run)), low_s=total_s - most_s)
     if parameters["rate_mbps"]:
         return Leaving(why="BFD's packets wait in the queue of the lower rate for as long as that is")
     delay_s = float(parameters["delay_ms"]) / 1e3
@@ -113,7 +117,7 @@ def leaving(group: Bgp, fault: str, given: Mapping[str, Level]) -> Leaving:
         return Leaving(never=True)
     if delay_s + least_s > total_s:
         law = watching(group)
-        return Leaving(First((law, law)))
+        return Leaving(First((law, law)), low_s=law.low_s)
     return Leaving(why="BFD's packets are apart by chance, and whether the next one is in time is, too")
 
 

@@ -25,7 +25,9 @@ def test_each_fault_has_the_first_time_that_the_line_was_left_or_none() -> None:
 
 
 def test_what_theory_excludes_is_not_as_expected() -> None:
-    assert _partly(Leaving(law=Sum(0.6, (1.0,))), _TIMELINE, _WINDOWS)["left_as_expected"] is False  # too early
+    assert (
+        _partly(Leaving(law=Sum(0.6, (1.0,)), low_s=0.6), _TIMELINE, _WINDOWS)["left_as_expected"] is False
+    )  # too early
     assert _partly(Leaving(law=Sum(0.2, (0.1,))), _TIMELINE, _WINDOWS)["left_as_expected"] is False  # too late
     assert _partly(Leaving(law=Sum(0.4, (0.2,))), _TIMELINE, _WINDOWS)["left_as_expected"] is False  # once not at all
     assert _partly(Leaving(law=Sum(0.4, (0.2,))), _TIMELINE, _WINDOWS[:1])["left_as_expected"] is True
