@@ -17,10 +17,10 @@ class Use:
     called after each sample. What a process takes after its last sample is not counted.
     """
 
-    def __init__(self, sampled: Callable[[Use], None] = lambda _: None) -> None:
+    def __init__(self, sampled: Callable[[Use], None] = lambda _: None, interval_s: float = _INTERVAL_S) -> None:
         self.memory_bytes = 0
         self._processor_s: dict[tuple[int, int], float] = {}
-        self._sampled = sampled
+        self._sampled, self._interval_s = sampled, interval_s
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -38,7 +38,7 @@ class Use:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(_INTERVAL_S):
+        while not self._ended.wait(self._interval_s):
             self._sample()
             self._sampled(self)
 
