@@ -48,6 +48,8 @@ def environment(place: Place = MACHINE) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": place.project,
     }
+    if sys.version_info < (3, 12):  # Mininet imports distutils; setuptools' own brings half of setuptools
+        found["SETUPTOOLS_USE_DISTUTILS"] = "stdlib"
     if place == IMAGE:  # it has no files of locales
         found |= {"LANG": "C", "PYTHONUTF8": "1", "PYTHONCOERCECLOCALE": "0", "GLIBC_TUNABLES": TUNABLES}
     return found
