@@ -18,8 +18,8 @@ from testbed.experiment import settle, user_code
 from testbed.experiment.experiment import Experiment
 from testbed.spec import Topology
 
-#: The package of the topologies that come with the testbed.
-_OURS = "topologies"
+#: The packages of the topologies and the experiments that come with the testbed.
+_OURS, _EXPERIMENTS = "topologies", "experiments"
 #: The function of a topology file: its keyword arguments are what may be varied.
 TopologyFunction = Callable[..., Topology]
 
@@ -61,11 +61,25 @@ def having(argument: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+@functools.cache
+def varying(factor: str) -> tuple[str, ...]:
+    """The experiments of ours that have a factor or an option of that name."""
+    found = []
+    for module in pkgutil.iter_modules(importlib.import_module(_EXPERIMENTS).__path__):
+        function = getattr(importlib.import_module(f"{_EXPERIMENTS}.{module.name}"), module.name)
+        if function().factor(factor) is not None:
+            found.append(module.name)
+    return tuple(sorted(found))
+
+
 def unknown_argument(kind: str, name: str, known: Iterable[str]) -> UnknownName:
-    """The error for a name that nothing here has; it says which topologies have an argument of that name."""
+    """The error for a name that nothing here has; it says which topologies have an argument of that
+    name, or which experiments such a factor."""
     error = unknown(kind, name, known)
     if where := having(name):
         error.hint = f"It is an argument of {settle.listed(where)}: see testbed list {name}"
+    elif kind == "factor" and (others := varying(name)):
+        error.hint = f"It is a factor of {settle.listed(others)}: see testbed list {name}"
     return error
 
 

@@ -175,6 +175,25 @@ def test_the_parameter_of_another_fault_is_refused() -> None:
     assert found.left_out[0].endswith("loss_percent: fault carrier_loss has no such parameter")
 
 
+@pytest.mark.parametrize(
+    ("experiment", "fault", "levels", "why"),
+    [
+        ("gateway", "lossy", {"loss_percent": "0"}, "loss_percent=0.0: no frame is lost"),
+        ("routing", "slow", {"slow_delay_ms": "0"}, "slow_delay_ms=0.0: delay and rate are as they were"),
+        ("routing", "slow", {"slow_rate_mbps": "1000"}, "is not below that of the link, 1000 Mbit/s"),
+        ("health_checks", "slow", {"slow_delay_ms": "0"}, "delay and rate are as they were"),
+        ("tcp_failover", "lossy", {"loss_percent": "0"}, "no frame is lost"),
+    ],
+)
+def test_a_fault_that_changes_nothing_is_refused(experiment: str, fault: str, levels: dict[str, str], why: str) -> None:
+    assert why in refusal(experiment, fault=fault, **levels).message
+
+
+def test_a_factor_of_other_experiments_is_said_to_be_theirs() -> None:
+    hint = refusal("health_checks", fault="slow", slow_rate_mbps="1").hint
+    assert hint.startswith("It is a factor of failover, messages, routing and tcp_failover: see")
+
+
 def own(tmp_path: Path, factors: str) -> str:
     (tmp_path / "own.py").write_text(EXPERIMENT.format(factors=factors))
     return str(tmp_path / "own.py")
