@@ -7,6 +7,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -40,8 +41,11 @@ def topology_defaults(function: TopologyFunction) -> dict[str, Level]:
 
 
 def networks_of(function: TopologyFunction) -> settle.Networks:
-    """The networks that a topology function makes of its arguments."""
-    needs: dict[str, tuple[str, ...]] = {}
+    """The networks that a topology function makes of its arguments.
+
+    What these need, fields of dataclasses say of themselves (`settle.needed`), and ``NEEDS`` of the module of others.
+    """
+    needs: dict[str, tuple[str, ...]] = dict(getattr(sys.modules.get(function.__module__), "NEEDS", {}))
     for parameter in _parameters(function).values():
         value = parameter.default
         if dataclasses.is_dataclass(value) and not isinstance(value, type):

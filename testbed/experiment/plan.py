@@ -163,7 +163,8 @@ def list_cases(
     if not kept:
         hint = reasons.advice(left_out[0][1], arguments, by_command, usual)
         raise SpecError(f"no case of this run applies: {left_out[0][1]}", hint)
-    return Cases(tuple(dict(case) for case in kept), tuple(left_out), tuple(changed))
+    told = {tuple(case.items()): (case, why) for case, why in left_out}  # settled cases may be the same
+    return Cases(tuple(dict(case) for case in kept), tuple(told.values()), tuple(changed))
 
 
 def _check_carried(experiment: Experiment, network: Topology) -> None:

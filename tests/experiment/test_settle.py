@@ -194,6 +194,33 @@ def test_a_factor_of_other_experiments_is_said_to_be_theirs() -> None:
     assert hint.startswith("It is a factor of failover, messages, routing and tcp_failover: see")
 
 
+STATIC = {"routes_by": "static", "fault": "router_crash"}
+
+
+def test_bgp_options_that_the_experiment_brings_are_dropped_with_static_routes() -> None:
+    found = prepared("routing", static_track="none,carrier,bfd", **STATIC | {"fault": "router_crash,router_hang"})
+    assert len(found.planned(1)) == 6 and not found.left_out
+    assert levels(found, "bgp_bfd_ms") == [None]
+    assert found.changed == ("bgp_bfd_ms: it has no effect without routes_by=bgp",)
+
+
+@pytest.mark.parametrize(
+    "setting", ["bgp_hold_s=9", "bgp_keepalive_s=3", "bgp_bfd_ms=100", "bgp_ecmp=false", "provider_routes=all"]
+)
+def test_bgp_options_are_refused_by_name_with_static_routes(setting: str) -> None:
+    """Their defaults, too: who types one thinks that it acts."""
+    name, _, level = setting.partition("=")
+    error = refusal("routing", **STATIC, **{name: level})
+    assert error.message == f"{setting}: it has no effect without routes_by=bgp"
+    assert error.hint == "Leave it out, or type: --set routes_by=bgp"
+
+
+def test_options_of_static_routes_are_refused_without_them() -> None:
+    assert refusal("routing", static_track="none").message.endswith("it has no effect without routes_by=static")
+    assert refusal("routing", static_bfd_ms="100", **STATIC).message.endswith("no effect without static_track=bfd")
+    assert refusal("routing", ip="6", **STATIC).message.startswith("ip=6 with routes_by=static; wanted ip=4")
+
+
 def own(tmp_path: Path, factors: str) -> str:
     (tmp_path / "own.py").write_text(EXPERIMENT.format(factors=factors))
     return str(tmp_path / "own.py")
