@@ -29,6 +29,10 @@ from __future__ import annotations
 from testbed.spec import Addressing, BalancerOptions, Cable, Server, Topology, VrrpOptions, validation
 from testbed.spec.wiring import Wiring
 
+#: What an argument has no effect without, beside what the fields of its options say of themselves: a balancer with one
+#: interface has no other side that could follow.
+NEEDS = {"vrrp_follow": ("balancer_layer=4", "balancer_kind=nat")}
+
 
 def balancer_pair(
     *,

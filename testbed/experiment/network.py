@@ -28,13 +28,16 @@ TopologyFunction = Callable[..., Topology]
 def topology_defaults(function: TopologyFunction) -> dict[str, Level]:
     """The arguments of a topology function that ``--set`` may vary, with their defaults.
 
-    An argument that is a dataclass, such as all options of its bonds, stands for its fields.
+    An argument that is a dataclass, such as all options of its bonds, stands for its fields, without those that
+    ``WITHOUT`` of the function's module names: nothing in that network has a use for them.
     """
     found: dict[str, Level] = {}
+    without = getattr(sys.modules.get(function.__module__), "WITHOUT", ())
     for name, parameter in _parameters(function).items():
         value = parameter.default
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            found |= {setting: getattr(value, field) for setting, field in settle.settings(value).items()}
+            own = {setting: getattr(value, field) for setting, field in settle.settings(value).items()}
+            found |= {setting: level for setting, level in own.items() if setting not in without}
         else:
             found[name] = value
     return found
@@ -43,13 +46,15 @@ def topology_defaults(function: TopologyFunction) -> dict[str, Level]:
 def networks_of(function: TopologyFunction) -> settle.Networks:
     """The networks that a topology function makes of its arguments.
 
-    What these need, fields of dataclasses say of themselves (`settle.needed`), and ``NEEDS`` of the module of others.
+    What these need, fields of dataclasses say of themselves (`settle.needed`), and ``NEEDS`` of the module besides.
     """
-    needs: dict[str, tuple[str, ...]] = dict(getattr(sys.modules.get(function.__module__), "NEEDS", {}))
+    needs: dict[str, tuple[str, ...]] = {}
     for parameter in _parameters(function).values():
         value = parameter.default
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             needs |= settle.needed(value)
+    for name, more in getattr(sys.modules.get(function.__module__), "NEEDS", {}).items():
+        needs[name] = (*needs.get(name, ()), *more)
     elsewhere = having if function.__module__.partition(".")[0] == _OURS else None
     return settle.Networks(lambda case: build_topology(function, case), topology_defaults(function), needs, elsewhere)
 

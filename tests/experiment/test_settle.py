@@ -8,7 +8,7 @@ import pytest
 
 from testbed.errors import SpecError
 from testbed.experiment import discovery, settle
-from testbed.experiment.plan import build_from_settings, factor_levels, list_cases
+from testbed.experiment.plan import build_from_settings, factor_levels, list_cases, topology_defaults
 from testbed.run import prepare
 
 #: Its networks are 802.3ad with two members, whatever is asked for.
@@ -219,6 +219,40 @@ def test_options_of_static_routes_are_refused_without_them() -> None:
     assert refusal("routing", static_track="none").message.endswith("it has no effect without routes_by=static")
     assert refusal("routing", static_bfd_ms="100", **STATIC).message.endswith("no effect without static_track=bfd")
     assert refusal("routing", ip="6", **STATIC).message.startswith("ip=6 with routes_by=static; wanted ip=4")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "topology", "levels", "why"),
+    [
+        ("requests", None, {"vrrp_follow": "none"}, "vrrp_follow=none: it has no effect without balancer_"),
+        ("requests", None, {"vrrp_follow": "group"}, "vrrp_follow=group: it has no effect without balancer_"),
+        ("requests", "service", {"bgp_ecmp": "true", "line": "single"}, "it has no effect without line=pair"),
+        ("sites", None, {"site_check_ms": "3000"}, "site_check_ms=3000: a site here fails by its routes"),
+    ],
+)
+def test_an_option_without_a_use_in_its_network_is_refused(
+    experiment: str, topology: str | None, levels: dict[str, str], why: str
+) -> None:
+    assert why in refusal(experiment, topology, **levels).message
+
+
+def test_vrrp_follows_where_a_balancer_has_two_sides() -> None:
+    two_sides = {"balancer_layer": "4", "balancer_kind": "nat"}
+    assert levels(prepared("requests", vrrp_follow="none", **two_sides), "vrrp_follow") == ["none"]
+
+
+@pytest.mark.parametrize(
+    ("topology", "name", "holders"),
+    [
+        ("two_sites", "bgp_daemon", "two_lines"),
+        ("service", "bgp_daemon", "two_lines"),
+        ("two_sites", "bgp_ecmp", "service and two_lines"),
+    ],
+)
+def test_a_topology_does_not_offer_an_option_that_it_cannot_use(topology: str, name: str, holders: str) -> None:
+    assert name not in topology_defaults(discovery.topology(topology))
+    with pytest.raises(SpecError, match=f"It is an argument of {holders}: see testbed list {name}"):
+        build_from_settings(discovery.topology(topology), {name: "true"})
 
 
 def own(tmp_path: Path, factors: str) -> str:
