@@ -229,7 +229,9 @@ def _not_applicable(experiment: Experiment, case: Mapping[str, Level], network: 
         lasts_s, most_s = experiment.lasts_s(case, network), _ABSURD * experiment.limit_s
         if lasts_s > most_s:
             many = f"faults={case['faults']}: " if "faults" in case else ""
-            reason = f"{many}a trial would last {lasts_s:.0f} s of its clock; wanted {most_s:.0f} s or less"
+            fit = int(int(case["faults"]) * most_s / lasts_s) if many else 0
+            fewer = f"; type: --set faults={fit}" if fit else ""
+            reason = f"{many}a trial would last {lasts_s:.0f} s of its clock; wanted {most_s:.0f} s or less{fewer}"
     return reason
 
 

@@ -58,7 +58,8 @@ class BgpOptions:
                 f"For example: --set bgp_hold_s={3 * self.keepalive_s}",
             )
         if self.bfd_ms:
-            validation.at_least("bgp_bfd_ms", self.bfd_ms, BFD_MS[0])
+            if self.bfd_ms < BFD_MS[0]:
+                raise SpecError(f"bgp_bfd_ms is {self.bfd_ms}; wanted 0 (no BFD), or {BFD_MS[0]} to {BFD_MS[1]}")
             validation.at_most("bgp_bfd_ms", self.bfd_ms, BFD_MS[1])
             validation.at_least("bgp_bfd_mult", self.bfd_mult, BFD_MULT[0])
             validation.at_most("bgp_bfd_mult", self.bfd_mult, BFD_MULT[1])

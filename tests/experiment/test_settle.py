@@ -227,6 +227,7 @@ def test_options_of_static_routes_are_refused_without_them() -> None:
         ("requests", None, {"vrrp_follow": "none"}, "vrrp_follow=none: it has no effect without balancer_"),
         ("requests", None, {"vrrp_follow": "group"}, "vrrp_follow=group: it has no effect without balancer_"),
         ("requests", "service", {"bgp_ecmp": "true", "line": "single"}, "it has no effect without line=pair"),
+        ("requests", "service", {"clients": "30"}, "clients=30: the subnet of c is one address"),
         ("sites", None, {"site_check_ms": "3000"}, "site_check_ms=3000: a site here fails by its routes"),
     ],
 )
@@ -253,6 +254,25 @@ def test_a_topology_does_not_offer_an_option_that_it_cannot_use(topology: str, n
     assert name not in topology_defaults(discovery.topology(topology))
     with pytest.raises(SpecError, match=f"It is an argument of {holders}: see testbed list {name}"):
         build_from_settings(discovery.topology(topology), {name: "true"})
+
+
+@pytest.mark.parametrize(
+    ("experiment", "levels", "error"),
+    [
+        ("site_failover", {"sites": "by_hand", "site_fall": "3"}, "site_fall=3: it has no effect with sites=by_hand"),
+        (
+            "site_failover",
+            {"sites_by": "dns", "site_check_ms": "1000"},
+            "site_check_ms=2000 --set site_timeout_ms=1000",
+        ),
+        ("site_failover", {"faults": "1000"}, "type: --set faults="),
+        ("gateway", {"vrrp_bfd_ms": "5"}, "vrrp_bfd_ms is 5; wanted 0 (no BFD), or 10 to 10000"),
+        ("health_checks", {"servers": "300"}, "servers is 300; wanted 250 or less"),
+        ("routing", {"routes_by": "static", "fault": "slow"}, "theory says only of a BGP session"),
+    ],
+)
+def test_an_error_says_what_to_type(experiment: str, levels: dict[str, str], error: str) -> None:
+    assert error in str(refusal(experiment, **levels))
 
 
 def own(tmp_path: Path, factors: str) -> str:
