@@ -82,6 +82,9 @@ def _meaning(name: str) -> Iterable[str]:
         values, text = _of_services()[name]
         yield text
         yield f"values: {values}"
+    if name == "vlan":
+        yield "the VLAN that all hosts are in, by tagged frames (IEEE 802.1Q); refused beside routers"
+        yield "values: 0 (untagged), 1 to 4094"
     for key, known, _, _ in bond_options(BondOptions()):
         if key == name and key != "mode":
             yield known.why
