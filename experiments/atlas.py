@@ -162,7 +162,7 @@ def atlas() -> Experiment:
             Factor("fault", ("carrier_loss",), "the fault that a failure is", known=catalogue.OF_LINKS),
             Factor("fault_s", (0.0,), "how long a failure lasts; 0: until it must be detected", least=0.0),
             Factor("message_interval_ms", (5.0,), "mptcp: time between two messages", least=0.1),
-            *catalogue.OPTIONS,
+            *catalogue.options_of(str(each["fault"]) for each in FAILURES.values()),
         ),
         procedure=procedure,
         measure=read,

@@ -167,7 +167,7 @@ def failover() -> Experiment:
         options=(
             Factor("element", ("",), "what fails, by name; none: what carries the traffic of the client"),
             Factor("fault_s", (0.0,), "how long the fault lasts; 0: until it must have been detected", least=0.0),
-            *catalogue.OPTIONS,
+            *catalogue.options_of(catalogue.OF_LINKS),
         ),
         procedure=procedure,
         measure=read,

@@ -93,7 +93,10 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"topology {topology.name} has no VRRP group"
     group = measured.group_of(topology)
     if len(group.routers) < 2:
-        return "vrrp_priorities has one number: the group has one router, and no other to take over"
+        return (
+            "vrrp_priorities has one number: the group has one router, and no other to take over; join numbers by '+':"
+            " --set vrrp_priorities=200+100"
+        )
     if topology.host(topology.client).gateway not in group.ips:
         return f"the gateway of {topology.client} is no address of the VRRP group: no traffic of its goes through it"
     if why := gateways.parted(topology, *topology.pair):

@@ -173,7 +173,7 @@ def messages() -> Experiment:
         options=(
             Factor("element", ("",), "what fails, by name; none: the member of the client that sends most"),
             Factor("fault_s", (0.0,), "how long the fault lasts; 0: until messages must go on again", least=0.0),
-            *catalogue.OPTIONS,
+            *catalogue.options_of(catalogue.OF_LINKS),
         ),
         procedure=procedure,
         measure=read,

@@ -91,6 +91,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return "keep_alive=true with clients: a connection that stands has one client"
     try:
         check(float(case["request_interval_ms"]) / 1e3, float(case["timeout_s"]))
+        if int(case["clients"]) > 1 and topology.host(topology.client).address.endswith(("/32", "/128")):
+            return f"clients={case['clients']}: the subnet of {topology.client} is one address; type: --set clients=1"
         catalogue.checked(topology, str(case["fault"]), _element(case, topology), {})
     except SpecError as error:
         return error.message

@@ -67,8 +67,13 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
     """Why nothing can be routed around in that network; None if something can."""
     if not (topology.bgp or topology.static):
         return f"topology {topology.name} has neither BGP speakers nor static routes"
-    if not topology.bgp and case["fault"] in ("route_withdrawal", *brownouts.FAULTS):
-        return f"{case['fault']}: the routes are static, and no BGP speaker withdraws or leaves one"
+    if not topology.bgp and case["fault"] == "route_withdrawal":
+        return "route_withdrawal: the routes are static, and no BGP speaker withdraws one; type: --set routes_by=bgp"
+    if not topology.bgp and case["fault"] in brownouts.FAULTS:
+        return (
+            f"{case['fault']}: the routes are static, and theory says only of a BGP session when it leaves a cable that"
+            " works in part; type: --set routes_by=bgp"
+        )
     if why := gateways.blocked_either_way(topology, *topology.pair):
         return why
     if lines.provider(topology) is None:

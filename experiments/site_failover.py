@@ -66,7 +66,9 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"{error.message}. {error.hint}" if error.hint else error.message
     longest_s = lasts_s(case, topology)
     if longest_s > _LIMIT_S:
-        return f"faults={case['faults']} would take up to {longest_s:.0f} s; wanted {_LIMIT_S:.0f} s or less"
+        fit = int(_LIMIT_S * int(case["faults"]) / longest_s)
+        fewer = f"type: --set faults={fit}" if fit else "type a shorter dns_ttl_s, site_check_ms or switchover_s"
+        return f"faults={case['faults']} would take up to {longest_s:.0f} s; wanted {_LIMIT_S:.0f} s or less; {fewer}"
     return None
 
 

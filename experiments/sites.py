@@ -53,6 +53,8 @@ FAULTS = (
     "service_pause",
     "route_withdrawal",
 )
+#: Options of health checks, which none of these faults is noticed by.
+_OF_CHECKS = ("site_check_ms", "site_timeout_ms", "site_fall", "site_rise")
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
@@ -61,6 +63,11 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return (
             f"topology {topology.name} has no service at several sites that {topology.client} reaches by their routers"
         )
+    for name in _OF_CHECKS:
+        if name in case:
+            return (
+                f"{name}={case[name]}: a site here fails by its routes, not by a check; type: testbed run site_failover"
+            )
     try:
         theory.element(topology, str(case["fault"]), str(case["place"]))
     except SpecError as error:

@@ -189,7 +189,7 @@ def tcp_failover() -> Experiment:
         ),
         options=(
             Factor("element", ("",), "what fails, by name; none: the member of the client that sends most"),
-            *catalogue.OPTIONS,
+            *catalogue.options_of(catalogue.OF_LINKS),
         ),
         bonded=True,
         programs=("iperf3",),

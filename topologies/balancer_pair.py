@@ -29,6 +29,13 @@ from __future__ import annotations
 from testbed.spec import Addressing, BalancerOptions, Cable, Server, Topology, VrrpOptions, validation
 from testbed.spec.wiring import Wiring
 
+#: What an argument has no effect without, beside what the fields of its options say of themselves: a balancer with one
+#: interface has no other side that could follow.
+NEEDS = {"vrrp_follow": ("balancer_layer=4", "balancer_kind=nat")}
+
+#: The addresses of a subnet.
+_ADDRESSES = 254
+
 
 def balancer_pair(
     *,
@@ -41,6 +48,8 @@ def balancer_pair(
 ) -> Topology:
     """A client, as many balancers as there are priorities, and ``servers`` web servers."""
     validation.at_least("servers", servers, 1)
+    why = "one subnet has the client, the balancers and their virtual address, too"
+    validation.at_most("servers", servers, _ADDRESSES - 2 - len(vrrp.numbers), why)
     net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us, addressing=addressing)
     between = balancer.layer == 4 and balancer.kind == "nat"
     near, *more = net.switches(2 if between else 1)

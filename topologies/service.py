@@ -46,6 +46,10 @@ from testbed.spec import (
 )
 from testbed.spec.wiring import Wiring
 
+#: An option of BGP that has no use here: FRR does not announce a next hop that is not its own.
+WITHOUT = ("bgp_daemon",)
+#: What an argument has no effect without, beside what the fields of its options say of themselves.
+NEEDS = {"bgp_ecmp": ("line=pair",)}
 #: How often an element of a layer is there.
 COUNTS = ("pair", "single")
 #: The subnets: of the switches outside and inside the firewalls, and of what these tell each other; of the lines.

@@ -20,6 +20,8 @@ the edge router e1, the internet's router x and the hosts' links are single poin
 
 from __future__ import annotations
 
+import dataclasses
+
 from testbed.errors import SpecError
 from testbed.spec import (
     Addressing,
@@ -38,6 +40,8 @@ from testbed.spec.wiring import Wiring
 PROVIDER_ROUTES = ("all", "default")
 #: What gives the routers their routes.
 ROUTES_BY = ("bgp", "static")
+#: What an argument of the function has no effect without, as the fields of its options say it of themselves.
+NEEDS = {"provider_routes": ("routes_by=bgp",)}
 
 
 def two_lines(
@@ -53,7 +57,18 @@ def two_lines(
     """A host behind an edge router, two providers, and a host somewhere in the internet."""
     validation.choice("provider_routes", provider_routes, PROVIDER_ROUTES)
     validation.choice("routes_by", routes_by, ROUTES_BY)
-    _check_used(bgp, provider_routes, routes_by, static)
+    _check_used(bgp, routes_by, "bgp")
+    _check_used(static, routes_by, "static")
+    if routes_by == "static" and provider_routes != PROVIDER_ROUTES[0]:
+        raise SpecError(
+            f"provider_routes={provider_routes} has no effect with routes_by=static",
+            "Leave it out, or type: --set routes_by=bgp",
+        )
+    if routes_by == "static" and ip != 4:
+        raise SpecError(
+            f"ip={ip} with routes_by=static; wanted ip=4: static routes are those of IPv4 here",
+            "Type: --set ip=4, or --set routes_by=bgp",
+        )
     net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us, addressing=Addressing(ip=ip))
     for number, (host, router) in enumerate((("h1", "e1"), ("h2", "x"))):
         net.plain(host)
@@ -78,17 +93,15 @@ def two_lines(
     return net.topology("two_lines", bgp=(bgp.over(speakers, (*lines, *uplinks)),))
 
 
-def _check_used(bgp: BgpOptions, provider_routes: str, routes_by: str, static: StaticOptions) -> None:
-    """Errors: SpecError for what the other kind of routes has."""
-    if routes_by == "bgp" and static != StaticOptions():
-        raise SpecError(
-            "static_track and its options have no effect with routes_by=bgp", "Type: --set routes_by=static"
-        )
-    if routes_by == "static" and (bgp != BgpOptions() or provider_routes != PROVIDER_ROUTES[0]):
-        raise SpecError(
-            "provider_routes and options of BGP (bgp_hold_s ...) have no effect with routes_by=static",
-            "For BFD type: --set static_track=bfd --set static_bfd_ms=100",
-        )
+def _check_used(options: BgpOptions | StaticOptions, routes_by: str, wanted: str) -> None:
+    """Errors: SpecError for options other than by default that only the ``wanted`` kind of routes has."""
+    for each in dataclasses.fields(options):
+        found = getattr(options, each.name)
+        if routes_by != wanted and found != each.default:
+            raise SpecError(
+                f"{each.metadata['setting']}={found} has no effect with routes_by={routes_by}",
+                f"Leave it out, or type: --set routes_by={wanted}",
+            )
 
 
 def _static(net: Wiring) -> tuple[StaticRoute, ...]:

@@ -36,6 +36,8 @@ from testbed.spec.wiring import Wiring
 
 #: Whether both sites serve, or the second one only while the first is gone, or once an operator has switched over.
 SITES = ("active", "standby", "by_hand")
+#: Options of BGP that have no use here: FRR has no address that is announced by health, and no two ways are equal.
+WITHOUT = ("bgp_daemon", "bgp_ecmp")
 #: The name servers, in the order in which clients ask, each with the router that it is beside.
 _NAMES = (("ns", "x2"), ("ns2", "x1"))
 #: How many times more the AS number of a server that stands by is in its paths: more than any way here is long.

@@ -73,6 +73,8 @@ _UNITS = {"_ms": "milliseconds", "_us": "microseconds", "_s": "seconds", "_mbps"
 def _known(factor: Factor) -> str:
     known = factor.known or ()
     least = f"; {factor.least:g} or more" if factor.least is not None else ""
+    if factor.least is not None and factor.most is not None:
+        least = f"; {factor.least:g} to {factor.most[0]:g}"
     return f" ({', '.join(map(details.typed, known))})" if set(known) - set(factor.levels) else least
 
 

@@ -16,8 +16,8 @@ class Factor:
     """One thing that an experiment varies, with its default levels and what it means.
 
     ``quick`` are the levels of ``--quick``; ``known`` is the closed set of possible levels if there is one;
-    ``least`` is the smallest possible number, ``most`` the largest with the reason. Errors: SpecError for a factor
-    without levels.
+    ``least`` is the smallest possible number, ``most`` the largest with the reason, empty where it is plain. Errors:
+    SpecError for a factor without levels.
     """
 
     name: str
@@ -51,7 +51,8 @@ class Factor:
         level = parse_level(self.name, text, self.levels[0], self.known, self.least)
         if self.most is not None and not isinstance(level, str) and level > self.most[0]:
             most, why = self.most
-            raise SpecError(f"level {text} of factor {self.name!r} is too large; wanted {most:g} at most: {why}")
+            wanted = f"{most:g} at most: {why}" if why else f"{self.least or 0:g} to {most:g}"
+            raise SpecError(f"level {text} of factor {self.name!r} is too large; wanted {wanted}")
         return level
 
 

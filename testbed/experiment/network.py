@@ -7,6 +7,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,8 +19,8 @@ from testbed.experiment import settle, user_code
 from testbed.experiment.experiment import Experiment
 from testbed.spec import Topology
 
-#: The package of the topologies that come with the testbed.
-_OURS = "topologies"
+#: The packages of the topologies and the experiments that come with the testbed.
+_OURS, _EXPERIMENTS = "topologies", "experiments"
 #: The function of a topology file: its keyword arguments are what may be varied.
 TopologyFunction = Callable[..., Topology]
 
@@ -27,25 +28,33 @@ TopologyFunction = Callable[..., Topology]
 def topology_defaults(function: TopologyFunction) -> dict[str, Level]:
     """The arguments of a topology function that ``--set`` may vary, with their defaults.
 
-    An argument that is a dataclass, such as all options of its bonds, stands for its fields.
+    An argument that is a dataclass, such as all options of its bonds, stands for its fields, without those that
+    ``WITHOUT`` of the function's module names: nothing in that network has a use for them.
     """
     found: dict[str, Level] = {}
+    without = getattr(sys.modules.get(function.__module__), "WITHOUT", ())
     for name, parameter in _parameters(function).items():
         value = parameter.default
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            found |= {setting: getattr(value, field) for setting, field in settle.settings(value).items()}
+            own = {setting: getattr(value, field) for setting, field in settle.settings(value).items()}
+            found |= {setting: level for setting, level in own.items() if setting not in without}
         else:
             found[name] = value
     return found
 
 
 def networks_of(function: TopologyFunction) -> settle.Networks:
-    """The networks that a topology function makes of its arguments."""
+    """The networks that a topology function makes of its arguments.
+
+    What these need, fields of dataclasses say of themselves (`settle.needed`), and ``NEEDS`` of the module besides.
+    """
     needs: dict[str, tuple[str, ...]] = {}
     for parameter in _parameters(function).values():
         value = parameter.default
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             needs |= settle.needed(value)
+    for name, more in getattr(sys.modules.get(function.__module__), "NEEDS", {}).items():
+        needs[name] = (*needs.get(name, ()), *more)
     elsewhere = having if function.__module__.partition(".")[0] == _OURS else None
     return settle.Networks(lambda case: build_topology(function, case), topology_defaults(function), needs, elsewhere)
 
@@ -61,11 +70,25 @@ def having(argument: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+@functools.cache
+def varying(factor: str) -> tuple[str, ...]:
+    """The experiments of ours that have a factor or an option of that name."""
+    found = []
+    for module in pkgutil.iter_modules(importlib.import_module(_EXPERIMENTS).__path__):
+        function = getattr(importlib.import_module(f"{_EXPERIMENTS}.{module.name}"), module.name)
+        if function().factor(factor) is not None:
+            found.append(module.name)
+    return tuple(sorted(found))
+
+
 def unknown_argument(kind: str, name: str, known: Iterable[str]) -> UnknownName:
-    """The error for a name that nothing here has; it says which topologies have an argument of that name."""
+    """The error for a name that nothing here has; it says which topologies have an argument of that
+    name, or which experiments such a factor."""
     error = unknown(kind, name, known)
     if where := having(name):
         error.hint = f"It is an argument of {settle.listed(where)}: see testbed list {name}"
+    elif kind == "factor" and (others := varying(name)):
+        error.hint = f"It is a factor of {settle.listed(others)}: see testbed list {name}"
     return error
 
 

@@ -19,6 +19,7 @@ from testbed.experiment.network import build_from_settings as build_from_setting
 from testbed.experiment.network import build_topology as build_topology
 from testbed.experiment.network import check_names, check_runs, is_of_network, networks_of, pairs, unknown_argument
 from testbed.experiment.network import topology_defaults as topology_defaults
+from testbed.faults import catalogue
 from testbed.spec import Topology
 from testbed.spec.bond import EVERY_MODE
 from testbed.theory import gateways
@@ -162,7 +163,8 @@ def list_cases(
     if not kept:
         hint = reasons.advice(left_out[0][1], arguments, by_command, usual)
         raise SpecError(f"no case of this run applies: {left_out[0][1]}", hint)
-    return Cases(tuple(dict(case) for case in kept), tuple(left_out), tuple(changed))
+    told = {tuple(case.items()): (case, why) for case, why in left_out}  # settled cases may be the same
+    return Cases(tuple(dict(case) for case in kept), tuple(told.values()), tuple(changed))
 
 
 def _check_carried(experiment: Experiment, network: Topology) -> None:
@@ -219,14 +221,30 @@ def _not_applicable(experiment: Experiment, case: Mapping[str, Level], network: 
         if reason is not None and not isinstance(reason, str):
             what = f"returned {user_code.type_name(reason)}; wanted the reason as text, or None for a case that applies"
             raise user_code.wrong(check, "experiment", what)
+    if reason is None:
+        reason = _without_effect(case, network)
     if reason is None and experiment.both_ways:
         reason = gateways.blocked_either_way(network, *network.pair)
     if reason is None and experiment.lasts_s is not None:
         lasts_s, most_s = experiment.lasts_s(case, network), _ABSURD * experiment.limit_s
         if lasts_s > most_s:
             many = f"faults={case['faults']}: " if "faults" in case else ""
-            reason = f"{many}a trial would last {lasts_s:.0f} s of its clock; wanted {most_s:.0f} s or less"
+            fit = int(int(case["faults"]) * most_s / lasts_s) if many else 0
+            fewer = f"; type: --set faults={fit}" if fit else ""
+            reason = f"{many}a trial would last {lasts_s:.0f} s of its clock; wanted {most_s:.0f} s or less{fewer}"
     return reason
+
+
+def _without_effect(case: Mapping[str, Level], network: Topology) -> str | None:
+    """Why the fault of a case changes nothing in that network, by the parameters of the case; None if it does."""
+    fault = str(case.get("fault", ""))
+    given = catalogue.parameters_of(fault, case) if fault in catalogue.FAULTS else {}
+    if not given:
+        return None
+    factors = [each.factor for each in catalogue.named(fault).parameters if each.name in given]
+    levels = [f"{name}={settle.shown(case[name])}" for name in factors]
+    why = catalogue.without_effect(catalogue.valued(fault, given), network.links)
+    return f"{', '.join(levels)}: {why}" if why else None
 
 
 def plan(

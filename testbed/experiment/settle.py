@@ -137,9 +137,10 @@ def settled(
     own, changed = dict(case), dict[str, str]()
     for name in [name for name in factors if name in own and name in networks.arguments]:
         if need := networks.lacking(own, name):
-            why = f"it has no effect without {need}"
+            differs = "!=" in need
+            why = f"it has no effect {'with' if differs else 'without'} {need.replace('!=', '=')}"
             if name in named:
-                typed = f", or type: --set {need}" if "=" in need and "!=" not in need else ""
+                typed = f", or type: --set {need}" if "=" in need and not differs else ""
                 raise SpecError(f"{name}={shown(own[name])}: {why}", f"Leave it out{typed}")
             del own[name]
             changed[name] = why

@@ -9,7 +9,7 @@ the first) counts as the host end.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from testbed.design.factor import Factor, Level
@@ -191,12 +191,25 @@ OF_LINKS = tuple(
 #: The faults of whole nodes.
 _WHOLE = ("switch_crash", "host_reboot", "router_crash", "router_hang", "announcement_loss", "site_loss")
 
-#: Every parameter of every fault as a factor that an experiment may offer.
-OPTIONS: tuple[Factor, ...] = tuple(
-    Factor(each.factor, (each.default,), f"{fault.name}: {each.meaning}", known=each.known, least=each.least)
-    for fault in _ALL
-    for each in fault.parameters
-)
+
+def options_of(names: Iterable[str]) -> tuple[Factor, ...]:
+    """Every parameter of these faults as a factor that an experiment may offer."""
+    return tuple(
+        Factor(
+            each.factor,
+            (each.default,),
+            f"{name}: {each.meaning}",
+            known=each.known,
+            least=each.least,
+            most=None if each.most is None else (each.most, ""),
+        )
+        for name in dict.fromkeys(names)
+        for each in FAULTS[name].parameters
+    )
+
+
+#: Every parameter of every fault.
+OPTIONS = options_of(FAULTS)
 
 
 def named(name: str) -> Fault:
@@ -231,7 +244,24 @@ def checked(topology: Topology, name: str, element: str, parameters: Mapping[str
         other_cable(topology, element, str(values["other"]))
     if name in ("peer_link_loss", "uplink_loss"):
         cut_links(topology, name, element)
+    if FAULTS[name].element == "cable" and (why := without_effect(values, link_named(topology, element)[:1])):
+        raise SpecError(f"fault {name} of {element}: {why}")
     return CheckedFault(named(name), element, values)
+
+
+def without_effect(parameters: Mapping[str, Level], links: Iterable[Link]) -> str:
+    """Why a fault with all these parameters changes nothing of cables of these links; empty if it does."""
+    if parameters.get("loss_percent") == 0:
+        return "no frame is lost by 0 percent; wanted more than 0"
+    if "rate_mbps" not in parameters:
+        return ""
+    rate_mbps = float(parameters["rate_mbps"])
+    if not rate_mbps and not float(parameters["delay_ms"]):
+        return "delay and rate are as they were; wanted a delay, or a rate below that of the link"
+    rates = [math.inf if link.rate_mbps is None else link.rate_mbps for link in links]
+    if rates and rate_mbps >= max(rates):
+        return f"a rate of {rate_mbps:g} Mbit/s is not below that of the link, {max(rates):g} Mbit/s; wanted less"
+    return ""
 
 
 def not_taken(name: str, case: Mapping[str, Level]) -> str:

@@ -25,6 +25,8 @@ MOST_PREPENDED = 16
 DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
 #: The daemon of every speaker: BIRD 2, or FRR 8.
 DAEMONS = ("bird", "frr")
+#: What all options need, where a topology has static routes instead.
+_SPOKEN = ("routes_by=bgp",)
 #: The least Detect Mult that FRR's bfdd takes (detect-multiplier, its manual).
 FRR_LEAST_MULT = 2
 
@@ -38,12 +40,12 @@ class BgpOptions:
     packet. ``ecmp``: equal routes are used at once. ``daemon``: what speaks (`DAEMONS`).
     """
 
-    hold_s: int = field(default=9, metadata={"setting": "bgp_hold_s"})
-    keepalive_s: int = field(default=3, metadata={"setting": "bgp_keepalive_s"})
-    bfd_ms: int = field(default=0, metadata={"setting": "bgp_bfd_ms"})
-    bfd_mult: int = field(default=3, metadata={"setting": "bgp_bfd_mult", "needs": ("bgp_bfd_ms",)})
-    ecmp: bool = field(default=False, metadata={"setting": "bgp_ecmp"})
-    daemon: str = field(default=DAEMONS[0], metadata={"setting": "bgp_daemon"})
+    hold_s: int = field(default=9, metadata={"setting": "bgp_hold_s", "needs": _SPOKEN})
+    keepalive_s: int = field(default=3, metadata={"setting": "bgp_keepalive_s", "needs": _SPOKEN})
+    bfd_ms: int = field(default=0, metadata={"setting": "bgp_bfd_ms", "needs": _SPOKEN})
+    bfd_mult: int = field(default=3, metadata={"setting": "bgp_bfd_mult", "needs": (*_SPOKEN, "bgp_bfd_ms")})
+    ecmp: bool = field(default=False, metadata={"setting": "bgp_ecmp", "needs": _SPOKEN})
+    daemon: str = field(default=DAEMONS[0], metadata={"setting": "bgp_daemon", "needs": _SPOKEN})
 
     def __post_init__(self) -> None:
         validation.at_least("bgp_hold_s", self.hold_s, HOLD_S[0])
@@ -56,7 +58,8 @@ class BgpOptions:
                 f"For example: --set bgp_hold_s={3 * self.keepalive_s}",
             )
         if self.bfd_ms:
-            validation.at_least("bgp_bfd_ms", self.bfd_ms, BFD_MS[0])
+            if self.bfd_ms < BFD_MS[0]:
+                raise SpecError(f"bgp_bfd_ms is {self.bfd_ms}; wanted 0 (no BFD), or {BFD_MS[0]} to {BFD_MS[1]}")
             validation.at_most("bgp_bfd_ms", self.bfd_ms, BFD_MS[1])
             validation.at_least("bgp_bfd_mult", self.bfd_mult, BFD_MULT[0])
             validation.at_most("bgp_bfd_mult", self.bfd_mult, BFD_MULT[1])

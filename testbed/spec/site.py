@@ -63,7 +63,7 @@ class SiteOptions:
             raise SpecError(
                 f"site_timeout_ms is {self.timeout_ms}, and site_check_ms {self.check_ms}: the next check would be due"
                 " before the time-out of this one",
-                f"Type: --set site_timeout_ms={self.check_ms // 2}, or less",
+                self._shorter(),
             )
         validation.at_least("name_servers", self.name_servers, 1)
         validation.at_most("name_servers", self.name_servers, MOST_NAME_SERVERS)
@@ -76,6 +76,16 @@ class SiteOptions:
         elif self.ttl_s != 5 or self.name_servers != 1:
             name = "dns_ttl_s" if self.ttl_s != 5 else "name_servers"
             raise SpecError(f"{name} has no effect with sites_by=anycast", "For example: --set sites_by=dns")
+
+    def _shorter(self) -> str:
+        """What to type where the time-out is not shorter than the interval."""
+        if self.by != "dns":
+            least_ms, timeout_ms = 2 * CHECK_MS[0], self.check_ms // 2
+        else:
+            least_ms, timeout_ms = _DNS_CHECK_MS, max(_SECOND_MS, self.check_ms // 2 // _SECOND_MS * _SECOND_MS)
+        if self.check_ms < least_ms:
+            return f"Type: --set site_check_ms={least_ms} --set site_timeout_ms={least_ms // 2}, or more"
+        return f"Type: --set site_timeout_ms={timeout_ms}, or less"
 
     def _check_seconds(self) -> None:
         for name, found, least in (

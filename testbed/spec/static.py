@@ -17,6 +17,9 @@ from testbed.spec.bgp import BFD_MS, BFD_MULT
 TRACKS = ("none", "carrier", "bfd")
 #: What BFD has unless it is told otherwise: interval in milliseconds, and multiplier.
 _BFD = (100, 3)
+#: What the options need, where a topology may have BGP instead, and what those of BFD need.
+_USED = ("routes_by=static",)
+_WATCHED = (*_USED, "static_track=bfd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +30,9 @@ class StaticOptions:
     BFD's interval and multiplier.
     """
 
-    track: str = field(default=TRACKS[0], metadata={"setting": "static_track"})
-    bfd_ms: int = field(default=_BFD[0], metadata={"setting": "static_bfd_ms"})
-    bfd_mult: int = field(default=_BFD[1], metadata={"setting": "static_bfd_mult"})
+    track: str = field(default=TRACKS[0], metadata={"setting": "static_track", "needs": _USED})
+    bfd_ms: int = field(default=_BFD[0], metadata={"setting": "static_bfd_ms", "needs": _WATCHED})
+    bfd_mult: int = field(default=_BFD[1], metadata={"setting": "static_bfd_mult", "needs": _WATCHED})
 
     def __post_init__(self) -> None:
         validation.choice("static_track", self.track, TRACKS)
@@ -38,9 +41,9 @@ class StaticOptions:
         validation.at_least("static_bfd_mult", self.bfd_mult, BFD_MULT[0])
         validation.at_most("static_bfd_mult", self.bfd_mult, BFD_MULT[1])
         if self.track != "bfd" and (self.bfd_ms, self.bfd_mult) != _BFD:
+            name, found = ("bfd_ms", self.bfd_ms) if self.bfd_ms != _BFD[0] else ("bfd_mult", self.bfd_mult)
             raise SpecError(
-                f"static_bfd_ms and static_bfd_mult have no effect with static_track={self.track}",
-                "Type: --set static_track=bfd",
+                f"static_{name}={found} has no effect with static_track={self.track}", "Type: --set static_track=bfd"
             )
 
     def over(self, routes: tuple[StaticRoute, ...]) -> StaticRoutes:

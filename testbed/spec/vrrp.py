@@ -84,7 +84,8 @@ class VrrpOptions:
             if self.bfd_mult != 3:
                 raise SpecError("vrrp_bfd_mult has no effect without vrrp_bfd_ms", "For example: --set vrrp_bfd_ms=100")
             return
-        validation.at_least("vrrp_bfd_ms", self.bfd_ms, BFD_MS[0])
+        if self.bfd_ms < BFD_MS[0]:
+            raise SpecError(f"vrrp_bfd_ms is {self.bfd_ms}; wanted 0 (no BFD), or {BFD_MS[0]} to {BFD_MS[1]}")
         validation.at_most("vrrp_bfd_ms", self.bfd_ms, BFD_MS[1])
         validation.at_least("vrrp_bfd_mult", self.bfd_mult, BFD_MULT[0])
         validation.at_most("vrrp_bfd_mult", self.bfd_mult, BFD_MULT[1])

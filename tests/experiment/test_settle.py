@@ -8,7 +8,7 @@ import pytest
 
 from testbed.errors import SpecError
 from testbed.experiment import discovery, settle
-from testbed.experiment.plan import build_from_settings, factor_levels, list_cases
+from testbed.experiment.plan import build_from_settings, factor_levels, list_cases, topology_defaults
 from testbed.run import prepare
 
 #: Its networks are 802.3ad with two members, whatever is asked for.
@@ -173,6 +173,106 @@ def test_the_parameter_of_another_fault_is_refused() -> None:
     found = prepared("failover", fault="carrier_loss,lossy", loss_percent="5")
     assert levels(found, "fault") == ["lossy"]
     assert found.left_out[0].endswith("loss_percent: fault carrier_loss has no such parameter")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "fault", "levels", "why"),
+    [
+        ("gateway", "lossy", {"loss_percent": "0"}, "loss_percent=0.0: no frame is lost"),
+        ("routing", "slow", {"slow_delay_ms": "0"}, "slow_delay_ms=0.0: delay and rate are as they were"),
+        ("routing", "slow", {"slow_rate_mbps": "1000"}, "is not below that of the link, 1000 Mbit/s"),
+        ("health_checks", "slow", {"slow_delay_ms": "0"}, "delay and rate are as they were"),
+        ("tcp_failover", "lossy", {"loss_percent": "0"}, "no frame is lost"),
+    ],
+)
+def test_a_fault_that_changes_nothing_is_refused(experiment: str, fault: str, levels: dict[str, str], why: str) -> None:
+    assert why in refusal(experiment, fault=fault, **levels).message
+
+
+def test_a_factor_of_other_experiments_is_said_to_be_theirs() -> None:
+    hint = refusal("health_checks", fault="slow", slow_rate_mbps="1").hint
+    assert hint.startswith("It is a factor of failover, messages, routing and tcp_failover: see")
+
+
+STATIC = {"routes_by": "static", "fault": "router_crash"}
+
+
+def test_bgp_options_that_the_experiment_brings_are_dropped_with_static_routes() -> None:
+    found = prepared("routing", static_track="none,carrier,bfd", **STATIC | {"fault": "router_crash,router_hang"})
+    assert len(found.planned(1)) == 6 and not found.left_out
+    assert levels(found, "bgp_bfd_ms") == [None]
+    assert found.changed == ("bgp_bfd_ms: it has no effect without routes_by=bgp",)
+
+
+@pytest.mark.parametrize(
+    "setting", ["bgp_hold_s=9", "bgp_keepalive_s=3", "bgp_bfd_ms=100", "bgp_ecmp=false", "provider_routes=all"]
+)
+def test_bgp_options_are_refused_by_name_with_static_routes(setting: str) -> None:
+    """Their defaults, too: who types one thinks that it acts."""
+    name, _, level = setting.partition("=")
+    error = refusal("routing", **STATIC, **{name: level})
+    assert error.message == f"{setting}: it has no effect without routes_by=bgp"
+    assert error.hint == "Leave it out, or type: --set routes_by=bgp"
+
+
+def test_options_of_static_routes_are_refused_without_them() -> None:
+    assert refusal("routing", static_track="none").message.endswith("it has no effect without routes_by=static")
+    assert refusal("routing", static_bfd_ms="100", **STATIC).message.endswith("no effect without static_track=bfd")
+    assert refusal("routing", ip="6", **STATIC).message.startswith("ip=6 with routes_by=static; wanted ip=4")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "topology", "levels", "why"),
+    [
+        ("requests", None, {"vrrp_follow": "none"}, "vrrp_follow=none: it has no effect without balancer_"),
+        ("requests", None, {"vrrp_follow": "group"}, "vrrp_follow=group: it has no effect without balancer_"),
+        ("requests", "service", {"bgp_ecmp": "true", "line": "single"}, "it has no effect without line=pair"),
+        ("requests", "service", {"clients": "30"}, "clients=30: the subnet of c is one address"),
+        ("sites", None, {"site_check_ms": "3000"}, "site_check_ms=3000: a site here fails by its routes"),
+    ],
+)
+def test_an_option_without_a_use_in_its_network_is_refused(
+    experiment: str, topology: str | None, levels: dict[str, str], why: str
+) -> None:
+    assert why in refusal(experiment, topology, **levels).message
+
+
+def test_vrrp_follows_where_a_balancer_has_two_sides() -> None:
+    two_sides = {"balancer_layer": "4", "balancer_kind": "nat"}
+    assert levels(prepared("requests", vrrp_follow="none", **two_sides), "vrrp_follow") == ["none"]
+
+
+@pytest.mark.parametrize(
+    ("topology", "name", "holders"),
+    [
+        ("two_sites", "bgp_daemon", "two_lines"),
+        ("service", "bgp_daemon", "two_lines"),
+        ("two_sites", "bgp_ecmp", "service and two_lines"),
+    ],
+)
+def test_a_topology_does_not_offer_an_option_that_it_cannot_use(topology: str, name: str, holders: str) -> None:
+    assert name not in topology_defaults(discovery.topology(topology))
+    with pytest.raises(SpecError, match=f"It is an argument of {holders}: see testbed list {name}"):
+        build_from_settings(discovery.topology(topology), {name: "true"})
+
+
+@pytest.mark.parametrize(
+    ("experiment", "levels", "error"),
+    [
+        ("site_failover", {"sites": "by_hand", "site_fall": "3"}, "site_fall=3: it has no effect with sites=by_hand"),
+        (
+            "site_failover",
+            {"sites_by": "dns", "site_check_ms": "1000"},
+            "site_check_ms=2000 --set site_timeout_ms=1000",
+        ),
+        ("site_failover", {"faults": "1000"}, "type: --set faults="),
+        ("gateway", {"vrrp_bfd_ms": "5"}, "vrrp_bfd_ms is 5; wanted 0 (no BFD), or 10 to 10000"),
+        ("health_checks", {"servers": "300"}, "servers is 300; wanted 250 or less"),
+        ("routing", {"routes_by": "static", "fault": "slow"}, "theory says only of a BGP session"),
+    ],
+)
+def test_an_error_says_what_to_type(experiment: str, levels: dict[str, str], error: str) -> None:
+    assert error in str(refusal(experiment, **levels))
 
 
 def own(tmp_path: Path, factors: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from experiments.failover import element_of, not_applicable
 from testbed.errors import SpecError
+from testbed.experiment import discovery
 from testbed.faults import cabling, catalogue
 from testbed.spec import BondOptions
 from topologies.back_to_back import back_to_back
@@ -54,6 +55,9 @@ def test_factors_of_parameters_are_unique_and_in_the_document() -> None:
         ("flapping", "s1-eth1", {"period_ms": "x"}, "period_ms of fault flapping is 'x'; wanted a number"),
         ("lossy", "s1-eth1", {"loss_percent": 101}, "loss_percent of fault lossy is 101; wanted 0 to 100"),
         ("slow", "s1-eth1", {"delay_ms": float("nan")}, "delay_ms of fault slow is nan; wanted a number"),
+        ("lossy", "s1-eth1", {"loss_percent": 0}, "lossy of s1-eth1: no frame is lost by 0 percent"),
+        ("slow", "s1-eth1", {"delay_ms": 0}, "delay and rate are as they were; wanted a delay, or a rate below"),
+        ("slow", "s1-eth1", {"rate_mbps": 1000}, "1000 Mbit/s is not below that of the link, 1000 Mbit/s"),
         ("slow", "s1-eth1", {"rate_mbps": -1}, "rate_mbps of fault slow is -1; wanted 0 or more"),
         ("miscabling", "s1-eth1", {"other": "s1-eth2"}, "s1-eth1 and s1-eth2 are both in 'lag-h1'"),
         ("uplink_loss", "s1", {}, "uplink_loss: switch 's1' of topology 'single_switch' has no uplink"),
@@ -64,6 +68,27 @@ def test_an_impossible_fault_is_refused(name: str, element: str, parameters: dic
     with pytest.raises(SpecError) as caught:
         catalogue.checked(single_switch(), name, element, parameters)
     assert re.search(message, str(caught.value).replace("\n", " ")), str(caught.value)
+
+
+def test_an_experiment_offers_the_parameters_of_its_faults_alone() -> None:
+    for name in discovery.names("experiments"):
+        experiment = discovery.experiment(name)
+        fault = experiment.factor("fault")
+        if fault is None or fault.known is None:
+            continue
+        taken = {each.factor for known in fault.known for each in catalogue.FAULTS[str(known)].parameters}
+        offered = {each.name for each in experiment.options} & {each.name for each in catalogue.OPTIONS}
+        assert offered <= taken, name
+
+
+def test_a_factor_has_the_range_of_its_parameter() -> None:
+    (percent,) = (each for each in catalogue.OPTIONS if each.name == "loss_percent")
+    assert percent.parse("100") == 100
+    with pytest.raises(SpecError, match="level 101 of factor 'loss_percent' is too large; wanted 0 to 100"):
+        percent.parse("101")
+    assert [each.most[0] if each.most else None for each in catalogue.OPTIONS] == [
+        parameter.most for fault in catalogue.FAULTS.values() for parameter in fault.parameters
+    ]
 
 
 def test_a_checked_fault_has_all_its_parameters_in_their_types() -> None:

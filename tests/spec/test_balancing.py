@@ -58,7 +58,7 @@ def publishing(*services: Published) -> Callable[[], Topology]:
         (lambda: BalancerOptions(stick=True), "balancer_stick has no effect at layer 4"),
         (lambda: BalancerOptions(layer=7, peers=True), "balancer_peers has no effect without balancer_stick"),
         (lambda: BalancerOptions(layer=7, stick=True, scheduler="sh"), "balancer_stick has no effect with"),
-        (lambda: VrrpOptions(bfd_ms=5), "vrrp_bfd_ms is 5; wanted 10 or more"),
+        (lambda: VrrpOptions(bfd_ms=5), "vrrp_bfd_ms is 5; wanted 0 .no BFD., or 10 to"),
         (lambda: VrrpOptions(bfd_ms=100, bfd_mult=0), "vrrp_bfd_mult is 0; wanted 1 or more"),
         (lambda: VrrpOptions(bfd_mult=5), "vrrp_bfd_mult has no effect without vrrp_bfd_ms"),
         (lambda: VrrpOptions(bfd_ms=100, preempt=False), "vrrp_preempt is false with vrrp_bfd_ms; wanted true"),

@@ -175,7 +175,7 @@ def test_two_versions_of_ip_do_not_mix() -> None:
         dataclasses.replace(topology.bgp[0], speakers=mixed)
     with pytest.raises(SpecError, match="bgp_daemon is frr over IPv6"):
         two_lines(ip=6, bgp=BgpOptions(daemon="frr"))
-    with pytest.raises(SpecError, match="IPv4 prefix"):
+    with pytest.raises(SpecError, match="ip=6 with routes_by=static; wanted ip=4"):
         two_lines(ip=6, routes_by="static")
     with pytest.raises(SpecError, match="ip is 5"):
         two_lines(ip=5)
