@@ -99,6 +99,8 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         )
     if topology.host(topology.client).gateway not in group.ips:
         return f"the gateway of {topology.client} is no address of the VRRP group: no traffic of its goes through it"
+    if why := gateways.parted(topology, *topology.pair):
+        return why
     if lacks := catalogue.not_taken(str(case["fault"]), case):
         return lacks
     each_s = _each_s(group, case) + _back_s(group)

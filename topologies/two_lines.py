@@ -10,11 +10,12 @@
                                line b        +------+       the internet
                                              AS 65020
 
-Survives the loss of either line and of either provider. The edge router e1, the internet's router x and the hosts'
-links are single points of failure. With `provider_routes=default` the providers announce a default route alone: then
-e1 does not learn that a provider has lost the internet. With `routes_by=static` nobody announces anything: each router
-has static routes, by ia first, and `static_track` says what takes a next hop out. A router beyond the next hop is not
-told: the line and the uplink of ia are single points of failure, and so is ia with `static_track=none`.
+Survives with `routes_by=bgp` the loss of either line and of either provider. With `provider_routes=default` the
+providers announce a default route alone: then e1 does not learn that a provider has lost the internet. With
+`routes_by=static` nobody announces anything: each router has static routes, by ia first, and `static_track` says what
+takes a next hop out. Then the loss of ib, of its line and of its uplink is survived, but not that of ia's line or
+uplink, as the router beyond the next hop is not told; that of ia is survived unless `static_track=none`. In each case
+the edge router e1, the internet's router x and the hosts' links are single points of failure.
 """
 
 from __future__ import annotations

@@ -101,10 +101,10 @@ def audit(
         return
     with working("planning"):
         trials = prepared.planned(prepared.repetitions)
-    say(f"{len(trials)} trials, {lasting_text(prepared, trials)}", "dim")
     with resumable(place):
         with working("preparing"):
             backend_ = prepare.begin(prepared, place, resume=resume)
+        say(f"{len(trials)} trials, {lasting_text(prepared, trials)}", "dim")
         finished = carry_out(prepared, backend_, place, jobs)
         loaded = result.load(place)
         rows = audits.rows_of(loaded.records)

@@ -84,6 +84,9 @@ def _meaning(name: str) -> Iterable[str]:
         values, text = _of_services()[name]
         yield text
         yield f"values: {values}"
+    if name == "vlan":
+        yield "the VLAN that all hosts are in, by tagged frames (IEEE 802.1Q); refused beside routers"
+        yield "values: 0 (untagged), 1 to 4094"
     for key, known, _, _ in bond_options(BondOptions()):
         if key == name and key != "mode":
             yield known.why
@@ -97,4 +100,5 @@ def _of_services() -> dict[str, tuple[str, str]]:
     """Values and meaning of each option in the tables of docs/services.md, which has the only text about them."""
     page = PROJECT / "docs" / "services.md"
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    return {name: row[1:] for row in _ROW.findall(text) for name in re.findall(r"`(\w+)`", row[0])}
+    rows = [[cell.replace("`", "") for cell in row] for row in _ROW.findall(text)]
+    return {name: (values, does) for names, values, does in rows for name in names.split(", ")}

@@ -99,11 +99,11 @@ def run(
     if dry_run:
         _show_plan(prepared, trials)
         return
-    if lasting := lasting_text(prepared, trials):
-        say(f"{len(trials)} trials, {lasting}", "dim")
     with resumable(place):
         with working("preparing"):  # an image that is not there yet takes some seconds
             backend_ = prepare.begin(prepared, place, resume=resume)
+        if lasting := lasting_text(prepared, trials):
+            say(f"{len(trials)} trials, {lasting}", "dim")
         finished = carry_out(prepared, backend_, place, jobs)
         loaded = result.load(place)
         summarise(loaded, place)

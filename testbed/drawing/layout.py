@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from testbed.drawing.listing import rate_text
-from testbed.drawing.roles import bgp_text, group_texts, said, static_text
+from testbed.drawing.roles import bgp_text, group_texts, said, static_text, vrf_texts
 from testbed.drawing.tiers import level_of, tiers
 from testbed.spec import Lag, Link, Topology
 
@@ -149,7 +149,7 @@ def _words(topology: Topology, name: str) -> list[str]:
             return [*words, *bond, *dict.fromkeys(own)]
     for router in topology.routers:
         if router.name == name:
-            return [*words, *(each.address for each in router.attachments)]
+            return [*words, *(" ".join(filter(None, (each.address, each.vrf))) for each in router.attachments)]
     return words
 
 
@@ -212,19 +212,26 @@ def _legend(topology: Topology) -> list[str]:
         rate = rate_text(link.rate_mbps) + (f", {link.delay_ms:g} ms" if link.delay_ms else "")
         rates[rate] = rates.get(rate, 0) + 1
     counts = ", ".join(f"{count} of {rate}" for rate, count in rates.items())
-    routers = f", {len(topology.routers)} routers" if topology.routers else ""
-    nodes = f"{len(topology.hosts)} hosts{routers}, {len(topology.switches)} switches"
+    kinds = ((topology.hosts, "host"), (topology.routers, "router"), (topology.switches, "switch"))
+    nodes = ", ".join(_counted(len(found), kind) for found, kind in kinds if found)
     lines = [f"{topology.name}: {nodes}; links: {counts}"]
     for system in topology.systems:
         lags = [lag for lag in topology.lags if lag.lacp != "off" and lag.system == system.name]
         if lags:
             switches = dict.fromkeys(topology.owner(port) for lag in lags for port in lag.ports)
             lines.append(f"LACP system {system.name} {system.system} on {', '.join(switches)}: {_named(lags)}")
+    lines += vrf_texts(topology)
     lines += group_texts(topology)
     lines += map(bgp_text, topology.bgp)
     lines += map(static_text, topology.static)
     static = [lag for lag in topology.lags if lag.lacp == "off"]
     return [*lines, *([f"static: {_named(static)}"] if static else [])]
+
+
+def _counted(number: int, kind: str) -> str:
+    if number == 1:
+        return f"1 {kind}"
+    return f"{number} {kind}{'es' if kind.endswith('ch') else 's'}"
 
 
 def _named(lags: list[Lag]) -> str:

@@ -9,7 +9,8 @@ def roles(topology: Topology) -> dict[str, str]:
     """The role of each node that has one beyond being a host or a switch.
 
     The first that fits: a machine that is a firewall stands in for another one by VRRP too. A provider is a router that
-    announces nothing of its own, and tells its BGP neighbors what it heard from others.
+    announces nothing of its own, and tells its BGP neighbors what it heard from others; or has static routes, and no
+    neighbor but routers.
     """
     found: dict[str, str] = {}
     if topology.entry is not None:
@@ -21,6 +22,8 @@ def roles(topology: Topology) -> dict[str, str]:
     found = {name: "gateway" for group in topology.vrrp for name in group.routers} | found
     lone = {router.name for router in topology.lone_routers}
     passing = {each.machine for group in topology.bgp for each in group.speakers if each.transit and not each.prefixes}
+    ends = {name for link in topology.links for name in (link.a, link.b) if link.beyond(name) not in lone}
+    passing |= {name for group in topology.static for name in group.machines if name not in ends}
     return {name: "provider" if name in passing else "router" for name in sorted(lone)} | found
 
 
@@ -28,6 +31,17 @@ def group_text(group: Vrrp) -> str:
     """A VRRP group in a line: its virtual addresses, the priority of each router, and what is configured."""
     ranks = ", ".join(f"{name} {rank}" for name, rank in zip(group.routers, group.priorities, strict=True))
     return f"VRRP  {', '.join(group.addresses)}: {ranks}; every {group.advert_ms} ms, follow={group.follow}"
+
+
+def vrf_texts(topology: Topology) -> list[str]:
+    """A line for each VRF: the routers that have one of this name, and the subnets in it."""
+    names = dict.fromkeys(vrf for router in topology.routers for vrf in router.vrfs)
+    found = []
+    for vrf in names:
+        routers = [router for router in topology.routers if vrf in router.vrfs]
+        subnets = dict.fromkeys(each.subnet for router in routers for each in router.attachments if each.vrf == vrf)
+        found.append(f"VRF  {vrf} on {', '.join(router.name for router in routers)}: {', '.join(subnets)}")
+    return found
 
 
 def firewall_text(group: Firewall) -> str:

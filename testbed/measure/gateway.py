@@ -100,11 +100,24 @@ def measure(raw: Path, trial: Trial, interval_s: float) -> Measured:
     if metrics["others_within_bound"] is False and metrics["within_bound"]:
         metrics["within_bound"] = False
     warnings = (*check_probe(raw / "probe.json", every), *controller_trouble(timeline), *unseen(timeline))
+    if silent := _silent(trial.topology, every, windows):
+        return Measured(metrics, "failed", f"nothing arrived before the first fault of {', '.join(silent)}", warnings)
     if len(windows) < int(trial.case["faults"]):
         return Measured(metrics, "failed", f"only {len(windows)} faults: the router did not come back", warnings)
     if len(seen) < len(taken) and not isinstance(law, str):
         warnings = (*warnings, f"no other router announced the address in {len(taken) - len(seen)} faults")
     return Measured(metrics, warnings=warnings)
+
+
+def _silent(topology: Topology, flows: Sequence[ProbeFlow], windows: Sequence[tuple[float, float]]) -> list[str]:
+    """The flows of which nothing arrived before the first fault: one that never worked has no outage to measure.
+
+    Those from one tenant to another are none of them: nothing of theirs may arrive.
+    """
+    within = [{*pair} for pair in (topology.pair, *gateways.tenants(topology))]
+    begin_s = windows[0][0] if windows else np.inf
+    own = [flow for flow in flows if {*flow.name.split(">")} in within]
+    return [flow.name for flow in own if not (flow.received_s < begin_s).any()]
 
 
 def _beside(raw: Path, trial: Trial, faults: int) -> dict[str, Any]:

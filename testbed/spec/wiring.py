@@ -246,6 +246,7 @@ class Wiring:
         if self._member_rates and not any(bond for _, bond in self._hosts):
             raise SpecError("member_rates has no effect: no host has a bond here", "Use --set rate_mbps instead.")
         self._check_subnets()
+        self._check_vlan(name)
         many = len(self._hosts)
         if self._routers:
             validation.at_most("number of hosts beside routers", many, MOST_HOSTS_BESIDE)
@@ -292,6 +293,15 @@ class Wiring:
                         f"router {router!r} is in subnet {subnet}, which is VLAN {vlan}: its own links carry no tags",
                         "Make it a bonded host that forwards: net.bonded, net.forwarding.",
                     )
+
+    def _check_vlan(self, name: str) -> None:
+        """Errors: SpecError for one VLAN of all hosts beside routers, whose own links carry no tags."""
+        if self._addressing.vlan and (machines := [*self._routers, *self._forwarding]):
+            raise SpecError(
+                f"topology {name!r} takes no vlan={self._addressing.vlan}: its hosts' frames would be tagged, and those"
+                f" of {' and '.join(machines[:2])}, which forward between its subnets, are not",
+                "Type: --set vlan=0",
+            )
 
     def _host(self, number: int, many: int, name: str, bond: Bond | None) -> Host:
         """A host as a value; of one that forwards the address is that of a router."""

@@ -39,8 +39,20 @@ def tenants(topology: Topology) -> list[tuple[str, str]]:
     return [(hosts[0], hosts[1]) for hosts in found.values() if len(hosts) > 1]
 
 
+def parted(topology: Topology, a: str, b: str) -> str | None:
+    """Why no packet passes between two hosts that are in VRFs, whatever fails: theirs differ; None if they do not."""
+    groups = [group_of(topology, name) for name in (a, b)]
+    one, other = (table_of(topology, group) if group is not None else "" for group in groups)
+    if None in groups or one == other:
+        return None
+    within = " or ".join(f"--set pair={'+'.join(sorted(each))}" for each in tenants(topology))
+    return f"{a} is in VRF {one} and {b} in VRF {other}: no packet passes between them; type: {within}"
+
+
 def blocked(topology: Topology, sender: str, receiver: str) -> str | None:
-    """Why firewalls let one host begin nothing with another; None if they do, or if there are none between the two."""
+    """Why one host can begin nothing with another: VRFs part them, or firewalls do not let it; None if it can."""
+    if why := parted(topology, sender, receiver):
+        return why
     for group in topology.firewalls:
         if apart(topology, sender, receiver) and topology.host(sender).subnet != group.inside:
             published = " and ".join(f"{each.address}:{each.port}" for each in group.publishes)
@@ -50,7 +62,7 @@ def blocked(topology: Topology, sender: str, receiver: str) -> str | None:
 
 
 def blocked_either_way(topology: Topology, a: str, b: str) -> str | None:
-    """Why firewalls let one of two hosts begin nothing with the other; None if each may."""
+    """Why one of two hosts can begin nothing with the other; None if each can."""
     return blocked(topology, a, b) or blocked(topology, b, a)
 
 
@@ -73,18 +85,40 @@ def _forth(left: Forwarding, sender: str, receiver: str) -> tuple[bool | None, s
     return way.connected, way.why
 
 
-def bound(left: Forwarding) -> OutageBound | None:
+def bound(left: Forwarding, a: str, b: str) -> OutageBound | None:
     """The longest outage that these failures may cause between hosts in different subnets that still reach each other.
 
     None where a switch has failed, by which they may have gone.
     """
-    if not left.failed.isdisjoint(switch.name for switch in left.topology.switches):
+    if not left.failed.isdisjoint(_passable(left.topology, a)):
         return None
-    return settled(left)
+    return settled(left, (a, b))
 
 
-def settled(left: Forwarding) -> OutageBound | None:
+def _passable(topology: Topology, host: str) -> set[str]:
+    """The switches by which packets of a host may go, whatever fails: a router passes them on within their VRF."""
+    switches = {switch.name for switch in topology.switches}
+    forwards = {router.name for router in topology.routers}
+    waiting, seen = list(topology.interfaces(host)), set[str]()
+    while waiting:
+        interface = waiting.pop()
+        if interface in seen:
+            continue
+        seen.add(interface)
+        far = topology.far(interface)
+        if far.node in switches:
+            waiting += topology.interfaces(far.node)
+        elif far.node in forwards:
+            table = {each.interface: each.vrf for each in topology.attachments(far.node)}
+            own = table.get(far.interface, "")
+            waiting += [each for each in topology.interfaces(far.node) if table.get(each, "") == own]
+    return {far for far in (topology.far(interface).node for interface in seen) if far in switches}
+
+
+def settled(left: Forwarding, pair: tuple[str, str] | None = None) -> OutageBound | None:
     """How long the routers take to settle after these failures; None if theory has no limit.
+
+    Of a pair of hosts only the VRRP groups that forward in its VRF count.
 
     Nothing is lost while the best router of each group is as it was; otherwise the next one waits as VRRP has it. A BGP
     session that failures have ended is left as its speakers notice: by their carrier, by BFD, by the hold time.
@@ -103,9 +137,13 @@ def settled(left: Forwarding) -> OutageBound | None:
                 silent = left.carries_to(machine, hop)
                 noticed = bgp.by_watching(routes) if silent else bgp.AT_THE_EVENT
                 found = max(found, noticed, key=lambda each: each.limit_s)
+    gateways = [group_of(left.topology, name) for name in pair or ()]
+    of_pair = {table_of(left.topology, group) for group in gateways if group is not None}
     for group in left.topology.vrrp:
         best = group.ranked[0]
         tables = {each.vrf for each in left.topology.attachments(best) if group.address_in(each.subnet)}
+        if of_pair and of_pair.isdisjoint(tables):
+            continue
         own = [each for each in left.topology.attachments(best) if each.vrf in tables]
         if best in left.failed or not all(left.carries(best, each.interface) for each in own):
             # By BFD the loss of a cable takes longer; without, the next router waits as for a crash.

@@ -100,7 +100,7 @@ class Remains(Forwarding):
             connected, why = gateways.between(self, a, b)
             if connected is None:
                 return Expectation(None, None, doubt=why)
-            return Expectation(connected, gateways.bound(self), why)
+            return Expectation(connected, gateways.bound(self, a, b), why)
         if self.side.detour is not None and self.topology.switches:
             up = {link.name for link in self.topology.links if self._up(link)}
             if not self.failed.isdisjoint((a, b)):

@@ -112,3 +112,47 @@ def test_every_option_of_a_service_is_told() -> None:
     assert {"bgp_hold_s", "site_rise", "balancer_kind", "firewall_sync"} <= named
     for name in named:
         assert any(line.startswith("values: ") for line in options.option(name)), name
+
+
+def rows() -> dict[str, tuple[str, str, str]]:
+    """Default, values and meaning of each option in the tables of docs/services.md, by the first cell of its row."""
+    text = (Path(options.__file__).parents[2] / "docs" / "services.md").read_text()
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    return {row[0]: (row[1], row[2], row[3]) for row in cells if len(row) == 4}
+
+
+@pytest.mark.parametrize("names", [names for names in rows() if names.strip("`") in options.of_topologies()])
+def test_a_row_has_the_default_of_each_topology(names: str) -> None:
+    """The first default is that of all topologies that are not named after it: "1000; `service` 100"."""
+    first, *others = rows()[names][0].split("; ")
+    defaults = dict.fromkeys(options.of_topologies()[names.strip("`")], first)
+    for other in others:
+        defaults |= dict.fromkeys(re.findall(r"`(\w+)`", other), other.split()[-1])
+    for topology, default in options.of_topologies()[names.strip("`")].items():
+        typed = details.typed(default)
+        assert defaults[topology] in (typed, typed.removesuffix(".0")), topology
+    assert set(defaults) == set(options.of_topologies()[names.strip("`")])
+
+
+def test_each_row_is_about_one_option() -> None:
+    """`testbed list` prints a row for the option alone, so it may neither be shared nor lean on another row."""
+    for names, (_, values, meaning) in rows().items():
+        if set(re.findall(r"\w+", names)) & set(options.names()):
+            assert re.fullmatch(r"`\w+`", names)
+            assert not re.search(r"\bas those\b|\bof that\b|\bto I\b|\bthan I\b|: I$", f"{values} {meaning}"), names
+
+
+def test_what_depends_on_another_option_is_told_by_its_name() -> None:
+    assert "values: 10 to 60000" in listed("static_bfd_ms")
+    assert "how often a server is asked" in listed("site_check_ms") and "to answer" in listed("site_timeout_ms")
+    assert "BGP" not in listed("ip") and "the version of IP of all addresses" in listed("ip")
+    assert "less than balancer_check_ms" in listed("balancer_fastinter_ms")
+    for name in ("line", "firewall", "switch", "balancer"):
+        assert "values: pair, single" in listed(name)
+
+
+def test_two_lines_says_what_survives_by_static_routes() -> None:
+    """What theory says of each element is not what BGP survives."""
+    text = " ".join(discovery.survives(discovery.topology("two_lines")).split())
+    assert text.startswith("Survives with `routes_by=bgp` the loss of either line and of either provider.")
+    assert "but not that of ia's line or uplink" in text and "unless `static_track=none`" in text

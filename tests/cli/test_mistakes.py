@@ -339,3 +339,23 @@ def test_a_trial_that_fails_on_a_full_disk_is_no_failed_trial(
     code, _, err = typed(*prepared_run(monkeypatch), "--jobs", 1, "--out", place)
     assert code == 3 and "no space is left on its file system" in err
     assert result.load(place).records == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "then"),
+    [
+        (("run", "lacp_timers", "--quick", "--set"), "lacp_rate=fast", "lacp_rate=slow"),
+        (("audit", "mlag", "--set"), "element=s1", "element=s2"),
+    ],
+    ids=["run", "audit"],
+)
+def test_what_cannot_be_resumed_is_not_announced(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], first: str, then: str
+) -> None:
+    prepared_run(monkeypatch)
+    more = ("--jobs", 1, "--out", tmp_path / "run")
+    _, out, err = typed(*words, first, *more)
+    assert " of the trials' clocks in all" in out + err
+    code, out, err = typed(*words, then, *more, "--resume")
+    assert code == 2 and "holds a run with other factors" in err
+    assert " of the trials' clocks in all" not in out + err

@@ -145,6 +145,36 @@ def test_sites_and_their_name_server_are_listed() -> None:
     assert "sites  w1 10.2.0.3, w2 10.3.0.4 by DNS of ns, TTL 5 s; 3 checks every 2000 ms" in named
 
 
+def test_a_drawing_says_which_vrf_each_interface_of_a_router_is_in() -> None:
+    drawn = drawing.svg(gateway_pair(tenants=3))
+    for number in (1, 2, 3):
+        first, second = f"10.{2 * number - 2}.0", f"10.{2 * number - 1}.0"
+        for subnet in (first, second):
+            assert f">{subnet}.253/24 tenant{number}<" in drawn and f">{subnet}.252/24 tenant{number}<" in drawn
+        assert f">VRF  tenant{number} on r1, r2: {first}.0/24, {second}.0/24<" in drawn
+    assert "VRF" not in drawing.svg(gateway_pair())
+
+
+@pytest.mark.parametrize(
+    ("topology", "counts"),
+    [
+        (single_switch(), "single_switch: 2 hosts, 1 switch; links: "),
+        (mlag(), "mlag: 3 hosts, 2 switches; links: "),
+        (service(switch="single"), "service: 7 hosts, 5 routers, 1 switch; links: "),
+        (two_lines(), "two_lines: 2 hosts, 4 routers; links: "),
+    ],
+    ids=lambda value: value.name if isinstance(value, Topology) else "",
+)
+def test_a_legend_counts_what_is_there(topology: Topology, counts: str) -> None:
+    assert f">{counts}" in drawing.svg(topology)
+
+
+@pytest.mark.parametrize("routes_by", ["bgp", "static"])
+def test_a_provider_is_called_one_whatever_gives_it_its_routes(routes_by: str) -> None:
+    lines = drawing.listing(two_lines(routes_by=routes_by))
+    assert {"ia  provider", "ib  provider", "e1  router", "x  router"} <= set(lines)
+
+
 @pytest.mark.parametrize(
     ("topology", "first", "virtual"),
     [
@@ -200,7 +230,7 @@ SIZES: tuple[tuple[Callable[..., Topology], dict[str, Iterable[object]]], ...] =
     (leaf_spine, {"spines": (1, 2, 4), "leaves": (2, 4, 6), "hosts": (2, 4, 12)}),
     (firewall_pair, {"firewall": (FirewallOptions(), FirewallOptions(sync="none"))}),
     (balancer_pair, {"balancer": (BalancerOptions(), BalancerOptions(kind="nat")), "servers": (1, 3, 8)}),
-    (gateway_pair, {"vrrp": (VrrpOptions(), VrrpOptions(priorities="200+150+100+50"))}),
+    (gateway_pair, {"vrrp": (VrrpOptions(), VrrpOptions(priorities="200+150+100+50")), "tenants": (1, 2, 4)}),
     (two_lines, {"provider_routes": ("all", "default")}),
     (service, {"line": ("pair", "single"), "firewall": ("pair", "single"), "servers": (1, 3)}),
     (two_sites, {"sites": ("active", "standby")}),

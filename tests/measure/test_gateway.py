@@ -65,3 +65,19 @@ def test_how_often_another_router_was_master_beside_is_compared_with_chance(
     found = measured(tmp_path, topology, "lossy", None, masters=masters)
     assert (found.metrics["masters_beside"], found.metrics["within_bound"]) == (masters, kept)
     assert not any("announced" in each for each in found.warnings) and "law_quantiles_s" not in found.metrics
+
+
+@pytest.mark.parametrize(("first_s", "status"), [(0.0, "ok"), (BEGIN_S, "failed"), (float("inf"), "failed")])
+def test_a_flow_of_which_nothing_arrives_before_the_first_fault_has_no_outage(
+    tmp_path: Path, first_s: float, status: str
+) -> None:
+    measured(tmp_path, gateway_pair(), "service_stop", 0.609375)
+    header, *lines = (tmp_path / "probe.csv").read_text().splitlines()
+    cells = [line.split(",") for line in lines]
+    kept = [",".join([*each[:3], each[3] if float(each[3]) > first_s else ""]) for each in cells]
+    (tmp_path / "probe.csv").write_text("\n".join([header, *kept]) + "\n")
+    case = {"fault": "service_stop", "faults": 1, "probe_interval_ms": 2.0}
+    found = measure(tmp_path, Trial(1, "gateway", case, 0, 1, gateway_pair(), "virtual", 60.0), 0.002)
+    assert found.status == status
+    if status == "failed":
+        assert found.reason == "nothing arrived before the first fault of h1>h2"

@@ -378,3 +378,29 @@ def test_an_audit_without_a_bound_says_why(tmp_path: Path, connected: bool | Non
     manifest = synthetic.manifest("audit", {"element": ["f1+f2"]}, [])
     (verdict,) = verdicts(synthetic.write(tmp_path / "run", manifest, [record]))
     assert why in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("outages_s", "said"),
+    [
+        ((0.3, 0.2), "1 of 2 outages exceed the bound of 250 ms."),
+        ((0.01, 0.2), "In 1 of 2 trials no outage exceeds the bound of 250 ms, but theory says otherwise: "),
+    ],
+)
+def test_an_outage_below_its_bound_does_not_exceed_it(
+    tmp_path: Path, outages_s: tuple[float, float], said: str
+) -> None:
+    """A law from 100 to 250 ms: an outage of 300 ms exceeds it, one of 10 ms is shorter than its least."""
+    records = [
+        synthetic.record(
+            number,
+            "gateway",
+            {"fault": "router_crash"},
+            {"outage_s": each, "outage_bound_s": 0.25, "bound_s": 0.25, "within_bound": 0.1 <= each <= 0.25},
+        )
+        for number, each in enumerate(outages_s, start=1)
+    ]
+    manifest = synthetic.manifest("gateway", {"fault": ["router_crash"]}, [])
+    (verdict,) = verdicts(synthetic.write(tmp_path / "run", manifest, records))
+    assert verdict.holds is False and verdict.text.startswith(said)
+    assert ("exceed the" in verdict.text) is (max(outages_s) > 0.25)

@@ -12,6 +12,7 @@ from testbed.errors import SpecError
 from testbed.spec import (
     Addressing,
     Attachment,
+    BalancerOptions,
     Bgp,
     BgpOptions,
     BgpSession,
@@ -27,6 +28,7 @@ from testbed.spec import (
 from testbed.spec.wiring import Wiring
 from testbed.theory import reachability
 from topologies.balancer_pair import balancer_pair
+from topologies.firewall_pair import firewall_pair
 from topologies.gateway_pair import gateway_pair
 from topologies.single_switch import single_switch
 
@@ -129,6 +131,15 @@ def test_the_machines_are_hosts_and_routers_and_every_name_is_a_node() -> None:
         (lambda: tenants(vrf="a b c d"), "VRF 'a' of router 'r1' has one interface; wanted two"),
         (lambda: tenants(vrf="a b a b"), "10.0.0.254/24, 10.1.0.254/24 is in several VRFs of router 'r1': a, b"),
         (lambda: Attachment("r1-eth0", "10.0.0.1/24", "a b"), "VRF name 'a b' is not usable"),
+        (lambda: gateway_pair(addressing=Addressing(vlan=7)), "'gateway_pair' takes no vlan=7: .* those of r1 and r2"),
+        (
+            lambda: firewall_pair(addressing=Addressing(vlan=7)),
+            "'firewall_pair' takes no vlan=7: .* those of f1 and f2",
+        ),
+        (
+            lambda: balancer_pair(addressing=Addressing(vlan=7), balancer=BalancerOptions(layer=4, kind="nat")),
+            "'balancer_pair' takes no vlan=7: .* those of b1 and b2",
+        ),
         (lambda: gateway_pair(tenants=5), "tenants is 5; wanted 4 or less"),
         (
             lambda: gateway_pair(tenants=2, vrrp=VrrpOptions(bfd_ms=100)),
@@ -143,6 +154,10 @@ def test_what_does_not_fit_is_refused(made: Callable[[], object], said: str) -> 
     with pytest.raises(SpecError) as raised:
         made()
     assert re.search(said, raised.value.message), raised.value.message
+
+
+def test_a_vlan_is_taken_where_no_machine_forwards() -> None:
+    assert {each.vlan for each in balancer_pair(addressing=Addressing(vlan=7)).hosts} == {7}
 
 
 def tenants(vrf: str) -> Topology:

@@ -7,8 +7,8 @@ import itertools
 
 import pytest
 
-from testbed.spec import Topology, VrrpOptions
-from testbed.theory import OutageBound, gateways, vrrp
+from testbed.spec import SwitchSide, Topology, VrrpOptions
+from testbed.theory import OutageBound, gateways, reachability, vrrp
 from testbed.theory.forwarding import without
 from topologies.gateway_pair import gateway_pair
 
@@ -73,3 +73,46 @@ def test_what_a_tenant_feels_of_the_others_router(masters: str, fault: str, hit:
     found = vrrp.beside(topology.vrrp[1], topology.vrrp[0], fault)
     assert isinstance(found, OutageBound)
     assert (found.low_s, found.bound_s) == (pytest.approx((0.2609375, 0.3609375)) if hit else (0.0, 0.0))
+
+
+@pytest.mark.parametrize(("a", "b"), list(itertools.permutations(HOSTS, 2)))
+def test_hosts_of_two_tenants_are_parted(a: str, b: str) -> None:
+    why = gateways.blocked_either_way(SPLIT, a, b)
+    assert (why is None) is ({a, b} in OF_ONE)
+    assert why is None or "type: --set pair=h1+h2 or --set pair=h3+h4" in why
+    assert gateways.blocked_either_way(shared(SPLIT), a, b) is None
+
+
+@pytest.mark.parametrize("masters", ["same", "split"])
+@pytest.mark.parametrize("pair", [("h1", "h2"), ("h3", "h4")])
+def test_what_is_anothers_costs_a_tenant_nothing(masters: str, pair: tuple[str, str]) -> None:
+    """keepalived tracks each tenant's interfaces for that tenant's group alone (keepalived.conf(5), track_interface).
+
+    Of a tenant's own master 3A and its skew are to wait, (256 - 100)/256 s: 3609.375 ms (RFC 5798).
+    """
+    topology = gateway_pair(tenants=2, vrrp_masters=masters)
+    ways = {("h1", "h2"): ("r1-eth0", "r1-eth1", "s1", "s2"), ("h3", "h4"): ("r1-eth2", "r1-eth3", "s3", "s4")}
+    other = next(each for each in ways if each != pair)
+
+    def bound_s(failed: str) -> float | None:
+        found = reachability.between(reachability.expected(topology, [failed], side=SwitchSide()), *pair)
+        return None if found.bound is None else found.bound.bound_s
+
+    for name in ways[other]:
+        machine = name.partition("-")[0]
+        link = [topology.link_of(name).name] if machine != name else []
+        assert [bound_s(each) for each in (name, *link)] == [0.0] * (1 + len(link)), name
+    for name in ways[pair][2:]:
+        assert bound_s(name) is None, name
+    mine = "r2" if masters == "split" and pair == ("h3", "h4") else "r1"
+    theirs = "r1" if mine == "r2" else "r2"
+    assert bound_s(mine) == pytest.approx(3.609375) and bound_s(theirs) == 0.0
+    own = ways[pair][0].replace("r1", mine)
+    assert bound_s(own) == pytest.approx(3.609375)
+    assert bound_s(own.replace(mine, theirs)) == 0.0
+
+
+def test_without_vrfs_every_switch_is_of_a_pair() -> None:
+    one_table = shared(gateway_pair(tenants=2))
+    found = gateways.bound(without(one_table, "s3"), "h1", "h2")
+    assert found is None
