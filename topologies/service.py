@@ -76,9 +76,13 @@ def service(
     balancer: str = COUNTS[0],
     servers: int = 2,
 ) -> Topology:
-    """The chain of a client, lines, firewalls, switches, balancers and servers."""
-    for name, found in (("line", line), ("firewall", firewall), ("switch", switch), ("balancer", balancer)):
+    """The chain of a client, lines, firewalls, switches, balancers and servers.
+
+    ``firewall`` may also be without_sync: a pair that does not tell each other of connections.
+    """
+    for name, found in (("line", line), ("switch", switch), ("balancer", balancer)):
         validation.choice(name, found, COUNTS)
+    validation.choice("firewall", firewall, (*COUNTS, "without_sync"))
     validation.at_least("servers", servers, 1)
     net = Wiring(cable=cable, rx_coalesce_us=rx_coalesce_us, bonding=bonding, lag=lag)
     for subnet, vlan in _VLANS.items():
@@ -106,7 +110,7 @@ def service(
     outside, inside, own = net.virtual(_OUTSIDE), net.virtual(_INSIDE), net.second_virtual(_INSIDE)
     target = own.partition("/")[0]
     public = net.virtual(_PUBLISHED).partition("/")[0] if filtering.nat else target
-    if firewall == "single":  # it has no other to tell
+    if firewall != "pair":
         filtering = dataclasses.replace(filtering, sync="none")
     prefix = f"{public}/32" if filtering.nat else net.network(_INSIDE)
     speakers = (
