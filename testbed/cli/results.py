@@ -47,10 +47,11 @@ def write_up(loaded: result.Run, place: Path, *, quiet: bool = False) -> None:
     from testbed import report as reports
 
     if loaded.records:
-        for path in figures.draw(loaded, place / "figures", kept=_say_kept):
+        drawn = figures.drawings(loaded)
+        for path in figures.draw(loaded, place / "figures", kept=_say_kept, drawn=drawn):
             if path.suffix == ".png" and not quiet:
                 out.print(f"figure  {path}", soft_wrap=True, markup=False)
-        report = reports.write_report(loaded)
+        report = reports.write_report(loaded, drawn)
         if not quiet:
             out.print(f"report  {report}", soft_wrap=True, markup=False)
     print_problems(loaded)
@@ -87,8 +88,9 @@ def report(run: Path) -> None:
 
     loaded = result.load(run)
     with reading(run):
-        figures.draw(loaded, run / "figures", kept=_say_kept)  # the report links to them
-        out.print(str(reports.write_report(loaded)), soft_wrap=True, markup=False)
+        drawn = figures.drawings(loaded)
+        figures.draw(loaded, run / "figures", kept=_say_kept, drawn=drawn)  # the report links to them
+        out.print(str(reports.write_report(loaded, drawn)), soft_wrap=True, markup=False)
         print_problems(loaded)
 
 

@@ -70,14 +70,20 @@ def drawings(run: Run, wanted: Sequence[str] = ()) -> dict[str, Drawing]:
 
 
 def draw(
-    run: Run, directory: Path, wanted: Sequence[str] = (), *, kept: Callable[[str, str], None] | None = None
+    run: Run,
+    directory: Path,
+    wanted: Sequence[str] = (),
+    *,
+    kept: Callable[[str, str], None] | None = None,
+    drawn: Mapping[str, Drawing] | None = None,
 ) -> list[Path]:
     """Draw the run's figures into ``directory``: each as PDF, SVG and PNG, beside the CSV of what it shows.
 
+    ``drawn`` are the figures, if there are any yet (`drawings`).
     A figure that is there stays as it is if the run has nothing to draw for it any more, for instance because its raw
     files are missing: ``kept`` is called with its name and the reason.
     """
-    found = drawings(run, wanted)
+    found = drawings(run, wanted) if drawn is None else drawn
     directory.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for name, drawing in found.items():

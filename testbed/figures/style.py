@@ -7,12 +7,14 @@ run gives the same bytes.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
+from weakref import WeakKeyDictionary
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -91,6 +93,10 @@ class Drawing:
     files: Mapping[str, bytes] | None = None
 
 
+#: The kind of file in which words are widest, in whole pixels: what has room there has room in the others.
+_WIDEST = "png"
+#: Figures that have been written, by kind: a report embeds what is in a file already.
+_RENDERED: WeakKeyDictionary[Figure, dict[str, bytes]] = WeakKeyDictionary()
 #: The metadata key of the caption in each kind of file.
 _CAPTION = {"pdf": "Subject", "svg": "Description", "png": "Description"}
 
@@ -103,8 +109,20 @@ def save(drawing: Drawing, target: Path | IO[bytes], kind: str) -> None:
         else:
             target.write(drawing.files[kind])
         return
-    with applied():
-        drawing.figure.savefig(target, format=kind, metadata={**_METADATA[kind], _CAPTION[kind]: drawing.caption})
+    rendered = _RENDERED.setdefault(drawing.figure, {})
+    for each in (_WIDEST, kind):
+        if each not in rendered:
+            file = io.BytesIO()
+            with applied():
+                metadata = {**_METADATA[each], _CAPTION[each]: drawing.caption}
+                drawing.figure.savefig(file, format=each, metadata=metadata)
+            rendered[each] = file.getvalue()
+            # What is where is the same in every kind of file, and takes as long to find out as to draw.
+            drawing.figure.set_layout_engine("none")
+    if isinstance(target, Path):
+        target.write_bytes(rendered[kind])
+    else:
+        target.write(rendered[kind])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,9 @@ def problems(run: Run) -> list[str]:
     return found
 
 
-def write_report(run: Run) -> Path:
-    """Write ``report.html`` into the run's directory; returns its path."""
+def write_report(run: Run, drawn: Mapping[str, style.Drawing] | None = None) -> Path:
+    """Write ``report.html`` into the run's directory; returns its path. ``drawn`` are its figures, if there are any
+    yet (testbed.figures.drawings)."""
     environment = Environment(
         loader=PackageLoader("testbed.report", "."),
         autoescape=True,
@@ -83,7 +84,9 @@ def write_report(run: Run) -> Path:
         verdicts=[
             (verdict, _mark(verdict, records)) for verdict, (_, records) in zip(verdicts(run), run.cases(), strict=True)
         ],
-        figures=[_figure(name, drawing) for name, drawing in figures.drawings(run).items()],
+        figures=[
+            _figure(name, drawing) for name, drawing in (figures.drawings(run) if drawn is None else drawn).items()
+        ],
         trials=[
             (r, case_name(run, r.case), _values(r), _files(run, r)) for r in sorted(run.records, key=lambda r: r.number)
         ],
