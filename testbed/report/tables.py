@@ -106,6 +106,24 @@ def _of_all(records: Sequence[Record], part: str, whole: str) -> str:
 
 #: The headings of two counts, of which the second is shown where it differs: a fault may be detected at two ends.
 _FAULTS, _DETECTIONS = "faults", "detections"
+
+
+def _longest_of_others(records: Sequence[Record]) -> str:
+    """The longest outage of any other pair of hosts, by its metric's lists for each pair."""
+    found = [record.metrics["others_outages_s"] for record in records if record.metrics.get("others_outages_s")]
+    return f"{max(max(times) for pairs in found for times in pairs.values()) * 1e3:.1f}" if found else "-"
+
+
+#: The headings of columns that are shown only if a case has something there.
+_OTHERS, _CROSSED = "other tenants' longest ms", "packets across tenants"
+_IF_ANY = ("95 % interval", _OTHERS, _CROSSED)
+
+
+def _crossed(records: Sequence[Record]) -> str:
+    found = quantities(records, "crossed_packets")
+    return f"{sum(found):.0f}" if found else "-"
+
+
 COLUMNS = (
     Column("goodput_mbps", "goodput Mbit/s", _median("goodput_mbps", "{:.1f}")),
     Column("goodput_mbps", "95 % interval", _interval("goodput_mbps", "{:.1f}")),
@@ -137,6 +155,8 @@ COLUMNS = (
     Column("left_share_expected", "by theory %", _median("left_share_expected", "{:.0f}", 100)),
     Column("lost_shares", "lost %", lambda records: _mean(records, "lost_shares", 100)),
     Column("outage_loss_s", "by loss ms", _median("outage_loss_s", "{:.1f}", 1e3)),
+    Column("others_outages_s", _OTHERS, _longest_of_others),
+    Column("crossed_packets", _CROSSED, _crossed),
     Column("reversion_outage_s", "reversion ms", _most("reversion_outage_s", "{:.1f}", 1e3)),
     *(
         Column(f"goodput_{when}_mbps", f"{when}, Mbit/s", _median(f"goodput_{when}_mbps", "{:.1f}"))
@@ -182,7 +202,7 @@ def _columns(run: Run) -> list[Column]:
     counts = {c.heading: [c.text(records) for records in groups] for c in found if c.heading in (_FAULTS, _DETECTIONS)}
     if counts.get(_FAULTS) == counts.get(_DETECTIONS):
         found = [c for c in found if c.heading != _DETECTIONS]
-    return [c for c in found if c.heading != "95 % interval" or any(c.text(records) != "-" for records in groups)]
+    return [c for c in found if c.heading not in _IF_ANY or any(c.text(records) != "-" for records in groups)]
 
 
 def _other(run: Run, metric: str) -> Column | None:

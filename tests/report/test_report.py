@@ -404,3 +404,12 @@ def test_an_outage_below_its_bound_does_not_exceed_it(
     (verdict,) = verdicts(synthetic.write(tmp_path / "run", manifest, records))
     assert verdict.holds is False and verdict.text.startswith(said)
     assert ("exceed the" in verdict.text) is (max(outages_s) > 0.25)
+
+
+def test_what_other_tenants_felt_is_in_the_table(tmp_path: Path) -> None:
+    """Only where there are others: without them the two metrics are null."""
+    reference = Path(__file__).parents[2] / "results" / "reference"
+    header, rows = case_rows(load(reference / "gateway_tenants"))
+    others = [row[header.index("other tenants' longest ms")] for row in rows if row[0] == "carrier_loss"]
+    assert others == ["0.0", "0.0"] and {row[header.index("packets across tenants")] for row in rows} == {"0"}
+    assert "packets across tenants" not in case_rows(load(reference / "gateway"))[0]
