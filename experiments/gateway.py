@@ -128,9 +128,14 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
 def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
     """About how long a trial lasts on its own clock, in seconds."""
     group = measured.group_of(topology)
-    drawn_s = vrrp.period_s(group) * (_INTERVALS if group.bfd_ms else 1) / 2
     back_s = group.advert_ms / 1e3 + group.preempt_delay_s + group.startup_delay_s + _AFTER_S
-    return int(case["faults"]) * (steps.BEFORE_S + drawn_s + _each_s(group, case) + back_s)
+    return steps.faults_last_s(case, period_s=_draws_s(group), lasts_s=_each_s(group, case), after_s=back_s)
+
+
+def _draws_s(group: Vrrp) -> float:
+    """Over how long a fault's instant is drawn. BFD's packets are random, too: one interval after a session began would
+    not show all phases alike."""
+    return vrrp.period_s(group) * (_INTERVALS if group.bfd_ms else 1)
 
 
 def _each_s(group: Vrrp, case: Mapping[str, Level]) -> float:
@@ -151,16 +156,14 @@ def _back_s(group: Vrrp) -> float:
 def procedure(lab: Lab) -> None:
     """Inside: fail the best router again and again, with probes between client and server."""
     fault, group = str(lab.case["fault"]), measured.group_of(lab.topology)
-    element, period_s = _element(lab.topology, fault), vrrp.period_s(group)
-    # BFD's packets are random, too: one interval after a session began would not show all phases alike.
-    draws_s = _INTERVALS * period_s if group.bfd_ms else period_s
+    element = _element(lab.topology, fault)
     ways = [each for each in (lab.pair, lab.pair[::-1]) if not gateways.blocked(lab.topology, *each)]
     own, *others = gateways.tenants(lab.topology) or [lab.pair]
     for other in others:
         ways += [other, other[::-1], (own[0], other[0]), (other[0], own[0])]
     interval_s = float(lab.case["probe_interval_ms"]) / 1e3
     with flows(lab, ways) as probed, probing(probed, interval_s, lab.raw / "probe.csv", clocks=lab.clocks):
-        for _ in steps.faults(lab, element, period_s=draws_s, lasts_s=_each_s(group, lab.case)):
+        for _ in steps.faults(lab, element, period_s=_draws_s(group), lasts_s=_each_s(group, lab.case)):
             wait_for(
                 f"{measured.best(lab.topology)} is master again",
                 lambda: _lacking(lab),

@@ -79,7 +79,7 @@ def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:
     """About how long a trial lasts on its own clock, in seconds."""
     group = topology.balancers[0]
     back_s = theory.reinstated_s(group) + _AFTER_S
-    return int(case["faults"]) * (steps.BEFORE_S + group.check_ms / 2e3 + _each_s(group, case) + back_s)
+    return steps.faults_last_s(case, period_s=group.check_ms / 1e3, lasts_s=_each_s(group, case), after_s=back_s)
 
 
 def _each_s(group: Balancer, case: Mapping[str, Level]) -> float:

@@ -174,8 +174,7 @@ def _kept(
     group = trial.topology.balancers[0]
     kept, seen = same_server(requests, read_json(raw / "clients.json"), begin_s, end_s)
     # While the address stays where it is, only a table of clients keeps them: round robin goes on.
-    theory = balancers.kept_share(group) if moved or not group.stick else (1.0, "nothing moves")
-    share = None if theory is None else theory[0]
+    share = balancers.kept_share(group) if moved or not group.stick else 1.0
     agrees = None
     if share is not None:
         agrees = abs(kept - share * seen) <= _DEVIATIONS * (seen * share * (1 - share)) ** 0.5

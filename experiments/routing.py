@@ -37,7 +37,7 @@ from testbed.design.factor import Factor, Level
 from testbed.design.trial import Measured, Trial
 from testbed.experiment.experiment import Experiment
 from testbed.faults.catalogue import FAULTS as CATALOGUE
-from testbed.faults.catalogue import OPTIONS, parameters_of
+from testbed.faults.catalogue import OPTIONS, not_taken, parameters_of
 from testbed.lab import routes
 from testbed.measure import routing as measured
 from testbed.observe.probe import flows, probing
@@ -60,7 +60,6 @@ FAULTS = (
 )
 #: What may be varied of the last two.
 _PARAMETERS = ("loss_percent", "slow_delay_ms", "slow_rate_mbps")
-_OPTIONS = (*_PARAMETERS, "fault_s")
 
 
 def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
@@ -84,16 +83,9 @@ def not_applicable(case: Mapping[str, Level], topology: Topology) -> str | None:
         return f"{case['fault']} hits the provider, not a cable: place=uplink has no effect on it"
     if case["place"] == "uplink" and lines.uplink(topology) is None:
         return f"topology {topology.name} has no cable beyond the provider"
-    return _without_effect(case)
-
-
-def _without_effect(case: Mapping[str, Level]) -> str | None:
-    """Why a parameter of the case says nothing to its fault; None if each one does."""
-    fault = CATALOGUE[str(case["fault"])]
-    own = {each.factor for each in fault.parameters}
-    if fault.name in brownouts.FAULTS:
-        own.add("fault_s")
-    return next((f"{name}: fault {fault.name} has none" for name in _OPTIONS if name in case and name not in own), None)
+    if "fault_s" in case and case["fault"] not in brownouts.FAULTS:
+        return f"fault_s: fault {case['fault']} has none"
+    return not_taken(str(case["fault"]), case) or None
 
 
 def lasts_s(case: Mapping[str, Level], topology: Topology) -> float:

@@ -52,7 +52,6 @@ class Fabric(ForwardingFacts):
         self._wanted = dict(self.forwarders)
         self._unconfirmed = False  # whether a switch may still have flows that are no longer wanted
         self._routes: dict[Edge, dict[int, Route]] = {}  # how each switch reaches an edge
-        self._has: dict[str, set[int]] = {}  # the switches that have a part for an address
         self._changed: dict[int, set[Hashable]] = {}
 
     def linked(self, dpid: int) -> bool:
@@ -198,12 +197,10 @@ class Fabric(ForwardingFacts):
         """The parts of one address: of every switch that has a route to its place, and of no other."""
         edge, address = self.addresses.get(name), name.partition("%")[0]
         routes = {} if edge is None else self._routes[edge]
-        for dpid in self._has.pop(name, set()) - routes.keys():
+        for dpid in self.parts.keys() - routes.keys():
             self._set_part(dpid, (_ADDRESS, name), Part())
         for dpid, route in routes.items():
             self._set_part(dpid, (_ADDRESS, name), forwarding.at(route, address, dpid in self._linked))
-        if routes:
-            self._has[name] = set(routes)
 
     def _set_part(self, dpid: int, name: Hashable, part: Part) -> None:
         parts = self.parts.setdefault(dpid, {})

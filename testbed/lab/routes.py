@@ -56,10 +56,13 @@ def wait_as_before(lab: Lab) -> None:
 
 def again_s(topology: Topology, case: Mapping[str, Level], found: OutageBound | str) -> float:
     """About how long `fail_again` takes."""
-    fault = str(case["fault"])
-    period_s = _INTERVALS * lines.period_s(lines.group_of(topology), fault)
-    each_s = steps.BEFORE_S + period_s / 2 + _lasts_s(topology, case, found) + _AFTER_S
-    return int(case["faults"]) * each_s
+    period_s, lasts_s = _period_s(topology, case), _lasts_s(topology, case, found)
+    return steps.faults_last_s(case, period_s=period_s, lasts_s=lasts_s, after_s=_AFTER_S)
+
+
+def _period_s(topology: Topology, case: Mapping[str, Level]) -> float:
+    """Over how long the instant of each fault is drawn."""
+    return _INTERVALS * lines.period_s(lines.group_of(topology), str(case["fault"]))
 
 
 def _lasts_s(topology: Topology, case: Mapping[str, Level], found: OutageBound | str) -> float:
@@ -87,11 +90,10 @@ def fail_again(
     ``meanwhile`` is called during each with the time of its beginning, ``repaired`` after its end. Before that the next
     hops of the speakers that choose a way, ``hops``, are noted.
     """
-    group, fault = lines.group_of(lab.topology), str(lab.case["fault"])
     for _ in steps.faults(
         lab,
         element,
-        period_s=_INTERVALS * lines.period_s(group, fault),
+        period_s=_period_s(lab.topology, lab.case),
         lasts_s=_lasts_s(lab.topology, lab.case, found),
         meanwhile=meanwhile,
         before_repair=lambda: lab.note("network", "next_hops", hops=hops()),

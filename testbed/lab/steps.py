@@ -85,6 +85,11 @@ def faults(
         yield
 
 
+def faults_last_s(case: Mapping[str, Level], *, period_s: float, lasts_s: float, after_s: float) -> float:
+    """About how long a case's `faults` take on the trial's clock, with ``after_s`` from each repair to the next one."""
+    return int(case["faults"]) * (BEFORE_S + period_s / 2 + lasts_s + after_s)
+
+
 @contextlib.contextmanager
 def asking(
     lab: Lab, interval_s: float, *, timeout_s: float, keep_alive: bool = False, clients: int = 1

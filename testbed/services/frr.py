@@ -81,6 +81,11 @@ class FrrService(Service):
     def _more(self) -> Mapping[str, str]:
         return {}
 
+    def _without_session(self, up: Mapping[str, bool]) -> str:
+        """The neighbors that it has no session with; ``up``: what it last said of each address."""
+        waiting = [each.name for each in self.neighbors if not up.get(each.address)]
+        return f"no session with {' and '.join(waiting)}" if waiting else ""
+
     def missing(self, directory: Path) -> str:
         try:
             asked(directory / f"{self.name}.vty", "show version")
@@ -150,9 +155,7 @@ exit
     def unsettled(self, log: str, now: float) -> str:
         """The sessions that are not up."""
         del now
-        last = {found["address"]: found["new"] for found in _BFD.finditer(log)}
-        waiting = [each.name for each in self.neighbors if last.get(each.address) != "up"]
-        return f"no session with {' and '.join(waiting)}" if waiting else ""
+        return self._without_session({found["address"]: found["new"] == "up" for found in _BFD.finditer(log)})
 
     def events(self, log: str) -> Iterator[dict[str, Any]]:
         interfaces = {each.address: each.interface for each in self.neighbors}
@@ -192,9 +195,7 @@ class Bgpd(FrrService):
     def unsettled(self, log: str, now: float) -> str:
         """The sessions that are not established."""
         del now
-        last = {found["address"]: found["state"] for found in _SESSION.finditer(log)}
-        waiting = [each.name for each in self.neighbors if last.get(each.address) != "Up"]
-        return f"no session with {' and '.join(waiting)}" if waiting else ""
+        return self._without_session({found["address"]: found["state"] == "Up" for found in _SESSION.finditer(log)})
 
     def events(self, log: str) -> Iterator[dict[str, Any]]:
         """As those of BIRD: why a session ends, and that it is left."""

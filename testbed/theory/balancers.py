@@ -42,17 +42,17 @@ def outage(group: Balancer, shared: Vrrp, fault: str, daemon: str) -> OutageBoun
     return of_law(Sum(waits_s + skew.low_s, (float(ALIVE_S),)), label, tolerance_s=_SCRIPT_LATE_S)
 
 
-def kept_share(group: Balancer) -> tuple[float, str] | None:
-    """The share of clients that another balancer of the group sends to the server that they had before; and why.
+def kept_share(group: Balancer) -> float | None:
+    """The share of clients that another balancer of the group sends to the server that they had before.
 
     None: theory does not say. HAProxy's manual, 4.2 (stick on) and 3.5 (peers); ipvsadm(8). A client of which a
     balancer knows nothing gets the server whose turn it is. Clients that come in no order get one at random.
     """
-    if group.scheduler in ("sh", "mh"):
-        return 1.0, "both balancers compute the server from the client's address"
+    if group.scheduler in ("sh", "mh"):  # both compute the server from the client's address
+        return 1.0
     if group.stick and group.peers:
-        return 1.0, "the other balancer has been told of the client's server"
-    return (1 / len(group.servers), "whose turn it is") if group.scheduler == "rr" else None
+        return 1.0
+    return 1 / len(group.servers) if group.scheduler == "rr" else None
 
 
 def refused_s(shared: Vrrp, daemon: str, away_s: float) -> float:

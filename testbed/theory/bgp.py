@@ -32,7 +32,7 @@ from typing import Protocol
 from testbed.spec import Bgp
 from testbed.theory.laws import First, Law, Longest, Rest, Sum, Total, Wait
 from testbed.theory.outage_bound import SWITCH_PAUSE_S, OutageBound, of_law
-from testbed.theory.routed import BIRD_APART, BIRD_S
+from testbed.theory.routed import BIRD_APART, BIRD_S, bfd_rest
 from testbed.theory.tcp import DELAYED_ACK_S
 
 #: RFC 4271, 10: a timer is set to 0.75 to 1 of its value.
@@ -97,15 +97,9 @@ def by_bfd(group: Watched, fault: str = "") -> bool:
     return bool(group.bfd_ms) and not (group.daemon == "frr" and fault == "service_pause")
 
 
-def packets_apart(group: Watched) -> tuple[float, float]:
-    """The least and the longest time between two packets of BFD, as the daemon sends them."""
-    shares = _APART if group.daemon == "frr" else BIRD_APART
-    return shares[0] * group.bfd_ms / 1e3, shares[1] * group.bfd_ms / 1e3
-
-
 def watching(group: Watched) -> Rest:
-    """What is left of BFD's Detection Time when packets stop coming (RFC 5880, 6.8.4)."""
-    return Rest(group.bfd_mult * group.bfd_ms / 1e3, *packets_apart(group))
+    """What is left of BFD's Detection Time when packets stop coming, as the daemon sends them."""
+    return bfd_rest(group.bfd_ms, group.bfd_mult, _APART if group.daemon == "frr" else BIRD_APART)
 
 
 def by_watching(group: Watched) -> OutageBound:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from testbed.design.factor import Level
 from testbed.faults.catalogue import valued
 from testbed.spec import Bgp
-from testbed.theory.bgp import packets_apart, watching
+from testbed.theory.bgp import watching
 from testbed.theory.laws import First, Law
 from testbed.theory.outage_bound import OutageBound, slowed
 
@@ -94,8 +94,8 @@ def leaving(group: Bgp, fault: str, given: Mapping[str, Level]) -> Leaving:
     if not group.bfd_ms:
         return Leaving(why="without BFD: what TCP loses it sends again, until the hold time is over")
     interval_s = group.bfd_ms / 1e3
-    least_s, most_s = packets_apart(group)
-    total_s = group.bfd_mult * interval_s
+    rest = watching(group)
+    total_s, least_s, most_s = rest.total_s, rest.least_s, rest.most_s
     if fault == "lossy":
         loss = float(parameters["loss_percent"]) / 100
         if not loss:
@@ -116,8 +116,7 @@ def leaving(group: Bgp, fault: str, given: Mapping[str, Level]) -> Leaving:
     if delay_s + most_s < total_s:
         return Leaving(never=True)
     if delay_s + least_s > total_s:
-        law = watching(group)
-        return Leaving(First((law, law)), low_s=law.low_s)
+        return Leaving(First((rest, rest)), low_s=rest.low_s)
     return Leaving(why="BFD's packets are apart by chance, and whether the next one is in time is, too")
 
 

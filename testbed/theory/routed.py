@@ -159,11 +159,11 @@ def _rest(bond: Bond) -> Rest:
     return bfd_rest(bond.ecmp_bfd_ms, bond.ecmp_bfd_mult)
 
 
-def bfd_rest(interval_ms: int, multiplier: int) -> Rest:
-    """What is left of BFD's Detection Time when packets stop coming (RFC 5880, 6.8.4, 6.8.7), as BIRD and
-    keepalived send them."""
+def bfd_rest(interval_ms: int, multiplier: int, apart: tuple[float, float] = BIRD_APART) -> Rest:
+    """What is left of BFD's Detection Time when packets stop coming (RFC 5880, 6.8.4, 6.8.7), which are ``apart`` by
+    these shares of the interval: usually as BIRD and keepalived send them."""
     interval_s = interval_ms / 1e3
-    return Rest(multiplier * interval_s, *(share * interval_s for share in BIRD_APART))
+    return Rest(multiplier * interval_s, *(share * interval_s for share in apart))
 
 
 def _own(topology: Topology, host: str, way: int) -> Link:

@@ -130,7 +130,7 @@ def test_a_client_stays_with_its_server_where_the_other_balancer_knows_it() -> N
         ({"layer": 4, "scheduler": "mh"}, 1.0),
     ):
         found = balancers.kept_share(group(**options))  # type: ignore[arg-type]
-        assert found is not None and found[0] == pytest.approx(share)
+        assert found == pytest.approx(share)
     assert balancers.kept_share(group(scheduler="wlc")) is None
 
 
